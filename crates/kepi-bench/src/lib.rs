@@ -1,0 +1,1 @@
+//! Generated events and timed questions, beside other engines.

@@ -1,0 +1,2 @@
+//! The kepi command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Everything from outside to Arrow: files, detection and inference.

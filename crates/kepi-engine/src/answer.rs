@@ -1,0 +1,54 @@
+//! What every face gives and gets: a [`Request`] in, an [`Answer`] out.
+
+use kepi_exec::{Cancel, Frame};
+use kepi_syntax::Diagnostic;
+use std::time::Duration;
+
+/// A question.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The text: one or more queries, and definitions that hold for this request only.
+    pub text: String,
+    /// Who asks; for the audit and, later, for access policies.
+    pub principal: Option<String>,
+    /// The instant for which it is answered, microseconds UTC; none: `now` of the project, else the clock.
+    pub now: Option<i64>,
+    /// The snapshot to read; none: the latest.
+    pub snapshot: Option<u64>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Stops it from another thread.
+    pub cancel: Cancel,
+    /// Whether totals are wanted.
+    pub totals: bool,
+}
+
+/// What a request may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory; none: the project's limit.
+    pub memory_bytes_max: Option<u64>,
+    /// Time; none: the project's limit.
+    pub wall_time_max: Option<Duration>,
+    /// Threads; none: as many as there are cores.
+    pub threads: Option<usize>,
+}
+
+/// The answer to one query.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The query in the formatter's words.
+    pub query: String,
+    /// The instant for which it was answered.
+    pub as_of: i64,
+    /// The project's time zone.
+    pub zone: String,
+    /// The table, its notes and steps.
+    pub frame: Frame,
+    /// Lints of the query's own text.
+    pub warnings: Vec<Diagnostic>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The snapshot that was read.
+    pub snapshot: u64,
+}

@@ -1,0 +1,5 @@
+//! The facade: a Request in, an Answer out.
+
+mod answer;
+
+pub use answer::{Answer, Limits, Request};

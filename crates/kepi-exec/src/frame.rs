@@ -1,0 +1,92 @@
+//! The answer as a frame: columns with units, rows in order, what must be said beside them.
+
+use arrow_array::RecordBatch;
+use kepi_model::calendar::Grain;
+use kepi_model::core::Better;
+use kepi_model::value::Unit;
+
+/// An answer.
+///
+/// Arrow types by unit: a count `Int64`; numbers, money, percent, points and durations (in seconds) `Decimal128(38, s)`
+/// where exact, else `Float64`; text and entities (their keys) `Utf8`; `Boolean`; times and periods (their first
+/// instant) `Timestamp(Microsecond, "UTC")`; dates and labels that are periods `Date32` or `Timestamp` by their unit.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What the columns are, in the order of the batch: period, labels, values (each with its comparison columns behind it).
+    pub columns: Vec<FrameColumn>,
+    /// The rows.
+    pub rows: RecordBatch,
+    /// The totals over all rows where they were asked for: one row, the period and labels missing.
+    pub totals: Option<RecordBatch>,
+    /// Periods that are not whole, by their first instant.
+    pub partial: Vec<PartialPeriod>,
+    /// What was left out, and what should be known.
+    pub notes: Vec<Note>,
+    /// Rows read.
+    pub rows_scanned: u64,
+    /// What ran, step by step, for `explain`.
+    pub steps: Vec<Step>,
+}
+
+/// A column of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameColumn {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: FrameColumnKind,
+    /// Its unit.
+    pub unit: Unit,
+    /// The grain, for the period and for labels that are periods.
+    pub grain: Option<Grain>,
+    /// Which direction is good, where the metric says.
+    pub better: Option<Better>,
+}
+
+/// What a column of the answer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameColumnKind {
+    /// The period.
+    Period,
+    /// A label.
+    Dimension,
+    /// A value.
+    Value,
+    /// The other side of a comparison with the value column of this index.
+    Previous(usize),
+    /// Value minus previous; of a percent in points.
+    Change(usize),
+    /// Change ÷ previous; missing from a negative or zero base, and for percents.
+    ChangePercent(usize),
+}
+
+/// A period that is not whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartialPeriod {
+    /// Its first instant.
+    pub start: i64,
+    /// Why: "still running", "cut by the window".
+    pub reason: String,
+}
+
+/// A note on the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// A stable word: `no_data`, `without_entity`, `partial_period`, …
+    pub code: String,
+    /// In words.
+    pub text: String,
+}
+
+/// A step that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// In words: "orders: rows in time order, revenue summed per month".
+    pub text: String,
+    /// Rows that came in.
+    pub rows_in: u64,
+    /// Rows that went out.
+    pub rows_out: u64,
+    /// How long it took.
+    pub micros: u64,
+}

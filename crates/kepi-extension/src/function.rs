@@ -1,0 +1,83 @@
+//! Functions that plugins add.
+
+use arrow_array::ArrayRef;
+use kepi_model::declared::Signature;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A function of rows: one value per row. Arguments come as `Float64` (numbers, money, percent, durations in seconds),
+/// `Int64` (counts), `Utf8`, `Boolean`, `Timestamp(Microsecond, "UTC")` or `Date32` arrays of the same length.
+pub trait ScalarFunction: fmt::Debug + Send + Sync {
+    /// Name, parameters, result and documentation.
+    fn signature(&self) -> &Signature;
+
+    /// Computes `rows` values; the answer has the Arrow type of the result's unit, as listed above.
+    fn call(&self, rows: usize, args: &[ArrayRef]) -> Result<ArrayRef, FunctionError>;
+}
+
+/// A function of groups of rows.
+pub trait AggregateFunction: fmt::Debug + Send + Sync {
+    /// Name, parameters, result and documentation.
+    fn signature(&self) -> &Signature;
+
+    /// Starts an aggregation without groups.
+    fn start(&self) -> Result<Box<dyn Accumulator>, FunctionError>;
+}
+
+/// All groups of one aggregation, numbered from 0.
+pub trait Accumulator: Send {
+    /// Adds rows: `groups[i]` is the group of row i, and all are below `group_count`.
+    fn update(&mut self, groups: &[u32], group_count: usize, args: &[ArrayRef]) -> Result<(), FunctionError>;
+
+    /// Folds saved states into groups.
+    fn merge(&mut self, groups: &[u32], group_count: usize, states: &[Vec<u8>]) -> Result<(), FunctionError>;
+
+    /// One state per group, in group order.
+    fn save(&mut self) -> Result<Vec<Vec<u8>>, FunctionError>;
+
+    /// One value per group, in group order.
+    fn finish(&mut self) -> Result<ArrayRef, FunctionError>;
+}
+
+/// Every plugin function of a project, by full name.
+#[derive(Clone, Debug, Default)]
+pub struct Functions {
+    /// Functions of rows.
+    pub scalars: BTreeMap<String, Arc<dyn ScalarFunction>>,
+    /// Functions of groups.
+    pub aggregates: BTreeMap<String, Arc<dyn AggregateFunction>>,
+}
+
+/// Why a plugin's function gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// The caller gave values that make no sense.
+    #[error("{function} does not take this: {message}")]
+    BadArgument {
+        /// The function.
+        function: String,
+        /// What it says of them.
+        message: String,
+    },
+    /// The plugin failed: never the user's mistake.
+    #[error("the plugin {plugin} failed in {function}: {message}")]
+    Failed {
+        /// The plugin.
+        plugin: String,
+        /// The function.
+        function: String,
+        /// What is known of it.
+        message: String,
+    },
+    /// The plugin used more than it may.
+    #[error("the plugin {plugin} exceeded its {limit} in {function}")]
+    Limit {
+        /// The plugin.
+        plugin: String,
+        /// The function.
+        function: String,
+        /// Which limit, with its number: "64 MiB of memory", "10 s".
+        limit: String,
+    },
+}

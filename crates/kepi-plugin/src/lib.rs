@@ -1,0 +1,1 @@
+//! Finds, checks, permits and runs plugins: wasm components and rhai scripts.

@@ -1,0 +1,1 @@
+//! The event store: loads, keys, segments, manifest and journal.

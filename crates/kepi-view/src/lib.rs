@@ -1,0 +1,1 @@
+//! An Answer as table, line, Markdown, CSV and JSON; diagnostics for people.

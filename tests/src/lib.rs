@@ -1,0 +1,1 @@
+//! The oracle and helpers of the end-to-end tests.
