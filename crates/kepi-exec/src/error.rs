@@ -71,6 +71,12 @@ impl From<DataFusionError> for ExecError {
     }
 }
 
+impl From<arrow_schema::ArrowError> for ExecError {
+    fn from(error: arrow_schema::ArrowError) -> ExecError {
+        ExecError::Failed(error.to_string())
+    }
+}
+
 /// Finds what failed behind the layers that operators put around an error.
 fn of_datafusion(error: &DataFusionError) -> ExecError {
     match error.find_root() {

@@ -1,0 +1,267 @@
+//! The leaf of every plan: a pass as an operator of DataFusion, in the modes partial and final.
+
+use crate::pass::{self, Cells, Part};
+use crate::{ExecError, Pass, Report, Source};
+use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use datafusion_common::Result as DataFusionResult;
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion_physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
+    PlanProperties, ReplaceChildrenOptions,
+};
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whether a leaf gives states, or cells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Mode {
+    /// Reads its parts, one partition each, and gives one serialised state per partition.
+    Partial(Vec<Part>),
+    /// Merges the states of the partial leaf below it, or reads everything itself where there is none.
+    Final,
+}
+
+/// A leaf as bytes: all there is to it but the source.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    pass: Pass,
+    parts: Option<Vec<Part>>,
+}
+
+/// A pass as an operator.
+///
+/// Columns of what the final leaf gives: `period` (only with `per`: the first instant, `Timestamp(µs, UTC)`),
+/// `label_0`, … and per aggregate `value_0`, `rows_0`, `value_1`, `rows_1`, … A label is `Utf8` for texts and entities
+/// (their keys), `Int64` for counts, `Decimal128(38, s)` or `Float64` for other numbers, `Boolean`,
+/// `Timestamp(µs, UTC)` or `Date32`; null: missing. A value is
+/// - `Int64` for count and unique,
+/// - for a sum `Decimal128(38, s)` (`Int64` where the unit is a count) or `Float64`,
+/// - `Float64` for avg, percentile and stddev of numbers,
+/// - of the argument's type for min, max, first and last, and for a percentile of times or dates.
+///
+/// `rows_i` is `Int64`, never null: how many rows the aggregate has in the cell; where it is 0 the value is 0 for
+/// count, unique and sum, else null. There is one row per cell in which at least one aggregate has a row, ordered by
+/// period, then labels, missing last. Without any rows there are no cells, also without `per` and labels.
+#[derive(Debug)]
+pub struct LeafExec {
+    pass: Arc<Pass>,
+    source: Source,
+    mode: Mode,
+    input: Option<Arc<dyn ExecutionPlan>>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+    report: Arc<Mutex<Report>>,
+}
+
+impl LeafExec {
+    /// Makes the plan of a pass: a final leaf, over partial ones where the work can be split by time into up to
+    /// `threads` parts.
+    pub fn plan(pass: Pass, source: Source, threads: usize) -> Result<Arc<LeafExec>, ExecError> {
+        let parts = pass::parts(&pass, &source, threads)?;
+        LeafExec::of_parts(pass, source, parts)
+    }
+
+    /// Makes the plan out of the bytes of another one, on a source.
+    pub fn from_bytes(bytes: &[u8], source: Source) -> Result<Arc<LeafExec>, ExecError> {
+        let plain: Plain =
+            postcard::from_bytes(bytes).map_err(|e| ExecError::Plan(format!("the bytes are no leaf: {e}")))?;
+        LeafExec::of_parts(plain.pass, source, plain.parts)
+    }
+
+    /// The plan as bytes: everything but the source.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ExecError> {
+        let parts = self.input.as_ref().and_then(|i| i.downcast_ref::<LeafExec>()).and_then(|i| match &i.mode {
+            Mode::Partial(parts) => Some(parts.clone()),
+            Mode::Final => None,
+        });
+        let plain = Plain { pass: Pass::clone(&self.pass), parts };
+        postcard::to_allocvec(&plain).map_err(|e| ExecError::Plan(format!("the leaf cannot be written: {e}")))
+    }
+
+    /// The pass that it computes.
+    pub fn pass(&self) -> &Pass {
+        &self.pass
+    }
+
+    /// What it has to say beside its numbers; complete when its stream has ended.
+    pub fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The column of the value of aggregate `i`; that of `rows_i` is the next.
+    pub fn value_column(&self, i: usize) -> usize {
+        usize::from(self.pass.per.is_some()) + self.pass.labels.len() + 2 * i
+    }
+
+    fn of_parts(pass: Pass, source: Source, parts: Option<Vec<Part>>) -> Result<Arc<LeafExec>, ExecError> {
+        let pass = Arc::new(pass);
+        let input = match parts {
+            Some(parts) => {
+                let properties = properties(state_schema(), parts.len());
+                let leaf = LeafExec::of(Arc::clone(&pass), source.clone(), Mode::Partial(parts), None, properties);
+                Some(Arc::new(leaf) as Arc<dyn ExecutionPlan>)
+            }
+            None => None,
+        };
+        let properties = properties(pass.schema(&source)?, 1);
+        Ok(Arc::new(LeafExec::of(pass, source, Mode::Final, input, properties)))
+    }
+
+    fn of(
+        pass: Arc<Pass>,
+        source: Source,
+        mode: Mode,
+        input: Option<Arc<dyn ExecutionPlan>>,
+        properties: Arc<PlanProperties>,
+    ) -> LeafExec {
+        let (metrics, report) = (ExecutionPlanMetricsSet::new(), Arc::default());
+        LeafExec { pass, source, mode, input, properties, metrics, report }
+    }
+}
+
+fn state_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("state", DataType::Binary, false)]))
+}
+
+fn properties(schema: SchemaRef, partitions: usize) -> Arc<PlanProperties> {
+    Arc::new(
+        PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        )
+        .with_scheduling_type(SchedulingType::Cooperative),
+    )
+}
+
+impl DisplayAs for LeafExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match &self.mode {
+            Mode::Partial(parts) => format!("partial, {} parts", parts.len()),
+            Mode::Final => "final".to_string(),
+        };
+        write!(f, "{}: {mode}, {}", self.name(), pass::words(&self.pass))
+    }
+}
+
+impl ExecutionPlan for LeafExec {
+    fn name(&self) -> &str {
+        "LeafExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.input.iter().collect()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let (pass, source) = (Arc::clone(&self.pass), self.source.clone());
+        let properties = Arc::clone(&self.properties);
+        let input = children.into_iter().next();
+        Ok(Arc::new(LeafExec::of(pass, source, self.mode.clone(), input, properties)))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let (pass, source) = (Arc::clone(&self.pass), self.source.clone());
+        let elapsed = MetricBuilder::new(&self.metrics).elapsed_compute(partition);
+        let output_rows = MetricBuilder::new(&self.metrics).output_rows(partition);
+        let batch = match &self.mode {
+            Mode::Partial(parts) => {
+                let Some(part) = parts.get(partition).copied() else {
+                    return Err(ExecError::Plan(format!("the leaf has no part {partition}")).into());
+                };
+                let schema = Arc::clone(&schema);
+                futures::future::Either::Left(off_thread(move || {
+                    let _timer = elapsed.timer();
+                    let bytes = pass::run(&pass, &source, part)?.to_bytes()?;
+                    output_rows.add(1);
+                    let column: ArrayRef = Arc::new(BinaryArray::from_iter_values([bytes]));
+                    Ok(RecordBatch::try_new(schema, vec![column])?)
+                }))
+            }
+            Mode::Final => {
+                let mut parts = Vec::new();
+                for input in &self.input {
+                    for i in 0..input.output_partitioning().partition_count() {
+                        parts.push(input.execute(i, Arc::clone(&context))?);
+                    }
+                }
+                let (schema, report) = (Arc::clone(&schema), Arc::clone(&self.report));
+                let alone = self.input.is_none();
+                futures::future::Either::Right(async move {
+                    // All parts are polled together, so they run side by side on the runtime's blocking threads.
+                    let states = futures::future::try_join_all(parts.into_iter().map(|s| s.try_collect::<Vec<_>>()));
+                    let states = states.await?;
+                    off_thread(move || {
+                        let _timer = elapsed.timer();
+                        let cells = if alone { pass::run(&pass, &source, Part::default())? } else { merged(states)? };
+                        let batch = cells.emit(&pass, &source, schema)?;
+                        output_rows.add(batch.num_rows());
+                        *report.lock().unwrap_or_else(PoisonError::into_inner) = cells.into_report();
+                        Ok(batch)
+                    })
+                    .await
+                })
+            }
+        };
+        let stream = futures::stream::once(batch);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream.boxed())))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+/// Runs work that does not wait on a thread that may be blocked.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ExecError> + Send + 'static,
+) -> DataFusionResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(error) => Err(ExecError::Failed(format!("a pass ended early: {error}")).into()),
+    }
+}
+
+fn merged(states: Vec<Vec<RecordBatch>>) -> Result<Cells, ExecError> {
+    let mut all = Cells::default();
+    for batch in states.iter().flatten() {
+        let column = batch.column(0).as_any().downcast_ref::<BinaryArray>();
+        let column = column.ok_or_else(|| ExecError::Plan("a partial leaf gave no states".into()))?;
+        for bytes in column.iter().flatten() {
+            all.merge(Cells::from_bytes(bytes)?)?;
+        }
+    }
+    Ok(all)
+}

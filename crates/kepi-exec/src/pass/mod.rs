@@ -1,0 +1,129 @@
+//! Passes: all aggregates of one base, computed together in one reading in the order of time.
+
+use crate::{Cancel, ExecError};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use kepi_extension::{EventScan, Functions};
+use kepi_model::calendar::Grain;
+use kepi_model::core::{Aggregate, Base, Existence, Label};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// All aggregates of a query that share one base, as plain data: what a leaf computes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The rows that are read.
+    pub base: Base,
+    /// What is computed of them; each with as many label rows as there are `labels`.
+    pub aggregates: Vec<Aggregate>,
+    /// The labels' names and units.
+    pub labels: Vec<Label>,
+    /// The periods.
+    pub per: Option<Grain>,
+    /// The project's time zone (IANA name).
+    pub zone: String,
+    /// First instant that is looked at; none: from the first row on.
+    pub from: Option<i64>,
+    /// The instant behind the last.
+    pub until: i64,
+    /// The instant for which the query is evaluated.
+    pub now: i64,
+    /// Whether this is a single moment: rows are cumulated up to `until`, whatever `from` says.
+    pub moment: bool,
+    /// For a base of entities: since when one exists; none: always.
+    pub exists: Option<Existence>,
+}
+
+/// What a pass has to say beside its numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Rows read, of all streams.
+    pub rows_scanned: u64,
+    /// Rows of the base that at least one aggregate took.
+    pub rows_kept: u64,
+    /// Per aggregate: rows in the window that could take no part because they lack the entity that is counted or of
+    /// which the first row is taken.
+    pub without_entity: Vec<u64>,
+    /// The moment of the first row that any aggregate took; none: no row, or no moments.
+    pub first: Option<i64>,
+    /// How long it took.
+    pub micros: u64,
+}
+
+/// What a pass is run on.
+#[derive(Clone)]
+pub struct Source {
+    /// The events and entities.
+    pub scan: Arc<dyn EventScan>,
+    /// The functions of plugins.
+    pub functions: Functions,
+    /// Looked at between batches.
+    pub cancel: Cancel,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("scan", &self.scan).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// Fails when somebody asked to stop, or the time is over.
+    pub fn check(&self) -> Result<(), ExecError> {
+        if self.cancel.is_cancelled() {
+            return Err(ExecError::Cancelled);
+        }
+        if self.cancel.is_late() {
+            return Err(ExecError::Timeout);
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// Adds what another part of the same pass has to say.
+    fn merge(&mut self, other: &Report) {
+        self.rows_scanned += other.rows_scanned;
+        self.rows_kept += other.rows_kept;
+        self.without_entity.resize(self.without_entity.len().max(other.without_entity.len()), 0);
+        for (sum, n) in self.without_entity.iter_mut().zip(&other.without_entity) {
+            *sum += n;
+        }
+        self.first = match (self.first, other.first) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.micros = self.micros.max(other.micros);
+    }
+}
+
+impl Pass {
+    /// The Arrow schema of the cells: `period` (only with `per`), `label_0` …, then `value_i` and `rows_i` by turns.
+    pub fn schema(&self, source: &Source) -> Result<SchemaRef, ExecError> {
+        schema_of(self, source)
+    }
+}
+
+/// Which rows of the base's stream a part of a pass reads, by time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// First instant; none: from the first row on.
+    pub(crate) from: Option<i64>,
+    /// The instant behind the last; none: to the window's end.
+    pub(crate) until: Option<i64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Cells {}
+impl Cells {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, ExecError> { Err(ExecError::NotYet("a pass".into())) }
+    pub(crate) fn from_bytes(_: &[u8]) -> Result<Cells, ExecError> { Err(ExecError::NotYet("a pass".into())) }
+    pub(crate) fn merge(&mut self, _: Cells) -> Result<(), ExecError> { Err(ExecError::NotYet("a pass".into())) }
+    pub(crate) fn emit(&self, _: &Pass, _: &Source, _: SchemaRef) -> Result<RecordBatch, ExecError> { Err(ExecError::NotYet("a pass".into())) }
+    pub(crate) fn into_report(self) -> Report { let mut r = Report::default(); r.merge(&Report::default()); r }
+}
+fn schema_of(_: &Pass, _: &Source) -> Result<SchemaRef, ExecError> { Err(ExecError::NotYet("a pass".into())) }
+pub(crate) fn parts(_: &Pass, _: &Source, _: usize) -> Result<Option<Vec<Part>>, ExecError> { Ok(None) }
+pub(crate) fn run(_: &Pass, s: &Source, _: Part) -> Result<Cells, ExecError> { s.check()?; Err(ExecError::NotYet("a pass".into())) }
+pub(crate) fn words(_: &Pass) -> String { String::new() }
