@@ -2,7 +2,25 @@
 
 pub mod ast;
 mod diagnostic;
+mod grammar;
+mod limits;
+mod lower;
+mod message;
+mod moment;
+mod number;
+mod parse;
+mod place;
+mod scan;
 mod span;
+mod spans;
+mod split;
+mod text;
+mod words;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use limits::{DEPTH_MAX, HEIGHT_MAX, MISTAKES_MAX, NODES_MAX, STATEMENT_BYTES_MAX};
+pub use number::decimal;
+pub use parse::{is_complete, parse_file, parse_query};
+pub use place::line_column;
 pub use span::Span;
+pub use words::{KEYWORDS, RESERVED};
