@@ -1,0 +1,232 @@
+//! Parquet and Arrow IPC. Columns keep their types; fields of structs become columns by their path, lists become JSON
+//! text.
+
+use crate::error::{ConnectError, Result};
+use crate::input::{Input, head};
+use crate::table::{Batch, Content};
+use crate::text::{BATCH_ROWS, record_batch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StringArray, StructArray};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::io::BufReader;
+use std::sync::Arc;
+
+type Source = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>;
+
+fn open(input: &Input, content: Content) -> Result<(SchemaRef, Source)> {
+    let file = input.file()?;
+    let broken = |what: &str, error: &dyn std::fmt::Display| ConnectError::Malformed {
+        file: input.name.clone(),
+        reason: format!("this {what} file is damaged or cut short ({error})"),
+    };
+    if content == Content::Parquet {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+            .and_then(|b| b.with_batch_size(BATCH_ROWS).build())
+            .map_err(|e| broken("Parquet", &e))?;
+        return Ok((reader.schema(), Box::new(reader)));
+    }
+    let start = head(&mut input.bytes()?, 6).map_err(|e| input.broken(&e))?;
+    if start.starts_with(b"ARROW1") {
+        let reader = FileReader::try_new(BufReader::new(file), None).map_err(|e| broken("Arrow", &e))?;
+        return Ok((reader.schema(), Box::new(reader)));
+    }
+    let reader = StreamReader::try_new(BufReader::new(file), None).map_err(|e| broken("Arrow", &e))?;
+    Ok((reader.schema(), Box::new(reader)))
+}
+
+/// The columns of a file, unfolded.
+pub(crate) fn schema(input: &Input, content: Content) -> Result<SchemaRef> {
+    let (schema, _) = open(input, content)?;
+    let mut fields = Vec::new();
+    unfold_fields(schema.fields(), "", &mut fields);
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn unfold_fields(fields: &Fields, path: &str, out: &mut Vec<Field>) {
+    for field in fields {
+        let name = if path.is_empty() { field.name().clone() } else { format!("{path}.{}", field.name()) };
+        match field.data_type() {
+            DataType::Struct(inner) => unfold_fields(inner, &name, out),
+            other => out.push(Field::new(name, flat_type(other), true)),
+        }
+    }
+}
+
+/// The type that a column has in a batch: nested ones and texts of other layouts become plain text.
+fn flat_type(of: &DataType) -> DataType {
+    match of {
+        DataType::Dictionary(_, value) => flat_type(value),
+        DataType::RunEndEncoded(_, value) => flat_type(value.data_type()),
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
+        | DataType::Float16
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Timestamp(..)
+        | DataType::Date32
+        | DataType::Date64 => of.clone(),
+        _ => DataType::Utf8,
+    }
+}
+
+fn unfold(array: &ArrayRef, wanted: &mut Vec<ArrayRef>) -> std::result::Result<(), ArrowError> {
+    match array.data_type() {
+        DataType::Struct(_) => {
+            // A field of a missing struct is missing.
+            let (fields, columns, nulls) = array.as_struct().clone().into_parts();
+            for column in &columns {
+                let masked = match &nulls {
+                    None => column.clone(),
+                    Some(nulls) => {
+                        let mask = arrow_array::BooleanArray::new(!nulls.inner(), None);
+                        arrow_select::nullif::nullif(column, &mask)?
+                    }
+                };
+                unfold(&masked, wanted)?;
+            }
+            debug_assert_eq!(fields.len(), columns.len());
+            Ok(())
+        }
+        _ => {
+            let flat = flat_type(array.data_type());
+            wanted.push(match array.data_type() {
+                DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Map(..) => {
+                    let texts: StringArray =
+                        (0..array.len()).map(|i| array.is_valid(i).then(|| json(array, i).to_string())).collect();
+                    Arc::new(texts)
+                }
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                    let options = FormatOptions::default();
+                    let format = ArrayFormatter::try_new(array.as_ref(), &options)?;
+                    let texts = arrow_cast::cast(array, &DataType::Utf8);
+                    match texts {
+                        Ok(texts) => texts,
+                        Err(_) => Arc::new(StringArray::from_iter(
+                            (0..array.len()).map(|i| array.is_valid(i).then(|| format.value(i).to_string())),
+                        )),
+                    }
+                }
+                of if *of == flat => array.clone(),
+                _ => arrow_cast::cast(array, &flat)?,
+            });
+            Ok(())
+        }
+    }
+}
+
+/// A nested value as JSON.
+fn json(array: &dyn Array, row: usize) -> serde_json::Value {
+    use serde_json::Value;
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    let list = |items: ArrayRef| Value::Array((0..items.len()).map(|i| json(&items, i)).collect());
+    match array.data_type() {
+        DataType::List(_) => list(array.as_list::<i32>().value(row)),
+        DataType::LargeList(_) => list(array.as_list::<i64>().value(row)),
+        DataType::FixedSizeList(..) => list(array.as_fixed_size_list().value(row)),
+        DataType::Map(..) => list(Arc::new(array.as_map().value(row))),
+        DataType::Struct(_) => json_object(array.as_struct(), row),
+        DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
+        _ => {
+            let options = FormatOptions::default();
+            let text = ArrayFormatter::try_new(array, &options).map(|f| f.value(row).to_string()).unwrap_or_default();
+            if array.data_type().is_numeric()
+                && let Ok(number) = serde_json::from_str(&text)
+            {
+                return number;
+            }
+            Value::String(text)
+        }
+    }
+}
+
+fn json_object(array: &StructArray, row: usize) -> serde_json::Value {
+    let fields = array.fields().iter().zip(array.columns());
+    serde_json::Value::Object(fields.map(|(f, c)| (f.name().clone(), json(c, row))).collect())
+}
+
+/// Reads a Parquet or Arrow file into batches.
+pub(crate) struct ColumnarReader {
+    source: Source,
+    schema: SchemaRef,
+    places: Vec<usize>,
+    file: String,
+    /// What is left of a batch that is longer than ours.
+    rest: Option<RecordBatch>,
+}
+
+impl ColumnarReader {
+    pub(crate) fn open(
+        input: &Input,
+        content: Content,
+        schema: SchemaRef,
+        places: Vec<usize>,
+    ) -> Result<ColumnarReader> {
+        let (_, source) = open(input, content)?;
+        Ok(ColumnarReader { source, schema, places, file: input.name.clone(), rest: None })
+    }
+
+    /// The next batch; `before` rows of the table and `in_file` rows of the file came before it.
+    pub(crate) fn next(&mut self, before: u64, in_file: u64) -> Result<Option<Batch>> {
+        let broken = |e: ArrowError| ConnectError::Malformed {
+            file: self.file.clone(),
+            reason: format!("cannot be read behind row {in_file} ({e})"),
+        };
+        let batch = loop {
+            let batch = match self.rest.take() {
+                Some(rest) => rest,
+                None => match self.source.next() {
+                    None => return Ok(None),
+                    Some(batch) => batch.map_err(broken)?,
+                },
+            };
+            if batch.num_rows() > 0 {
+                break batch;
+            }
+        };
+        let count = batch.num_rows().min(BATCH_ROWS);
+        if batch.num_rows() > count {
+            self.rest = Some(batch.slice(count, batch.num_rows() - count));
+        }
+        let batch = batch.slice(0, count);
+        let mut columns = Vec::new();
+        for column in batch.columns() {
+            unfold(column, &mut columns).map_err(broken)?;
+        }
+        let mut arrays: Vec<Option<ArrayRef>> = vec![None; self.schema.fields().len()];
+        for (column, &place) in columns.into_iter().zip(&self.places) {
+            // A later file may have other types than the first.
+            let wanted = self.schema.field(place).data_type();
+            let column = if column.data_type() == wanted {
+                column
+            } else {
+                arrow_cast::cast(&column, wanted).map_err(broken)?
+            };
+            arrays[place] = Some(column);
+        }
+        let records = record_batch(&self.schema, arrays.into_iter().flatten().collect(), &self.file)?;
+        let count = count as u64;
+        Ok(Some(Batch {
+            records,
+            lines: (in_file + 1..=in_file + count).collect(),
+            rows: (before + 1..=before + count).collect(),
+            file: self.file.as_str().into(),
+            rejected: Vec::new(),
+            last_row: before + count,
+        }))
+    }
+}
