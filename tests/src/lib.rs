@@ -1,1 +1,3 @@
-//! The oracle and helpers of the end-to-end tests.
+//! The oracle and the helpers of the end-to-end tests.
+
+pub mod oracle;
