@@ -250,9 +250,7 @@ impl Guesser {
                 best = Some((format.clone(), count, false));
             }
         }
-        if best.is_some() {
-            return best;
-        }
+        let stated = best.take();
         for (i, (shape, &count)) in SHAPES.iter().zip(&self.shapes).enumerate() {
             if count > best.as_ref().map_or(0, |b| b.1) {
                 let other = SHAPES.iter().zip(&self.shapes).enumerate().any(|(j, (s, c))| {
@@ -267,7 +265,12 @@ impl Guesser {
                 best = Some((MomentFormat::Shape(*shape), count, ambiguous));
             }
         }
-        best
+        // What is stated holds, except in a column that it was not stated for.
+        match (stated, best) {
+            (Some(stated), Some(best)) if best.1 > stated.1.saturating_mul(2) => Some(best),
+            (Some(stated), _) => Some(stated),
+            (None, best) => best,
+        }
     }
 
     /// The decimal mark that reads the most numbers, and whether that is in doubt.
