@@ -396,6 +396,22 @@ pub enum TimeUnit {
     Year,
 }
 
+impl TimeUnit {
+    /// Returns the unit's word in the singular.
+    pub fn word(self) -> &'static str {
+        match self {
+            TimeUnit::Second => "second",
+            TimeUnit::Minute => "minute",
+            TimeUnit::Hour => "hour",
+            TimeUnit::Day => "day",
+            TimeUnit::Week => "week",
+            TimeUnit::Month => "month",
+            TimeUnit::Quarter => "quarter",
+            TimeUnit::Year => "year",
+        }
+    }
+}
+
 /// An end of a window: a date, a period, or now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // The variants are the language's own words.

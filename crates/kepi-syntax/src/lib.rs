@@ -10,6 +10,7 @@ mod moment;
 mod number;
 mod parse;
 mod place;
+mod print;
 mod scan;
 mod span;
 mod spans;
@@ -22,5 +23,6 @@ pub use limits::{DEPTH_MAX, HEIGHT_MAX, MISTAKES_MAX, NODES_MAX, STATEMENT_BYTES
 pub use number::decimal;
 pub use parse::{is_complete, parse_file, parse_query};
 pub use place::line_column;
+pub use print::{expr_text, file_text, format_file, format_text, query_text, scoped_text};
 pub use span::Span;
 pub use words::{KEYWORDS, RESERVED};

@@ -6,7 +6,8 @@ pub(crate) fn problem(text: &str) -> Option<(String, String)> {
     let rest = text.get(5..).unwrap_or_default();
     if let Some(quarter) = rest.strip_prefix('Q') {
         let bad = !matches!(quarter, "1" | "2" | "3" | "4");
-        return bad.then(|| (format!("there is no quarter {quarter}"), format!("write `{year:04}-Q1` to `{year:04}-Q4`")));
+        return bad
+            .then(|| (format!("there is no quarter {quarter}"), format!("write `{year:04}-Q1` to `{year:04}-Q4`")));
     }
     if let Some(week) = rest.strip_prefix('W') {
         // Which years have a week 53 depends on the day on which the project's weeks start.
@@ -28,7 +29,11 @@ pub(crate) fn problem(text: &str) -> Option<(String, String)> {
         Some(at) => time.split_at(at),
         None => (time, ""),
     };
-    let over = |text: &str, most: &[u32]| text.split(':').zip(most).any(|(part, most)| part.get(..2).and_then(|p| p.parse::<u32>().ok()).is_none_or(|p| p > *most));
+    let over = |text: &str, most: &[u32]| {
+        text.split(':')
+            .zip(most)
+            .any(|(part, most)| part.get(..2).and_then(|p| p.parse::<u32>().ok()).is_none_or(|p| p > *most))
+    };
     if over(clock, &[23, 59, 59]) {
         return Some((format!("there is no time {clock}"), "times go from 00:00:00 to 23:59:59".to_owned()));
     }
@@ -56,8 +61,16 @@ mod tests {
     #[test]
     fn what_exists_has_no_problem() {
         for text in [
-            "2025", "2025-12", "2025-Q4", "2025-W53", "2024-02-29", "2000-02-29", "2025-12-31",
-            "2025-03-01T23:59:59.999Z", "2025-03-01T12:00+01:00", "2025-03-01T00:00",
+            "2025",
+            "2025-12",
+            "2025-Q4",
+            "2025-W53",
+            "2024-02-29",
+            "2000-02-29",
+            "2025-12-31",
+            "2025-03-01T23:59:59.999Z",
+            "2025-03-01T12:00+01:00",
+            "2025-03-01T00:00",
         ] {
             assert_eq!(problem(text), None, "{text}");
         }
@@ -66,8 +79,20 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_said() {
         for text in [
-            "2025-00", "2025-13", "2025-Q0", "2025-Q5", "2025-W00", "2025-W54", "2025-02-29", "1900-02-29",
-            "2026-02-30", "2025-04-31", "2025-01-00", "2025-03-01T24:00", "2025-03-01T12:60", "2025-03-01T12:00+19:00",
+            "2025-00",
+            "2025-13",
+            "2025-Q0",
+            "2025-Q5",
+            "2025-W00",
+            "2025-W54",
+            "2025-02-29",
+            "1900-02-29",
+            "2026-02-30",
+            "2025-04-31",
+            "2025-01-00",
+            "2025-03-01T24:00",
+            "2025-03-01T12:60",
+            "2025-03-01T12:00+19:00",
         ] {
             assert!(problem(text).is_some(), "{text}");
         }

@@ -97,7 +97,10 @@ pub fn is_complete(text: &str) -> bool {
     // A definition that lacks its body, such as `state active of customer = from orders`.
     let begun = first.kind == Kind::Word && DEFINITIONS.contains(&first.of(text)) && tokens.len() > 1;
     let (_, problems) = if begun { parse_file(text) } else { (File::default(), Vec::new()) };
-    ended || !problems.iter().any(|problem| problem.severity == Severity::Error && problem.span.start as usize >= last.end)
+    ended
+        || !problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error && problem.span.start as usize >= last.end)
 }
 
 /// Returns the whole text as one chunk, without blanks and comments around it.

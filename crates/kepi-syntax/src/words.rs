@@ -55,8 +55,9 @@ pub(crate) const DEFINITIONS: &[&str] = &[
 ];
 
 /// Words that may follow an expression although they are names as well.
-pub(crate) const FOLLOWERS: &[&str] =
-    &["aligned", "asc", "at", "desc", "each", "for", "from", "last", "matches", "order", "reach", "review", "this", "to"];
+pub(crate) const FOLLOWERS: &[&str] = &[
+    "aligned", "asc", "at", "desc", "each", "for", "from", "last", "matches", "order", "reach", "review", "this", "to",
+];
 
 /// Every word of the language with what it does in one line, for completion; in alphabetical order.
 pub const KEYWORDS: &[(&str, &str)] = &[
@@ -137,9 +138,40 @@ pub const KEYWORDS: &[(&str, &str)] = &[
 
 /// The built-in functions, to recognise a call without its parentheses.
 pub(crate) const FUNCTIONS: &[&str] = &[
-    "age", "approx_unique", "avg", "closing", "cohort", "conversion", "count", "ended", "first", "funnel", "growth",
-    "kept", "last", "lifecycle", "max", "median", "min", "of_total", "opening", "percentile", "prior", "rank", "ratio",
-    "retention", "running", "share", "started", "stays", "stddev", "sum", "time_in", "to_date", "trailing", "unique",
+    "age",
+    "approx_unique",
+    "avg",
+    "closing",
+    "cohort",
+    "conversion",
+    "count",
+    "ended",
+    "first",
+    "funnel",
+    "growth",
+    "kept",
+    "last",
+    "lifecycle",
+    "max",
+    "median",
+    "min",
+    "of_total",
+    "opening",
+    "percentile",
+    "prior",
+    "rank",
+    "ratio",
+    "retention",
+    "running",
+    "share",
+    "started",
+    "stays",
+    "stddev",
+    "sum",
+    "time_in",
+    "to_date",
+    "trailing",
+    "unique",
 ];
 
 /// Whether the word is reserved, in exactly this case.

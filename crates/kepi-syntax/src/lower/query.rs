@@ -1,9 +1,7 @@
 //! Queries: items and clauses, each clause once.
 
 use super::{Lower, Parts};
-use crate::ast::{
-    Against, Bound, DateTime, Expr, ExprKind, Fill, Item, Limit, Name, OrderKey, Path, Query, Window,
-};
+use crate::ast::{Against, Bound, DateTime, Expr, ExprKind, Fill, Item, Limit, Name, OrderKey, Path, Query, Window};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::grammar::{Pair, Rule};
 use crate::span::Span;
@@ -110,10 +108,7 @@ impl Lower<'_> {
                 "`by` stands twice in this query".to_owned(),
                 "one `by` takes several labels: `by region, kind`".to_owned(),
             ),
-            "where" => (
-                "`where` stands twice in this query".to_owned(),
-                "join the conditions with `and`".to_owned(),
-            ),
+            "where" => ("`where` stands twice in this query".to_owned(), "join the conditions with `and`".to_owned()),
             "vs" => (
                 "`vs` stands twice in this query".to_owned(),
                 "one `vs` takes several: `vs target, previous year`".to_owned(),

@@ -149,7 +149,8 @@ impl Lower<'_> {
             } else if inner.skip(Rule::now) {
                 let now = self.date(inner.take(Rule::date)?);
                 if let Some(first) = &test.now {
-                    let problem = Diagnostic::error(Code::ClauseTwice, now.span, "`given now` stands twice in this test");
+                    let problem =
+                        Diagnostic::error(Code::ClauseTwice, now.span, "`given now` stands twice in this test");
                     self.problems.push(problem.related(first.span, "the first one").help("keep one of them"));
                 } else {
                     test.now = Some(now);
