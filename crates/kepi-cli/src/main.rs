@@ -1,2 +1,68 @@
-//! The kepi command.
-fn main() {}
+//! The `kepi` command: reads its arguments, runs one command, ends with its exit code.
+
+mod args;
+mod commands;
+mod context;
+mod failure;
+mod interrupt;
+mod progress;
+mod repl;
+mod terminal;
+mod times;
+
+use args::{Arguments, Command};
+use clap::{CommandFactory, Parser};
+use context::Context;
+use failure::Failure;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use terminal::Terminal;
+
+fn main() -> ExitCode {
+    // clap ends the process itself: 0 for help and version, 2 for a mistake in the usage.
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new(arguments.color);
+    let context = Context::new(arguments.project, terminal);
+    match run(&context, arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.say(&terminal);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(context: &Context, command: Option<Command>) -> Result<(), Failure> {
+    let Some(command) = command else { return run_alone(context) };
+    match command {
+        Command::Init(args) => commands::init::run(context, &args),
+        Command::Demo(args) => commands::demo::run(context, &args),
+        Command::Load(args) => commands::load::run(context, &args),
+        Command::Sync(args) => commands::sync::run(context, &args),
+        Command::Query(args) => commands::query::run(context, &args),
+        Command::Explain(args) => commands::explain::run(context, &args),
+        Command::Check(args) => commands::check::run(context, &args),
+        Command::Fmt(args) => commands::fmt::run(context, &args),
+        Command::List(args) => commands::list::run(context, &args),
+        Command::Describe(args) => commands::describe::run(context, &args),
+        Command::Repl => repl::run(context),
+        Command::Completions(args) => commands::completions::run(context, &args),
+        Command::Man(_) => Err(Failure::not_yet("man")),
+        Command::Test(_) => Err(Failure::not_yet("test")),
+        Command::Lineage(_) => Err(Failure::not_yet("lineage")),
+        Command::Diff(_) => Err(Failure::not_yet("diff")),
+        Command::Target(_) => Err(Failure::not_yet("target")),
+        Command::Report(_) => Err(Failure::not_yet("report")),
+        Command::Plugin(_) => Err(Failure::not_yet("plugin")),
+        Command::Store(_) => Err(Failure::not_yet("store")),
+    }
+}
+
+/// `kepi` alone: the prompt where there is a person and a project, else the help.
+fn run_alone(context: &Context) -> Result<(), Failure> {
+    let person = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if person && context.project().is_ok() {
+        return repl::run(context);
+    }
+    context.terminal.data(Arguments::command().render_help().to_string().as_bytes())
+}

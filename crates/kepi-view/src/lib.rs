@@ -19,7 +19,7 @@ mod words;
 pub use diagnostics::{diagnostics_json, diagnostics_report};
 pub use formats::{FORMATS, Format, FormatError, LATER, find_format};
 pub use sparkline::sparkline;
-pub use summary::{Kpi, kpis, series};
+pub use summary::{Kpi, Series, kpis, series};
 pub use text::inert;
 pub use words::words;
 

@@ -178,7 +178,7 @@ fn headlines_are_the_last_row_with_its_change() {
         ("0 EUR", Some("-200.0 %"), Some(false))
     );
     assert_eq!((found[1].value.as_str(), found[1].change.as_deref()), ("100.0 %", None));
-    assert_eq!(series(&monthly()).unwrap()[1].1, [Some(0.148), Some(0.5), None, None, Some(1.0)]);
+    assert_eq!(series(&monthly()).unwrap()[1].values, [Some(0.148), Some(0.5), None, None, Some(1.0)]);
 }
 
 #[test]

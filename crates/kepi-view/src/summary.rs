@@ -47,12 +47,24 @@ pub fn kpis(answer: &Answer) -> Result<Vec<Kpi>, ViewError> {
         .collect())
 }
 
-/// Gives each value column as a series, in the order of the rows.
-pub fn series(answer: &Answer) -> Result<Vec<(String, Vec<Option<f64>>)>, ViewError> {
+/// A value column over the rows of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The column's name.
+    pub name: String,
+    /// Its values in the order of the rows; none where missing.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Gives each value column as a series.
+pub fn series(answer: &Answer) -> Result<Vec<Series>, ViewError> {
     let columns = crate::cell::columns(&answer.frame)?;
     Ok(columns
         .iter()
         .filter(|column| column.meta.kind == FrameColumnKind::Value)
-        .map(|column| (column.meta.name.clone(), column.cells.iter().map(|cell| cell.number()).collect()))
+        .map(|column| Series {
+            name: column.meta.name.clone(),
+            values: column.cells.iter().map(|cell| cell.number()).collect(),
+        })
         .collect())
 }

@@ -1,0 +1,74 @@
+//! `kepi describe`: everything about one definition.
+
+use crate::args::DescribeArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+use kepi_engine::{Described, Engine, EngineError};
+use kepi_view::inert;
+
+pub(crate) fn run(context: &Context, args: &DescribeArgs) -> Result<(), Failure> {
+    let described = find(&context.engine()?, &args.name)?;
+    context.terminal.data(text(&described).as_bytes())
+}
+
+/// Finds a definition; one that is not there is a failure.
+pub(crate) fn find(engine: &Engine, name: &str) -> Result<Described, Failure> {
+    engine.describe(name).ok_or_else(|| {
+        let error = EngineError::failed(format!("nothing is called `{name}`"));
+        Failure::Engine(error.with_help("`kepi list` shows what there is"))
+    })
+}
+
+/// The definition, then a line for everything known about it.
+pub(crate) fn text(described: &Described) -> String {
+    let mut out = String::new();
+    for line in described.doc.lines() {
+        out.push_str(&format!("## {}\n", inert(line)));
+    }
+    for line in described.text.lines() {
+        out.push_str(&format!("{}\n", inert(line)));
+    }
+    out.push('\n');
+    let mut facts = vec![("kind", described.kind.clone())];
+    if !described.unit.is_empty() {
+        facts.push(("unit", described.unit.clone()));
+    }
+    facts.extend(described.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    if !described.uses.is_empty() {
+        facts.push(("uses", described.uses.join(", ")));
+    }
+    if !described.used_by.is_empty() {
+        facts.push(("used by", described.used_by.join(", ")));
+    }
+    facts.extend(described.stored.clone().map(|stored| ("stored", stored)));
+    let wide = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in facts {
+        out.push_str(&format!("{:wide$}  {}\n", inert(name), inert(&value)));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_begins_with_the_definition() {
+        let described = Described {
+            kind: "metric".to_string(),
+            name: "cac".to_string(),
+            text: "metric cac : money = ratio(sum(spend.amount), count(new_customers))".to_string(),
+            unit: "money(EUR)".to_string(),
+            doc: "What a customer costs.".to_string(),
+            attributes: vec![("owner".to_string(), "sales".to_string())],
+            uses: vec!["spend".to_string(), "new_customers".to_string()],
+            used_by: Vec::new(),
+            stored: None,
+        };
+        assert_eq!(
+            text(&described),
+            "## What a customer costs.\nmetric cac : money = ratio(sum(spend.amount), count(new_customers))\n\n\
+             kind   metric\nunit   money(EUR)\nowner  sales\nuses   spend, new_customers\n"
+        );
+    }
+}

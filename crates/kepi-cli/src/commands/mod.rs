@@ -1,0 +1,14 @@
+//! The commands, a file each.
+
+pub(crate) mod asked;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod describe;
+pub(crate) mod explain;
+pub(crate) mod fmt;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod query;
+pub(crate) mod sync;

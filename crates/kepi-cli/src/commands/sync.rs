@@ -1,0 +1,35 @@
+//! `kepi sync`: pulls from a connector.
+
+use super::load::summary;
+use crate::args::SyncArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::progress::Bar;
+use crate::times::parse_moment;
+use kepi_engine::SyncRequest;
+
+pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
+    let engine = context.engine()?;
+    let since = match &args.since {
+        Some(text) => Some(parse_moment(text, &engine.zone())?),
+        None => None,
+    };
+    let request = SyncRequest {
+        source: args.source.clone(),
+        full: args.full,
+        since,
+        limit: args.limit,
+        record: args.record.clone(),
+        replay: args.replay.clone(),
+        ..SyncRequest::default()
+    };
+    let guard = interrupt::stops(&request.cancel);
+    let bar = Bar::new();
+    let report = engine.sync(request, &|progress| bar.show(&progress));
+    drop((bar, guard));
+    for line in summary(&report?) {
+        context.terminal.words(&line);
+    }
+    Ok(())
+}
