@@ -1,7 +1,10 @@
 //! Messages about text that does not follow the grammar: what was expected in plain words, and the known repairs.
 
+mod definition;
 mod describe;
+mod query;
 mod repair;
+mod scene;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::grammar::Rule;
@@ -41,12 +44,12 @@ pub(crate) fn explain(text: &str, chunk: Chunk, tokens: &[Token], error: &Error<
         }
     };
     let index = tokens.iter().position(|token| token.end > at).unwrap_or(tokens.len());
-    let scene = repair::Scene::new(text, tokens, index, chunk.end);
+    let scene = scene::Scene::new(text, tokens, index, chunk.end);
     repair::known(&scene).unwrap_or_else(|| generic(&scene, positives))
 }
 
 /// Says what was expected and what stands there instead.
-fn generic(scene: &repair::Scene<'_>, positives: &[Rule]) -> Diagnostic {
+fn generic(scene: &scene::Scene<'_>, positives: &[Rule]) -> Diagnostic {
     let mut expected: Vec<&str> = Vec::new();
     for rule in positives {
         let words = describe::describe(*rule);
