@@ -1,13 +1,19 @@
 //! Core nodes to plans with kepi's own operators; the answer as a frame.
 
 mod cancel;
+mod cells;
 mod error;
+mod explain;
 mod frame;
 mod leaf;
 mod pass;
+mod run;
+mod steps;
 
 pub use cancel::Cancel;
 pub use error::ExecError;
+pub use explain::{Explanation, explain};
 pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, Step};
 pub use leaf::LeafExec;
 pub use pass::{Pass, Report, Source};
+pub use run::{RunOptions, run};

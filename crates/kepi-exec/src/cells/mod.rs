@@ -1,0 +1,22 @@
+//! Cells: what leaves give, matched, made into the rows of the answer, computed, filtered and ordered.
+
+mod align;
+pub(crate) mod bounds;
+mod cell;
+pub(crate) mod compare;
+mod fill;
+pub(crate) mod formula;
+mod grid;
+mod layout;
+mod matching;
+pub(crate) mod notes;
+mod number;
+mod ops;
+pub(crate) mod other;
+mod output;
+pub(crate) mod periods;
+pub(crate) mod plan;
+mod whole;
+
+pub(crate) use align::zone;
+pub(crate) use whole::WholeExec;

@@ -1,0 +1,115 @@
+//! What must be said beside the numbers: windows without data, what lies ahead, rows without an entity.
+
+use super::plan::{Times, shown_aggregates};
+use crate::{Note, Pass, Report};
+use kepi_extension::{EventScan, StreamInfo};
+use kepi_model::calendar::{Zone, date_of};
+use kepi_model::core::{Base, Query};
+use std::collections::BTreeMap;
+
+/// The notes on the window: that it holds no data though there are some, that it goes on beyond `now`.
+pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone: &Zone) -> Vec<Note> {
+    let streams = streams(query, scan);
+    let mut notes = Vec::new();
+    let span = &times.span;
+    let first = streams.iter().filter_map(|s| s.first).min();
+    let last = streams.iter().filter_map(|s| s.last).max();
+    if let Some((first, last)) = first.zip(last) {
+        let before = span.from.is_some_and(|from| last < from);
+        let after = first >= span.read_until;
+        if before || after {
+            notes.push(Note { code: "no_data".into(), text: no_data(query, zone, first, last, before) });
+        }
+    }
+    for stream in &streams {
+        if let Some(last) = stream.last.filter(|last| span.until > span.read_until && *last >= span.read_until) {
+            notes.push(Note {
+                code: "after_now".into(),
+                text: format!(
+                    "{} has rows up to {}; those from {} on lie after `now` and are not counted",
+                    stream.name,
+                    day(zone, last),
+                    moment(zone, span.read_until)
+                ),
+            });
+        }
+    }
+    notes
+}
+
+fn no_data(query: &Query, zone: &Zone, first: i64, last: i64, before: bool) -> String {
+    let window = &query.window.words;
+    if !before {
+        return format!("{window} holds no data: they begin on {}", day(zone, first));
+    }
+    let mut text = format!("{window} holds no data: they end on {}", day(zone, last));
+    // Only a window that moves with `now` reaches the data with another `now`.
+    if window.starts_with("last ") || window.starts_with("this ") {
+        let next = date_of(zone.day_number(last).saturating_add(1));
+        text.push_str(&format!("; `--now {next}` would show them"));
+    }
+    text
+}
+
+/// What is stored of the streams that shown aggregates read.
+fn streams(query: &Query, scan: &dyn EventScan) -> Vec<StreamInfo> {
+    let mut names: Vec<&str> = Vec::new();
+    for i in shown_aggregates(query) {
+        if let Some(Base::Stream(name)) = query.aggregates.get(i).map(|a| &a.events.base)
+            && !names.contains(&name.as_str())
+        {
+            names.push(name);
+        }
+    }
+    names.into_iter().filter_map(|name| scan.stream(name)).filter(|info| info.rows > 0).collect()
+}
+
+/// How many rows lack the entity that an aggregate is about, of the query's own time.
+pub(crate) fn without_entity(query: &Query, reports: &[(Pass, Report)]) -> Vec<Note> {
+    // The query's own side stands first; comparisons repeat the same bases.
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let own = super::plan::passes(query).len();
+    for (pass, report) in reports.iter().take(own) {
+        let Base::Stream(stream) = &pass.base else { continue };
+        for (aggregate, count) in pass.aggregates.iter().zip(&report.without_entity) {
+            if *count > 0 {
+                let most = counts.entry((stream, &aggregate.text)).or_default();
+                *most = (*most).max(*count);
+            }
+        }
+    }
+    let note = |((stream, text), count): ((&str, &str), u64)| {
+        let rows = if count == 1 { "row".to_string() } else { "rows".to_string() };
+        let lack = if count == 1 { "lacks" } else { "lack" };
+        Note {
+            code: "without_entity".into(),
+            text: format!("{} {rows} of {stream} {lack} the entity of `{text}` and take no part in it", grouped(count)),
+        }
+    };
+    counts.into_iter().map(note).collect()
+}
+
+/// A number with a comma between thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The day of an instant.
+pub(crate) fn day(zone: &Zone, micros: i64) -> String {
+    zone.local(micros).date().to_string()
+}
+
+/// An instant: its day alone where it is midnight.
+pub(crate) fn moment(zone: &Zone, micros: i64) -> String {
+    let local = zone.local(micros);
+    let midnight = local.time() == jiff::civil::Time::midnight();
+    if midnight { local.date().to_string() } else { format!("{} {}", local.date(), local.time()) }
+}

@@ -1,0 +1,168 @@
+//! `limit n with other`, and totals: the same query on other labels, computed anew and not summed.
+
+use super::cell::{Cell, read, row, write};
+use super::number::Number;
+use crate::{ExecError, Note};
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, Schema};
+use arrow_select::concat::concat_batches;
+use kepi_model::core::{Aggregate, Formula, FormulaNode, Op, Query, Row, RowNode};
+use kepi_model::value::{Kind, Unit, Value};
+use std::sync::Arc;
+
+/// The most rows that `with other` tells apart.
+const ROWS_MAX: usize = 1_000;
+/// What the label of the other row is.
+const OTHER: &str = "other";
+
+/// The query without labels: one row over all of them. What only orders or picks rows goes.
+pub(crate) fn without_labels(query: &Query) -> Query {
+    let mut whole = query.clone();
+    whole.by.clear();
+    whole.order.clear();
+    (whole.having, whole.limit, whole.fill) = (None, None, None);
+    for aggregate in &mut whole.aggregates {
+        aggregate.labels.clear();
+    }
+    for column in &mut whole.columns {
+        forget_labels(&mut column.formula);
+    }
+    whole
+}
+
+fn forget_labels(formula: &mut Formula) {
+    match &mut formula.node {
+        FormulaNode::Label(_) => formula.node = FormulaNode::Const(Value::Missing),
+        FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Period => {}
+        FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => args.iter_mut().for_each(forget_labels),
+        FormulaNode::Case { whens, otherwise } => {
+            for (condition, value) in whens {
+                forget_labels(condition);
+                forget_labels(value);
+            }
+            if let Some(otherwise) = otherwise {
+                forget_labels(otherwise);
+            }
+        }
+    }
+}
+
+/// The query of the row that stands for all rows behind the first `kept`; none: there are no more.
+pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Option<Query>, ExecError> {
+    if query.per.is_some() {
+        return Err(ExecError::NotYet("`with other` together with `per`".into()));
+    }
+    if query.by.is_empty() || rows.num_rows() <= kept {
+        return Ok(None);
+    }
+    // Without `having` the rest is what is not kept, also labels that only hidden aggregates have; with it, only what
+    // passed.
+    let picked = if query.having.is_some() { kept..rows.num_rows() } else { 0..kept };
+    if picked.len() > ROWS_MAX {
+        return Err(ExecError::NotYet(format!("`with other` over more than {ROWS_MAX} labels")));
+    }
+    let picked: Vec<Vec<Cell>> = picked.map(|i| row(rows, i)).collect::<Result<_, _>>()?;
+    let mut whole = without_labels(query);
+    for (aggregate, own) in whole.aggregates.iter_mut().zip(&query.aggregates) {
+        let is_picked = any(picked.iter().map(|cells| all_equal(own, cells)).collect::<Result<_, _>>()?);
+        let wanted = if query.having.is_some() { is_picked } else { call(Op::Not, vec![is_picked]) };
+        aggregate.filter = Some(match aggregate.filter.take() {
+            Some(filter) => call(Op::And, vec![filter, wanted]),
+            None => wanted,
+        });
+    }
+    Ok(Some(whole))
+}
+
+/// Whether a row has these labels.
+fn all_equal(aggregate: &Aggregate, cells: &[Cell]) -> Result<Row, ExecError> {
+    let mut conditions = Vec::new();
+    for (label, cell) in aggregate.labels.iter().zip(cells) {
+        conditions.push(match value(cell) {
+            None => call(Op::IsMissing, vec![label.clone()]),
+            Some(value) => {
+                let (label, unit) = match &label.unit.kind {
+                    Kind::Entity(entity) => {
+                        let of = Box::new(label.clone());
+                        let text = Unit::of(Kind::Text);
+                        (Row { unit: text.clone(), node: RowNode::Key { of, entity: entity.clone() } }, text)
+                    }
+                    _ => (label.clone(), label.unit.clone()),
+                };
+                call(Op::Equal, vec![label, Row { unit, node: RowNode::Const(value) }])
+            }
+        });
+    }
+    conditions
+        .into_iter()
+        .reduce(|a, b| call(Op::And, vec![a, b]))
+        .ok_or_else(|| ExecError::Plan(format!("`{}` has no labels", aggregate.text)))
+}
+
+/// Whether one of the conditions holds, as a shallow tree.
+fn any(mut conditions: Vec<Row>) -> Row {
+    match conditions.len() {
+        0 => Row { unit: Unit::of(Kind::Bool), node: RowNode::Const(Value::Bool(false)) },
+        1 => conditions.remove(0),
+        n => {
+            let right = conditions.split_off(n / 2);
+            call(Op::Or, vec![any(conditions), any(right)])
+        }
+    }
+}
+
+fn call(op: Op, args: Vec<Row>) -> Row {
+    Row { unit: Unit::of(Kind::Bool), node: RowNode::Call { op, args } }
+}
+
+/// A cell as a constant; none where it is missing.
+fn value(cell: &Cell) -> Option<Value> {
+    Some(match cell {
+        Cell::Missing => return None,
+        Cell::Number(Number::Exact(digits, scale)) => Value::Decimal { digits: *digits, scale: *scale },
+        Cell::Number(Number::Float(value)) => Value::Float(*value),
+        Cell::Text(text) => Value::Text(text.to_string()),
+        Cell::Bool(value) => Value::Bool(*value),
+        Cell::Time(micros) => Value::Time(*micros),
+        Cell::Date(day) => Value::Date(*day),
+    })
+}
+
+/// Puts the other row behind the kept ones. Its first label says "other"; where that label is no text it is missing,
+/// and a note says what the row is.
+pub(crate) fn append(
+    query: &Query,
+    kept: &RecordBatch,
+    other: &RecordBatch,
+) -> Result<(RecordBatch, Option<Note>), ExecError> {
+    let schema = kept.schema();
+    let is_text = *schema.field(0).data_type() == DataType::Utf8;
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    for i in 0..query.by.len() {
+        columns.push(match i {
+            0 if is_text => write(&[Cell::Text(OTHER.into())], &DataType::Utf8, OTHER)?,
+            _ => new_null_array(schema.field(i).data_type(), 1),
+        });
+    }
+    columns.extend(other.columns().iter().map(Arc::clone));
+    let row = conform(columns, &schema)?;
+    let rows = concat_batches(&schema, [kept, &row]).map_err(|e| ExecError::Plan(e.to_string()))?;
+    let note = (!is_text).then(|| Note {
+        code: "other_row".into(),
+        text: format!("the last row is every other `{}` together", query.by[0].name),
+    });
+    Ok((rows, note))
+}
+
+/// A batch of this schema out of columns that mean the same.
+pub(crate) fn conform(columns: Vec<ArrayRef>, schema: &Schema) -> Result<RecordBatch, ExecError> {
+    let mut conformed = Vec::with_capacity(columns.len());
+    for (column, field) in columns.into_iter().zip(schema.fields()) {
+        conformed.push(match column.data_type() == field.data_type() {
+            true => column,
+            false => write(&read(&column)?, field.data_type(), field.name())?,
+        });
+    }
+    let nullable: Vec<_> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(nullable)), conformed).map_err(|e| ExecError::Plan(e.to_string()))
+}

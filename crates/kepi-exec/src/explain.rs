@@ -1,0 +1,358 @@
+//! What a query runs, told as a colleague would: in words, in steps with row counts, and as a plan.
+
+use crate::cells::notes::{grouped, moment};
+use crate::cells::plan::{Times, shown_aggregates};
+use crate::cells::zone;
+use crate::run::{Runner, on_own_stack};
+use crate::steps::reports;
+use crate::{ExecError, RunOptions, Source, Step};
+use datafusion_physical_plan::displayable;
+use kepi_extension::{EventScan, Functions};
+use kepi_model::calendar::Zone;
+use kepi_model::core::{Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Op, Query, Row, RowNode, Stage};
+use kepi_model::value::{CalendarSpan, Value};
+use std::sync::Arc;
+
+/// What a query runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Sentences, in the order in which one would tell it.
+    pub words: Vec<String>,
+    /// What ran, with row counts.
+    pub steps: Vec<Step>,
+    /// The physical plan, indented.
+    pub plan: String,
+}
+
+/// Explains a query by planning and running it.
+///
+/// The words name the streams that are read, derived events and conditions, the window with its dates in the project's
+/// zone, how results meet, and what was left out. Errors: as [`crate::run`].
+pub fn explain(
+    query: &Query,
+    data: Arc<dyn EventScan>,
+    functions: &Functions,
+    options: &RunOptions,
+) -> Result<Explanation, ExecError> {
+    let source = Source { scan: data, functions: functions.clone(), cancel: options.cancel.clone() };
+    on_own_stack(|| {
+        let (planned, steps, notes) = Runner::new(query, source, options)?.steps(query)?;
+        let zone = zone(&query.zone)?;
+        let mut words = sentences(query, &planned.times, &zone);
+        words.extend(notes.into_iter().map(|note| sentence(&note.text)));
+        let scanned: u64 = reports(&planned.plan.root).iter().map(|(_, report)| report.rows_scanned).sum();
+        words.push(format!("{} rows were read.", grouped(scanned)));
+        let plan = displayable(planned.plan.root.as_ref()).indent(false).to_string();
+        Ok(Explanation { words, steps, plan })
+    })
+}
+
+/// What a query means, without running it.
+fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
+    let mut words = vec![window(query, times, zone)];
+    let shown = shown_aggregates(query);
+    for (i, aggregate) in query.aggregates.iter().enumerate() {
+        let hidden = if shown.contains(&i) { "" } else { " It is not shown; it only picks or orders rows." };
+        words.push(format!("{}{hidden}", self::aggregate(aggregate, query)));
+    }
+    words.extend(rows(query));
+    words.extend(reading(query));
+    words.extend(comparisons(query, times, zone));
+    if let Some(having) = &query.having {
+        let aggregates = if matches!(having.node, FormulaNode::Const(_)) { "" } else { ", after all rows are made" };
+        words.push(format!("Rows are kept where `having` holds{aggregates}."));
+    }
+    if let Some(limit) = &query.limit {
+        let other = if limit.with_other { "; the rest is computed anew as one more row, `other`" } else { "" };
+        words.push(format!("The first {} rows are shown{other}.", grouped(limit.rows)));
+    }
+    words
+}
+
+fn window(query: &Query, times: &Times, zone: &Zone) -> String {
+    let span = &times.span;
+    let until = moment(zone, span.read_until);
+    if query.window.moment {
+        return format!("It looks at one moment, {until} ({}): everything that happened before it counts.", query.zone);
+    }
+    let from = match span.from {
+        Some(from) => format!("from {}", moment(zone, from)),
+        None => "from the first row".to_string(),
+    };
+    let words = if query.window.words.is_empty() { String::new() } else { format!("{}: ", query.window.words) };
+    let mut text = format!("It looks at {words}{from} until before {until}, by the clock of {}.", query.zone);
+    if span.read_until < span.until {
+        let end = moment(zone, span.until);
+        text.push_str(&format!(" The window goes on to {end}, but nothing later than now has happened yet."));
+    }
+    text
+}
+
+fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
+    let mut text = match &aggregate.events.base {
+        Base::Stream(name) => format!("`{}` reads {name}", aggregate.text),
+        Base::Entity(name) => format!("`{}` looks at every {name}", aggregate.text),
+    };
+    for stage in &aggregate.events.stages {
+        text.push_str(&match stage {
+            Stage::Where(condition) => format!(", takes those where {}", row(condition)),
+            Stage::First { per } => format!(", keeps the first of each {}", row(per)),
+        });
+    }
+    if let Some(filter) = &aggregate.filter {
+        text.push_str(&format!(", takes part only where {}", row(filter)));
+    }
+    text.push_str(&format!(" and {}", measure(&aggregate.measure)));
+    let dated = matches!(aggregate.events.base, Base::Stream(_));
+    if let Some(grain) = &query.per {
+        let by = if dated { "by the row's own moment" } else { "at the end of each" };
+        text.push_str(&if dated { format!(" per {}, {by}", grain.name()) } else { format!(" {by} {}", grain.name()) });
+    }
+    let labels: Vec<String> = aggregate.labels.iter().map(row).collect();
+    if !labels.is_empty() {
+        text.push_str(&format!(", by {}", labels.join(" and ")));
+    }
+    text.push('.');
+    text
+}
+
+fn measure(measure: &Measure) -> String {
+    match measure {
+        Measure::Count => "counts them".to_string(),
+        Measure::Sum(of) => format!("adds up {}", row(of)),
+        Measure::Avg(of) => format!("averages {}", row(of)),
+        Measure::Min(of) => format!("takes the smallest {}", row(of)),
+        Measure::Max(of) => format!("takes the largest {}", row(of)),
+        Measure::Percentile { of, percent, .. } if *percent == 50.0 => format!("takes the median of {}", row(of)),
+        Measure::Percentile { of, percent, .. } => format!("takes the {percent}th percentile of {}", row(of)),
+        Measure::Stddev(of) => format!("takes the standard deviation of {}", row(of)),
+        Measure::First(of) => format!("takes the first known {}", row(of)),
+        Measure::Last(of) => format!("takes the last known {}", row(of)),
+        Measure::Unique(of) => format!("counts the different values of {}", row(of)),
+        Measure::Plugin { name, .. } => format!("runs the plugin's {name} over them"),
+    }
+}
+
+/// How results meet, and which rows there are.
+fn rows(query: &Query) -> Vec<String> {
+    let mut words = Vec::new();
+    let shared = match (&query.per, query.by.is_empty()) {
+        (Some(grain), true) => format!("the {}", grain.name()),
+        (Some(grain), false) => format!("{} and labels", grain.name()),
+        (None, false) => "their labels".to_string(),
+        (None, true) => String::new(),
+    };
+    if query.aggregates.len() > 1 && !shared.is_empty() {
+        words.push(format!(
+            "Each of these is computed over its own rows; the results are then matched on {shared}, so no row is \
+             counted twice and none is lost where one side has nothing."
+        ));
+    }
+    let filled = match &query.fill {
+        None => "",
+        Some(Fill::Value(_)) => " `fill` puts its value where nothing happened.",
+        Some(Fill::Missing) => " `fill` leaves a gap where nothing happened.",
+        Some(Fill::Previous) => " `fill` repeats the period before where nothing happened.",
+    };
+    match (&query.per, query.by.is_empty(), query.fill.is_some()) {
+        (Some(grain), true, _) => words.push(format!("Every {} of the window has a row.{filled}", grain.name())),
+        (Some(grain), false, true) => words.push(format!("Every label has a row in every {}.{filled}", grain.name())),
+        (Some(grain), false, false) => {
+            words.push(format!("A label has a row in each {} in which something shown happened.", grain.name()));
+        }
+        (None, false, _) => words.push("Each label for which something shown happened has a row.".to_string()),
+        (None, true, _) => {}
+    }
+    words
+}
+
+/// Which of its two readings a ratio over the first time of an entity has.
+fn reading(query: &Query) -> Option<String> {
+    let looks_at_age = |a: &Aggregate| a.filter.iter().any(looks_at_first) || a.events.stages.iter().any(stage_looks);
+    let aged = query.aggregates.iter().find(|a| looks_at_age(a))?;
+    let firsts = query.aggregates.iter().find(|a| a.events.stages.iter().any(|s| matches!(s, Stage::First { .. })))?;
+    if let Some(label) = query.by.iter().find(|label| label.grain.is_some()) {
+        let grain = label.grain.as_ref().map(|g| g.name()).unwrap_or_default();
+        return Some(format!(
+            "This is the cohort-dated reading: the rows of `{}` count for the {grain} (`{}`) in which their entity \
+             began, whenever they happened in the window, and are set against `{}` of the same {grain}. Young cohorts \
+             have had less time.",
+            aged.text, label.name, firsts.text
+        ));
+    }
+    let grain = query.per.as_ref()?.name();
+    Some(format!(
+        "This is the event-dated reading: `{}` of a {grain} is what happened in that {grain}, also by those who began \
+         earlier, and is set against `{}` of the same {grain}. For what those who began in a {grain} brought, ask `by \
+         cohort(…, {grain})` instead.",
+        aged.text, firsts.text
+    ))
+}
+
+fn stage_looks(stage: &Stage) -> bool {
+    matches!(stage, Stage::Where(row) if looks_at_first(row))
+}
+
+/// Whether a condition looks at the time since an entity's first event.
+fn looks_at_first(row: &Row) -> bool {
+    match &row.node {
+        RowNode::History(history) => {
+            let first = history.events.stages.iter().any(|s| matches!(s, Stage::First { .. }));
+            let at = |row: &Row| matches!(row.node, RowNode::At);
+            first && matches!(&history.measure, Measure::First(of) | Measure::Last(of) | Measure::Min(of) if at(of))
+        }
+        RowNode::Call { args, .. } | RowNode::Plugin { args, .. } => args.iter().any(looks_at_first),
+        RowNode::Case { whens, otherwise } => {
+            whens.iter().any(|(c, v)| looks_at_first(c) || looks_at_first(v))
+                || otherwise.as_deref().is_some_and(looks_at_first)
+        }
+        _ => false,
+    }
+}
+
+fn comparisons(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
+    let mut words = Vec::new();
+    for (compare, side) in query.compare.iter().zip(&times.sides) {
+        let mut text = format!(
+            "`vs {}` computes the same from {} until before {}",
+            compare.name,
+            moment(zone, side.from),
+            moment(zone, side.until)
+        );
+        if let Some(alignment) = &side.alignment {
+            text.push_str(&format!(", {}", alignment.words()));
+        }
+        text.push('.');
+        let running = times.span.until >= query.now && times.span.from.is_some_and(|from| from < query.now);
+        if running && !matches!(compare.with, CompareWith::WindowBefore if query.per.is_none()) {
+            text.push_str(" What still runs is compared with the same elapsed part.");
+        }
+        words.push(text);
+    }
+    words
+}
+
+/// A row expression in words.
+fn row(of: &Row) -> String {
+    match &of.node {
+        RowNode::Const(value) => constant(value),
+        RowNode::At => "its moment".to_string(),
+        RowNode::Field(name) | RowNode::Role(name) => name.clone(),
+        RowNode::Attribute { of, field, history, .. } => {
+            let then = if *history { " of that time" } else { "" };
+            format!("{}.{field}{then}", row(of))
+        }
+        RowNode::Key { of, .. } => row(of),
+        RowNode::History(history) => {
+            let base = match &history.events.base {
+                Base::Stream(name) | Base::Entity(name) => name,
+            };
+            let first = history.events.stages.iter().any(|s| matches!(s, Stage::First { .. }));
+            let which = if first { format!("first of {base}") } else { base.clone() };
+            let subject = row(&history.subject);
+            let what = match &history.measure {
+                Measure::Count => format!("the number of {which}"),
+                Measure::Sum(of) => format!("the sum of {} over {which}", row(of)),
+                Measure::First(of) => format!("{} of the first {base}", plain(of)),
+                Measure::Last(of) => format!("{} of the last {which}", plain(of)),
+                Measure::Unique(of) => format!("the different {} of {which}", row(of)),
+                Measure::Plugin { name, .. } => format!("{name} of {which}"),
+                Measure::Avg(of) => format!("the average {} of {which}", row(of)),
+                Measure::Min(of) => format!("the smallest {} of {which}", plain(of)),
+                Measure::Max(of) => format!("the largest {} of {which}", plain(of)),
+                Measure::Percentile { of, .. } => format!("a percentile of {} over {which}", row(of)),
+                Measure::Stddev(of) => format!("the standard deviation of {} over {which}", row(of)),
+            };
+            format!("{what} of the same {subject} so far")
+        }
+        RowNode::Call { op, args } => call(op, &args.iter().map(row).collect::<Vec<_>>()),
+        RowNode::Case { .. } => "a case".to_string(),
+        RowNode::Plugin { name, args } => {
+            format!("{name}({})", args.iter().map(row).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn plain(of: &Row) -> String {
+    if matches!(of.node, RowNode::At) { "the moment".to_string() } else { row(of) }
+}
+
+fn call(op: &Op, args: &[String]) -> String {
+    let infix = match op {
+        Op::Add => "+",
+        Op::Subtract => "−",
+        Op::Multiply => "×",
+        Op::Divide => "÷",
+        Op::Equal => "is",
+        Op::NotEqual => "is not",
+        Op::Less => "is less than",
+        Op::LessEqual => "is at most",
+        Op::Greater => "is more than",
+        Op::GreaterEqual => "is at least",
+        Op::And => "and",
+        Op::Or => "or",
+        Op::Otherwise => "or else",
+        Op::Matches => "matches",
+        Op::Contains => "contains",
+        Op::StartsWith => "starts with",
+        Op::EndsWith => "ends with",
+        _ => "",
+    };
+    match (op, args) {
+        (_, args) if !infix.is_empty() => args.join(&format!(" {infix} ")),
+        (Op::Not, [a]) => format!("not ({a})"),
+        (Op::IsMissing, [a]) => format!("{a} is missing"),
+        (Op::In, [a, rest @ ..]) => format!("{a} is one of {}", rest.join(", ")),
+        (Op::Elapsed, [a, b]) => format!("the time from {b} to {a}"),
+        (Op::PeriodsBetween(grain), [a, b]) => format!("the {}s from {b} to {a}", grain.name()),
+        (Op::Truncate(grain), [a]) => format!("the {} of {a}", grain.name()),
+        (Op::AddSpan(by), [a]) => format!("{a} plus {}", span(*by)),
+        (Op::ToDate, [a]) => format!("the day of {a}"),
+        (Op::ToTime, [a]) => a.clone(),
+        _ => format!("{}({})", format!("{op:?}").to_lowercase(), args.join(", ")),
+    }
+}
+
+fn constant(value: &Value) -> String {
+    match value {
+        Value::Missing => "missing".to_string(),
+        Value::Decimal { digits, scale } => {
+            let sign = if *digits < 0 { "-" } else { "" };
+            let padded = format!("{:0>width$}", digits.unsigned_abs(), width = usize::from(*scale) + 1);
+            let (whole, decimals) = padded.split_at(padded.len() - usize::from(*scale));
+            if decimals.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{decimals}") }
+        }
+        Value::Float(value) => value.to_string(),
+        Value::Span(by) => span(*by),
+        Value::Text(text) => format!("{text:?}"),
+        Value::Bool(true) => "yes".to_string(),
+        Value::Bool(false) => "no".to_string(),
+        Value::Time(micros) => moment(&Zone::utc(), *micros),
+        Value::Date(day) => kepi_model::calendar::date_of(*day).to_string(),
+        Value::List(values) => values.iter().map(constant).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A calendar span in its largest units.
+fn span(by: CalendarSpan) -> String {
+    let mut parts = Vec::new();
+    let mut push = |count: i64, unit: &str| {
+        if count != 0 {
+            parts.push(format!("{count} {unit}{}", if count.abs() == 1 { "" } else { "s" }));
+        }
+    };
+    push(i64::from(by.months / 12), "year");
+    push(i64::from(by.months % 12), "month");
+    push(i64::from(by.days), "day");
+    push(by.micros / 3_600_000_000, "hour");
+    push(by.micros % 3_600_000_000 / 60_000_000, "minute");
+    push(by.micros % 60_000_000 / 1_000_000, "second");
+    if parts.is_empty() { "0 seconds".to_string() } else { parts.join(" ") }
+}
+
+/// A note as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
+}

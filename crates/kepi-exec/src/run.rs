@@ -1,0 +1,336 @@
+//! Running a query: from the core nodes to the frame.
+
+use crate::cells::compare::{Side, side};
+use crate::cells::formula::{Setting, aggregates_of, parts};
+use crate::cells::periods::{Span, partial, starts};
+use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
+use crate::cells::{bounds, notes, other, zone};
+use crate::steps::{reports, steps};
+use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{Field, Schema};
+use arrow_select::concat::concat_batches;
+use datafusion_execution::memory_pool::{GreedyMemoryPool, MemoryPool, UnboundedMemoryPool};
+use datafusion_execution::runtime_env::RuntimeEnvBuilder;
+use datafusion_execution::{TaskContext, config::SessionConfig};
+use datafusion_physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use futures::future::{Either, select};
+use kepi_extension::{EventScan, Functions};
+use kepi_model::core::{Formula, FormulaNode, Query};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a running query looks whether it shall stop.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Stack for making and running a plan: expressions are walked by recursion, up to the depth that `bounds` allows.
+const STACK_BYTES: usize = 32 << 20;
+
+/// How a query may run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Threads that work at once; 0 and 1 mean one.
+    pub threads: usize,
+    /// Bytes of memory that operators may hold; none: no limit.
+    pub memory_bytes_max: Option<u64>,
+    /// Stops it from another thread, or at a deadline.
+    pub cancel: Cancel,
+    /// Whether totals are wanted.
+    pub totals: bool,
+}
+
+/// Answers a query from a snapshot of the data.
+///
+/// The work happens on a thread of its own, so it may be called from inside an async runtime; it blocks until the
+/// answer is there. Errors: [`ExecError`]; a query that is cancelled or late stops within a fraction of a second.
+pub fn run(
+    query: &Query,
+    data: Arc<dyn EventScan>,
+    functions: &Functions,
+    options: &RunOptions,
+) -> Result<Frame, ExecError> {
+    let source = Source { scan: data, functions: functions.clone(), cancel: options.cancel.clone() };
+    on_own_stack(|| Runner::new(query, source, options)?.frame(query))
+}
+
+/// Runs work on a thread with enough stack.
+pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> Result<T, ExecError> + Send) -> Result<T, ExecError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("kepi-query".into()).stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, work).map_err(|e| ExecError::Failed(format!("no thread: {e}")))?;
+        thread.join().unwrap_or_else(|_| Err(ExecError::Failed("an operator stopped unexpectedly".into())))
+    })
+}
+
+/// Makes leaves that read the store.
+struct ScanLeaves {
+    source: Source,
+    threads: usize,
+}
+
+impl Leaves for ScanLeaves {
+    fn leaf(&self, pass: Pass) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
+        Ok(LeafExec::plan(pass, self.source.clone(), self.threads)?)
+    }
+}
+
+/// A query's plan with what it was made of.
+pub(crate) struct Planned {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// The time that is looked at.
+    pub(crate) times: Times,
+}
+
+/// The rows of a plan that has run.
+struct Done {
+    rows: RecordBatch,
+    planned: Planned,
+}
+
+/// What running takes.
+pub(crate) struct Runner<'a> {
+    source: Source,
+    leaves: Box<dyn Leaves>,
+    setting: Arc<Setting>,
+    options: &'a RunOptions,
+}
+
+impl<'a> Runner<'a> {
+    /// Checks a query's size and gets ready.
+    pub(crate) fn new(query: &Query, source: Source, options: &'a RunOptions) -> Result<Runner<'a>, ExecError> {
+        let leaves = ScanLeaves { source: source.clone(), threads: options.threads.max(1) };
+        Runner::on(query, source, options, Box::new(leaves))
+    }
+
+    /// Gets ready to run on other leaves than those that read the store.
+    pub(crate) fn on(
+        query: &Query,
+        source: Source,
+        options: &'a RunOptions,
+        leaves: Box<dyn Leaves>,
+    ) -> Result<Runner<'a>, ExecError> {
+        bounds::check(query)?;
+        source.check()?;
+        let zone = zone(&query.zone)?;
+        let functions = source.functions.clone();
+        Ok(Runner { source, leaves, setting: Arc::new(Setting { zone, functions }), options })
+    }
+
+    /// Makes the plan.
+    pub(crate) fn plan(&self, query: &Query) -> Result<Planned, ExecError> {
+        let times = self.times(query)?;
+        let plan = plan(query, &times, self.leaves.as_ref(), &self.setting)?;
+        Ok(Planned { plan, times })
+    }
+
+    /// Answers the query.
+    pub(crate) fn frame(&self, query: &Query) -> Result<Frame, ExecError> {
+        let planned = self.plan(query)?;
+        let done = self.rows(planned)?;
+        let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
+        notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        let mut steps = steps(&done.planned.plan.root);
+        let mut scanned = scanned(&done.planned.plan);
+        let mut rows = done.rows;
+        if let Some(limit) = query.limit.as_ref().filter(|l| l.with_other) {
+            let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX).min(rows.num_rows());
+            if let Some(rest) = other::rest(query, &rows, kept)? {
+                let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
+                scanned += self::scanned(&other.planned.plan);
+                steps.extend(self::steps(&other.planned.plan.root));
+                let (with_other, note) = other::append(query, &rows.slice(0, kept), &other.rows)?;
+                rows = with_other;
+                notes.extend(note);
+            }
+        }
+        let partial = self.partial(query, &done.planned.times, &rows)?;
+        let totals = match self.options.totals {
+            true => Some(self.totals(query, &done.planned.times, rows.schema().as_ref())?),
+            false => None,
+        };
+        Ok(Frame {
+            rows: named(query, &rows, &done.planned.plan)?,
+            totals: match totals {
+                Some(totals) => Some(named(query, &totals, &done.planned.plan)?),
+                None => None,
+            },
+            columns: done.planned.plan.columns.clone(),
+            partial,
+            notes,
+            rows_scanned: scanned,
+            steps,
+        })
+    }
+
+    /// Runs the query for what can be told of it: its plan, its steps, what was left out.
+    pub(crate) fn steps(&self, query: &Query) -> Result<(Planned, Vec<Step>, Vec<Note>), ExecError> {
+        let done = self.rows(self.plan(query)?)?;
+        let steps = steps(&done.planned.plan.root);
+        let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
+        notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        Ok((done.planned, steps, notes))
+    }
+
+    fn plan_on(&self, query: &Query, times: Times) -> Result<Planned, ExecError> {
+        let plan = plan(query, &times, self.leaves.as_ref(), &self.setting)?;
+        Ok(Planned { plan, times })
+    }
+
+    /// Works out which time is looked at; where the window does not say its beginning and somebody needs to know it,
+    /// the data are asked.
+    fn times(&self, query: &Query) -> Result<Times, ExecError> {
+        let mut span = Span::of(&query.window, query.now);
+        if span.from.is_none() && query.window.moment && !query.compare.is_empty() {
+            span.from = Some(span.read_until);
+        }
+        if span.from.is_none() && needs_beginning(query) {
+            let first = self.first_row(query, &span)?;
+            span.from = Some(first.unwrap_or(span.read_until));
+        }
+        let from = span.from.unwrap_or(span.read_until);
+        let zone = &self.setting.zone;
+        let sides = query.compare.iter();
+        let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
+        Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()? })
+    }
+
+    /// The period of the first row that a shown aggregate has, or without periods the row's moment.
+    fn first_row(&self, query: &Query, span: &Span) -> Result<Option<i64>, ExecError> {
+        let shown = shown_aggregates(query);
+        let mut first: Option<i64> = None;
+        for (base, group) in passes(query) {
+            let group: Vec<usize> = group.into_iter().filter(|i| shown.contains(i)).collect();
+            if group.is_empty() {
+                continue;
+            }
+            let leaf = self.leaves.leaf(pass(query, &base, &group, None, span.read_until))?;
+            let rows = self.collect(&leaf)?;
+            let moment = match query.per {
+                Some(_) => {
+                    let periods = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+                    periods.and_then(|p| p.iter().flatten().min())
+                }
+                None => reports(&leaf).iter().filter_map(|(_, report)| report.first).min(),
+            };
+            first = first.into_iter().chain(moment).min();
+        }
+        Ok(first)
+    }
+
+    fn rows(&self, planned: Planned) -> Result<Done, ExecError> {
+        let rows = self.collect(&planned.plan.root)?;
+        Ok(Done { rows, planned })
+    }
+
+    /// Runs a plan to its end.
+    fn collect(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<RecordBatch, ExecError> {
+        let threads = self.options.threads.max(1);
+        let mut builder = match threads {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        let runtime = builder.worker_threads(threads).thread_stack_size(STACK_BYTES).enable_time().build();
+        let runtime = runtime.map_err(|e| ExecError::Failed(format!("no runtime: {e}")))?;
+        let context = self.context(threads)?;
+        let rows = runtime.block_on(self.gather(plan, context));
+        rows.map_err(|error| match error {
+            ExecError::Memory { .. } => ExecError::Memory { limit: self.options.memory_bytes_max.unwrap_or(u64::MAX) },
+            other => other,
+        })
+    }
+
+    async fn gather(&self, plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<RecordBatch, ExecError> {
+        let schema = plan.schema();
+        let mut stream = execute_stream(Arc::clone(plan), context)?;
+        let mut batches = Vec::new();
+        let mut next = stream.next();
+        loop {
+            // Operators may take long between two batches; the flag is looked at meanwhile.
+            match select(next, Box::pin(tokio::time::sleep(LOOK_EVERY))).await {
+                Either::Left((None, _)) => break,
+                Either::Left((Some(batch), _)) => {
+                    batches.push(batch?);
+                    next = stream.next();
+                }
+                Either::Right((_, waiting)) => next = waiting,
+            }
+            self.source.check()?;
+        }
+        concat_batches(&schema, &batches).map_err(|e| ExecError::Failed(e.to_string()))
+    }
+
+    fn context(&self, threads: usize) -> Result<Arc<TaskContext>, ExecError> {
+        let pool: Arc<dyn MemoryPool> = match self.options.memory_bytes_max {
+            Some(bytes) => Arc::new(GreedyMemoryPool::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
+            None => Arc::new(UnboundedMemoryPool::default()),
+        };
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        let config = SessionConfig::new().with_target_partitions(threads);
+        Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
+    }
+
+    /// The periods of the answer that are not whole.
+    fn partial(&self, query: &Query, times: &Times, rows: &RecordBatch) -> Result<Vec<PartialPeriod>, ExecError> {
+        let Some(grain) = &query.per else { return Ok(Vec::new()) };
+        let shown = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+        let first = times.span.from.or_else(|| shown.and_then(|p| p.iter().flatten().min()));
+        let Some(first) = first else { return Ok(Vec::new()) };
+        let zone = &self.setting.zone;
+        Ok(partial(zone, grain, &times.span, query.now, &starts(zone, grain, first, times.span.until)?))
+    }
+
+    /// The same query without labels and periods on the same time: one row, in the columns of `schema`.
+    fn totals(&self, query: &Query, times: &Times, schema: &Schema) -> Result<RecordBatch, ExecError> {
+        let keys = usize::from(query.per.is_some()) + query.by.len();
+        let mut total = other::without_labels(query);
+        total.per = None;
+        let sides = times.sides.iter().map(|s| Side { alignment: None, ..s.clone() });
+        let times = Times { span: times.span, sides: sides.collect() };
+        let done = self.rows(self.plan_on(&total, times)?)?;
+        let missing = schema.fields()[..keys].iter().map(|f| new_null_array(f.data_type(), done.rows.num_rows()));
+        let columns: Vec<ArrayRef> = missing.chain(done.rows.columns().iter().map(Arc::clone)).collect();
+        other::conform(columns, schema)
+    }
+}
+
+/// Whether a query without the beginning of its window must know it.
+fn needs_beginning(query: &Query) -> bool {
+    if !query.compare.is_empty() {
+        return true;
+    }
+    if query.per.is_some() {
+        return false;
+    }
+    let shown = shown_aggregates(query);
+    let formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having);
+    let mut used = Vec::new();
+    let mut period = false;
+    for formula in formulas {
+        aggregates_of(formula, &mut used);
+        period |= reads_period(formula);
+    }
+    period || used.iter().any(|i| !shown.contains(i))
+}
+
+fn reads_period(formula: &Formula) -> bool {
+    matches!(formula.node, FormulaNode::Period) || parts(formula).into_iter().any(reads_period)
+}
+
+fn scanned(plan: &Plan) -> u64 {
+    reports(&plan.root).iter().map(|(_, report)| report.rows_scanned).sum()
+}
+
+/// The rows under the names that the answer shows.
+fn named(query: &Query, rows: &RecordBatch, plan: &Plan) -> Result<RecordBatch, ExecError> {
+    if plan.columns.len() != rows.num_columns() {
+        let (expected, found) = (plan.columns.len(), rows.num_columns());
+        return Err(ExecError::Plan(format!("`{}` has {found} columns instead of {expected}", query.text)));
+    }
+    let types = rows.columns().iter().map(|column| column.data_type().clone());
+    let fields = plan.columns.iter().zip(types).map(|(column, data_type)| Field::new(&column.name, data_type, true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    RecordBatch::try_new(schema, rows.columns().to_vec()).map_err(|e| ExecError::Plan(e.to_string()))
+}

@@ -1,0 +1,82 @@
+//! What ran, step by step: a plan after its run, in words.
+
+use crate::cells::WholeExec;
+use crate::{LeafExec, Pass, Report, Step};
+use datafusion_physical_plan::ExecutionPlan;
+use datafusion_physical_plan::filter::FilterExec;
+use datafusion_physical_plan::joins::HashJoinExec;
+use datafusion_physical_plan::limit::GlobalLimitExec;
+use datafusion_physical_plan::sorts::sort::SortExec;
+use kepi_model::core::Base;
+use std::sync::Arc;
+
+/// The steps of a plan in the order in which they ran.
+pub(crate) fn steps(plan: &Arc<dyn ExecutionPlan>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    walk(plan, &mut steps);
+    steps
+}
+
+/// Adds the steps of a plan and gives how many rows come out of it.
+fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
+    if let Some(leaf) = plan.downcast_ref::<LeafExec>() {
+        let report = leaf.report();
+        let rows_out = rows_out(plan).unwrap_or(0);
+        steps.push(Step { text: read(leaf.pass()), rows_in: report.rows_scanned, rows_out, micros: report.micros });
+        return rows_out;
+    }
+    let rows_in: u64 = plan.children().into_iter().map(|child| walk(child, steps)).sum();
+    let rows_out = rows_out(plan).unwrap_or(rows_in);
+    if let Some(text) = words(plan) {
+        let micros = plan.metrics().and_then(|m| m.elapsed_compute()).unwrap_or(0) as u64 / 1_000;
+        steps.push(Step { text, rows_in, rows_out, micros });
+    }
+    rows_out
+}
+
+fn rows_out(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    plan.metrics().and_then(|m| m.output_rows()).map(|rows| rows as u64)
+}
+
+/// What an operator does; none for those that only compute columns.
+fn words(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
+    if let Some(whole) = plan.downcast_ref::<WholeExec>() {
+        return Some(whole.words());
+    }
+    if plan.is::<HashJoinExec>() {
+        return Some("results matched on period and labels, none lost".to_string());
+    }
+    if plan.is::<FilterExec>() {
+        return Some("rows kept for which `having` holds".to_string());
+    }
+    if plan.is::<SortExec>() {
+        return Some("rows put in order".to_string());
+    }
+    plan.is::<GlobalLimitExec>().then(|| "the first rows taken".to_string())
+}
+
+/// What a pass reads and computes: "orders: rows in the order of time, sum(revenue) per month by region".
+pub(crate) fn read(pass: &Pass) -> String {
+    let mut aggregates: Vec<&str> = pass.aggregates.iter().map(|a| a.text.as_str()).collect();
+    aggregates.dedup();
+    let mut text = match &pass.base {
+        Base::Stream(name) => format!("{name}: rows in the order of time, {}", aggregates.join(", ")),
+        Base::Entity(name) => format!("{name}: each one at the end of the period, {}", aggregates.join(", ")),
+    };
+    if let Some(grain) = &pass.per {
+        text.push_str(&format!(" per {}", grain.name()));
+    }
+    if !pass.labels.is_empty() {
+        let labels: Vec<&str> = pass.labels.iter().map(|l| l.name.as_str()).collect();
+        text.push_str(&format!(" by {}", labels.join(", ")));
+    }
+    text
+}
+
+/// The passes of a plan with what they had to say, in the order of the plan.
+pub(crate) fn reports(plan: &Arc<dyn ExecutionPlan>) -> Vec<(Pass, Report)> {
+    if let Some(leaf) = plan.downcast_ref::<LeafExec>() {
+        return vec![(leaf.pass().clone(), leaf.report())];
+    }
+    plan.children().into_iter().flat_map(reports).collect()
+}
