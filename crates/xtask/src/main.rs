@@ -1,2 +1,51 @@
-//! Project chores.
-fn main() {}
+//! Project chores, run as `cargo xtask COMMAND`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A chore talks to the terminal.
+
+mod plugins;
+#[path = "../../kepi-plugin/src/source_hash.rs"]
+#[allow(unreachable_pub)] // It is public in the crate that the file belongs to.
+mod source_hash;
+mod wasm_toolchain;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Each command with its words for the help.
+type Command = (&'static str, &'static str, fn(&Path, &[String]) -> Result<(), String>);
+
+const COMMANDS: &[Command] = &[(
+    "plugins",
+    "[NAME...] [--check]   build the wasm components in plugins/, or check that they fit their source",
+    plugins::run,
+)];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        return usage();
+    };
+    let Some((_, _, command)) = COMMANDS.iter().find(|(known, ..)| known == name) else {
+        return usage();
+    };
+    match command(&root(), rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask COMMAND");
+    for (name, words, _) in COMMANDS {
+        eprintln!("  {name} {words}");
+    }
+    ExitCode::from(2)
+}
+
+/// The top of the project, two folders above this crate.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+}

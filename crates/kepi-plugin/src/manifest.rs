@@ -1,0 +1,289 @@
+//! `kepi-plugin.toml`: what a plugin says of itself, read without starting it.
+
+use crate::PluginError;
+use crate::kinds::{parse_accepted, parse_returns};
+use kepi_model::declared::{Returns, Signature, SignatureParameter};
+use serde::Deserialize;
+use std::ops::Range;
+use std::path::{Component, Path};
+use toml::Spanned;
+
+/// The contract that this kepi speaks.
+const API: &str = "0.1";
+
+/// A plugin's description of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Its name for `use plugin "…"`: `acme.margins`.
+    pub id: String,
+    /// Its own version.
+    pub version: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// What it offers.
+    pub provides: Vec<Provides>,
+    /// The component or script, relative to the manifest and within its folder.
+    pub file: String,
+    /// Its functions.
+    pub functions: Vec<ManifestFunction>,
+    /// What it asks for.
+    pub capabilities: Capabilities,
+}
+
+/// A function of a plugin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManifestFunction {
+    /// Its signature, by its own name.
+    pub signature: Signature,
+    /// Whether it is called for rows with a missing argument.
+    pub sees_missing: bool,
+}
+
+/// What runs a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// A WebAssembly component.
+    Wasm,
+    /// A rhai script.
+    Rhai,
+}
+
+/// What a plugin offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provides {
+    /// Functions of rows.
+    Scalar,
+    /// Functions of groups of rows.
+    Aggregate,
+    /// Records from outside.
+    Connector,
+}
+
+/// What a function takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FunctionKind {
+    /// Rows one by one.
+    Scalar,
+    /// Rows together.
+    Aggregate,
+}
+
+/// What a plugin asks for; the user grants it. Nothing else can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capabilities {
+    /// Files of one folder, which the user names.
+    pub files: Option<FileAccess>,
+}
+
+/// What may be done with files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileAccess {
+    /// Read them.
+    Read,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: Spanned<String>,
+    version: Spanned<String>,
+    api: Spanned<String>,
+    runtime: Runtime,
+    provides: Spanned<Vec<Provides>>,
+    file: Spanned<String>,
+    #[serde(default)]
+    description: String,
+    #[serde(default, rename = "function")]
+    functions: Vec<WrittenFunction>,
+    #[serde(default)]
+    capabilities: Capabilities,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenFunction {
+    name: Spanned<String>,
+    kind: Spanned<FunctionKind>,
+    doc: Spanned<String>,
+    params: Spanned<Vec<WrittenParameter>>,
+    returns: Spanned<String>,
+    #[serde(default)]
+    sees_missing: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenParameter {
+    name: Spanned<String>,
+    kind: Spanned<Kinds>,
+    #[serde(default)]
+    optional: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a kind such as \"money\", or a list of kinds, is needed")]
+enum Kinds {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A mistake and where it stands.
+type Mistake = (Range<usize>, String);
+
+impl Manifest {
+    /// Reads a manifest; `path` is only for messages.
+    pub fn parse(path: &Path, text: &str) -> Result<Manifest, PluginError> {
+        let written = toml::from_str(text).map_err(|e| (e.span().unwrap_or(0..0), e.message().to_string()));
+        written.and_then(check).map_err(|(span, message)| {
+            let before = text.get(..span.start).unwrap_or_default();
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            PluginError::Manifest {
+                path: path.to_path_buf(),
+                line: before.matches('\n').count() + 1,
+                column: before[line_start..].chars().count() + 1,
+                message,
+            }
+        })
+    }
+
+    /// Whether it offers this.
+    pub fn offers(&self, what: Provides) -> bool {
+        self.provides.contains(&what)
+    }
+}
+
+fn check(written: Written) -> Result<Manifest, Mistake> {
+    if !is_id(written.id.get_ref()) {
+        let what =
+            "is no id: small letters, digits, `-` and `_` are needed, in parts joined by dots, as in \"acme.margins\"";
+        return Err((written.id.span(), format!("`{}` {what}", written.id.get_ref())));
+    }
+    if written.version.get_ref().is_empty() {
+        return Err((written.version.span(), "the version is empty".to_string()));
+    }
+    if written.api.get_ref() != API {
+        let asked = written.api.get_ref();
+        return Err((written.api.span(), format!("the plugin needs api \"{asked}\", and this kepi speaks \"{API}\"")));
+    }
+    if written.provides.get_ref().is_empty() {
+        return Err((written.provides.span(), "it provides nothing".to_string()));
+    }
+    check_file(&written.file)?;
+    let provides = written.provides.get_ref().clone();
+    let mut functions: Vec<ManifestFunction> = Vec::new();
+    for function in written.functions {
+        let (kind, needed) = match function.kind.get_ref() {
+            FunctionKind::Scalar => ("scalar", Provides::Scalar),
+            FunctionKind::Aggregate => ("aggregate", Provides::Aggregate),
+        };
+        if !provides.contains(&needed) {
+            return Err((function.kind.span(), format!("`provides` does not say \"{kind}\"")));
+        }
+        if functions.iter().any(|f| f.signature.name == *function.name.get_ref()) {
+            return Err((function.name.span(), format!("the function `{}` is there twice", function.name.get_ref())));
+        }
+        functions.push(check_function(function)?);
+    }
+    for (what, aggregate) in [(Provides::Scalar, false), (Provides::Aggregate, true)] {
+        if provides.contains(&what) && !functions.iter().any(|f| f.signature.aggregate == aggregate) {
+            let kind = if aggregate { "aggregate" } else { "scalar" };
+            let message = format!("it provides \"{kind}\", but no [[function]] has kind = \"{kind}\"");
+            return Err((written.provides.span(), message));
+        }
+    }
+    Ok(Manifest {
+        id: written.id.into_inner(),
+        version: written.version.into_inner(),
+        description: written.description,
+        runtime: written.runtime,
+        provides,
+        file: written.file.into_inner(),
+        functions,
+        capabilities: written.capabilities,
+    })
+}
+
+fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake> {
+    check_name(&function.name)?;
+    if function.doc.get_ref().trim().is_empty() {
+        return Err((function.doc.span(), "the doc is empty; `kepi describe` shows it".to_string()));
+    }
+    let aggregate = *function.kind.get_ref() == FunctionKind::Aggregate;
+    if aggregate && function.params.get_ref().is_empty() {
+        return Err((function.params.span(), "an aggregate needs a parameter".to_string()));
+    }
+    let mut parameters: Vec<SignatureParameter> = Vec::new();
+    for parameter in function.params.into_inner() {
+        check_name(&parameter.name)?;
+        let span = parameter.name.span();
+        if parameters.iter().any(|p| p.name == *parameter.name.get_ref()) {
+            return Err((span, format!("the parameter `{}` is there twice", parameter.name.get_ref())));
+        }
+        if !parameter.optional && parameters.last().is_some_and(|p| p.optional) {
+            return Err((span, "a needed parameter cannot stand behind an optional one".to_string()));
+        }
+        let words = match parameter.kind.get_ref() {
+            Kinds::One(word) => std::slice::from_ref(word),
+            Kinds::Several(words) => words.as_slice(),
+        };
+        let mut accepts = Vec::new();
+        for word in words {
+            accepts.extend(parse_accepted(word).map_err(|message| (parameter.kind.span(), message))?);
+        }
+        parameters.push(SignatureParameter {
+            name: parameter.name.into_inner(),
+            accepts,
+            optional: parameter.optional,
+        });
+    }
+    let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+    let returns = parse_returns(function.returns.get_ref(), &names);
+    let returns = returns.map_err(|message| (function.returns.span(), message))?;
+    if let Returns::SameAs(index) = returns
+        && parameters[index].optional
+    {
+        return Err((function.returns.span(), "the result cannot be the same as an optional parameter".to_string()));
+    }
+    let (name, doc) = (function.name.into_inner(), function.doc.into_inner().trim().to_string());
+    let signature = Signature { name, aggregate, doc, parameters, returns };
+    Ok(ManifestFunction { signature, sees_missing: function.sees_missing })
+}
+
+/// The file must lie in the plugin's own folder: no way out of it, whoever wrote the manifest.
+fn check_file(file: &Spanned<String>) -> Result<(), Mistake> {
+    let inside = Path::new(file.get_ref()).components().all(|part| matches!(part, Component::Normal(_)));
+    if file.get_ref().is_empty() || file.get_ref().contains('\0') || !inside {
+        let message = "the file must lie in the plugin's folder, named without `..` and from the manifest on";
+        return Err((file.span(), message.to_string()));
+    }
+    Ok(())
+}
+
+fn check_name(name: &Spanned<String>) -> Result<(), Mistake> {
+    if is_name(name.get_ref()) {
+        return Ok(());
+    }
+    let message = format!("`{}` is no name: letters, digits and `_` are needed, with a letter first", name.get_ref());
+    Err((name.span(), message))
+}
+
+/// Whether a text can name a function, a parameter or an alias.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn is_id(text: &str) -> bool {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    text.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_lowercase()) && part.chars().all(good))
+}
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! Scripts that break limits or rules.

@@ -1,0 +1,49 @@
+//! The plugins that are part of kepi: they need no folder beside the program.
+
+use crate::{Found, Manifest};
+use std::path::Path;
+
+/// Makes a plugin of the files of a folder in `plugins/`.
+macro_rules! plugin {
+    ($folder:literal, $file:literal) => {
+        (
+            concat!("kepi/plugins/", $folder),
+            include_str!(concat!("../../../plugins/", $folder, "/kepi-plugin.toml")),
+            include_bytes!(concat!("../../../plugins/", $folder, "/", $file)) as &'static [u8],
+        )
+    };
+}
+
+const PLUGINS: &[(&str, &str, &[u8])] = &[
+    plugin!("acme-margins", "acme-margins.wasm"),
+    plugin!("discount", "discount.rhai"),
+    plugin!("json-folder", "json-folder.rhai"),
+];
+
+/// The plugins that are part of kepi, by id. A project's own plugin of the same id comes first.
+pub fn shipped() -> Vec<Found> {
+    let found = |(folder, manifest, file): &(&str, &str, &'static [u8])| {
+        let path = Path::new(folder);
+        let manifest = Manifest::parse(&path.join(crate::discover::MANIFEST), manifest);
+        let manifest = manifest.expect("the manifests that are shipped are read by a test");
+        Found { manifest, folder: path.to_path_buf(), shipped: Some(file) }
+    };
+    PLUGINS.iter().map(found).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+    use super::*;
+
+    #[test]
+    fn every_manifest_is_good_and_names_its_file() {
+        let ids: Vec<String> = shipped().into_iter().map(|f| f.manifest.id).collect();
+        assert_eq!(ids, ["acme.margins", "kepi.discount", "kepi.json-folder"]);
+        for (plugin, (folder, ..)) in shipped().iter().zip(PLUGINS) {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            let file = root.join(folder.strip_prefix("kepi/").unwrap()).join(&plugin.manifest.file);
+            assert_eq!(std::fs::read(file).unwrap(), plugin.read().unwrap().as_ref());
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A component: compiled at the first call, compared with its manifest, and its idle instances.
+
+use super::bindings::exports::kepi::plugin::functions as contract;
+use super::bindings::kepi::plugin::types::{DataType as WasmType, Error as PluginFault};
+use super::bindings::{FunctionsPlugin, FunctionsPluginPre};
+use super::engine::Runtime;
+use super::instance::{Instance, State};
+use super::{cache, marshal};
+use crate::failure::{Failure, inert};
+use crate::{Found, Settings};
+use kepi_model::declared::{Returns, Signature};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use wasmtime::component::{HasSelf, Linker};
+
+/// A component that may not have been started yet.
+pub(crate) struct Component {
+    found: Found,
+    pub(super) settings: Settings,
+    ready: OnceLock<Result<Ready, Failure>>,
+    idle: Mutex<Vec<Instance>>,
+}
+
+/// A compiled component that does what its manifest says.
+struct Ready {
+    runtime: &'static Runtime,
+    instances: FunctionsPluginPre<State>,
+    scalars: BTreeMap<String, Shape>,
+    aggregates: BTreeMap<String, Shape>,
+}
+
+/// A function as the component itself describes it.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    /// What each parameter takes.
+    pub(super) accepts: Vec<Vec<WasmType>>,
+    /// Whether missing values are sent.
+    pub(super) sees_missing: bool,
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component").field("id", &self.found.manifest.id).finish_non_exhaustive()
+    }
+}
+
+impl Component {
+    /// A component that is read and compiled at its first call.
+    pub(crate) fn new(found: Found, settings: Settings) -> Component {
+        Component { found, settings, ready: OnceLock::new(), idle: Mutex::default() }
+    }
+
+    /// The id of the plugin.
+    pub(super) fn id(&self) -> &str {
+        &self.found.manifest.id
+    }
+
+    /// The shape of a function; compiles the component if that has not been done.
+    pub(super) fn shape(&self, name: &str, aggregate: bool) -> Result<Shape, Failure> {
+        let ready = self.ready()?;
+        let shapes = if aggregate { &ready.aggregates } else { &ready.scalars };
+        shapes.get(name).cloned().ok_or_else(|| Failure::Failed(format!("the component has no function `{name}`")))
+    }
+
+    /// An instance that nobody else uses.
+    pub(super) fn take(&self) -> Result<Instance, Failure> {
+        let ready = self.ready()?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| instantiate(ready.runtime, &ready.instances, self.id(), &self.settings), Ok)
+    }
+
+    /// Gives an instance back. One that has trapped is dropped instead: what it holds is not to be relied on.
+    pub(super) fn give_back(&self, instance: Instance) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    }
+
+    /// Calls into an instance, with full time. After a failure that is not the plugin's own answer the instance is gone.
+    pub(super) fn call<R>(
+        &self,
+        instance: Instance,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<Result<R, PluginFault>>,
+    ) -> (Option<Instance>, Result<R, Failure>) {
+        match self.ready() {
+            Ok(ready) => run(ready.runtime, instance, call),
+            Err(failure) => (None, Err(failure)),
+        }
+    }
+
+    fn ready(&self) -> Result<&Ready, Failure> {
+        self.ready.get_or_init(|| self.prepare()).as_ref().map_err(Clone::clone)
+    }
+
+    fn prepare(&self) -> Result<Ready, Failure> {
+        let span = tracing::debug_span!("prepare plugin", plugin = self.id());
+        let _entered = span.enter();
+        let runtime = Runtime::get().map_err(Failure::Failed)?;
+        let wasm = self.found.read().map_err(|error| {
+            let why = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
+            Failure::Failed(format!("{error}{why}"))
+        })?;
+        if wasm.starts_with(b"\0asm\x01\0\0\0") {
+            return Err(Failure::Failed("it is a core module, not a component".to_string()));
+        }
+        let unusable = |error: wasmtime::Error| {
+            Failure::Failed(format!("it is no functions plugin of api 0.1: {}", inert(&format!("{error:#}"))))
+        };
+        let component = cache::compile(&runtime.engine, &wasm, self.settings.cache.as_deref()).map_err(unusable)?;
+        let mut linker: Linker<State> = Linker::new(&runtime.engine);
+        FunctionsPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+        // WASI and whatever else it was built with: it may be imported, but not called.
+        linker.define_unknown_imports_as_traps(&component).map_err(unusable)?;
+        let instances = linker.instantiate_pre(&component).and_then(FunctionsPluginPre::new).map_err(unusable)?;
+        let instance = instantiate(runtime, &instances, self.id(), &self.settings)?;
+        let (instance, described) = run(runtime, instance, |i| {
+            let functions = i.exports.kepi_plugin_functions();
+            Ok(Ok((functions.call_list_scalars(&mut i.store)?, functions.call_list_aggregates(&mut i.store)?)))
+        });
+        let (scalars, aggregates) = described?;
+        if let Some(instance) = instance {
+            self.give_back(instance);
+        }
+        let shapes = |described: &[contract::Signature], aggregate: bool| {
+            let declared = self.found.manifest.functions.iter().map(|f| &f.signature);
+            let shapes =
+                declared.filter(|s| s.aggregate == aggregate).map(|s| Ok((s.name.clone(), compare(s, described)?)));
+            shapes.collect::<Result<BTreeMap<String, Shape>, String>>()
+        };
+        let unlike = |what: String| Failure::Failed(format!("kepi-plugin.toml and the component differ: {what}"));
+        Ok(Ready {
+            runtime,
+            instances,
+            scalars: shapes(&scalars, false).map_err(unlike)?,
+            aggregates: shapes(&aggregates, true).map_err(unlike)?,
+        })
+    }
+}
+
+fn instantiate(
+    runtime: &Runtime,
+    instances: &FunctionsPluginPre<State>,
+    plugin: &str,
+    settings: &Settings,
+) -> Result<Instance, Failure> {
+    let _ticking = runtime.ticking();
+    let mut store = State::store(runtime, plugin, settings);
+    match instances.instantiate(&mut store) {
+        Ok(exports) => Ok(Instance { store, exports }),
+        Err(error) => Err(store.data().explain(&error)),
+    }
+}
+
+fn run<R>(
+    runtime: &Runtime,
+    mut instance: Instance,
+    call: impl FnOnce(&mut Instance) -> wasmtime::Result<Result<R, PluginFault>>,
+) -> (Option<Instance>, Result<R, Failure>) {
+    let _ticking = runtime.ticking();
+    instance.store.data_mut().begin();
+    match call(&mut instance) {
+        Ok(Ok(answer)) => (Some(instance), Ok(answer)),
+        Ok(Err(PluginFault::BadArgument(message))) => (Some(instance), Err(Failure::Argument(inert(&message)))),
+        Ok(Err(PluginFault::Failed(message))) => (Some(instance), Err(Failure::Failed(inert(&message)))),
+        Err(error) => (None, Err(instance.store.data().explain(&error))),
+    }
+}
+
+/// Compares what the manifest says of a function with what the component says.
+fn compare(declared: &Signature, described: &[contract::Signature]) -> Result<Shape, String> {
+    let name = &declared.name;
+    let own = described.iter().find(|s| s.name == *name).ok_or_else(|| format!("the component has no `{name}`"))?;
+    let (here, there): (Vec<&str>, Vec<&str>) = (
+        declared.parameters.iter().map(|p| p.name.as_str()).collect(),
+        own.params.iter().map(|p| p.name.as_str()).collect(),
+    );
+    if here != there {
+        return Err(format!(
+            "`{name}` has the parameters ({}) here and ({}) there",
+            here.join(", "),
+            inert(&there.join(", "))
+        ));
+    }
+    for (parameter, own) in declared.parameters.iter().zip(&own.params) {
+        if parameter.optional != own.optional {
+            return Err(format!("`{}` of `{name}` is optional in only one of them", parameter.name));
+        }
+        if let Some(kind) = parameter.accepts.iter().find(|kind| !marshal::takes(&own.accepts, kind)) {
+            return Err(format!("`{}` of `{name}` does not take {kind:?}", parameter.name));
+        }
+    }
+    let returns_same = match (&declared.returns, own.returns) {
+        (Returns::Unit(unit), Some(returned)) => marshal::gives(returned, &unit.kind),
+        (Returns::SameAs(0), None) => true,
+        _ => false,
+    };
+    if !returns_same {
+        return Err(format!("`{name}` does not return the same"));
+    }
+    Ok(Shape { accepts: own.params.iter().map(|p| p.accepts.clone()).collect(), sees_missing: own.sees_missing })
+}
