@@ -28,6 +28,8 @@ pub struct Query {
     pub per: Option<Grain>,
     /// What time is looked at.
     pub window: Window,
+    /// Since when entities exist, for every entity that is a base of an aggregate.
+    pub existence: Vec<Existence>,
     /// All aggregates that a formula uses; no two are equal. Each has `by.len()` labels.
     pub aggregates: Vec<Aggregate>,
     /// What is shown.
@@ -42,6 +44,19 @@ pub struct Query {
     pub fill: Option<Fill>,
     /// What `vs` compares with.
     pub compare: Vec<Compare>,
+}
+
+/// Since when the entities of a kind exist. An entity exists at T when it began before T.
+///
+/// It begins at the attribute where that is known, else at its first event, else it always was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Existence {
+    /// The entity.
+    pub entity: String,
+    /// The attribute that says it.
+    pub from: Option<String>,
+    /// The dated streams, each with the role in which it names the entity.
+    pub streams: Vec<(String, String)>,
 }
 
 /// A label of the answer.

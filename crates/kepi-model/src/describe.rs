@@ -1,0 +1,305 @@
+//! What is declared, for people: lists, descriptions, completion.
+
+use crate::catalog::{Catalog, Symbol, SymbolKind};
+use crate::functions;
+use kepi_syntax::KEYWORDS;
+use kepi_syntax::ast::ExprKind;
+use serde::Serialize;
+
+/// A line of `kepi list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// metric, event, measure …
+    pub kind: String,
+    /// Its name, with the module in front if it has one.
+    pub name: String,
+    /// Its unit, where it has one.
+    pub unit: Option<String>,
+    /// The first line of its doc comment, else its title.
+    pub doc: Option<String>,
+}
+
+/// What `kepi describe` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Described {
+    /// metric, event, function …
+    pub kind: String,
+    /// Its full name.
+    pub name: String,
+    /// Its unit, where it has one.
+    pub unit: Option<String>,
+    /// The whole doc comment.
+    pub doc: Option<String>,
+    /// What stands after `with`.
+    pub attributes: Vec<(String, String)>,
+    /// The fields of an event or entity: name, type, doc.
+    pub fields: Vec<(String, String, Option<String>)>,
+    /// The names it uses.
+    pub uses: Vec<String>,
+    /// The names that use it.
+    pub used_by: Vec<String>,
+    /// Where it is declared: the file's number and the place.
+    pub place: Option<(u32, kepi_syntax::Span)>,
+}
+
+/// A way to go on from what was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The word.
+    pub text: String,
+    /// What it is.
+    pub kind: String,
+    /// What it means, in a line.
+    pub description: String,
+}
+
+impl Catalog {
+    /// Everything that is declared, by kind and name.
+    pub fn list(&self, now: i64) -> Vec<Listed> {
+        let mut listed: Vec<Listed> = self
+            .symbols()
+            .map(|s| Listed {
+                kind: s.kind.word().to_string(),
+                name: s.full_name(),
+                unit: self.metric_unit(s, now).map(|u| u.to_string()),
+                doc: summary(s),
+            })
+            .collect();
+        listed.extend(self.functions().map(|f| Listed {
+            kind: "function".to_string(),
+            name: crate::catalog::full_name(&f.module, &f.item.name.text),
+            unit: None,
+            doc: f.doc.as_deref().map(first_line),
+        }));
+        listed.extend(self.plugins().iter().map(|s| Listed {
+            kind: "plugin function".to_string(),
+            name: s.name.clone(),
+            unit: None,
+            doc: Some(first_line(&s.doc)),
+        }));
+        listed.extend(self.sources.iter().map(|s| Listed {
+            kind: "source".to_string(),
+            name: crate::catalog::full_name(&s.module, &s.item.name.text),
+            unit: None,
+            doc: s.doc.as_deref().map(first_line),
+        }));
+        listed.sort_by(|a, b| (order(&a.kind), &a.name).cmp(&(order(&b.kind), &b.name)));
+        listed
+    }
+
+    /// What is known of a name: declared, a function of the language or of a plugin.
+    pub fn describe(&self, name: &str, now: i64) -> Option<Described> {
+        if let Some(symbol) = self.find(name) {
+            return Some(self.describe_symbol(symbol, now));
+        }
+        if let Some(function) = functions::find(name) {
+            return Some(Described {
+                kind: "function".to_string(),
+                name: function.name.to_string(),
+                unit: None,
+                doc: Some(format!("{}\n\nwritten: {}\nexample: {}", function.doc, function.usage, function.example)),
+                attributes: Vec::new(),
+                fields: Vec::new(),
+                uses: Vec::new(),
+                used_by: Vec::new(),
+                place: None,
+            });
+        }
+        if let Some(function) = self.functions().find(|f| f.item.name.text == name) {
+            return Some(Described {
+                kind: "function".to_string(),
+                name: name.to_string(),
+                unit: None,
+                doc: function.doc.clone(),
+                attributes: Vec::new(),
+                fields: Vec::new(),
+                uses: Vec::new(),
+                used_by: Vec::new(),
+                place: Some((function.file, function.span)),
+            });
+        }
+        let signature = self.plugins().iter().find(|s| s.name == name)?;
+        Some(Described {
+            kind: "plugin function".to_string(),
+            name: name.to_string(),
+            unit: None,
+            doc: Some(signature.doc.clone()),
+            attributes: Vec::new(),
+            fields: Vec::new(),
+            uses: Vec::new(),
+            used_by: Vec::new(),
+            place: None,
+        })
+    }
+
+    fn describe_symbol(&self, symbol: &Symbol, now: i64) -> Described {
+        let mut attributes = Vec::new();
+        if let SymbolKind::Metric(d) | SymbolKind::Measure(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d) =
+            &symbol.kind
+        {
+            for pair in &d.with {
+                let text = match &pair.value.kind {
+                    ExprKind::Text(text) => text.clone(),
+                    _ => kepi_syntax::expr_text(&pair.value),
+                };
+                attributes.push((pair.name.text.clone(), text));
+            }
+        }
+        let fields = match &symbol.kind {
+            SymbolKind::Entity(e) => {
+                let mut rows = vec![(e.key.clone(), "key".to_string(), None)];
+                rows.extend(e.fields.iter().map(|f| (f.name.clone(), f.unit.to_string(), f.doc.clone())));
+                rows
+            }
+            SymbolKind::Stream(s) => {
+                let mut rows: Vec<(String, String, Option<String>)> =
+                    s.roles.iter().map(|r| (r.name.clone(), format!("entity {}", r.entity), None)).collect();
+                rows.extend(s.at.iter().map(|at| (at.clone(), "time".to_string(), None)));
+                rows.extend(s.fields.iter().map(|f| (f.name.clone(), f.unit.to_string(), f.doc.clone())));
+                rows
+            }
+            _ => Vec::new(),
+        };
+        let uses = self.used(symbol);
+        let used_by = self
+            .symbols()
+            .filter(|s| s.full_name() != symbol.full_name() && self.used(s).contains(&symbol.full_name()))
+            .map(Symbol::full_name)
+            .collect();
+        Described {
+            kind: symbol.kind.word().to_string(),
+            name: symbol.full_name(),
+            unit: self.metric_unit(symbol, now).map(|u| u.to_string()),
+            doc: symbol.doc.clone(),
+            attributes,
+            fields,
+            uses,
+            used_by,
+            place: Some((symbol.file, symbol.span)),
+        }
+    }
+
+    /// The declared names that a definition's text uses, in order of name.
+    fn used(&self, symbol: &Symbol) -> Vec<String> {
+        let mut words = Vec::new();
+        match &symbol.kind {
+            SymbolKind::Measure(d) | SymbolKind::Metric(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d) => {
+                words_of(&kepi_syntax::expr_text(&d.value), &mut words);
+                words.extend(d.of.iter().map(|o| o.text.clone()));
+            }
+            SymbolKind::Derived(scoped) => {
+                words_of(&kepi_syntax::expr_text(&scoped.value), &mut words);
+                if let Some(filter) = &scoped.filter {
+                    words_of(&kepi_syntax::expr_text(filter), &mut words);
+                }
+            }
+            SymbolKind::Stream(s) => words.extend(s.roles.iter().map(|r| r.entity.clone())),
+            _ => {}
+        }
+        let mut found: Vec<String> = words
+            .iter()
+            .filter_map(|w| self.lookup(&symbol.module, &[w.as_str()], true))
+            .map(|(s, _)| s.full_name())
+            .filter(|name| *name != symbol.full_name())
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Words that begin with what was typed: names, functions, keywords.
+    pub fn suggest(&self, prefix: &str) -> Vec<Suggestion> {
+        let mut found = Vec::new();
+        let mut add = |text: &str, kind: &str, description: String| {
+            if text.starts_with(prefix) {
+                found.push(Suggestion { text: text.to_string(), kind: kind.to_string(), description });
+            }
+        };
+        // `orders.` goes on with the fields of `orders`.
+        if let Some((owner, _)) = prefix.rsplit_once('.') {
+            if let Some(symbol) = self.find(owner) {
+                let mut names: Vec<(String, String)> = Vec::new();
+                match &symbol.kind {
+                    SymbolKind::Stream(s) => {
+                        names.push(("at".to_string(), "time".to_string()));
+                        names.extend(s.roles.iter().map(|r| (r.name.clone(), format!("entity {}", r.entity))));
+                        names.extend(s.fields.iter().map(|f| (f.name.clone(), f.unit.to_string())));
+                    }
+                    SymbolKind::Entity(e) => {
+                        names.extend(e.fields.iter().map(|f| (f.name.clone(), f.unit.to_string())))
+                    }
+                    _ => {}
+                }
+                for (name, unit) in names {
+                    add(&format!("{owner}.{name}"), "field", unit);
+                }
+            }
+        }
+        for symbol in self.symbols() {
+            add(&symbol.name, symbol.kind.word(), summary(symbol).unwrap_or_default());
+        }
+        for signature in self.plugins() {
+            add(&signature.name, "plugin function", first_line(&signature.doc));
+        }
+        for function in self.functions() {
+            add(&function.item.name.text, "function", function.doc.clone().unwrap_or_default());
+        }
+        for function in functions::all() {
+            add(function.name, "function", first_line(function.doc));
+        }
+        for (word, meaning) in KEYWORDS {
+            add(word, "keyword", (*meaning).to_string());
+        }
+        found.dedup_by(|a, b| a.text == b.text);
+        found
+    }
+}
+
+fn words_of(text: &str, words: &mut Vec<String>) {
+    let mut quoted = false;
+    for piece in text.split_inclusive('"') {
+        if !quoted {
+            words.extend(
+                piece.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).map(str::to_string),
+            );
+        }
+        if piece.ends_with('"') {
+            quoted = !quoted;
+        }
+    }
+}
+
+fn order(kind: &str) -> usize {
+    const KINDS: [&str; 10] = [
+        "metric",
+        "event",
+        "entity",
+        "measure",
+        "segment",
+        "dimension",
+        "state",
+        "source",
+        "function",
+        "plugin function",
+    ];
+    KINDS.iter().position(|k| *k == kind).unwrap_or(KINDS.len())
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_string()
+}
+
+fn summary(symbol: &Symbol) -> Option<String> {
+    if let Some(doc) = &symbol.doc {
+        return Some(first_line(doc));
+    }
+    let (SymbolKind::Metric(d) | SymbolKind::Measure(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d)) =
+        &symbol.kind
+    else {
+        return None;
+    };
+    d.with.iter().find(|p| p.name.text == "title").and_then(|p| match &p.value.kind {
+        ExprKind::Text(text) => Some(text.clone()),
+        _ => None,
+    })
+}

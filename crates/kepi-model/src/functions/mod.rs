@@ -1,0 +1,165 @@
+//! The functions of the language: one table per family, each entry with its meaning and an example.
+//!
+//! A function is looked up here by its name; what it lowers to stands in its entry ([`Lowering`]).
+
+mod aggregates;
+mod behaviour;
+mod compare;
+mod numbers;
+mod states;
+mod text;
+mod time;
+mod windows;
+
+use crate::core::Op;
+use kepi_syntax::ast::TimeUnit;
+
+/// A function of the language.
+#[derive(Debug)]
+pub struct Builtin {
+    /// Its name.
+    pub name: &'static str,
+    /// Its family, as in the manual.
+    pub family: Family,
+    /// How it is written.
+    pub usage: &'static str,
+    /// What it means: a third-person sentence, then units and missing values.
+    pub doc: &'static str,
+    /// A query or expression that uses it.
+    pub example: &'static str,
+    /// What it becomes.
+    pub lowering: Lowering,
+}
+
+/// The families of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The variants are the manual's headings.
+pub enum Family {
+    Rows,
+    States,
+    Windows,
+    Behaviour,
+    Compare,
+    Numbers,
+    Text,
+    Time,
+}
+
+/// What a function becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lowering {
+    /// An aggregate of rows; of the subject's history inside a row's expression.
+    Aggregate(AggregateKind),
+    /// `ratio(a, b)`.
+    Ratio,
+    /// `share(x where c)`.
+    Share,
+    /// `age(e)`, `age(e, grain)`.
+    Age,
+    /// `cohort(e, grain)`.
+    Cohort,
+    /// One value from values of the same row or cell.
+    Scalar {
+        /// The operation.
+        op: Op,
+        /// How many arguments: at least, at most.
+        arity: (usize, usize),
+        /// What it takes and gives.
+        rule: Rule,
+    },
+    /// The first instant of a period of the project's calendar.
+    Truncate(TimeUnit),
+    /// Part of the language that this version does not run; the text names it.
+    NotYet(&'static str),
+}
+
+/// The aggregates of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The variants are the functions of the language.
+pub enum AggregateKind {
+    Count,
+    Unique,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Median,
+    Percentile,
+    Stddev,
+    First,
+    Last,
+}
+
+/// What a scalar function takes and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Numbers of one unit, and the same unit back.
+    SameNumeric,
+    /// Values of one unit that can be ordered, and the same unit back.
+    SameOrdered,
+    /// The first is a number of any unit, the others plain numbers; the first one's unit back.
+    FirstNumeric,
+    /// A plain number in and out.
+    Number,
+    /// Text in and out.
+    Text,
+    /// Text in, a number out.
+    TextToNumber,
+    /// Texts in, yes or no out.
+    TextToBool,
+    /// A time or date in, a number out.
+    TimeToNumber,
+}
+
+/// Every function, by family.
+pub fn all() -> impl Iterator<Item = &'static Builtin> {
+    [aggregates::ALL, states::ALL, windows::ALL, behaviour::ALL, compare::ALL, numbers::ALL, text::ALL, time::ALL]
+        .into_iter()
+        .flatten()
+}
+
+/// Finds a function by its name.
+pub fn find(name: &str) -> Option<&'static Builtin> {
+    all().find(|f| f.name == name)
+}
+
+const fn scalar(
+    family: Family,
+    name: &'static str,
+    usage: &'static str,
+    op: Op,
+    arity: (usize, usize),
+    rule: Rule,
+    doc: &'static str,
+    example: &'static str,
+) -> Builtin {
+    Builtin { name, family, usage, doc, example, lowering: Lowering::Scalar { op, arity, rule } }
+}
+
+const fn not_yet(
+    family: Family,
+    name: &'static str,
+    usage: &'static str,
+    what: &'static str,
+    doc: &'static str,
+    example: &'static str,
+) -> Builtin {
+    Builtin { name, family, usage, doc, example, lowering: Lowering::NotYet(what) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_documented() {
+        let mut seen = BTreeSet::new();
+        for function in all() {
+            assert!(seen.insert(function.name), "{} stands twice", function.name);
+            assert!(function.doc.ends_with('.'), "{} has no sentence", function.name);
+            assert!(function.example.contains(function.name), "the example of {} does not use it", function.name);
+            assert!(function.usage.starts_with(function.name), "{} is not shown by its usage", function.name);
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Names and functions where one value per cell is needed: aggregates, metrics, formulas of them.
+
+use super::events::{BaseDecl, EventSet};
+use super::expr::{self, Scope};
+use super::row::{self, Parsed, RowScope};
+use super::{Cx, Node, events};
+use crate::calendar::Grain;
+use crate::catalog::SymbolKind;
+use crate::core::{Aggregate, Formula, FormulaNode, Measure, Op, Row};
+use crate::declared::Signature;
+use crate::functions::{AggregateKind, Lowering};
+use crate::names;
+use crate::units;
+use crate::value::{Kind, Unit, Value};
+use kepi_syntax::ast::{Argument, Expr, Over, Path, Scoped};
+use kepi_syntax::{Code, Span};
+use std::collections::BTreeMap;
+
+/// The cells of a query (or of no query, when a definition is checked for itself) and the aggregates found so far.
+pub(crate) struct CellScope<'q> {
+    /// The labels as written.
+    pub(crate) by: &'q [Expr],
+    /// The query's `where`.
+    pub(crate) filter: Option<&'q Expr>,
+    /// The output's periods.
+    pub(crate) per: Option<Grain>,
+    /// Whether the query says a window.
+    pub(crate) windowed: bool,
+    /// The aggregates found, no two equal.
+    pub(crate) aggregates: Vec<Aggregate>,
+    /// Per label: its unit and, where it is a period, the grain.
+    pub(crate) labels: Vec<Option<(Unit, Option<Grain>)>>,
+    /// The entities that are counted.
+    pub(crate) entities: Vec<String>,
+    /// What names of `having` and `order by` mean beside metrics.
+    pub(crate) aliases: BTreeMap<String, Formula>,
+    /// What a bare name of `by` or `where` meant for the first aggregate: (name, meaning, event).
+    meanings: Vec<(String, String, String)>,
+}
+
+impl<'q> CellScope<'q> {
+    pub(crate) fn new(by: &'q [Expr], filter: Option<&'q Expr>, per: Option<Grain>, windowed: bool) -> CellScope<'q> {
+        CellScope {
+            by,
+            filter,
+            per,
+            windowed,
+            aggregates: Vec::new(),
+            labels: vec![None; by.len()],
+            entities: Vec::new(),
+            aliases: BTreeMap::new(),
+            meanings: Vec::new(),
+        }
+    }
+
+    /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
+    fn add(
+        &mut self,
+        cx: &mut Cx<'_>,
+        set: &EventSet,
+        own: Option<Row>,
+        measure: Measure,
+        unit: Unit,
+        span: Span,
+    ) -> Option<Formula> {
+        if !set.is_dated() {
+            if let Some(grain) = &self.per {
+                let message = format!("`{}` is undated: it has no {}", set.name, grain.name());
+                return cx.error_help(Code::Undated, span, message, "leave out `per`, or declare the event with `at`");
+            }
+            if self.windowed {
+                let message = format!("`{}` is undated: no window can be cut from it", set.name);
+                return cx.error_help(
+                    Code::Undated,
+                    span,
+                    message,
+                    "leave out the window, or declare the event with `at`",
+                );
+            }
+        }
+        let labels = self.row_labels(cx, set);
+        let filter = match self.filter {
+            None => Some(None),
+            Some(filter) => {
+                let mut scope = RowScope::of(set);
+                let condition = in_query(cx, |cx| expr::condition(cx, &mut scope, filter));
+                self.agree(cx, set, scope.seen, filter.span);
+                condition.map(Some)
+            }
+        };
+        let filter = match (own, filter?) {
+            (Some(own), Some(query)) => Some(Row::call(Op::And, vec![own, query], Unit::of(Kind::Bool))),
+            (own, query) => own.or(query),
+        };
+        let text = format!("{} of {}", words(&measure), set.name);
+        if let BaseDecl::Entity(entity) = &set.base {
+            if !self.entities.contains(&entity.name) {
+                self.entities.push(entity.name.clone());
+            }
+        }
+        let aggregate = Aggregate { text, events: set.events(), filter, measure, labels: labels?, unit: unit.clone() };
+        let same = |other: &Aggregate| Aggregate { text: other.text.clone(), ..aggregate.clone() } == *other;
+        let index = match self.aggregates.iter().position(same) {
+            Some(index) => index,
+            None => {
+                self.aggregates.push(aggregate);
+                self.aggregates.len() - 1
+            }
+        };
+        Some(Formula { unit, node: FormulaNode::Aggregate(index) })
+    }
+
+    fn row_labels(&mut self, cx: &mut Cx<'_>, set: &EventSet) -> Option<Vec<Row>> {
+        let mut rows = Vec::new();
+        let mut ok = true;
+        for (index, label) in self.by.iter().enumerate() {
+            let mut scope = RowScope::of(set);
+            let Some(row) = in_query(cx, |cx| expr::lower(cx, &mut scope, label)) else {
+                ok = false;
+                continue;
+            };
+            let row: Row = expr::seconds(row);
+            self.agree(cx, set, scope.seen, label.span);
+            let grain = match row.as_call() {
+                Some((Op::Truncate(grain), _)) => Some(grain.clone()),
+                _ => None,
+            };
+            let shown = match &row.unit.kind {
+                Kind::Entity(_) => Unit::of(Kind::Text),
+                _ => row.unit.clone(),
+            };
+            match &self.labels[index] {
+                None => self.labels[index] = Some((shown, grain)),
+                Some((unit, _)) => {
+                    if units::join(unit, &shown).is_err() {
+                        let message = format!("this label is {unit} for one aggregate and {shown} for `{}`", set.name);
+                        cx.error::<()>(Code::Ambiguous, label.span, message);
+                        ok = false;
+                    }
+                }
+            }
+            rows.push(row);
+        }
+        ok.then_some(rows)
+    }
+
+    /// A bare name means one thing per query (rule 2).
+    fn agree(&mut self, cx: &mut Cx<'_>, set: &EventSet, seen: Vec<(String, String)>, span: Span) {
+        for (name, meaning) in seen {
+            match self.meanings.iter().find(|(n, _, _)| *n == name) {
+                None => self.meanings.push((name, meaning, set.name.clone())),
+                Some((_, other, event)) if *other != meaning => {
+                    let message =
+                        format!("`{name}` means the {other} for `{event}`, but the {meaning} for `{}`", set.name);
+                    let help = match meaning.split_once(' ').or(other.split_once(' ')) {
+                        Some(("attribute", path)) => format!("write `{path}` if that is meant"),
+                        _ => "write the name with what it belongs to in front".to_string(),
+                    };
+                    in_query(cx, |cx| cx.error_help::<()>(Code::Ambiguous, span, message, help));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn aggregate(&mut self, cx: &mut Cx<'_>, kind: AggregateKind, args: &[Argument], span: Span) -> Option<Formula> {
+        let Parsed { scoped, percent, observed, .. } = row::aggregate_arguments(cx, kind, args, span)?;
+        let inline_event =
+            kind == AggregateKind::Count && !matches!(scoped.value.kind, kepi_syntax::ast::ExprKind::Path(_));
+        if let (Some(per), false) = (&scoped.per, inline_event) {
+            let at = per.grains.first().map_or(span, |g| g.span);
+            return cx.not_yet(at, "aggregates of aggregates (`per` in parentheses)");
+        }
+        if let Some(over) = &scoped.over {
+            let what = match over {
+                Over::AllTime => "`over all time` outside a row's condition",
+                Over::Period => "`over period`",
+                Over::Window(_) => "`over` outside a row's condition",
+            };
+            return cx.not_yet(scoped.span, what);
+        }
+        let (set, arg) = if inline_event {
+            let event = Scoped { filter: None, ..scoped.clone() };
+            (events::of_scoped(cx, &event)?, None)
+        } else {
+            row::aggregate_of(cx, kind, scoped, span)?
+        };
+        let own = match &scoped.filter {
+            Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
+            None => None,
+        };
+        let (measure, unit) = row::measure(cx, kind, &set, arg, percent, observed, span)?;
+        self.add(cx, &set, own, measure, unit, span)
+    }
+
+    /// A metric of this name, expanded.
+    fn metric(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Formula>> {
+        let parts = names::parts(path);
+        let catalog = cx.catalog;
+        let (symbol, used) = catalog.lookup(&cx.module, &parts, cx.anywhere)?;
+        let SymbolKind::Metric(definition) = &symbol.kind else { return None };
+        if used < parts.len() {
+            return Some(cx.error(
+                Code::WrongKind,
+                path.span,
+                format!("`{}` is a metric: it has no fields", symbol.name),
+            ));
+        }
+        let Some(bindings) = expr::bind(cx, &symbol.name, &definition.parameters, args, path.span) else {
+            return Some(None);
+        };
+        let body = events::substitute(&definition.value, &bindings);
+        let formula = cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body));
+        Some(formula.map(|formula| declared(cx, formula, definition.ty.as_ref())))
+    }
+}
+
+/// The formula in its metric's declared unit; whether that fits is checked where the metric is declared.
+pub(crate) fn declared(cx: &Cx<'_>, mut formula: Formula, ty: Option<&kepi_syntax::ast::TypeName>) -> Formula {
+    let Some(ty) = ty else { return formula };
+    let is_entity = |name: &str| cx.catalog.entities().any(|e| e.name == name);
+    if let Ok(unit) = units::named(ty, &is_entity) {
+        if units::accepts(&unit, formula.unit()) && unit.kind != Kind::Money(None) {
+            formula.set_unit(unit);
+        }
+    }
+    formula
+}
+
+/// Labels and filters are the query's own text, also while a metric is being expanded.
+fn in_query<T>(cx: &mut Cx<'_>, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+    let module = std::mem::replace(&mut cx.module, cx.home.clone());
+    let site = cx.site.take();
+    let stack = std::mem::take(&mut cx.stack);
+    let result = inner(cx);
+    cx.stack = stack;
+    cx.site = site;
+    cx.module = module;
+    result
+}
+
+fn words(measure: &Measure) -> &'static str {
+    match measure {
+        Measure::Count => "number",
+        Measure::Sum(_) => "sum",
+        Measure::Avg(_) => "average",
+        Measure::Min(_) => "least",
+        Measure::Max(_) => "greatest",
+        Measure::Percentile { percent, .. } if *percent == 50.0 => "median",
+        Measure::Percentile { .. } => "percentile",
+        Measure::Stddev(_) => "standard deviation",
+        Measure::First(_) => "first value",
+        Measure::Last(_) => "last value",
+        Measure::Unique(_) => "distinct values",
+        Measure::Plugin { .. } => "a plugin's aggregate",
+    }
+}
+
+impl Scope<Formula> for CellScope<'_> {
+    fn path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Formula> {
+        let parts = names::parts(path);
+        let text = names::text(path);
+        if let Some(formula) = self.aliases.get(&text) {
+            return Some(formula.clone());
+        }
+        if let Some(done) = self.metric(cx, path, &[]) {
+            return done;
+        }
+        let catalog = cx.catalog;
+        let Some((symbol, used)) = catalog.lookup(&cx.module, &parts, cx.anywhere) else {
+            return events::unknown(cx, path);
+        };
+        let name = &symbol.name;
+        match &symbol.kind {
+            SymbolKind::Measure(_) => cx.error_help(
+                Code::NotAggregated,
+                path.span,
+                format!("`{text}` has one value per event, one per cell is needed"),
+                format!("wrap it in an aggregate, such as `sum({text})`"),
+            ),
+            SymbolKind::Stream(_) | SymbolKind::Derived(_) if used == parts.len() => cx.error_help(
+                Code::NotAggregated,
+                path.span,
+                format!("`{name}` is an event, one value per cell is needed"),
+                format!("count it: `count({name})`"),
+            ),
+            SymbolKind::Entity(_) if used == parts.len() => cx.error_help(
+                Code::NotAggregated,
+                path.span,
+                format!("`{name}` is an entity, one value per cell is needed"),
+                format!("count it: `count({name})`"),
+            ),
+            SymbolKind::Stream(_) | SymbolKind::Derived(_) | SymbolKind::Entity(_) => cx.error_help(
+                Code::NotAggregated,
+                path.span,
+                format!("`{text}` has one value per row, one per cell is needed"),
+                format!("wrap it in an aggregate, such as `sum({text})` or `unique({text})`"),
+            ),
+            SymbolKind::Segment(_) | SymbolKind::Dimension(_) => cx.error_help(
+                Code::NotAggregated,
+                path.span,
+                format!("`{name}` is a {}, one value per cell is needed", symbol.kind.word()),
+                format!("use it in `by {name}` or in a `where`"),
+            ),
+            SymbolKind::State(_) => cx.error_help(
+                Code::StateMeasured,
+                path.span,
+                format!("`{name}` is a state: it holds over time"),
+                format!("write `closing({name})`, `opening({name})` or `avg({name})`"),
+            ),
+            SymbolKind::Metric(_) => events::unknown(cx, path),
+        }
+    }
+
+    fn now(&self, cx: &Cx<'_>) -> Formula {
+        Formula::constant(Value::Time(cx.now), Unit::of(Kind::Time))
+    }
+
+    fn call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        lowering: &Lowering,
+        name: &str,
+        args: &[Argument],
+        span: Span,
+    ) -> Option<Option<Formula>> {
+        match lowering {
+            Lowering::Aggregate(kind) => Some(self.aggregate(cx, *kind, args, span)),
+            Lowering::Share => Some((|| {
+                let counted = row::without_filter(cx, args, span)?;
+                let part = self.aggregate(cx, AggregateKind::Count, args, span);
+                let all = self.aggregate(cx, AggregateKind::Count, &counted, span);
+                Some(Formula::call(Op::Divide, vec![part?, all?], Unit::of(Kind::Percent)))
+            })()),
+            Lowering::Age | Lowering::Cohort => Some(cx.error_help(
+                Code::NotAggregated,
+                span,
+                format!("`{name}` has one value per row, one per cell is needed"),
+                format!("use it in `by`, in a `where`, or in an aggregate such as `avg(orders.at - …)`; `{name}` labels rows"),
+            )),
+            _ => None,
+        }
+    }
+
+    fn plugin_aggregate(
+        &mut self,
+        cx: &mut Cx<'_>,
+        signature: &Signature,
+        args: &[Argument],
+        span: Span,
+    ) -> Option<Formula> {
+        let usage = expr::usage(signature);
+        let mut scopes = Vec::new();
+        for arg in args {
+            match expr::plain(arg) {
+                Some(scoped) if scoped.per.is_none() && scoped.over.is_none() => scopes.push(scoped),
+                _ => {
+                    return cx.error_help(
+                        Code::Arguments,
+                        span,
+                        "this function takes plain values only",
+                        format!("it is written as `{usage}`"),
+                    );
+                }
+            }
+        }
+        let (least, most) = expr::arity(signature);
+        if scopes.len() < least || scopes.len() > most {
+            let message = format!("{} arguments are given", scopes.len());
+            return cx.error_help(Code::Arguments, span, message, format!("it is written as `{usage}`"));
+        }
+        let mut home: Option<EventSet> = None;
+        for scoped in &scopes {
+            match events::home(cx, &scoped.value) {
+                Ok(Some(set)) if home.as_ref().is_none_or(|h| set.names.contains(&h.names[0])) => home = Some(set),
+                Ok(Some(set)) => {
+                    let held = home.as_ref().is_some_and(|h| h.names.contains(&set.names[0]));
+                    if !held {
+                        return cx.error(Code::NoRow, scoped.span, "the arguments are values of different events");
+                    }
+                }
+                Ok(None) => {}
+                Err(()) => return None,
+            }
+        }
+        let Some(set) = home else {
+            return cx.error_help(
+                Code::NoRow,
+                span,
+                "this is no value of an event",
+                "write a measure or a field, such as `orders.amount`",
+            );
+        };
+        let mut rows = Vec::new();
+        let mut own = None;
+        for (index, scoped) in scopes.iter().enumerate() {
+            let row: Row = expr::seconds(expr::lower(cx, &mut RowScope::of(&set), &scoped.value)?);
+            expr::accepted(cx, signature, index, &row.unit, scoped.span)?;
+            rows.push(row);
+            if let Some(filter) = &scoped.filter {
+                if index > 0 {
+                    return cx.error(Code::Arguments, filter.span, "the condition belongs to the first argument");
+                }
+                own = Some(expr::condition(cx, &mut RowScope::of(&set), filter)?);
+            }
+        }
+        let given: Vec<Unit> = rows.iter().map(|r| r.unit.clone()).collect();
+        let unit = expr::returned(signature, &given);
+        let measure = Measure::Plugin { name: signature.name.clone(), args: rows };
+        self.add(cx, &set, own, measure, unit, span)
+    }
+
+    fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Formula>> {
+        self.metric(cx, path, args)
+    }
+}

@@ -1,0 +1,419 @@
+//! Which rows an expression is about: stored events, derived ones, entities.
+
+use super::row::RowScope;
+use super::{Cx, expr};
+use crate::catalog::{Symbol, SymbolKind};
+use crate::core::{Base, Events, Row, RowNode, Stage};
+use crate::declared::{EntityDecl, RoleDecl, StreamDecl};
+use crate::functions::{self, Lowering};
+use crate::names;
+use crate::value::{Kind, Unit};
+use kepi_syntax::ast::{Argument, Chain, Expr, ExprKind, InnerPer, Link, NamedValue, Path, Scoped};
+use kepi_syntax::{Code, Span};
+
+/// Rows with what is known of them: their base, how they are derived, which names mean them.
+#[derive(Clone, Debug)]
+pub(crate) struct EventSet {
+    /// As the user says it, for messages.
+    pub(crate) name: String,
+    /// Full names of the event and of all that it derives from.
+    pub(crate) names: Vec<String>,
+    pub(crate) base: BaseDecl,
+    pub(crate) stages: Vec<Stage>,
+    /// The entity that has such an event at most once.
+    pub(crate) once: Option<String>,
+}
+
+/// What the rows are rows of.
+#[derive(Clone, Debug)]
+pub(crate) enum BaseDecl {
+    Stream(StreamDecl),
+    Entity(EntityDecl),
+}
+
+impl EventSet {
+    pub(crate) fn events(&self) -> Events {
+        let base = match &self.base {
+            BaseDecl::Stream(stream) => Base::Stream(stream.name.clone()),
+            BaseDecl::Entity(entity) => Base::Entity(entity.name.clone()),
+        };
+        Events { base, stages: self.stages.clone() }
+    }
+
+    /// The entities of a row, the subject first.
+    pub(crate) fn roles(&self) -> Vec<RoleDecl> {
+        match &self.base {
+            BaseDecl::Stream(stream) => stream.roles.clone(),
+            BaseDecl::Entity(entity) => vec![RoleDecl { name: entity.name.clone(), entity: entity.name.clone() }],
+        }
+    }
+
+    pub(crate) fn role_row(&self, role: &RoleDecl) -> Row {
+        Row { unit: Unit::of(Kind::Entity(role.entity.clone())), node: RowNode::Role(role.name.clone()) }
+    }
+
+    pub(crate) fn is_dated(&self) -> bool {
+        match &self.base {
+            BaseDecl::Stream(stream) => stream.at.is_some(),
+            BaseDecl::Entity(_) => true,
+        }
+    }
+}
+
+/// The rows of a symbol, if it is an event or an entity.
+pub(crate) fn of_symbol(cx: &mut Cx<'_>, symbol: &Symbol, span: Span) -> Option<EventSet> {
+    let full = symbol.full_name();
+    match &symbol.kind {
+        SymbolKind::Stream(stream) => Some(EventSet {
+            name: symbol.name.clone(),
+            names: vec![full],
+            base: BaseDecl::Stream(stream.clone()),
+            stages: Vec::new(),
+            once: None,
+        }),
+        SymbolKind::Entity(entity) => Some(EventSet {
+            name: symbol.name.clone(),
+            names: vec![full],
+            base: BaseDecl::Entity(entity.clone()),
+            stages: Vec::new(),
+            once: Some(entity.name.clone()),
+        }),
+        SymbolKind::Derived(body) => {
+            let mut set = cx.expand(&full, &symbol.module, span, |cx| of_scoped(cx, body))?;
+            set.name = symbol.name.clone();
+            set.names.insert(0, full);
+            Some(set)
+        }
+        _ => None,
+    }
+}
+
+/// The rows of an event expression: `orders where c`, `first(orders where c) per customer`.
+pub(crate) fn of_scoped(cx: &mut Cx<'_>, scoped: &Scoped) -> Option<EventSet> {
+    let mut set = match &scoped.value.kind {
+        ExprKind::Path(path) => {
+            if let Some(per) = &scoped.per {
+                return cx.error_help(
+                    Code::WrongKind,
+                    per.grains.first().map_or(scoped.span, |g| g.span),
+                    "an event has no `per` by itself",
+                    "write `first(orders) per customer` for the first of each customer",
+                );
+            }
+            named(cx, path)?
+        }
+        ExprKind::Call { function, arguments } => call(cx, function, arguments, scoped)?,
+        _ => {
+            return cx.error_help(
+                Code::WrongKind,
+                scoped.value.span,
+                "an event is needed here",
+                "write an event's name, `orders where …` or `first(orders) per customer`",
+            );
+        }
+    };
+    if let Some(over) = &scoped.over {
+        let _ = over;
+        return cx.error(Code::WrongKind, scoped.span, "an event has no `over`: its rows are all rows");
+    }
+    if let Some(filter) = &scoped.filter {
+        let condition = expr::condition(cx, &mut RowScope::of(&set), filter)?;
+        set.stages.push(Stage::Where(condition));
+    }
+    Some(set)
+}
+
+/// The rows that a name means.
+pub(crate) fn named(cx: &mut Cx<'_>, path: &Path) -> Option<EventSet> {
+    let parts = names::parts(path);
+    let catalog = cx.catalog;
+    match catalog.lookup(&cx.module, &parts, cx.anywhere) {
+        Some((symbol, used)) if used == parts.len() => match &symbol.kind {
+            SymbolKind::Stream(_) | SymbolKind::Derived(_) | SymbolKind::Entity(_) => of_symbol(cx, symbol, path.span),
+            kind => cx.error_help(
+                Code::WrongKind,
+                path.span,
+                format!("`{}` is a {}, an event is needed here", names::text(path), kind.word()),
+                "write an event's name",
+            ),
+        },
+        Some((symbol, _)) => cx.error_help(
+            Code::WrongKind,
+            path.span,
+            format!("`{}` is a field, an event is needed here", names::text(path)),
+            format!("write `{}`", symbol.name),
+        ),
+        None => unknown(cx, path),
+    }
+}
+
+/// Reports a name that nothing has.
+pub(crate) fn unknown<T>(cx: &mut Cx<'_>, path: &Path) -> Option<T> {
+    let text = names::text(path);
+    let first = path.parts[0].text.as_str();
+    // A name of another module, spelled right, only has to be brought in.
+    let elsewhere = cx.catalog.symbols().find(|s| s.name == first).map(|s| s.module.clone());
+    if let Some(module) = elsewhere.filter(|m| !m.is_empty()) {
+        return cx.error_help(
+            Code::UnknownName,
+            path.span,
+            format!("`{text}` is unknown here"),
+            format!("it is in the module `{module}`: write `use {module}` above, or `{module}.{text}`"),
+        );
+    }
+    let visible: Vec<&str> = cx.catalog.visible(&cx.module).collect();
+    let functions: Vec<&str> = functions::all().map(|f| f.name).collect();
+    let help = match names::nearest(first, visible) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if functions.contains(&first) => Some(format!("`{first}` is a function: write `{first}(…)`")),
+        None => owner_of(cx, first),
+    };
+    match help {
+        Some(help) => cx.error_help(Code::UnknownName, path.span, format!("`{text}` is unknown"), help),
+        None => cx.error_help(
+            Code::UnknownName,
+            path.span,
+            format!("`{text}` is unknown"),
+            "`kepi list` names everything that is declared",
+        ),
+    }
+}
+
+/// "did you mean `orders.amount`?" for a field's bare name.
+fn owner_of(cx: &Cx<'_>, field: &str) -> Option<String> {
+    let mut owners = cx.catalog.symbols().filter_map(|s| match &s.kind {
+        SymbolKind::Stream(d) if d.fields.iter().any(|f| f.name == field) => Some(s.name.as_str()),
+        SymbolKind::Entity(d) if d.fields.iter().any(|f| f.name == field) => Some(s.name.as_str()),
+        _ => None,
+    });
+    let first = owners.next()?;
+    Some(format!("did you mean `{first}.{field}`?"))
+}
+
+fn call(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) -> Option<EventSet> {
+    let name = names::text(function);
+    let span = scoped.value.span;
+    if name != "first" {
+        return match functions::find(&name).map(|f| &f.lowering) {
+            Some(Lowering::NotYet(what)) => cx.not_yet(span, what),
+            Some(_) => cx.error_help(
+                Code::WrongKind,
+                span,
+                format!("`{name}` makes no event"),
+                "events are made by `where` and by `first(…) per …`",
+            ),
+            None => cx.error(Code::UnknownFunction, function.span, format!("there is no function `{name}`")),
+        };
+    }
+    let [arg] = args else {
+        return cx.error_help(Code::Arguments, span, "`first` takes one event", "write `first(orders) per customer`");
+    };
+    let Some(inner) = expr::plain(arg) else {
+        return cx.error_help(Code::Arguments, span, "`first` takes one event", "write `first(orders) per customer`");
+    };
+    let mut set = of_scoped(cx, inner)?;
+    let Some(per) = &scoped.per else {
+        let subject = set.roles().first().map_or("customer".to_string(), |r| r.name.clone());
+        return cx.error_help(
+            Code::NoSubject,
+            span,
+            "the first of whom?",
+            format!("write `first({}) per {subject}`", set.name),
+        );
+    };
+    let role = per_role(cx, &set, per)?;
+    let row = set.role_row(&role);
+    set.stages.push(Stage::First { per: row });
+    set.once = Some(role.entity.clone());
+    if scoped.filter.is_some() {
+        cx.warn(
+            Code::LintFirstWhere,
+            scoped.span,
+            "this takes the first of all, then drops it where the condition fails",
+            format!("for the first of those that fit, write `first({} where …) per {}`", set.name, role.name),
+        );
+    }
+    Some(set)
+}
+
+fn per_role(cx: &mut Cx<'_>, set: &EventSet, per: &InnerPer) -> Option<RoleDecl> {
+    if per.every || per.grains.len() != 1 {
+        let span = per.grains.first().map_or(Span::default(), |g| g.span);
+        return cx.error_help(Code::WrongKind, span, "`first` is per one entity", "write `first(orders) per customer`");
+    }
+    let path = &per.grains[0];
+    let text = names::text(path);
+    let roles = set.roles();
+    if let Some(role) = roles.iter().find(|r| r.name == text || r.entity == text) {
+        return Some(role.clone());
+    }
+    let known: Vec<&str> = roles.iter().map(|r| r.name.as_str()).collect();
+    let help = format!("its entities are {}", known.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "));
+    cx.error_help(Code::FieldLacking, path.span, format!("`{}` has no entity `{text}`", set.name), help)
+}
+
+/// The one event (or else entity) that a value is a value of: `orders.amount`, `wins.at - first(leads.at)`, a measure.
+/// `Err`: reported.
+pub(crate) fn home(cx: &mut Cx<'_>, value: &Expr) -> Result<Option<EventSet>, ()> {
+    let mut found = Vec::new();
+    collect(cx, value, &mut found)?;
+    let (events, entities): (Vec<EventSet>, Vec<EventSet>) =
+        found.into_iter().partition(|set| matches!(set.base, BaseDecl::Stream(_)));
+    // The most derived of them, if all others are its ancestors.
+    let home = events.iter().find(|set| events.iter().all(|other| set.names.contains(&other.names[0])));
+    if let Some(home) = home {
+        return Ok(Some(home.clone()));
+    }
+    if let [first, second, ..] = events.as_slice() {
+        let other = events.iter().find(|e| e.names[0] != first.names[0]).unwrap_or(second);
+        let message = format!("`{}` and `{}` are different events: no row has both", first.name, other.name);
+        let help = format!("compute each for itself, such as `sum({}.…) - sum({}.…)`", first.name, other.name);
+        cx.error_help::<()>(Code::NoRow, value.span, message, help);
+        return Err(());
+    }
+    let mut entities = entities.into_iter();
+    match (entities.next(), entities.next()) {
+        (Some(one), None) => Ok(Some(one)),
+        (Some(one), Some(two)) if one.names[0] == two.names[0] => Ok(Some(one)),
+        (Some(one), Some(two)) => {
+            let message = format!("`{}` and `{}` are different entities: no row has both", one.name, two.name);
+            cx.error::<()>(Code::NoRow, value.span, message);
+            Err(())
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+fn collect(cx: &mut Cx<'_>, value: &Expr, found: &mut Vec<EventSet>) -> Result<(), ()> {
+    match &value.kind {
+        ExprKind::Path(path) => {
+            let parts = names::parts(path);
+            let catalog = cx.catalog;
+            let Some((symbol, _)) = catalog.lookup(&cx.module, &parts, cx.anywhere) else { return Ok(()) };
+            match &symbol.kind {
+                SymbolKind::Stream(_) | SymbolKind::Derived(_) | SymbolKind::Entity(_) => {
+                    let set = of_symbol(cx, symbol, path.span).ok_or(())?;
+                    if !found.iter().any(|f| f.names[0] == set.names[0]) {
+                        found.push(set);
+                    }
+                    Ok(())
+                }
+                SymbolKind::Measure(measure) => {
+                    let mut result = Ok(());
+                    let body = measure.value.clone();
+                    cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| {
+                        result = collect(cx, &body, found);
+                        Some(())
+                    })
+                    .ok_or(())?;
+                    result
+                }
+                _ => Ok(()),
+            }
+        }
+        ExprKind::Call { function, arguments } => {
+            let lowering = functions::find(&names::text(function)).map(|f| &f.lowering);
+            if matches!(
+                lowering,
+                Some(Lowering::Aggregate(_) | Lowering::Share | Lowering::Age | Lowering::Cohort | Lowering::NotYet(_))
+            ) {
+                return Ok(());
+            }
+            for argument in arguments {
+                match argument {
+                    Argument::Plain(chain) => collect(cx, &chain.first.value, found)?,
+                    Argument::Named { value: NamedValue::Chain(chain), .. } => collect(cx, &chain.first.value, found)?,
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+        ExprKind::Field { of, .. } => collect(cx, of, found),
+        ExprKind::List(items) => items.iter().try_for_each(|item| collect(cx, item, found)),
+        ExprKind::Case { whens, otherwise } => {
+            for (when, then) in whens {
+                collect(cx, when, found)?;
+                collect(cx, then, found)?;
+            }
+            otherwise.iter().try_for_each(|o| collect(cx, o, found))
+        }
+        ExprKind::Binary { left, right, .. } => {
+            collect(cx, left, found)?;
+            collect(cx, right, found)
+        }
+        ExprKind::Negate(inner) | ExprKind::Not(inner) => collect(cx, inner, found),
+        ExprKind::In { value, list, .. } => {
+            collect(cx, value, found)?;
+            collect(cx, list, found)
+        }
+        ExprKind::IsMissing { value, .. } => collect(cx, value, found),
+        _ => Ok(()),
+    }
+}
+
+/// The expression with values in place of names; what is bound to a name may also begin a path.
+pub(crate) fn substitute(expr: &Expr, bindings: &[(String, Expr)]) -> Expr {
+    if bindings.is_empty() {
+        return expr.clone();
+    }
+    let sub = |e: &Expr| substitute(e, bindings);
+    let boxed = |e: &Expr| Box::new(substitute(e, bindings));
+    let kind = match &expr.kind {
+        ExprKind::Path(path) => {
+            let bound = bindings.iter().find(|(name, _)| *name == path.parts[0].text);
+            match bound {
+                Some((_, value)) if path.parts.len() == 1 => return value.clone(),
+                Some((_, Expr { kind: ExprKind::Path(head), .. })) => {
+                    let mut parts = head.parts.clone();
+                    parts.extend(path.parts[1..].iter().cloned());
+                    ExprKind::Path(Path { parts, span: path.span })
+                }
+                _ => expr.kind.clone(),
+            }
+        }
+        ExprKind::List(items) => ExprKind::List(items.iter().map(sub).collect()),
+        ExprKind::Call { function, arguments } => ExprKind::Call {
+            function: function.clone(),
+            arguments: arguments
+                .iter()
+                .map(|a| match a {
+                    Argument::Within(value) => Argument::Within(sub(value)),
+                    Argument::Plain(chain) => Argument::Plain(substitute_chain(chain, bindings)),
+                    Argument::Named { name, value: NamedValue::Chain(chain) } => Argument::Named {
+                        name: name.clone(),
+                        value: NamedValue::Chain(substitute_chain(chain, bindings)),
+                    },
+                    other => other.clone(),
+                })
+                .collect(),
+        },
+        ExprKind::Field { of, name } => ExprKind::Field { of: boxed(of), name: name.clone() },
+        ExprKind::Case { whens, otherwise } => ExprKind::Case {
+            whens: whens.iter().map(|(a, b)| (sub(a), sub(b))).collect(),
+            otherwise: otherwise.as_ref().map(|o| boxed(o)),
+        },
+        ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: boxed(left), right: boxed(right) },
+        ExprKind::Negate(inner) => ExprKind::Negate(boxed(inner)),
+        ExprKind::Not(inner) => ExprKind::Not(boxed(inner)),
+        ExprKind::In { value, list, negated } => {
+            ExprKind::In { value: boxed(value), list: boxed(list), negated: *negated }
+        }
+        ExprKind::IsMissing { value, negated } => ExprKind::IsMissing { value: boxed(value), negated: *negated },
+        _ => expr.kind.clone(),
+    };
+    Expr { kind, span: expr.span }
+}
+
+fn substitute_chain(chain: &Chain, bindings: &[(String, Expr)]) -> Chain {
+    let step = |s: &Scoped| Scoped {
+        value: substitute(&s.value, bindings),
+        per: s.per.clone(),
+        filter: s.filter.as_ref().map(|f| substitute(f, bindings)),
+        over: s.over.clone(),
+        span: s.span,
+    };
+    Chain {
+        first: step(&chain.first),
+        rest: chain.rest.iter().map(|l| Link { without: l.without.as_ref().map(step), step: step(&l.step) }).collect(),
+    }
+}

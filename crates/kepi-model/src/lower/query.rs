@@ -1,0 +1,281 @@
+//! A whole query: labels, periods, window, values, comparisons.
+
+use super::cell::CellScope;
+use super::{Cx, Node, expr, window};
+use crate::calendar::{Grain, TimeUnit};
+use crate::catalog::{Catalog, SymbolKind};
+use crate::core::{
+    Better, Column, Compare, CompareWith, Existence, Fill, Formula, FormulaNode, Label, Limit, OrderBy, OrderKey, Query,
+};
+use crate::names;
+use crate::value::{Kind, Unit};
+use kepi_syntax::ast::{self, Against, Expr, ExprKind, Item};
+use kepi_syntax::{Code, Diagnostic};
+
+impl Catalog {
+    /// What a query means at an instant. `None`: it has mistakes, which come back, all of them.
+    ///
+    /// `file` is the number that diagnostics carry; the query sees the names of every module.
+    pub fn query(&self, query: &ast::Query, now: i64, file: u32) -> (Option<Query>, Vec<Diagnostic>) {
+        let mut cx = Cx::new(self, "", file, now, true);
+        let lowered = lower(&mut cx, query);
+        let lowered = if cx.failed() { None } else { lowered };
+        (lowered, cx.diagnostics)
+    }
+}
+
+/// The name under which an item is shown: its alias, else the formatter's text.
+fn name_of(item: &Item) -> String {
+    item.alias.as_ref().map_or_else(|| kepi_syntax::expr_text(&item.value), |alias| alias.text.clone())
+}
+
+fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
+    let per = match &query.per {
+        Some(path) => Some(output_grain(cx, path)?),
+        None => None,
+    };
+    let lowered_window = window::lower(cx, query.window.as_ref(), query.moment.as_ref());
+    if let (Some(bound), Some(_)) = (&query.moment, &query.per) {
+        cx.error_help::<()>(
+            Code::WrongKind,
+            window::bound_span(bound),
+            "a moment has no periods",
+            "write a window, such as `last 12 months`, or leave out `per`",
+        );
+    }
+    if let Some(currency) = &query.currency {
+        cx.not_yet::<()>(currency.span, "conversion of currencies (`in`)");
+    }
+    let by: Vec<Expr> = query.by.iter().map(|i| i.value.clone()).collect();
+    let windowed = query.window.is_some() || query.moment.is_some();
+    let mut scope = CellScope::new(&by, query.filter.as_ref(), per.clone(), windowed);
+    let mut columns: Vec<Column> = Vec::new();
+    let mut complete = true;
+    for item in &query.items {
+        let Some(formula) = expr::lower::<Formula>(cx, &mut scope, &item.value) else {
+            complete = false;
+            continue;
+        };
+        let formula = expr::seconds(formula);
+        let name = name_of(item);
+        if columns.iter().any(|c| c.name == name) || query.by.iter().any(|b| name_of(b) == name) {
+            let message = format!("two columns would be named `{name}`");
+            complete = false;
+            cx.error_help::<()>(Code::DeclaredTwice, item.value.span, message, "name one of them with `as`");
+            continue;
+        }
+        columns.push(Column { name, formula, better: better(cx, &item.value) });
+    }
+    if complete && scope.aggregates.is_empty() {
+        let span = query.items.first().map_or(query.span, |i| i.value.span);
+        cx.error_help::<()>(
+            Code::NotAggregated,
+            span,
+            "nothing is measured here",
+            "show an aggregate, such as `count(orders)`",
+        );
+        return None;
+    }
+    for (index, item) in query.by.iter().enumerate() {
+        if let Some((unit, _)) = &scope.labels[index] {
+            let label = Formula { unit: unit.clone(), node: FormulaNode::Label(index) };
+            scope.aliases.insert(kepi_syntax::expr_text(&item.value), label.clone());
+            scope.aliases.insert(name_of(item), label);
+        }
+    }
+    for column in &columns {
+        scope.aliases.insert(column.name.clone(), column.formula.clone());
+    }
+    let having = match &query.having {
+        Some(condition) => Some(expr::condition::<Formula>(cx, &mut scope, condition)?),
+        None => None,
+    };
+    let order = order(cx, &mut scope, query, per.as_ref());
+    let compare = compare(cx, query, lowered_window.as_ref());
+    let limit = match &query.limit {
+        Some(limit) => match kepi_syntax::decimal(&limit.number) {
+            Some((digits, 0)) if digits >= 0 => {
+                Some(Limit { rows: u64::try_from(digits).unwrap_or(u64::MAX), with_other: limit.with_other })
+            }
+            _ => return cx.error(Code::TypeMismatch, limit.span, "a limit is a whole number"),
+        },
+        None => None,
+    };
+    let fill = match &query.fill {
+        None => None,
+        Some(ast::Fill::Missing) => Some(Fill::Missing),
+        Some(ast::Fill::Previous) => Some(Fill::Previous),
+        Some(ast::Fill::Value(value)) => {
+            let filled = expr::lower::<Formula>(cx, &mut CellScope::new(&[], None, None, false), value)?;
+            match expr::seconds(filled).as_constant() {
+                Some(constant) => Some(Fill::Value(constant.clone())),
+                None => {
+                    return cx.error(Code::TypeMismatch, value.span, "`fill` takes a value, `previous` or `missing`");
+                }
+            }
+        }
+    };
+    if !complete || cx.failed() {
+        return None;
+    }
+    let labels = query
+        .by
+        .iter()
+        .zip(&scope.labels)
+        .map(|(item, found)| {
+            // Every aggregate has set its labels, and there is at least one.
+            let (unit, grain) = found.clone().unwrap_or((Unit::of(Kind::Text), None));
+            Label { name: name_of(item), unit, grain }
+        })
+        .collect();
+    let existence = scope.entities.iter().filter_map(|name| existence(cx.catalog, name)).collect();
+    Some(Query {
+        text: kepi_syntax::query_text(query),
+        zone: cx.catalog.settings.zone.clone(),
+        now: cx.now,
+        by: labels,
+        per,
+        window: lowered_window?,
+        existence,
+        aggregates: scope.aggregates,
+        columns,
+        having,
+        order: order?,
+        limit,
+        fill,
+        compare: compare?,
+    })
+}
+
+fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
+    let text = names::text(path);
+    if expr::unit_named(path.parts.last().map_or("", |p| p.text.as_str())).is_none() {
+        if let Some(SymbolKind::Entity(_)) = cx.catalog.find(&text).map(|s| &s.kind) {
+            return cx.error_help(
+                Code::WrongKind,
+                path.span,
+                format!("`per {text}` is no period"),
+                format!("a query is `by {text}`; `per` takes day, week, month, quarter, year"),
+            );
+        }
+    }
+    expr::grain(cx, path)
+}
+
+/// Which direction is good, where a shown metric says so.
+fn better(cx: &Cx<'_>, value: &Expr) -> Option<Better> {
+    let ExprKind::Path(path) = &value.kind else { return None };
+    let (symbol, _) = cx.catalog.lookup("", &names::parts(path), true)?;
+    let SymbolKind::Metric(definition) = &symbol.kind else { return None };
+    let pair = definition.with.iter().find(|p| p.name.text == "better")?;
+    match &pair.value.kind {
+        ExprKind::Text(text) if text == "up" => Some(Better::Up),
+        ExprKind::Text(text) if text == "down" => Some(Better::Down),
+        _ => None,
+    }
+}
+
+fn order(cx: &mut Cx<'_>, scope: &mut CellScope<'_>, query: &ast::Query, per: Option<&Grain>) -> Option<Vec<OrderKey>> {
+    let mut keys = Vec::new();
+    let mut ok = true;
+    for key in &query.order {
+        if let (ExprKind::Path(path), Some(grain)) = (&key.value.kind, per) {
+            if names::text(path) == grain.name() {
+                keys.push(OrderKey { by: OrderBy::Period, descending: key.descending });
+                continue;
+            }
+        }
+        let text = kepi_syntax::expr_text(&key.value);
+        let label =
+            query.by.iter().position(|item| kepi_syntax::expr_text(&item.value) == text || name_of(item) == text);
+        if let Some(index) = label {
+            keys.push(OrderKey { by: OrderBy::Label(index), descending: key.descending });
+            continue;
+        }
+        // A shown expression may be written again instead of named.
+        let shown = query.items.iter().position(|item| kepi_syntax::expr_text(&item.value) == text);
+        let lowered = match shown.and_then(|index| scope.aliases.get(&name_of(&query.items[index])).cloned()) {
+            Some(formula) => Some(formula),
+            None => expr::lower::<Formula>(cx, scope, &key.value),
+        };
+        match lowered {
+            Some(formula) => keys.push(OrderKey { by: OrderBy::Formula(formula), descending: key.descending }),
+            None => ok = false,
+        }
+    }
+    ok.then_some(keys)
+}
+
+fn compare(cx: &mut Cx<'_>, query: &ast::Query, current: Option<&crate::core::Window>) -> Option<Vec<Compare>> {
+    let zone = window::zone_of(cx.catalog);
+    let mut compares: Vec<Compare> = Vec::new();
+    let mut ok = true;
+    for against in &query.versus {
+        let (span, found) = match against {
+            Against::Target(span) => (*span, cx.not_yet(*span, "targets")),
+            Against::Period { calendar, text, span } => {
+                let bounds = window::period(cx, &zone, calendar.as_ref(), text, *span);
+                let name = calendar.as_ref().map_or(text.clone(), |c| format!("{}.{text}", c.text));
+                (*span, bounds.map(|(from, until)| Compare { name, with: CompareWith::Period { from, until } }))
+            }
+            Against::Previous { grain: None, span, .. } => {
+                (*span, Some(Compare { name: "previous".to_string(), with: CompareWith::WindowBefore }))
+            }
+            Against::Previous { grain: Some(path), aligned, span } => {
+                let compared = expr::grain(cx, path).and_then(|grain| {
+                    let name = format!("previous {}", grain.name());
+                    if !aligned {
+                        return Some(Compare { name, with: CompareWith::Previous(grain) });
+                    }
+                    let days = match grain.unit {
+                        TimeUnit::Year => 364,
+                        TimeUnit::Quarter => 91,
+                        TimeUnit::Month => 28,
+                        TimeUnit::Week => 7,
+                        _ => {
+                            return cx.error_help(
+                                Code::WrongKind,
+                                *span,
+                                "only years, quarters, months and weeks are aligned by weekday",
+                                "write `vs previous year aligned by weekday`",
+                            );
+                        }
+                    };
+                    Some(Compare { name, with: CompareWith::Days(days) })
+                });
+                (*span, compared)
+            }
+        };
+        match found {
+            Some(compare) if compares.iter().any(|c| c.name == compare.name) => {
+                cx.error::<()>(Code::ClauseTwice, span, format!("`{}` is compared with twice", compare.name));
+                ok = false;
+            }
+            Some(compare) => compares.push(compare),
+            None => ok = false,
+        }
+    }
+    if let (Some(window), Some(first)) = (current, query.versus.first()) {
+        let open = window.from.is_none() && query.per.is_none();
+        if open && matches!(first, Against::Previous { grain: None, .. }) {
+            return cx.error_help(
+                Code::WrongKind,
+                query.span,
+                "`vs previous` needs a window, since it is the one of the same length before",
+                "write one, such as `last 12 months`",
+            );
+        }
+    }
+    ok.then_some(compares)
+}
+
+/// Since when the entities of a kind exist.
+fn existence(catalog: &Catalog, name: &str) -> Option<Existence> {
+    let entity = catalog.entity(name)?;
+    let streams = catalog
+        .streams()
+        .filter(|s| s.at.is_some())
+        .flat_map(|s| s.roles.iter().filter(|r| r.entity == name).map(|r| (s.name.clone(), r.name.clone())))
+        .collect();
+    Some(Existence { entity: name.to_string(), from: entity.from.clone(), streams })
+}
