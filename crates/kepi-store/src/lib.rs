@@ -1,1 +1,66 @@
 //! The event store: loads, keys, segments, manifest and journal.
+//!
+//! A store is a folder. One process at a time writes it ([`Store::open_writer`]), any number read it
+//! ([`Store::open_reader`]), each on the snapshot that was current when it opened. The bytes on disk are described in
+//! `docs/store-format.md`.
+
+mod change;
+mod column;
+mod disk;
+mod entity;
+mod entity_load;
+mod error;
+mod identity;
+mod incoming;
+mod journal;
+mod key_table;
+mod layout;
+mod load;
+mod manifest;
+mod memory;
+mod numbers;
+mod scan;
+mod seal;
+mod segment;
+mod segment_index;
+mod segment_write;
+mod snapshot;
+mod splits;
+mod state;
+mod stream;
+mod stream_load;
+mod strings;
+mod writer;
+
+pub use error::StoreError;
+pub use load::{Load, LoadOptions, LoadSummary, OnConflict, RejectedRow};
+pub use snapshot::Snapshot;
+pub use state::{LoadCount, LoadRecord};
+pub use writer::Writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+/// The ways to open a store; the folder is `.kepi/store` of a project.
+#[derive(Clone, Copy, Debug)]
+pub struct Store;
+
+impl Store {
+    /// Opens the current snapshot for reading; an empty or missing folder is an empty snapshot. Nothing is written,
+    /// no lock is taken.
+    pub fn open_reader(folder: &Path) -> Result<Arc<Snapshot>, StoreError> {
+        Snapshot::open(folder).map(Arc::new)
+    }
+
+    /// Opens a store for writing and makes it where there is none. `command` is what a second writer is told.
+    ///
+    /// Errors: [`StoreError::Held`] while another process writes.
+    pub fn open_writer(folder: &Path, command: &str) -> Result<Writer, StoreError> {
+        Writer::open(folder, command)
+    }
+
+    /// Makes manifest and writer's memory anew from the journal and the files.
+    pub fn repair(folder: &Path, command: &str) -> Result<(), StoreError> {
+        writer::repair(folder, command)
+    }
+}

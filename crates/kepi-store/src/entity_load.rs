@@ -1,0 +1,356 @@
+//! Attributes of an entity in a load: the last row of a key wins, and history is kept where it is declared.
+
+use crate::change::EntityChange;
+use crate::column::Presented;
+use crate::entity::{Entity, moments};
+use crate::error::StoreError;
+use crate::identity::{Folded, hashes};
+use crate::incoming::{Checked, Column, Names, text_array};
+use crate::load::RejectedRow;
+use crate::seal::table_of;
+use crate::segment_index::time_type;
+use crate::state::{ColumnSchema, ENTITY_ID, LoadCount, PRESENT, VALUE};
+use crate::stream_load::{kept, one_per_row};
+use crate::writer::Writer;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray, UInt32Array, new_null_array};
+use arrow_schema::{DataType, TimeUnit};
+use kepi_extension::{AT, ColumnKind};
+use kepi_model::declared::EntityDecl;
+use kepi_model::value::Kind;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+/// The column of keys in what is given.
+const KEY: &str = "_key";
+
+type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Folded>>;
+
+/// Rows of one entity that name the same attributes.
+#[derive(Debug)]
+pub(crate) struct EntityBuffer {
+    name: String,
+    /// Names its texts among those of the load; streams and entities may have the same name.
+    texts: String,
+    declared: EntityDecl,
+    /// Names of the columns given.
+    given: Vec<String>,
+    keys: Column,
+    columns: Vec<Column>,
+    /// Schemas of the attributes that are declared but not given.
+    others: Vec<ColumnSchema>,
+    moments: Vec<i64>,
+    /// Whether the moments were given, not just the load's.
+    dated: bool,
+}
+
+impl EntityBuffer {
+    /// A buffer for the columns of a batch. `earlier`: the other buffers of the load, the last first.
+    pub(crate) fn new<'a>(
+        writer: &Writer,
+        decl: &EntityDecl,
+        rows: &RecordBatch,
+        mut earlier: impl Iterator<Item = &'a EntityBuffer>,
+    ) -> Result<EntityBuffer, StoreError> {
+        let texts = format!("entity {}", decl.name);
+        let given = names_of(rows);
+        for name in &given {
+            if name != KEY && name != AT && !decl.fields.iter().any(|f| f.name == *name) {
+                return Err(StoreError::column(&decl.name, name, "it is not declared"));
+            }
+        }
+        if !given.iter().any(|name| name == KEY) {
+            return Err(StoreError::column(&decl.name, KEY, "it is missing"));
+        }
+        let stored = writer.current.entities.get(&decl.name);
+        let before = earlier.find(|b| b.name == decl.name);
+        let mut columns = Vec::new();
+        let mut others = Vec::new();
+        for field in &decl.fields {
+            let in_load = before.and_then(|b| b.schema_of(&field.name));
+            let known = in_load.as_ref().or_else(|| stored.and_then(|s| s.schema(&field.name)));
+            let mut column = Column::of_field(&decl.name, field, known)?;
+            column.history |= field.history;
+            match given.contains(&field.name) {
+                true => columns.push(column),
+                false => others.push(ColumnSchema { name: column.name, kind: column.kind, history: column.history }),
+            }
+        }
+        let keys = Column::new(&decl.name, KEY, &Kind::Entity(decl.name.clone()), false, None)?;
+        let dated = given.iter().any(|name| name == AT);
+        let (name, declared) = (decl.name.clone(), decl.clone());
+        Ok(EntityBuffer { name, texts, declared, given, keys, columns, others, moments: Vec::new(), dated })
+    }
+
+    /// The entity.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a batch can be added.
+    pub(crate) fn fits(&self, decl: &EntityDecl, rows: &RecordBatch) -> bool {
+        self.declared == *decl && self.given == names_of(rows)
+    }
+
+    fn schema_of(&self, field: &str) -> Option<ColumnSchema> {
+        let column = self.columns.iter().find(|c| c.name == field);
+        let here = column.map(|c| ColumnSchema { name: c.name.clone(), kind: c.kind.clone(), history: c.history });
+        here.or_else(|| self.others.iter().find(|c| c.name == field).cloned())
+    }
+
+    /// Takes a batch; returns the rows that cannot be stored.
+    pub(crate) fn take(
+        &mut self,
+        writer: &mut Writer,
+        names: &mut Names,
+        rows: &RecordBatch,
+        now: i64,
+    ) -> Result<Vec<RejectedRow>, StoreError> {
+        let count = rows.num_rows();
+        let keys = self.keys.check(&self.name, rows.column_by_name(KEY), count)?;
+        let mut rejected: Vec<(usize, String)> = Vec::new();
+        if let Some(given) = rows.column_by_name(KEY) {
+            let missing = (0..count).filter(|&row| given.is_null(row) || *given.data_type() == DataType::Null);
+            rejected.extend(missing.map(|row| (row, "it has no key".to_owned())));
+        }
+        let mut checked: Vec<Checked> = Vec::new();
+        for column in &self.columns {
+            let mut one = column.check(&self.name, rows.column_by_name(&column.name), count)?;
+            rejected.append(&mut one.rejected);
+            checked.push(one);
+        }
+        let moments = self.checked_moments(rows, now)?;
+        let rejected = one_per_row(rejected);
+        let keep = (!rejected.is_empty()).then(|| kept(count, &rejected));
+        let wanted = |row: &usize| keep.as_ref().is_none_or(|keep| keep.value(*row));
+        self.moments.extend((0..count).filter(wanted).map(|row| moments[row]));
+        self.keys.take(writer, names, &self.texts, None, keys, keep.as_ref())?;
+        let entity = writer.current.entities.get(&self.name).cloned();
+        for (column, checked) in self.columns.iter_mut().zip(checked) {
+            let known = entity.as_ref().and_then(|e| e.dictionaries.get(&column.name));
+            column.take(writer, names, &self.texts, known, checked, keep.as_ref())?;
+        }
+        Ok(rejected)
+    }
+
+    /// The moment from which each row holds; rows without one hold from the load on.
+    fn checked_moments(&self, rows: &RecordBatch, now: i64) -> Result<Vec<i64>, StoreError> {
+        let Some(given) = rows.column_by_name(AT).filter(|given| *given.data_type() != DataType::Null) else {
+            return Ok(vec![now; rows.num_rows()]);
+        };
+        match given.data_type() {
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let times = given.as_primitive::<TimestampMicrosecondType>();
+                Ok(times.iter().map(|time| time.unwrap_or(now)).collect())
+            }
+            other => {
+                let reason = format!("a timestamp in microseconds expected, {other} given");
+                Err(StoreError::column(&self.name, AT, reason))
+            }
+        }
+    }
+
+    /// What the rows change in the entity, which has all keys of the load already.
+    pub(crate) fn finish(
+        &self,
+        names: &Names,
+        entity: &Entity,
+        with_texts: bool,
+    ) -> Result<(LoadCount, Option<EntityChange>), StoreError> {
+        let mut next = entity.clone();
+        let schemas = self.columns.iter().map(|c| c.schema(&self.texts, names)).chain(self.others.iter().cloned());
+        for schema in schemas {
+            match next.attributes.iter_mut().find(|a| a.name == schema.name) {
+                Some(known) => *known = schema,
+                None => next.attributes.push(schema),
+            }
+        }
+        let ids = self.keys.joined(&self.texts, names)?;
+        let ids = ids.as_primitive::<UInt32Type>().values();
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_by_key(|&row| self.moments[row as usize]);
+        let mut winner: ByNumber<u32, u32> = HashMap::default();
+        winner.extend(order.iter().map(|&row| (ids[row as usize], row)));
+
+        let mut update = vec![];
+        let mut histories = Vec::new();
+        let mut adds_history: HashSet<u32, BuildHasherDefault<Folded>> = HashSet::default();
+        for column in &self.columns {
+            let Some(schema) = next.schema(&column.name) else { continue };
+            let mut presented = next.presented(schema)?;
+            if let (Presented::Field(ColumnKind::Text, dictionary), Some(codes)) =
+                (&mut presented, names.codes_of(&self.texts, &column.name))
+            {
+                *dictionary = Some(Arc::new(text_array(codes.table.texts_from(0))?));
+            }
+            let given = presented.present(Some(column.joined(&self.texts, names)?), ids.len())?;
+            let current = padded(next.values(&column.name, &presented)?, next.keys.len())?;
+            let mut values = Values { given, current, latest: HashMap::default() };
+            if schema.history {
+                let rows = self.history(&next, schema, ids, &order, &winner, &mut values)?;
+                if !rows.is_empty() {
+                    adds_history.extend(rows.iter().copied());
+                    histories.push((column.name.clone(), self.history_batch(&rows, ids, &values.given)?));
+                }
+            }
+            update.push((column.name.clone(), values));
+        }
+        let (mut count, changed) = self.changed(&next, &update, ids, &winner)?;
+        count.added += adds_history.iter().filter(|row| winner.get(&ids[**row as usize]) != Some(row)).count() as u64;
+        count.known = ids.len() as u64 - count.added - count.replaced;
+
+        let rows = match changed.is_empty() {
+            true => None,
+            false => Some(self.update_batch(&update, ids, &changed)?),
+        };
+        let same = rows.is_none() && histories.is_empty() && next.attributes == entity.attributes;
+        let texts = if with_texts && !same { names.new_texts(&self.texts)? } else { Vec::new() };
+        let change = EntityChange {
+            name: self.name.clone(),
+            attributes: next.attributes,
+            keys: text_array(std::iter::empty())?,
+            rows,
+            histories,
+            texts,
+        };
+        let change = (!same || !change.texts.is_empty()).then_some(change);
+        Ok((count, change))
+    }
+
+    /// The rows that add to the history of an attribute. Dated by the load, a value is kept where it differs from the
+    /// current one; with a moment of its own, unless the very same is known already. Finds out, too, whose current
+    /// value has a later moment than the load's.
+    fn history(
+        &self,
+        entity: &Entity,
+        schema: &ColumnSchema,
+        ids: &[u32],
+        order: &[u32],
+        winner: &ByNumber<u32, u32>,
+        values: &mut Values,
+    ) -> Result<Vec<u32>, StoreError> {
+        let given = hashes(std::slice::from_ref(&values.given), values.given.len());
+        let current = hashes(std::slice::from_ref(&values.current), values.current.len());
+        let known = entity.history(schema)?;
+        let known_ids = known.column(0).as_primitive::<UInt32Type>().values();
+        let known_times = moments(&known).unwrap_or_default();
+        let known_values = hashes(&known.columns()[2..], known.num_rows());
+        let mut at_moment: HashMap<(u32, i64), u128, BuildHasherDefault<Folded>> = HashMap::default();
+        for (row, id) in known_ids.iter().enumerate() {
+            if winner.contains_key(id) {
+                at_moment.insert((*id, known_times[row]), known_values[row]);
+                values.latest.insert(*id, known_times[row]);
+            }
+        }
+        let mut rows = Vec::new();
+        for &row in order {
+            let (id, moment) = (ids[row as usize], self.moments[row as usize]);
+            let value = given[row as usize];
+            let wanted = match self.dated {
+                true => at_moment.insert((id, moment), value) != Some(value),
+                // Missing before and missing now is no change, and the hash of a missing value is 0.
+                false => winner.get(&id) == Some(&row) && current[id as usize] != value,
+            };
+            if wanted {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn history_batch(&self, rows: &[u32], ids: &[u32], given: &ArrayRef) -> Result<RecordBatch, StoreError> {
+        let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|&row| self.moments[row as usize]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|&row| ids[row as usize]))),
+            Arc::new(times.with_data_type(time_type())),
+            arrow_select::take::take(given, &UInt32Array::from(rows.to_vec()), None)?,
+        ];
+        table_of(vec![ENTITY_ID.into(), AT.into(), VALUE.into()], columns)
+    }
+
+    /// Counts, and the rows that change current values, by id.
+    fn changed(
+        &self,
+        entity: &Entity,
+        update: &[(String, Values)],
+        ids: &[u32],
+        winner: &ByNumber<u32, u32>,
+    ) -> Result<(LoadCount, Vec<u32>), StoreError> {
+        let given: Vec<ArrayRef> = update.iter().map(|(_, values)| values.given.clone()).collect();
+        let current: Vec<ArrayRef> = update.iter().map(|(_, values)| values.current.clone()).collect();
+        let given = hashes(&given, ids.len());
+        let current = hashes(&current, entity.keys.len());
+        let present = entity.present()?;
+        let mut count = LoadCount {
+            name: self.name.clone(),
+            entity: true,
+            added: 0,
+            known: 0,
+            replaced: 0,
+            first: self.moments.iter().copied().min().filter(|_| self.dated),
+            last: self.moments.iter().copied().max().filter(|_| self.dated),
+        };
+        let mut rows: Vec<u32> = Vec::new();
+        for (row, id) in ids.iter().enumerate() {
+            if winner.get(id) != Some(&(row as u32)) {
+                continue;
+            }
+            let known = (*id as usize) < present.len() && present.is_valid(*id as usize) && present.value(*id as usize);
+            if !known {
+                count.added += 1;
+            } else if given[row] != current[*id as usize] {
+                count.replaced += 1;
+            } else {
+                continue;
+            }
+            rows.push(row as u32);
+        }
+        rows.sort_by_key(|&row| ids[row as usize]);
+        Ok((count, rows))
+    }
+
+    fn update_batch(&self, update: &[(String, Values)], ids: &[u32], rows: &[u32]) -> Result<RecordBatch, StoreError> {
+        let mut names = vec![ENTITY_ID.to_owned(), PRESENT.to_owned()];
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|&row| ids[row as usize]))),
+            Arc::new(BooleanArray::from(vec![true; rows.len()])),
+        ];
+        for (name, values) in update {
+            // Where history knows a later value, that one stays the current one.
+            let offset = values.given.len() as u32;
+            let source = rows.iter().map(|&row| {
+                let id = ids[row as usize];
+                let later = values.latest.get(&id).is_some_and(|latest| *latest > self.moments[row as usize]);
+                if later { offset + id } else { row }
+            });
+            let both = arrow_select::concat::concat(&[values.given.as_ref(), values.current.as_ref()])?;
+            names.push(name.clone());
+            columns.push(arrow_select::take::take(&both, &UInt32Array::from_iter_values(source), None)?);
+        }
+        table_of(names, columns)
+    }
+}
+
+/// An attribute's values in a load, by row, and as they are now, by id.
+struct Values {
+    given: ArrayRef,
+    current: ArrayRef,
+    /// The latest moment that the history knows of an id; only attributes with history.
+    latest: ByNumber<u32, i64>,
+}
+
+fn padded(values: ArrayRef, rows: usize) -> Result<ArrayRef, StoreError> {
+    if values.len() >= rows {
+        return Ok(values);
+    }
+    let missing = new_null_array(values.data_type(), rows - values.len());
+    Ok(arrow_select::concat::concat(&[values.as_ref(), missing.as_ref()])?)
+}
+
+fn names_of(rows: &RecordBatch) -> Vec<String> {
+    let mut names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,100 @@
+//! Names of the store's files, and the whole-file checksums of the small ones.
+
+use crate::disk;
+use crate::error::StoreError;
+use crate::state::BlobState;
+use arrow_buffer::Buffer;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Folders and files below `.kepi/store/`.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of a store in this folder.
+    pub(crate) fn new(root: &Path) -> Layout {
+        Layout { root: root.into() }
+    }
+
+    /// The lock file of the writer.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// What readers start from.
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.root.join("manifest")
+    }
+
+    /// Where the journal's files are: `<generation>.log`.
+    pub(crate) fn journals(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// A file of the journal.
+    pub(crate) fn journal(&self, generation: u64) -> PathBuf {
+        self.journals().join(format!("{generation:08}.log"))
+    }
+
+    /// Where files that are written once are: `<number>.<what>`.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
+    /// A file that is written once.
+    pub(crate) fn data_file(&self, number: u64, what: &str) -> PathBuf {
+        self.data().join(format!("{number:08}.{what}"))
+    }
+
+    /// The writer's memory.
+    pub(crate) fn memory(&self) -> PathBuf {
+        self.root.join("sled")
+    }
+}
+
+/// A file written once, mapped, its checksum verified when it is first read.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    path: PathBuf,
+    bytes: Buffer,
+    state: BlobState,
+    verified: AtomicBool,
+}
+
+impl Blob {
+    /// Writes a file that [`BlobState`] then names.
+    pub(crate) fn write(layout: &Layout, number: u64, what: &str, pieces: &[&[u8]]) -> Result<BlobState, StoreError> {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        pieces.iter().for_each(|piece| hasher.update(piece));
+        disk::write_file(&layout.data_file(number, what), pieces)?;
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Ok(BlobState { file: number, length, checksum: hasher.digest() })
+    }
+
+    /// Maps a file; its length is checked now, its checksum by [`Blob::bytes`].
+    pub(crate) fn open(layout: &Layout, what: &str, state: &BlobState) -> Result<Blob, StoreError> {
+        let path = layout.data_file(state.file, what);
+        let bytes = disk::map(&path, state.length)?;
+        Ok(Blob { path, bytes, state: state.clone(), verified: AtomicBool::new(false) })
+    }
+
+    /// The bytes, verified.
+    pub(crate) fn bytes(&self) -> Result<&Buffer, StoreError> {
+        if !self.verified.load(Ordering::Acquire) {
+            if xxh3_64(&self.bytes) != self.state.checksum {
+                return Err(self.damaged(0, "its checksum does not fit"));
+            }
+            self.verified.store(true, Ordering::Release);
+        }
+        Ok(&self.bytes)
+    }
+
+    /// An error that names this file.
+    pub(crate) fn damaged(&self, offset: u64, reason: impl Into<String>) -> StoreError {
+        StoreError::damaged(&self.path, offset, reason)
+    }
+}

@@ -1,0 +1,193 @@
+//! A load: rows are taken batch by batch, and nothing is stored before it is committed.
+
+use crate::change::{Change, EntityChange};
+use crate::entity::Entity;
+use crate::entity_load::EntityBuffer;
+use crate::error::StoreError;
+use crate::incoming::Names;
+use crate::state::{LoadCount, LoadRecord};
+use crate::stream_load::StreamBuffer;
+use crate::writer::Writer;
+use arrow_array::{Array, RecordBatch};
+use kepi_model::declared::{EntityDecl, StreamDecl};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Loads with more rows go to segments at once, smaller ones through the journal.
+const SMALL_LOAD: u64 = 4096;
+
+/// What happens to a row whose id is stored already, with other values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It takes the place of the stored one.
+    #[default]
+    Replace,
+    /// The stored one stays.
+    Keep,
+}
+
+/// About a load.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// The file or source, for the list of loads.
+    pub label: String,
+    /// The moment of the load, in microseconds since 1970 UTC; history without a moment of its own is dated by it.
+    pub now: i64,
+    /// What happens to rows whose id is stored already.
+    pub on_conflict: OnConflict,
+    /// A connector and how far it has been read, committed together with the rows.
+    pub cursor: Option<(String, String)>,
+}
+
+/// A row that cannot be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedRow {
+    /// Its position in the batch given.
+    pub row: usize,
+    /// Why, in words that follow "row 12: ".
+    pub reason: String,
+}
+
+/// What a load did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadSummary {
+    /// The number of the snapshot that holds it: a new one where the load changed anything.
+    pub snapshot: u64,
+    /// By stream, then by entity.
+    pub counts: Vec<LoadCount>,
+}
+
+/// A load that is not committed yet. Dropping it leaves nothing behind.
+#[derive(Debug)]
+pub struct Load<'w> {
+    writer: &'w mut Writer,
+    options: LoadOptions,
+    names: Names,
+    streams: BTreeMap<String, StreamBuffer>,
+    /// In the order in which they were given: later ones win.
+    entities: Vec<EntityBuffer>,
+}
+
+impl<'w> Load<'w> {
+    pub(crate) fn new(writer: &'w mut Writer, options: LoadOptions) -> Load<'w> {
+        Load { writer, options, names: Names::default(), streams: BTreeMap::new(), entities: Vec::new() }
+    }
+
+    /// Takes rows of a stream; may be called many times, the rows are in the order of the calls.
+    ///
+    /// Columns by name: `_at` (a timestamp in µs, not in undated streams), `_id` (optional; text or 64-bit numbers),
+    /// the key of each role as text, and the fields in the Arrow type of their unit; columns that are missing are
+    /// missing values. Returns the rows that cannot be stored.
+    ///
+    /// Errors: a column that the declaration does not name, or of a type that is not its unit's.
+    pub fn events(&mut self, decl: &StreamDecl, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
+        if !self.streams.contains_key(&decl.name) {
+            self.streams.insert(decl.name.clone(), StreamBuffer::new(self.writer, decl)?);
+        }
+        let buffer = self.streams.get_mut(&decl.name).expect("it was put in just now");
+        buffer.take(self.writer, &mut self.names, &rows)
+    }
+
+    /// Takes attributes of an entity; may be called many times, later rows win.
+    ///
+    /// Columns by name: `_key` (text), `_at` (optional: the moment from which the values hold), and attributes. An
+    /// attribute without a column stays as it is; a missing value in a column makes it missing. Returns the rows that
+    /// cannot be stored.
+    pub fn entities(&mut self, decl: &EntityDecl, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
+        let fits = self.entities.last().is_some_and(|last| last.fits(decl, &rows));
+        if !fits {
+            let buffer = EntityBuffer::new(self.writer, decl, &rows, self.entities.iter().rev())?;
+            self.entities.push(buffer);
+        }
+        let buffer = self.entities.last_mut().expect("one was put in just now");
+        buffer.take(self.writer, &mut self.names, &rows, self.options.now)
+    }
+
+    /// Stores everything, or nothing: after a crash the load is there whole or not at all. A load that changes nothing
+    /// makes no new snapshot.
+    pub fn commit(self) -> Result<LoadSummary, StoreError> {
+        let Load { writer, options, names, streams, entities } = self;
+        let current = writer.current.clone();
+        let mut change = Change::default();
+        let mut counts = Vec::new();
+        let mut next_file = current.next_file;
+        for (name, buffer) in &streams {
+            let (count, stream) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
+            next_file += 1;
+            counts.push(count);
+            let schema_known = current.streams.get(name).is_some_and(|s| s.schema == stream.schema);
+            if !schema_known || stream.rows.is_some() || !stream.gone.is_empty() {
+                change.streams.push(stream);
+            }
+        }
+        let mut renumbered = false;
+        for stream in &change.streams {
+            renumbered |= current.streams.get(&stream.schema.name).is_some_and(|s| s.schema.ids != stream.schema.ids);
+        }
+        let (entity_counts, entity_changes) = finish_entities(writer, &names, &entities)?;
+        counts.extend(entity_counts);
+        change.entities = entity_changes;
+        if change.streams.is_empty() && change.entities.is_empty() && options.cursor.is_none() {
+            names.return_tables(writer);
+            return Ok(LoadSummary { snapshot: current.number, counts });
+        }
+        let snapshot = current.number + 1;
+        let record = LoadRecord { snapshot, label: options.label, at: options.now, counts: counts.clone() };
+        let changed: u64 = counts.iter().map(|c| c.added + c.replaced).sum();
+        // Where the order of ids changes, segments are written anew, which only a bulk commit does.
+        writer.commit(&change, record, options.cursor, changed > SMALL_LOAD || renumbered)?;
+        names.return_tables(writer);
+        Ok(LoadSummary { snapshot, counts })
+    }
+}
+
+/// The changes of entities: new keys, also those that only events brought, and attributes in the order given.
+fn finish_entities(
+    writer: &Writer,
+    names: &Names,
+    buffers: &[EntityBuffer],
+) -> Result<(Vec<LoadCount>, Vec<EntityChange>), StoreError> {
+    let mut counts: BTreeMap<String, LoadCount> = BTreeMap::new();
+    let mut changes = Vec::new();
+    let mut now = writer.current.entities.clone();
+    for (name, keys) in names.new_keys()? {
+        if keys.is_empty() {
+            continue;
+        }
+        let entity = now.entry(name.clone()).or_insert_with(|| Arc::new(Entity::new(&name)));
+        let change = EntityChange {
+            name: name.clone(),
+            attributes: entity.attributes.clone(),
+            keys,
+            rows: None,
+            histories: Vec::new(),
+            texts: Vec::new(),
+        };
+        Arc::make_mut(entity).apply(&change);
+        changes.push(change);
+    }
+    for (position, buffer) in buffers.iter().enumerate() {
+        // New texts are told once, with the entity's first group of rows.
+        let first = buffers.iter().position(|b| b.name() == buffer.name()) == Some(position);
+        let entity = now.entry(buffer.name().into()).or_insert_with(|| Arc::new(Entity::new(buffer.name())));
+        let entity = Arc::make_mut(entity);
+        let (count, change) = buffer.finish(names, entity, first)?;
+        match counts.get_mut(&count.name) {
+            Some(sum) => {
+                sum.added += count.added;
+                sum.known += count.known;
+                sum.replaced += count.replaced;
+                sum.first = sum.first.into_iter().chain(count.first).min();
+                sum.last = sum.last.into_iter().chain(count.last).max();
+            }
+            None => {
+                counts.insert(count.name.clone(), count);
+            }
+        }
+        if let Some(change) = change {
+            entity.apply(&change);
+            changes.push(change);
+        }
+    }
+    Ok((counts.into_values().collect(), changes))
+}

@@ -1,0 +1,176 @@
+//! Sealing: what is in memory (the journal's tail, or a bulk load) becomes files.
+
+use crate::column::presented_kind;
+use crate::entity::Entity;
+use crate::error::StoreError;
+use crate::layout::{Blob, Layout};
+use crate::scan::Scan;
+use crate::segment_index::CHUNK_ROWS;
+use crate::segment_write::write_segment;
+use crate::snapshot::Snapshot;
+use crate::state::{
+    ColumnSchema, ENTITY_ID, EntityState, IdKind, PRESENT, SegmentState, State, StreamState, StringsState, VALUE,
+};
+use crate::stream::{Slot, Stream, gone_bytes};
+use crate::strings::{Strings, take_number};
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{Field, Schema};
+use kepi_extension::{AT, ColumnKind, ID};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Segments with fewer rows are merged with the next ones, so that small loads do not leave many small segments.
+const SMALL_SEGMENT: usize = 1 << 20;
+
+/// Writes all that is only in memory and returns what is in files then. Folders are not synced.
+pub(crate) fn seal(layout: &Layout, snapshot: &Snapshot) -> Result<State, StoreError> {
+    let mut next = snapshot.next_file;
+    let mut state = State::default();
+    for stream in snapshot.streams.values() {
+        state.streams.push(seal_stream(layout, stream, &mut next, false)?);
+    }
+    for entity in snapshot.entities.values() {
+        state.entities.push(seal_entity(layout, entity, &mut next)?);
+    }
+    state.next_file = next;
+    Ok(state)
+}
+
+/// Writes a stream's new rows; with `whole` all of its rows become one segment.
+pub(crate) fn seal_stream(
+    layout: &Layout,
+    stream: &Stream,
+    next: &mut u64,
+    whole: bool,
+) -> Result<StreamState, StoreError> {
+    let mut kept = stream.slots.as_slice();
+    let mut fresh = 0;
+    while let Some((last, before)) = kept.split_last() {
+        let small = fresh > 0 && last.segment.rows < SMALL_SEGMENT && last.segment.rows <= 2 * fresh;
+        if last.segment.state().is_some() && !small && !whole {
+            break;
+        }
+        fresh += last.segment.rows;
+        kept = before;
+    }
+    // Ids that turned from numbers to text order rows of one moment differently: all segments are written anew.
+    if stream.schema.ids == IdKind::Text && has_number_ids(kept)? {
+        kept = &[];
+    }
+    let mut segments = Vec::new();
+    for slot in kept {
+        segments.extend(seal_slot(layout, slot, next)?);
+    }
+    let merged = Stream { slots: stream.slots[kept.len()..].to_vec(), ..stream.clone() };
+    if merged.rows() > 0 {
+        let rows = match merged.slots.as_slice() {
+            [one] if one.gone.is_empty() && one.segment.chunks.len() == 1 => one.segment.memory().cloned(),
+            _ => None,
+        };
+        let rows = match rows {
+            Some(rows) => rows,
+            None => Scan::new(&merged, &all_columns(stream), None, None)?.collect_all()?,
+        };
+        let codes = codes(&stream.schema.columns);
+        segments.push(write_segment(layout, take_number(next), &rows, &codes, CHUNK_ROWS)?);
+    }
+    let dictionaries = seal_dictionaries(layout, &stream.dictionaries, next)?;
+    Ok(StreamState { schema: stream.schema.clone(), segments, dictionaries })
+}
+
+/// The columns of a stream with the id, without the moment.
+pub(crate) fn all_columns(stream: &Stream) -> Vec<String> {
+    let id = (stream.schema.ids != IdKind::None).then(|| ID.to_owned());
+    id.into_iter().chain(stream.schema.columns.iter().map(|c| c.name.clone())).collect()
+}
+
+fn has_number_ids(slots: &[Slot]) -> Result<bool, StoreError> {
+    for slot in slots.iter().filter(|slot| slot.segment.rows > 0) {
+        if slot.segment.column(0, ID)?.is_some_and(|ids| *ids.data_type() == arrow_schema::DataType::Int64) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A segment that stays as it is; none where all of its rows were replaced.
+fn seal_slot(layout: &Layout, slot: &Slot, next: &mut u64) -> Result<Option<SegmentState>, StoreError> {
+    let Some(state) = slot.segment.state() else { return Ok(None) };
+    if slot.gone.len() == slot.segment.rows {
+        return Ok(None);
+    }
+    let gone = match (&slot.gone_state, slot.gone.is_empty()) {
+        (_, true) => None,
+        (Some(written), _) => Some(written.clone()),
+        (None, _) => Some(Blob::write(layout, take_number(next), "gone", &[&gone_bytes(&slot.gone)])?),
+    };
+    Ok(Some(SegmentState { gone, ..state.clone() }))
+}
+
+fn seal_dictionaries(
+    layout: &Layout,
+    dictionaries: &BTreeMap<String, Strings>,
+    next: &mut u64,
+) -> Result<Vec<(String, StringsState)>, StoreError> {
+    let mut out = Vec::new();
+    for (column, texts) in dictionaries {
+        out.push((column.clone(), texts.seal(layout, next, false)?));
+    }
+    Ok(out)
+}
+
+fn seal_entity(layout: &Layout, entity: &Entity, next: &mut u64) -> Result<EntityState, StoreError> {
+    let keys = entity.keys.seal(layout, next, true)?;
+    let dictionaries = seal_dictionaries(layout, &entity.dictionaries, next)?;
+    let table = match entity.updates.is_empty() {
+        true => entity.table.as_ref().and_then(|t| t.state().cloned()),
+        false => Some(seal_table(layout, entity, next)?),
+    };
+    let mut histories = Vec::new();
+    for (field, history) in &entity.histories {
+        let Some(schema) = entity.schema(field) else { continue };
+        match (&history.sealed, history.updates.is_empty()) {
+            (Some(sealed), true) => histories.extend(sealed.state().map(|state| (field.clone(), state.clone()))),
+            _ => {
+                let rows = entity.history(schema)?;
+                let columns = rows.columns().to_vec();
+                let rows = table_of(vec![ENTITY_ID.into(), AT.into(), VALUE.into()], columns)?;
+                let codes = if presented_kind(schema) == ColumnKind::Code { vec![VALUE] } else { Vec::new() };
+                histories.push((field.clone(), write_segment(layout, take_number(next), &rows, &codes, usize::MAX)?));
+            }
+        }
+    }
+    let attributes = entity.attributes.clone();
+    Ok(EntityState { name: entity.name.clone(), keys, attributes, table, histories, dictionaries })
+}
+
+/// Writes the current values by id. One chunk, so that a reader gets each column as one array without a copy.
+fn seal_table(layout: &Layout, entity: &Entity, next: &mut u64) -> Result<SegmentState, StoreError> {
+    let mut names = vec![PRESENT.to_owned()];
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(entity.present()?)];
+    for attribute in &entity.attributes {
+        names.push(attribute.name.clone());
+        columns.push(entity.values(&attribute.name, &entity.presented(attribute)?)?);
+    }
+    let rows = columns.iter().map(|c| c.len()).max().unwrap_or(0);
+    for column in &mut columns {
+        if column.len() < rows {
+            let missing = new_null_array(column.data_type(), rows - column.len());
+            *column = arrow_select::concat::concat(&[column.as_ref(), missing.as_ref()])?;
+        }
+    }
+    let table = table_of(names, columns)?;
+    write_segment(layout, take_number(next), &table, &codes(&entity.attributes), usize::MAX)
+}
+
+/// Columns with names, all of them nullable.
+pub(crate) fn table_of(names: Vec<String>, columns: Vec<ArrayRef>) -> Result<RecordBatch, StoreError> {
+    let fields: Vec<Field> =
+        names.into_iter().zip(&columns).map(|(name, c)| Field::new(name, c.data_type().clone(), true)).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// The columns that hold codes.
+fn codes(columns: &[ColumnSchema]) -> Vec<&str> {
+    columns.iter().filter(|c| presented_kind(c) == ColumnKind::Code).map(|c| c.name.as_str()).collect()
+}

@@ -1,0 +1,235 @@
+//! A consistent snapshot: what the manifest names, and the small loads in the journal's tail.
+
+use crate::change::Change;
+use crate::entity::Entity;
+use crate::error::StoreError;
+use crate::journal::{self, Record};
+use crate::layout::Layout;
+use crate::manifest::{self, Manifest};
+use crate::scan::Scan;
+use crate::splits;
+use crate::state::{LoadRecord, State, StoredKind};
+use crate::stream::Stream;
+use arrow_array::{RecordBatch, StringArray};
+use kepi_extension::{Attribute, Batches, EntityInfo, EventScan, ScanError, ScanRequest, StreamInfo};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How often a reader starts again because the writer replaced files while they were being opened.
+const ATTEMPTS: u32 = 20;
+
+/// What is stored at one moment. It does not change, and keeps its files readable until it is dropped.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(crate) number: u64,
+    pub(crate) layout: Layout,
+    /// The journal as far as it belongs to this snapshot.
+    pub(crate) generation: u64,
+    pub(crate) length: u64,
+    pub(crate) next_file: u64,
+    pub(crate) streams: BTreeMap<String, Arc<Stream>>,
+    pub(crate) entities: BTreeMap<String, Arc<Entity>>,
+}
+
+impl Snapshot {
+    /// A snapshot without anything.
+    pub(crate) fn empty(layout: &Layout) -> Snapshot {
+        Snapshot {
+            number: 0,
+            layout: layout.clone(),
+            generation: 0,
+            length: 0,
+            next_file: 1,
+            streams: BTreeMap::new(),
+            entities: BTreeMap::new(),
+        }
+    }
+
+    /// Opens what the current manifest names; an empty or missing folder is an empty snapshot.
+    pub(crate) fn open(folder: &Path) -> Result<Snapshot, StoreError> {
+        let layout = Layout::new(folder);
+        let mut attempt = 0;
+        loop {
+            let Some(manifest) = manifest::read(&layout)? else { return Ok(Snapshot::empty(&layout)) };
+            match Snapshot::of_manifest(&layout, &manifest) {
+                // The writer may have removed a file between our reading the manifest and opening the file; then
+                // there is a newer manifest.
+                Err(error) if error.is_missing_file() => {
+                    attempt += 1;
+                    let newer = manifest::read(&layout)?.is_some_and(|now| now != manifest);
+                    if !newer || attempt == ATTEMPTS {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn of_manifest(layout: &Layout, manifest: &Manifest) -> Result<Snapshot, StoreError> {
+        let mut snapshot = Snapshot::of_state(layout, &manifest.state, None)?;
+        let path = layout.journal(manifest.generation);
+        if manifest.tail < manifest.length {
+            let (entries, _) = journal::read(&path, manifest.tail, Some(manifest.length), manifest.length)?;
+            for entry in entries {
+                if let Record::Small { delta, .. } = entry.record {
+                    let change = Change::from_delta(delta).map_err(|e| StoreError::damaged(&path, entry.end, e))?;
+                    snapshot.apply(&change);
+                }
+            }
+        }
+        snapshot.number = manifest.snapshot;
+        snapshot.generation = manifest.generation;
+        snapshot.length = manifest.length;
+        Ok(snapshot)
+    }
+
+    /// Opens files; those that `before` has open are taken from there. The number is left to the caller.
+    pub(crate) fn of_state(layout: &Layout, state: &State, before: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
+        let mut snapshot = Snapshot::empty(layout);
+        snapshot.next_file = state.next_file;
+        for stream in &state.streams {
+            let known = before.and_then(|b| b.streams.get(&stream.schema.name)).map(AsRef::as_ref);
+            let opened = Stream::open(layout, stream, known)?;
+            snapshot.streams.insert(stream.schema.name.clone(), Arc::new(opened));
+        }
+        for entity in &state.entities {
+            let known = before.and_then(|b| b.entities.get(&entity.name)).map(AsRef::as_ref);
+            snapshot.entities.insert(entity.name.clone(), Arc::new(Entity::open(layout, entity, known)?));
+        }
+        Ok(snapshot)
+    }
+
+    /// Takes in what a load changes.
+    pub(crate) fn apply(&mut self, change: &Change) {
+        for stream in &change.streams {
+            self.next_file = self.next_file.max(stream.segment + 1);
+            let slot = self.streams.entry(stream.schema.name.clone());
+            Arc::make_mut(slot.or_insert_with(|| Arc::new(Stream::new(stream.schema.clone())))).apply(stream);
+        }
+        for entity in &change.entities {
+            let slot = self.entities.entry(entity.name.clone());
+            Arc::make_mut(slot.or_insert_with(|| Arc::new(Entity::new(&entity.name)))).apply(entity);
+        }
+    }
+
+    /// All loads up to this snapshot, the oldest first.
+    pub fn loads(&self) -> Result<Vec<LoadRecord>, StoreError> {
+        if self.generation == 0 {
+            return Ok(Vec::new());
+        }
+        let path = self.layout.journal(self.generation);
+        let entries = match journal::read(&path, 0, Some(self.length), self.length) {
+            // A newer generation has replaced the file; it starts with all loads up to then.
+            Err(error) if error.is_missing_file() => {
+                let now = Snapshot::open(&self.layout.root)?;
+                let mut loads = if now.generation == self.generation { return Err(error) } else { now.loads()? };
+                loads.retain(|load| load.snapshot <= self.number);
+                return Ok(loads);
+            }
+            other => other?.0,
+        };
+        let mut loads = Vec::new();
+        for entry in entries {
+            match entry.record {
+                Record::Checkpoint { loads: earlier, .. } => loads = earlier,
+                Record::Small { load, .. } => loads.push(load),
+                Record::Sealed { load, .. } => loads.extend(load),
+            }
+        }
+        Ok(loads)
+    }
+
+    /// Reads every file of the snapshot whole and checks its checksums.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        for stream in self.streams.values() {
+            stream.slots.iter().try_for_each(|slot| slot.segment.verify())?;
+            stream.dictionaries.values().try_for_each(|texts| texts.verify())?;
+        }
+        for entity in self.entities.values() {
+            entity.keys.verify()?;
+            entity.dictionaries.values().try_for_each(|texts| texts.verify())?;
+            let sealed = entity.histories.values().filter_map(|h| h.sealed.as_ref());
+            entity.table.iter().chain(sealed).try_for_each(|segment| segment.verify())?;
+        }
+        self.loads().map(drop)
+    }
+
+    fn known_stream(&self, name: &str) -> Result<&Stream, ScanError> {
+        self.streams.get(name).map(AsRef::as_ref).ok_or_else(|| ScanError::Unknown(name.into()))
+    }
+
+    /// An entity without keys is known where a column refers to it: all of its values are missing.
+    fn referred_to(&self, name: &str) -> Result<(), ScanError> {
+        let streams = self.streams.values().flat_map(|stream| &stream.schema.columns);
+        let mut columns = streams.chain(self.entities.values().flat_map(|entity| &entity.attributes));
+        let refers = columns.any(|c| matches!(&c.kind, StoredKind::Id { entity } if entity == name));
+        refers.then_some(()).ok_or_else(|| ScanError::Unknown(name.into()))
+    }
+
+    fn known_entity(&self, name: &str) -> Result<&Entity, ScanError> {
+        self.entities.get(name).map(AsRef::as_ref).ok_or_else(|| ScanError::Unknown(name.into()))
+    }
+}
+
+impl EventScan for Snapshot {
+    fn snapshot(&self) -> u64 {
+        self.number
+    }
+
+    fn streams(&self) -> Vec<String> {
+        self.streams.keys().cloned().collect()
+    }
+
+    fn stream(&self, name: &str) -> Option<StreamInfo> {
+        self.streams.get(name).map(|stream| stream.info())
+    }
+
+    fn entity(&self, name: &str) -> Option<EntityInfo> {
+        self.entities.get(name).map(|entity| entity.info())
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Batches, ScanError> {
+        let stream = self.known_stream(&request.stream)?;
+        Ok(Box::new(Scan::new(stream, &request.columns, request.from, request.until)?))
+    }
+
+    fn splits(&self, stream: &str, from: Option<i64>, until: Option<i64>, parts: usize) -> Vec<i64> {
+        self.streams.get(stream).map(|stream| splits::splits(stream, from, until, parts)).unwrap_or_default()
+    }
+
+    fn dictionary(&self, stream: &str, column: &str) -> Result<Arc<StringArray>, ScanError> {
+        let known = self.known_stream(stream)?;
+        if !known.schema.columns.iter().any(|c| c.name == column) {
+            return Err(ScanError::Unknown(format!("{stream}.{column}")));
+        }
+        Ok(known.dictionaries.get(column).cloned().unwrap_or_default().array()?)
+    }
+
+    fn keys(&self, entity: &str) -> Result<Arc<StringArray>, ScanError> {
+        match self.entities.get(entity) {
+            Some(known) => Ok(known.keys.array()?),
+            None => self.referred_to(entity).map(|()| Arc::new(StringArray::new_null(0))),
+        }
+    }
+
+    fn id_of(&self, entity: &str, key: &str) -> Result<Option<u32>, ScanError> {
+        match self.entities.get(entity) {
+            Some(known) => Ok(known.id_of(key)?),
+            None => self.referred_to(entity).map(|()| None),
+        }
+    }
+
+    fn attribute(&self, entity: &str, field: &str) -> Result<Attribute, ScanError> {
+        let attribute = self.known_entity(entity)?.attribute(field)?;
+        attribute.ok_or_else(|| ScanError::Unknown(format!("{entity}.{field}")))
+    }
+
+    fn attribute_history(&self, entity: &str, field: &str) -> Result<RecordBatch, ScanError> {
+        let known = self.known_entity(entity)?;
+        let schema = known.schema(field).filter(|schema| schema.history);
+        let schema = schema.ok_or_else(|| ScanError::Unknown(format!("the history of {entity}.{field}")))?;
+        Ok(known.history(schema)?)
+    }
+}

@@ -1,0 +1,450 @@
+//! The rows of a stream in a load: sorted, and without those that are stored already.
+
+use crate::change::StreamChange;
+use crate::column::Presented;
+use crate::error::StoreError;
+use crate::identity::{Folded, Stored, hashes};
+use crate::incoming::{Checked, Column, Names, text_array};
+use crate::key_table::KeyTable;
+use crate::load::{OnConflict, RejectedRow};
+use crate::scan::{Scan, order};
+use crate::seal::{all_columns, table_of};
+use crate::segment_index::{Range, range, time_type};
+use crate::state::{IdKind, LoadCount, StreamSchema};
+use crate::stream::Stream;
+use crate::writer::Writer;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{DataType, TimeUnit};
+use kepi_extension::{AT, ColumnKind, ID};
+use kepi_model::declared::StreamDecl;
+use kepi_model::value::Kind;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+/// Rows of one stream, as they were given.
+#[derive(Debug)]
+pub(crate) struct StreamBuffer {
+    name: String,
+    dated: bool,
+    columns: Vec<Column>,
+    times: Vec<ArrayRef>,
+    /// `Int64` or `Utf8`, all missing where a batch has no ids.
+    ids: Vec<ArrayRef>,
+    rows: usize,
+}
+
+/// Whether a row of the load is stored already, and where.
+enum Fate {
+    Add,
+    Known,
+    Replace { slot: usize, row: u32 },
+}
+
+impl StreamBuffer {
+    /// A stream as declared, on top of what is stored of it.
+    pub(crate) fn new(writer: &Writer, decl: &StreamDecl) -> Result<StreamBuffer, StoreError> {
+        let stored = writer.current.streams.get(&decl.name);
+        let dated = decl.at.is_some();
+        if let Some(stored) = stored
+            && stored.schema.dated != dated
+        {
+            let (is, was) = if dated { ("dated", "undated") } else { ("undated", "dated") };
+            return Err(StoreError::column(&decl.name, AT, format!("the stream is {is} now and {was} in the store")));
+        }
+        let known = |name: &str| stored.and_then(|s| s.schema.columns.iter().find(|c| c.name == name));
+        let mut columns: Vec<Column> = Vec::new();
+        for role in &decl.roles {
+            let kind = Kind::Entity(role.entity.clone());
+            columns.push(Column::new(&decl.name, &role.name, &kind, false, known(&role.name))?);
+        }
+        for field in &decl.fields {
+            // A field that is also a role, `campaign: Campaign` after `of`, is one column.
+            if !columns.iter().any(|c| c.name == field.name) {
+                columns.push(Column::of_field(&decl.name, field, known(&field.name))?);
+            }
+        }
+        Ok(StreamBuffer { name: decl.name.clone(), dated, columns, times: Vec::new(), ids: Vec::new(), rows: 0 })
+    }
+
+    /// Takes a batch; returns the rows that cannot be stored.
+    pub(crate) fn take(
+        &mut self,
+        writer: &mut Writer,
+        names: &mut Names,
+        rows: &RecordBatch,
+    ) -> Result<Vec<RejectedRow>, StoreError> {
+        for field in rows.schema().fields() {
+            let known = (field.name() == AT && self.dated) || field.name() == ID;
+            if !known && !self.columns.iter().any(|c| c.name == *field.name()) {
+                return Err(StoreError::column(&self.name, field.name(), "it is not declared"));
+            }
+        }
+        let count = rows.num_rows();
+        let mut rejected = Vec::new();
+        let times = match self.dated {
+            true => Some(self.checked_times(rows, &mut rejected)?),
+            false => None,
+        };
+        let ids = self.checked_ids(rows)?;
+        let mut checked: Vec<Checked> = Vec::new();
+        for column in &self.columns {
+            let mut one = column.check(&self.name, rows.column_by_name(&column.name), count)?;
+            rejected.append(&mut one.rejected);
+            checked.push(one);
+        }
+        let rejected = one_per_row(rejected);
+        let keep = (!rejected.is_empty()).then(|| kept(count, &rejected));
+        let filtered = |values: ArrayRef| match &keep {
+            Some(keep) => arrow_select::filter::filter(&values, keep),
+            None => Ok(values),
+        };
+        if let Some(times) = times {
+            self.times.push(filtered(times)?);
+        }
+        self.ids.push(filtered(ids)?);
+        let stream = writer.current.streams.get(&self.name).cloned();
+        for (column, checked) in self.columns.iter_mut().zip(checked) {
+            let known = stream.as_ref().and_then(|s| s.dictionaries.get(&column.name));
+            column.take(writer, names, &self.name, known, checked, keep.as_ref())?;
+        }
+        self.rows += count - rejected.len();
+        Ok(rejected)
+    }
+
+    fn checked_times(&self, rows: &RecordBatch, rejected: &mut Vec<(usize, String)>) -> Result<ArrayRef, StoreError> {
+        let times = rows.column_by_name(AT).ok_or_else(|| StoreError::column(&self.name, AT, "it is missing"))?;
+        if !matches!(times.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)) {
+            let reason = format!("a timestamp in microseconds expected, {} given", times.data_type());
+            return Err(StoreError::column(&self.name, AT, reason));
+        }
+        if times.null_count() > 0 {
+            let missing = (0..times.len()).filter(|&row| times.is_null(row));
+            rejected.extend(missing.map(|row| (row, "it has no time".to_owned())));
+        }
+        Ok(Arc::new(times.as_primitive::<TimestampMicrosecondType>().clone().with_data_type(time_type())))
+    }
+
+    fn checked_ids(&self, rows: &RecordBatch) -> Result<ArrayRef, StoreError> {
+        match rows.column_by_name(ID) {
+            None => Ok(Arc::new(Int64Array::new_null(rows.num_rows()))),
+            Some(ids) => match ids.data_type() {
+                DataType::Int64 | DataType::Utf8 => Ok(ids.clone()),
+                DataType::Null => Ok(Arc::new(Int64Array::new_null(rows.num_rows()))),
+                other => {
+                    let reason = format!("text or 64-bit numbers expected, {other} given");
+                    Err(StoreError::column(&self.name, ID, reason))
+                }
+            },
+        }
+    }
+
+    /// What the load changes in the stream, and how many rows were new. The new rows are segment `number`.
+    pub(crate) fn finish(
+        &self,
+        writer: &Writer,
+        names: &Names,
+        on_conflict: OnConflict,
+        number: u64,
+    ) -> Result<(LoadCount, StreamChange), StoreError> {
+        let before = writer.current.streams.get(&self.name).map(|s| s.as_ref().clone());
+        let (id_kind, ids) = self.settled_ids(before.as_ref())?;
+        let mut schema = before.as_ref().map_or_else(
+            || StreamSchema { name: self.name.clone(), dated: self.dated, ids: id_kind, columns: Vec::new() },
+            |stream| stream.schema.clone(),
+        );
+        schema.ids = id_kind;
+        let mut given: Vec<(String, ArrayRef)> = Vec::new();
+        if self.dated {
+            given.push((AT.into(), joined(&self.times, &time_type())?));
+        }
+        given.extend(ids.map(|ids| (ID.to_owned(), ids)));
+        for column in &self.columns {
+            let now = column.schema(&self.name, names);
+            match schema.columns.iter_mut().find(|c| c.name == now.name) {
+                Some(known) => *known = now,
+                None => schema.columns.push(now),
+            }
+            given.push((column.name.clone(), column.joined(&self.name, names)?));
+        }
+        let (column_names, columns): (Vec<String>, Vec<ArrayRef>) = given.into_iter().unzip();
+        let rows = match self.rows {
+            0 => None,
+            _ => Some(table_of(column_names, columns)?),
+        };
+        let bounds = rows.as_ref().and_then(|rows| range(rows.column_by_name(AT)?));
+        let (first, last) = match bounds {
+            Some(Range::Whole(first, last)) => (Some(first), Some(last)),
+            _ => (None, None),
+        };
+        let mut stream = before.unwrap_or_else(|| Stream::new(schema.clone()));
+        stream.schema = schema.clone();
+        let fates = match &rows {
+            Some(rows) => self.fates(names, &stream, rows, on_conflict, (first, last))?,
+            None => Vec::new(),
+        };
+        let mut count =
+            LoadCount { name: self.name.clone(), entity: false, added: 0, known: 0, replaced: 0, first, last };
+        let mut gone: Vec<Vec<u32>> = vec![Vec::new(); stream.slots.len()];
+        for fate in &fates {
+            match fate {
+                Fate::Add => count.added += 1,
+                Fate::Known => count.known += 1,
+                Fate::Replace { slot, row } => {
+                    count.replaced += 1;
+                    gone[*slot].push(*row);
+                }
+            }
+        }
+        let rows = match rows {
+            Some(rows) if count.known < self.rows as u64 => Some(in_order(&rows, &fates, count.known > 0)?),
+            _ => None,
+        };
+        let numbers = stream.slots.iter().map(|slot| slot.segment.number);
+        let mut gone: Vec<(u64, Vec<u32>)> = numbers.zip(gone).filter(|(_, rows)| !rows.is_empty()).collect();
+        gone.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
+        let texts = match rows.is_some() {
+            true => names.new_texts(&self.name)?,
+            false => Vec::new(),
+        };
+        Ok((count, StreamChange { schema, segment: number, rows, gone, texts }))
+    }
+
+    /// The kind of the stream's ids with this load, and the load's ids as that kind.
+    fn settled_ids(&self, before: Option<&Stream>) -> Result<(IdKind, Option<ArrayRef>), StoreError> {
+        let stored = before.map_or(IdKind::None, |stream| stream.schema.ids);
+        if self.ids.iter().all(|ids| ids.null_count() == ids.len()) {
+            return Ok((stored, None));
+        }
+        let mut numbers: Vec<ArrayRef> = Vec::new();
+        for piece in &self.ids {
+            match piece.data_type() {
+                DataType::Int64 => numbers.push(piece.clone()),
+                _ => match as_numbers(piece.as_string::<i32>()) {
+                    Some(parsed) => numbers.push(Arc::new(parsed)),
+                    None => break,
+                },
+            }
+        }
+        if stored != IdKind::Text && numbers.len() == self.ids.len() {
+            return Ok((IdKind::Number, Some(joined(&numbers, &DataType::Int64)?)));
+        }
+        let texts = Presented::RowId(IdKind::Text);
+        let mut pieces = Vec::new();
+        for piece in &self.ids {
+            pieces.push(texts.present(Some(piece.clone()), piece.len())?);
+        }
+        Ok((IdKind::Text, Some(joined(&pieces, &DataType::Utf8)?)))
+    }
+
+    /// What becomes of each row.
+    fn fates(
+        &self,
+        names: &Names,
+        stream: &Stream,
+        rows: &RecordBatch,
+        on_conflict: OnConflict,
+        (first, last): (Option<i64>, Option<i64>),
+    ) -> Result<Vec<Fate>, StoreError> {
+        let mut fates: Vec<Fate> = (0..self.rows).map(|_| Fate::Add).collect();
+        let ids = rows.column_by_name(ID);
+        let by_id = ids.map(|ids| last_of_each(ids, &mut fates));
+        if stream.rows() == 0 {
+            return Ok(fates);
+        }
+        let presented = self.presenters(stream, names)?;
+        let mut columns = Vec::new();
+        for (name, presented) in &presented {
+            columns.push(presented.present(rows.column_by_name(name).cloned(), self.rows)?);
+        }
+        let hashes_given = hashes(&columns, self.rows);
+        if let (Some(by_id), Some(ids)) = (&by_id, ids) {
+            stored_ids(stream, &presented, by_id, ids, |slot, row, hash, given| {
+                let same = hash == hashes_given[given] || on_conflict == OnConflict::Keep;
+                fates[given] = if same { Fate::Known } else { Fate::Replace { slot, row } };
+            })?;
+        }
+        if ids.is_none_or(|ids| ids.null_count() > 0) {
+            let mut stored = Stored::default();
+            let wanted = all_columns(stream);
+            for batch in Scan::new(stream, &wanted, first, last.and_then(|last| last.checked_add(1)))? {
+                let batch = batch?;
+                stored.add(&hashes(batch.columns(), batch.num_rows()));
+            }
+            for (row, hash) in hashes_given.iter().enumerate() {
+                if ids.is_none_or(|ids| ids.is_null(row)) && stored.take(*hash) {
+                    fates[row] = Fate::Known;
+                }
+            }
+        }
+        Ok(fates)
+    }
+
+    /// The columns that make a row what it is, in the order of a scan of all columns.
+    fn presenters(&self, stream: &Stream, names: &Names) -> Result<Vec<(String, Presented)>, StoreError> {
+        let mut out = Vec::new();
+        let time = self.dated.then(|| AT.to_owned());
+        for name in time.into_iter().chain(all_columns(stream)) {
+            let mut presented = stream.presented(&name)?;
+            if let Some(Presented::Field(ColumnKind::Text, dictionary)) = &mut presented
+                && let Some(codes) = names.codes_of(&self.name, &name)
+            {
+                *dictionary = Some(Arc::new(text_array(codes.table.texts_from(0))?));
+            }
+            out.extend(presented.map(|presented| (name, presented)));
+        }
+        Ok(out)
+    }
+}
+
+/// The rows that are to be stored, in the order of (time, id, row).
+fn in_order(rows: &RecordBatch, fates: &[Fate], some_known: bool) -> Result<RecordBatch, StoreError> {
+    let mut rows = rows.clone();
+    if some_known {
+        let keep: BooleanArray = fates.iter().map(|fate| Some(!matches!(fate, Fate::Known))).collect();
+        rows = arrow_select::filter::filter_record_batch(&rows, &keep)?;
+    }
+    let order = order(rows.column_by_name(AT), rows.column_by_name(ID), rows.num_rows());
+    Ok(match order {
+        Some(order) => arrow_select::take::take_record_batch(&rows, &order)?,
+        None => rows,
+    })
+}
+
+/// Rows by id.
+enum ById {
+    Numbers(HashMap<i64, u32, BuildHasherDefault<Folded>>),
+    /// The numbers of the texts, and by number the row.
+    Texts(KeyTable, Vec<u32>),
+}
+
+/// Finds the last row of each id; the rows before it are known.
+fn last_of_each(ids: &ArrayRef, fates: &mut [Fate]) -> ById {
+    match ids.as_primitive_opt::<Int64Type>() {
+        Some(numbers) => {
+            let mut rows = HashMap::with_capacity_and_hasher(numbers.len(), BuildHasherDefault::default());
+            for row in (0..numbers.len()).filter(|&row| numbers.is_valid(row)) {
+                if let Some(earlier) = rows.insert(numbers.value(row), row as u32) {
+                    fates[earlier as usize] = Fate::Known;
+                }
+            }
+            ById::Numbers(rows)
+        }
+        None => {
+            let texts = ids.as_string::<i32>();
+            let (mut table, mut rows) = (KeyTable::default(), Vec::new());
+            for row in (0..texts.len()).filter(|&row| texts.is_valid(row)) {
+                let (number, new) = table.insert(texts.value(row));
+                match new {
+                    true => rows.push(row as u32),
+                    false => {
+                        let earlier = std::mem::replace(&mut rows[number as usize], row as u32);
+                        fates[earlier as usize] = Fate::Known;
+                    }
+                }
+            }
+            ById::Texts(table, rows)
+        }
+    }
+}
+
+/// Calls `found` with slot, row, content hash and the load's row for each stored row whose id the load has.
+fn stored_ids(
+    stream: &Stream,
+    presented: &[(String, Presented)],
+    by_id: &ById,
+    given: &ArrayRef,
+    mut found: impl FnMut(usize, u32, u128, usize),
+) -> Result<(), StoreError> {
+    let wanted = range(given);
+    for (slot_number, slot) in stream.slots.iter().enumerate() {
+        for (number, chunk) in slot.segment.chunks.iter().enumerate() {
+            if let (Some(Range::Whole(low, high)), Some(Range::Whole(from, to))) =
+                (slot.segment.range(number, ID), wanted)
+                && (high < from || low > to)
+            {
+                continue;
+            }
+            let Some(ids) = slot.segment.column(number, ID)? else { continue };
+            let matches = matches_in(&Presented::RowId(stream.schema.ids).present(Some(ids), chunk.rows)?, by_id);
+            let still = |row: u32| slot.gone.binary_search(&(chunk.start as u32 + row)).is_err();
+            let matches: Vec<(u32, u32)> = matches.into_iter().filter(|&(row, _)| still(row)).collect();
+            if matches.is_empty() {
+                continue;
+            }
+            let positions = UInt32Array::from_iter_values(matches.iter().map(|m| m.0));
+            let mut columns = Vec::new();
+            for (name, presented) in presented {
+                let stored = match slot.segment.column(number, name)? {
+                    Some(stored) => Some(arrow_select::take::take(&stored, &positions, None)?),
+                    None => None,
+                };
+                columns.push(presented.present(stored, positions.len())?);
+            }
+            let hashes = hashes(&columns, positions.len());
+            for ((row, given), hash) in matches.into_iter().zip(hashes) {
+                found(slot_number, chunk.start as u32 + row, hash, given as usize);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn matches_in(ids: &ArrayRef, by_id: &ById) -> Vec<(u32, u32)> {
+    let rows = (0..ids.len()).filter(|&row| ids.is_valid(row));
+    match by_id {
+        ById::Numbers(known) => {
+            let ids = ids.as_primitive::<Int64Type>();
+            rows.filter_map(|row| Some((row as u32, *known.get(&ids.value(row))?))).collect()
+        }
+        ById::Texts(table, known) => {
+            let ids = ids.as_string::<i32>();
+            rows.filter_map(|row| Some((row as u32, known[table.get(ids.value(row))? as usize]))).collect()
+        }
+    }
+}
+
+/// Ids as numbers, where each is written as a number is: `7`, not `007`, which is another id.
+fn as_numbers(ids: &StringArray) -> Option<Int64Array> {
+    let parse = |id: &str| {
+        let number: i64 = id.parse().ok()?;
+        let digits = id.strip_prefix('-').unwrap_or(id);
+        let plain = digits == "0" || !(digits.starts_with('0') || digits.starts_with('+'));
+        (plain && id != "-0").then_some(number)
+    };
+    let mut out = Vec::with_capacity(ids.len());
+    for id in ids {
+        out.push(match id {
+            Some(id) => Some(parse(id)?),
+            None => None,
+        });
+    }
+    Some(Int64Array::from(out))
+}
+
+fn joined(pieces: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef, StoreError> {
+    match pieces {
+        [] => Ok(arrow_array::new_empty_array(data_type)),
+        [one] => Ok(one.clone()),
+        many => {
+            let arrays: Vec<&dyn Array> = many.iter().map(AsRef::as_ref).collect();
+            Ok(arrow_select::concat::concat(&arrays)?)
+        }
+    }
+}
+
+/// One reason per row, in the order of the rows.
+pub(crate) fn one_per_row(mut rejected: Vec<(usize, String)>) -> Vec<RejectedRow> {
+    rejected.sort_by_key(|r| r.0);
+    rejected.dedup_by_key(|r| r.0);
+    rejected.into_iter().map(|(row, reason)| RejectedRow { row, reason }).collect()
+}
+
+/// Which rows are left.
+pub(crate) fn kept(rows: usize, rejected: &[RejectedRow]) -> BooleanArray {
+    let mut keep = vec![true; rows];
+    rejected.iter().for_each(|r| keep[r.row] = false);
+    BooleanArray::from(keep)
+}

@@ -1,0 +1,421 @@
+//! The one writer: opening (lock, replay, memory), committing, sealing, cleaning up.
+
+use crate::change::Change;
+use crate::disk::{self, AppendFile, Lock};
+use crate::error::StoreError;
+use crate::journal::{self, End, Entry, Record};
+use crate::key_table::KeyTable;
+use crate::layout::Layout;
+use crate::load::{Load, LoadOptions};
+use crate::manifest::{self, Manifest};
+use crate::memory::{Known, Marker, Memory};
+use crate::seal;
+use crate::snapshot::Snapshot;
+use crate::state::{LoadRecord, State};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Rows in the journal's tail from which on they are sealed.
+const TAIL_ROWS: usize = 32_768;
+/// Small loads in the tail from which on they are sealed.
+const TAIL_LOADS: usize = 256;
+/// Bytes of a journal file from which on the next seal starts a new generation.
+const JOURNAL_BYTES: u64 = 16 << 20;
+
+/// The one process that may change a store.
+#[derive(Debug)]
+pub struct Writer {
+    pub(crate) layout: Layout,
+    pub(crate) current: Arc<Snapshot>,
+    pub(crate) memory: Memory,
+    /// Dictionaries of columns as they are committed, so that many small loads do not read them each time.
+    pub(crate) tables: BTreeMap<(String, String), KeyTable>,
+    /// What is in files; the tail of the journal starts at `tail`.
+    sealed: State,
+    tail: u64,
+    tail_rows: usize,
+    tail_loads: usize,
+    journal: AppendFile,
+    stopped: bool,
+    _lock: Lock,
+}
+
+/// What a replay of the journal gives.
+struct Replay {
+    snapshot: Snapshot,
+    sealed: State,
+    tail: u64,
+    tail_rows: usize,
+    tail_loads: usize,
+    loads: Vec<LoadRecord>,
+    cursors: Vec<(String, String)>,
+    marker: Marker,
+    end: End,
+}
+
+impl Writer {
+    /// Opens a store for writing; a new folder becomes an empty store. What was acknowledged is there, what was not
+    /// is there whole or not at all.
+    pub(crate) fn open(folder: &Path, command: &str) -> Result<Writer, StoreError> {
+        let layout = Layout::new(folder);
+        disk::make_folder(folder)?;
+        let lock = Lock::take(&layout.lock(), command)?;
+        disk::make_folder(&layout.journals())?;
+        disk::make_folder(&layout.data())?;
+        let manifest = manifest::read(&layout)?;
+        let (generation, promised) = match &manifest {
+            Some(manifest) => (manifest.generation, manifest.length),
+            None => (newest_generation(&layout)?, 0),
+        };
+        if generation == 0 {
+            create(&layout)?;
+            return Writer::open_locked(layout, lock, 1, 0, true);
+        }
+        Writer::open_locked(layout, lock, generation, promised, manifest.is_none())
+    }
+
+    fn open_locked(
+        layout: Layout,
+        lock: Lock,
+        generation: u64,
+        promised: u64,
+        unpublished: bool,
+    ) -> Result<Writer, StoreError> {
+        let path = layout.journal(generation);
+        let (entries, end) = journal::read(&path, 0, None, promised)?;
+        let replay = replay(&layout, generation, entries, end)?;
+        let journal = AppendFile::open(&path, replay.end.offset)?;
+        let known =
+            Known { marker: replay.marker, snapshot: &replay.snapshot, loads: &replay.loads, cursors: &replay.cursors };
+        let memory = Memory::open(&layout, &known)?;
+        let writer = Writer {
+            layout,
+            current: Arc::new(replay.snapshot),
+            memory,
+            tables: BTreeMap::new(),
+            sealed: replay.sealed,
+            tail: replay.tail,
+            tail_rows: replay.tail_rows,
+            tail_loads: replay.tail_loads,
+            journal,
+            stopped: false,
+            _lock: lock,
+        };
+        // Records behind the manifest are commits of which only the last step was missing.
+        if unpublished || replay.end.offset != promised {
+            writer.publish()?;
+        }
+        writer.clean()?;
+        Ok(writer)
+    }
+
+    /// Starts a load. Nothing of it is stored before [`Load::commit`].
+    pub fn load(&mut self, options: LoadOptions) -> Load<'_> {
+        Load::new(self, options)
+    }
+
+    /// The snapshot as it is now.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
+        Ok(self.current.clone())
+    }
+
+    /// Up to where a connector has been read; none: it never was.
+    pub fn cursor(&self, connector: &str) -> Result<Option<String>, StoreError> {
+        self.memory.cursor(connector)
+    }
+
+    /// All loads, the oldest first.
+    pub fn loads(&self) -> Result<Vec<LoadRecord>, StoreError> {
+        self.memory.loads()
+    }
+
+    /// Makes one segment of all rows of each stream, so that nothing overlaps and nothing replaced is kept.
+    pub fn compact(&mut self) -> Result<(), StoreError> {
+        self.check()?;
+        let mut state = seal::seal(&self.layout, &self.current)?;
+        for (position, stream) in self.current.streams.values().enumerate() {
+            let one = stream.slots.len() == 1 && stream.slots[0].gone.is_empty();
+            if !one && !stream.slots.is_empty() {
+                let mut next = state.next_file;
+                state.streams[position] = seal::seal_stream(&self.layout, stream, &mut next, true)?;
+                state.next_file = next;
+            }
+        }
+        self.commit_sealed(state, self.current.number, None, None)
+    }
+
+    /// Makes a change durable and current. With `bulk`, rows go to segments at once; else to the journal.
+    pub(crate) fn commit(
+        &mut self,
+        change: &Change,
+        load: LoadRecord,
+        cursor: Option<(String, String)>,
+        bulk: bool,
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        let mut next = (*self.current).clone();
+        next.apply(change);
+        next.number = load.snapshot;
+        if bulk {
+            let state = seal::seal(&self.layout, &next)?;
+            return self.commit_sealed_from(&next, state, load.snapshot, Some(load), cursor);
+        }
+        let delta = change.to_delta()?;
+        let record = Record::Small { load: load.clone(), cursor: cursor.clone(), delta };
+        let rows = |rows: &Option<arrow_array::RecordBatch>| rows.as_ref().map_or(0, |rows| rows.num_rows());
+        let (length, checksum) = self.append(&record, next.length)?;
+        next.length = length;
+        let new_keys = new_keys(&self.current, change);
+        self.current = Arc::new(next);
+        self.stopping(|writer| {
+            writer.publish()?;
+            let snapshot = &writer.current;
+            let marker = (snapshot.number, snapshot.generation, snapshot.length, checksum);
+            writer.memory.commit(marker, snapshot, Some(&load), cursor.as_ref(), &new_keys, false)
+        })?;
+        self.tail_loads += 1;
+        self.tail_rows += change.streams.iter().map(|s| rows(&s.rows)).sum::<usize>();
+        self.tail_rows += change.entities.iter().map(|e| rows(&e.rows)).sum::<usize>();
+        if self.tail_rows >= TAIL_ROWS || self.tail_loads >= TAIL_LOADS {
+            // The load itself is committed: a failure here is the next load's to meet, or the next writer's.
+            if let Err(error) = self.seal_tail() {
+                tracing::warn!(%error, "the journal's tail could not be sealed");
+            }
+        }
+        Ok(())
+    }
+
+    fn seal_tail(&mut self) -> Result<(), StoreError> {
+        let state = seal::seal(&self.layout, &self.current)?;
+        self.commit_sealed(state, self.current.number, None, None)
+    }
+
+    fn commit_sealed(
+        &mut self,
+        state: State,
+        number: u64,
+        load: Option<LoadRecord>,
+        cursor: Option<(String, String)>,
+    ) -> Result<(), StoreError> {
+        let before = self.current.clone();
+        self.commit_sealed_from(&before, state, number, load, cursor)
+    }
+
+    /// Commits a state whose files are written. Files that `before` has open are taken from there.
+    fn commit_sealed_from(
+        &mut self,
+        before: &Snapshot,
+        state: State,
+        number: u64,
+        load: Option<LoadRecord>,
+        cursor: Option<(String, String)>,
+    ) -> Result<(), StoreError> {
+        disk::sync_folder(&self.layout.data())?;
+        let mut next = Snapshot::of_state(&self.layout, &state, Some(before))?;
+        next.number = number;
+        next.generation = self.current.generation;
+        let record =
+            Record::Sealed { snapshot: number, load: load.clone(), cursor: cursor.clone(), state: state.clone() };
+        let (length, checksum) = self.append(&record, self.current.length)?;
+        next.length = length;
+        self.current = Arc::new(next);
+        self.sealed = state;
+        (self.tail, self.tail_rows, self.tail_loads) = (length, 0, 0);
+        self.stopping(|writer| {
+            let checksum = if length > JOURNAL_BYTES { writer.rotate()? } else { checksum };
+            writer.publish()?;
+            let snapshot = &writer.current;
+            let marker = (snapshot.number, snapshot.generation, snapshot.length, checksum);
+            writer.memory.commit(marker, snapshot, load.as_ref(), cursor.as_ref(), &[], true)?;
+            writer.clean()
+        })
+    }
+
+    /// Starts a new generation of the journal and returns the checksum of its checkpoint. The old one stays the
+    /// current one until the manifest names the new one.
+    fn rotate(&mut self) -> Result<u64, StoreError> {
+        let old = self.layout.journal(self.current.generation);
+        let (entries, _) = journal::read(&old, 0, None, self.current.length)?;
+        let (loads, cursors) = catalogue(&entries);
+        let generation = self.current.generation + 1;
+        let checkpoint =
+            Record::Checkpoint { snapshot: self.current.number, state: self.sealed.clone(), loads, cursors };
+        let path = self.layout.journal(generation);
+        let length = journal::start(&path, generation, &checkpoint)?;
+        disk::sync_folder(&self.layout.journals())?;
+        let (entries, _) = journal::read(&path, 0, Some(length), length)?;
+        self.journal = AppendFile::open(&path, length)?;
+        let mut next = (*self.current).clone();
+        (next.generation, next.length) = (generation, length);
+        self.current = Arc::new(next);
+        self.tail = length;
+        Ok(entries.first().map_or(0, |entry| entry.checksum))
+    }
+
+    fn append(&mut self, record: &Record, length: u64) -> Result<(u64, u64), StoreError> {
+        let bytes = journal::framed(record)?;
+        let checksum = journal::checksum_of(&bytes);
+        self.stopping(|writer| writer.journal.append(&bytes))?;
+        Ok((length + bytes.len() as u64, checksum))
+    }
+
+    fn publish(&self) -> Result<(), StoreError> {
+        let manifest = Manifest {
+            snapshot: self.current.number,
+            generation: self.current.generation,
+            tail: self.tail,
+            length: self.current.length,
+            state: self.sealed.clone(),
+        };
+        manifest::publish(&self.layout, &manifest)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.stopped { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+
+    /// Runs a step after which, should it fail, nobody knows what the disk holds: the writer then stops.
+    fn stopping<T>(&mut self, step: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = step(self);
+        self.stopped |= result.is_err();
+        result
+    }
+
+    /// Removes the files that the current snapshot does not name: replaced ones, and those of loads that never
+    /// finished. Readers that have them open go on reading them.
+    fn clean(&self) -> Result<(), StoreError> {
+        let used = files_of(&self.sealed);
+        for name in disk::list(&self.layout.data())? {
+            let number = name.split('.').next().and_then(|n| n.parse::<u64>().ok());
+            if name.ends_with(".tmp") || number.is_none_or(|number| !used.contains(&number)) {
+                disk::remove(&self.layout.data().join(name))?;
+            }
+        }
+        for name in disk::list(&self.layout.journals())? {
+            let path = self.layout.journals().join(name);
+            if path != self.layout.journal(self.current.generation) {
+                disk::remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the manifest anew from the journal, for a store whose manifest is damaged or lost.
+pub(crate) fn repair(folder: &Path, command: &str) -> Result<(), StoreError> {
+    let layout = Layout::new(folder);
+    let lock = Lock::take(&layout.lock(), command)?;
+    let generation = newest_generation(&layout)?;
+    if generation == 0 {
+        return Err(StoreError::damaged(&layout.journals(), 0, "there is no journal to repair the store from"));
+    }
+    Writer::open_locked(layout, lock, generation, 0, true).map(drop)
+}
+
+fn create(layout: &Layout) -> Result<(), StoreError> {
+    let state = State { next_file: 1, ..State::default() };
+    let checkpoint = Record::Checkpoint { snapshot: 0, state, loads: Vec::new(), cursors: Vec::new() };
+    journal::start(&layout.journal(1), 1, &checkpoint)?;
+    disk::sync_folder(&layout.journals())?;
+    disk::sync_folder(&layout.root)
+}
+
+fn newest_generation(layout: &Layout) -> Result<u64, StoreError> {
+    let names = disk::list(&layout.journals())?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).max().unwrap_or(0))
+}
+
+fn replay(layout: &Layout, generation: u64, entries: Vec<Entry>, end: End) -> Result<Replay, StoreError> {
+    let path = layout.journal(generation);
+    let (loads, cursors) = catalogue(&entries);
+    // Files of earlier states may be gone: only the last one is opened.
+    let is_state = |entry: &Entry| !matches!(entry.record, Record::Small { .. });
+    let Some(last) = entries.iter().rposition(is_state) else {
+        return Err(StoreError::damaged(&path, journal::HEADER, "it has no checkpoint"));
+    };
+    let (number, sealed) = match &entries[last].record {
+        Record::Checkpoint { snapshot, state, .. } | Record::Sealed { snapshot, state, .. } => {
+            (*snapshot, state.clone())
+        }
+        Record::Small { .. } => unreachable!("the position is that of a record with a state"),
+    };
+    let mut snapshot = Snapshot::of_state(layout, &sealed, None)?;
+    snapshot.number = number;
+    let tail = entries[last].end;
+    let checksum = entries.last().map_or(0, |entry| entry.checksum);
+    let (mut tail_rows, mut tail_loads) = (0, 0);
+    for entry in entries.into_iter().skip(last + 1) {
+        if let Record::Small { load, delta, .. } = entry.record {
+            let change = Change::from_delta(delta).map_err(|e| StoreError::damaged(&path, entry.end, e))?;
+            snapshot.apply(&change);
+            snapshot.number = load.snapshot;
+            tail_loads += 1;
+            tail_rows += load.counts.iter().map(|c| (c.added + c.replaced) as usize).sum::<usize>();
+        }
+    }
+    (snapshot.generation, snapshot.length) = (generation, end.offset);
+    let marker = (snapshot.number, generation, end.offset, checksum);
+    Ok(Replay { snapshot, sealed, tail, tail_rows, tail_loads, loads, cursors, marker, end })
+}
+
+/// The loads and cursors that some records of the journal tell.
+fn catalogue(entries: &[Entry]) -> (Vec<LoadRecord>, Vec<(String, String)>) {
+    let mut loads = Vec::new();
+    let mut cursors = BTreeMap::new();
+    for entry in entries {
+        let cursor = match &entry.record {
+            Record::Checkpoint { loads: all, cursors: known, .. } => {
+                loads = all.clone();
+                cursors = known.iter().cloned().collect();
+                None
+            }
+            Record::Small { load, cursor, .. } => {
+                loads.push(load.clone());
+                cursor.clone()
+            }
+            Record::Sealed { load, cursor, .. } => {
+                loads.extend(load.clone());
+                cursor.clone()
+            }
+        };
+        cursors.extend(cursor);
+    }
+    (loads, cursors.into_iter().collect())
+}
+
+/// The keys that a change adds, with the ids that they get on top of a snapshot.
+fn new_keys(before: &Snapshot, change: &Change) -> Vec<(String, String, u32)> {
+    let mut keys = Vec::new();
+    for entity in &change.entities {
+        let first = before.entities.get(&entity.name).map_or(0, |e| e.keys.len());
+        let texts = entity.keys.iter().flatten().enumerate();
+        keys.extend(texts.map(|(i, text)| (entity.name.clone(), text.to_owned(), (first + i) as u32)));
+    }
+    keys
+}
+
+/// The numbers of all files of a state.
+fn files_of(state: &State) -> BTreeSet<u64> {
+    let mut files = BTreeSet::new();
+    let segment = |segment: &crate::state::SegmentState, files: &mut BTreeSet<u64>| {
+        files.extend([segment.number, segment.index.file]);
+        files.extend(segment.gone.as_ref().map(|gone| gone.file));
+    };
+    let texts = |texts: &crate::state::StringsState, files: &mut BTreeSet<u64>| {
+        for part in &texts.parts {
+            files.insert(part.texts.file);
+            files.extend(part.map.as_ref().map(|map| map.file));
+        }
+    };
+    for stream in &state.streams {
+        stream.segments.iter().for_each(|s| segment(s, &mut files));
+        stream.dictionaries.iter().for_each(|(_, t)| texts(t, &mut files));
+    }
+    for entity in &state.entities {
+        entity.table.iter().chain(entity.histories.iter().map(|(_, s)| s)).for_each(|s| segment(s, &mut files));
+        entity.dictionaries.iter().for_each(|(_, t)| texts(t, &mut files));
+        texts(&entity.keys, &mut files);
+    }
+    files
+}
