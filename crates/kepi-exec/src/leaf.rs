@@ -212,7 +212,7 @@ impl ExecutionPlan for LeafExec {
             }
             Mode::Final => {
                 let mut parts = Vec::new();
-                for input in &self.input {
+                if let Some(input) = &self.input {
                     for i in 0..input.output_partitioning().partition_count() {
                         parts.push(input.execute(i, Arc::clone(&context))?);
                     }

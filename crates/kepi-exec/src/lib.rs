@@ -7,6 +7,7 @@ mod explain;
 mod frame;
 mod leaf;
 mod pass;
+mod rows;
 mod run;
 mod steps;
 
@@ -16,4 +17,5 @@ pub use explain::{Explanation, explain};
 pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, Step};
 pub use leaf::LeafExec;
 pub use pass::{Pass, Report, Source};
+pub use rows::evaluate_table;
 pub use run::{RunOptions, run};

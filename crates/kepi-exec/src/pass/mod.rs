@@ -1,7 +1,22 @@
 //! Passes: all aggregates of one base, computed together in one reading in the order of time.
 
+mod accumulate;
+mod entity;
+mod exact;
+mod fold;
+mod labels;
+mod lookback;
+mod percentile;
+mod plan;
+mod scalar;
+mod state;
+mod stream;
+
+pub(crate) use lookback::{Elsewhere, Lookback, Over};
+pub(crate) use state::Cells;
+pub(crate) use stream::parts;
+
 use crate::{Cancel, ExecError};
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Grain;
@@ -9,6 +24,7 @@ use kepi_model::core::{Aggregate, Base, Existence, Label};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// All aggregates of a query that share one base, as plain data: what a leaf computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,9 +115,14 @@ impl Report {
 }
 
 impl Pass {
+    /// Where the window begins; a single moment has everything before it.
+    pub(crate) fn first_instant(&self) -> Option<i64> {
+        self.from.filter(|_| !self.moment)
+    }
+
     /// The Arrow schema of the cells: `period` (only with `per`), `label_0` …, then `value_i` and `rows_i` by turns.
     pub fn schema(&self, source: &Source) -> Result<SchemaRef, ExecError> {
-        schema_of(self, source)
+        plan::Plan::new(self, source)?.schema(self)
     }
 }
 
@@ -114,16 +135,29 @@ pub(crate) struct Part {
     pub(crate) until: Option<i64>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Cells {}
-impl Cells {
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, ExecError> { Err(ExecError::NotYet("a pass".into())) }
-    pub(crate) fn from_bytes(_: &[u8]) -> Result<Cells, ExecError> { Err(ExecError::NotYet("a pass".into())) }
-    pub(crate) fn merge(&mut self, _: Cells) -> Result<(), ExecError> { Err(ExecError::NotYet("a pass".into())) }
-    pub(crate) fn emit(&self, _: &Pass, _: &Source, _: SchemaRef) -> Result<RecordBatch, ExecError> { Err(ExecError::NotYet("a pass".into())) }
-    pub(crate) fn into_report(self) -> Report { let mut r = Report::default(); r.merge(&Report::default()); r }
+/// Computes a part of a pass; of entities there is only one part.
+pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+    let begin = Instant::now();
+    source.check()?;
+    let mut cells = match &pass.base {
+        Base::Stream(_) => stream::run(pass, source, part)?,
+        Base::Entity(_) => entity::run(pass, source)?,
+    };
+    cells.report.micros = begin.elapsed().as_micros() as u64;
+    Ok(cells)
 }
-fn schema_of(_: &Pass, _: &Source) -> Result<SchemaRef, ExecError> { Err(ExecError::NotYet("a pass".into())) }
-pub(crate) fn parts(_: &Pass, _: &Source, _: usize) -> Result<Option<Vec<Part>>, ExecError> { Ok(None) }
-pub(crate) fn run(_: &Pass, s: &Source, _: Part) -> Result<Cells, ExecError> { s.check()?; Err(ExecError::NotYet("a pass".into())) }
-pub(crate) fn words(_: &Pass) -> String { String::new() }
+
+/// What a pass computes, in words.
+pub(crate) fn words(pass: &Pass) -> String {
+    let (Base::Stream(base) | Base::Entity(base)) = &pass.base;
+    let mut words = base.clone();
+    if let Some(grain) = &pass.per {
+        words.push_str(&format!(" per {}", grain.name()));
+    }
+    for (i, label) in pass.labels.iter().enumerate() {
+        words.push_str(if i == 0 { " by " } else { ", " });
+        words.push_str(&label.name);
+    }
+    let what: Vec<&str> = pass.aggregates.iter().map(|a| a.text.as_str()).collect();
+    words + ": " + &what.join("; ")
+}

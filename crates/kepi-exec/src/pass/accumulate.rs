@@ -1,0 +1,395 @@
+//! What is kept per cell while rows go by.
+
+use super::exact::{FloatSum, Spread};
+use super::labels::NumberMap;
+use super::scalar::scalar_of;
+use super::state::State;
+use crate::ExecError;
+use crate::rows::{Column, Payload, Type, Values, float_of, plugin_array};
+use arrow_array::StringArray;
+use arrow_buffer::BooleanBuffer;
+use kepi_extension::Accumulator;
+use kepi_model::core::Measure;
+use kepi_model::value::Unit;
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The cells of rows.
+#[derive(Clone, Copy)]
+pub(crate) enum Cell<'a> {
+    /// All rows are in this one.
+    One(u32),
+    /// One per row of the batch.
+    Each(&'a [u32]),
+}
+
+/// The rows that take part, out of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) range: &'a Range<usize>,
+    pub(crate) mask: Option<&'a BooleanBuffer>,
+}
+
+impl Rows<'_> {
+    /// Calls for each row. Without a mask, and for 64 rows of one kind, nothing is tested per row.
+    #[inline]
+    pub(crate) fn each(&self, mut take: impl FnMut(usize)) {
+        let Some(mask) = self.mask else {
+            self.range.clone().for_each(take);
+            return;
+        };
+        let slice = mask.slice(self.range.start, self.range.len());
+        let chunks = slice.bit_chunks();
+        let mut row = self.range.start;
+        for chunk in chunks.iter().chain([chunks.remainder_bits()]) {
+            if chunk == u64::MAX {
+                (row..row + 64).for_each(&mut take);
+            } else {
+                let mut bits = chunk;
+                while bits != 0 {
+                    take(row + bits.trailing_zeros() as usize);
+                    bits &= bits - 1;
+                }
+            }
+            row += 64;
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        match self.mask {
+            None => self.range.len(),
+            Some(mask) => mask.slice(self.range.start, self.range.len()).count_set_bits(),
+        }
+    }
+}
+
+/// The values of a measure, by cell.
+pub(crate) struct Measured {
+    kept: Kept,
+    payload: Payload,
+    keys: Option<Arc<StringArray>>,
+}
+
+enum Kept {
+    Count,
+    Sum { digits: Vec<i128>, floats: Vec<FloatSum>, known: Vec<i64> },
+    Best { wanted: Best, values: Vec<i64>, known: Vec<bool> },
+    Unique(Distinct),
+    List(Vec<Vec<i64>>),
+    Spread(Vec<Spread>),
+    Plugin { accumulator: Box<dyn Accumulator>, units: Vec<Unit> },
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Best {
+    Min,
+    Max,
+    First,
+    Last,
+}
+
+/// Distinct values per cell.
+struct Distinct {
+    counts: Vec<i64>,
+    /// For each id the last cell that counted it, plus one: right where an id's cells never come back.
+    last: Vec<u32>,
+    /// Else the pairs of the current period.
+    pairs: NumberMap<(u32, i64), ()>,
+}
+
+impl Measured {
+    /// Starts a measure. `ty` is the argument's type; `ids` how many ids it has where it is an entity and each entity's
+    /// cells never come back.
+    pub(crate) fn new(
+        measure: &Measure,
+        ty: Type,
+        keys: Option<Arc<StringArray>>,
+        ids: Option<usize>,
+        plugin: Option<(Box<dyn Accumulator>, Vec<Unit>)>,
+    ) -> Result<Measured, ExecError> {
+        let best = |wanted| Kept::Best { wanted, values: Vec::new(), known: Vec::new() };
+        let kept = match measure {
+            Measure::Count => Kept::Count,
+            Measure::Sum(_) | Measure::Avg(_) => {
+                Kept::Sum { digits: Vec::new(), floats: Vec::new(), known: Vec::new() }
+            }
+            Measure::Min(_) => best(Best::Min),
+            Measure::Max(_) => best(Best::Max),
+            Measure::First(_) => best(Best::First),
+            Measure::Last(_) => best(Best::Last),
+            Measure::Unique(_) => {
+                let last = vec![0; ids.unwrap_or(0)];
+                Kept::Unique(Distinct { counts: Vec::new(), last, pairs: NumberMap::default() })
+            }
+            Measure::Percentile { .. } => Kept::List(Vec::new()),
+            Measure::Stddev(_) => Kept::Spread(Vec::new()),
+            Measure::Plugin { name, .. } => match plugin {
+                Some((accumulator, units)) => Kept::Plugin { accumulator, units },
+                None => return Err(ExecError::Plan(format!("no plugin gives `{name}`"))),
+            },
+        };
+        Ok(Measured { kept, payload: Payload::new(ty), keys })
+    }
+
+    /// Says that a new period begins: what was kept only for the last one is let go.
+    pub(crate) fn begin_period(&mut self) {
+        if let Kept::Unique(distinct) = &mut self.kept {
+            distinct.pairs.clear();
+        }
+    }
+
+    /// Adds rows: their cells are below `cells`. `args`: the argument; of a plugin's function all of them.
+    pub(crate) fn update(
+        &mut self,
+        rows: Rows<'_>,
+        cell: Cell<'_>,
+        cells: usize,
+        args: &[&Column],
+    ) -> Result<(), ExecError> {
+        if matches!(self.kept, Kept::Count) {
+            return Ok(());
+        }
+        let mut mask = rows.mask.cloned();
+        for known in args.iter().filter_map(|a| a.known()) {
+            mask = Some(match mask {
+                Some(mask) => &mask & &known,
+                None => known,
+            });
+        }
+        let rows = Rows { range: rows.range, mask: mask.as_ref() };
+        match (&mut self.kept, args) {
+            (Kept::Plugin { accumulator, units }, _) => {
+                let mut groups = Vec::new();
+                let mut places = Vec::new();
+                rows.each(|row| {
+                    places.push(row as u32);
+                    groups.push(at(cell, row));
+                });
+                let columns = args.iter().map(|c| crate::rows::take(c, &places, None));
+                let arrays = columns.zip(units.iter()).map(|(c, unit)| plugin_array(&c, unit, self.keys.as_deref()));
+                let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+                Ok(accumulator.update(&groups, cells, &arrays)?)
+            }
+            (kept, [arg]) => match kept {
+                Kept::Sum { digits, floats, known } => sum(rows, cell, cells, arg, digits, floats, known),
+                other => other.take(rows, cell, cells, arg, &mut self.payload),
+            },
+            _ => Err(ExecError::Plan("a measure has no argument".into())),
+        }
+    }
+
+    /// What was kept, to travel. There are `cells` cells.
+    pub(crate) fn into_state(mut self, cells: usize) -> Result<State, ExecError> {
+        Ok(match self.kept {
+            Kept::Count => State::Count,
+            Kept::Sum { mut digits, mut floats, mut known } => {
+                digits.resize(cells, 0);
+                known.resize(cells, 0);
+                if !floats.is_empty() {
+                    floats.resize(cells, FloatSum::default());
+                }
+                State::Sum { digits, floats, known }
+            }
+            Kept::Best { wanted, values, known } => {
+                let mut of = |(value, known): (i64, bool)| match known {
+                    true => scalar_of(&mut self.payload, value, self.keys.as_deref()),
+                    false => super::scalar::Scalar::Missing,
+                };
+                let mut best: Vec<_> = values.into_iter().zip(known).map(&mut of).collect();
+                best.resize(cells, super::scalar::Scalar::Missing);
+                State::Best {
+                    least: wanted == Best::Min,
+                    first: wanted == Best::First,
+                    last: wanted == Best::Last,
+                    best,
+                }
+            }
+            Kept::Unique(mut distinct) => {
+                distinct.counts.resize(cells, 0);
+                State::Unique(distinct.counts)
+            }
+            Kept::List(mut lists) => {
+                lists.resize(cells, Vec::new());
+                State::List(lists)
+            }
+            Kept::Spread(mut spreads) => {
+                spreads.resize(cells, Spread::default());
+                State::Spread(spreads)
+            }
+            Kept::Plugin { mut accumulator, units } => {
+                // An accumulator that has seen no row of the last cells does not know them.
+                let none = units.iter().map(|unit| plugin_array(&Column::missing(0), unit, None));
+                accumulator.update(&[], cells, &none.collect::<Result<Vec<_>, _>>()?)?;
+                let states = accumulator.save()?;
+                if states.len() != cells {
+                    return Err(ExecError::Failed(format!("a plugin gave {} states for {cells} cells", states.len())));
+                }
+                State::Plugin(states)
+            }
+        })
+    }
+}
+
+#[inline]
+fn at(cell: Cell<'_>, row: usize) -> u32 {
+    match cell {
+        Cell::One(slot) => slot,
+        Cell::Each(slots) => slots[row],
+    }
+}
+
+/// Grows an array to hold all cells.
+fn grow<T: Clone + Default>(values: &mut Vec<T>, cells: usize) {
+    if values.len() < cells {
+        values.resize(cells, T::default());
+    }
+}
+
+fn sum(
+    rows: Rows<'_>,
+    cell: Cell<'_>,
+    cells: usize,
+    arg: &Column,
+    digits: &mut Vec<i128>,
+    floats: &mut Vec<FloatSum>,
+    known: &mut Vec<i64>,
+) -> Result<(), ExecError> {
+    grow(digits, cells);
+    grow(known, cells);
+    match (cell, &arg.values) {
+        (_, Values::Missing(_)) => {}
+        (Cell::One(slot), Values::Decimal(values, _)) => {
+            // The halves are summed apart: 2^32 of either still fit, and the compiler can do several at once.
+            let (mut high, mut low) = (0_i64, 0_i64);
+            rows.each(|row| {
+                high += values[row] >> 32;
+                low += values[row] & 0xFFFF_FFFF;
+            });
+            digits[slot as usize] += (i128::from(high) << 32) + i128::from(low);
+        }
+        (Cell::Each(slots), Values::Decimal(values, _)) => {
+            rows.each(|row| {
+                let slot = slots[row] as usize;
+                digits[slot] += i128::from(values[row]);
+                known[slot] += 1;
+            });
+        }
+        (_, Values::Wide(values, _)) => {
+            let mut overflow = false;
+            rows.each(|row| {
+                let sum = &mut digits[at(cell, row) as usize];
+                match sum.checked_add(values[row]) {
+                    Some(more) => *sum = more,
+                    None => overflow = true,
+                }
+            });
+            if overflow {
+                return Err(ExecError::Overflow("a sum".into()));
+            }
+        }
+        (_, Values::Float(values)) => {
+            grow(floats, cells);
+            rows.each(|row| floats[at(cell, row) as usize].add(values[row]));
+        }
+        (_, other) => return Err(ExecError::Plan(format!("a sum is taken of {}", other.words()))),
+    }
+    match (cell, &arg.values) {
+        (_, Values::Missing(_)) | (Cell::Each(_), Values::Decimal(..)) => {}
+        (Cell::One(slot), _) => known[slot as usize] += rows.count() as i64,
+        (Cell::Each(slots), _) => rows.each(|row| known[slots[row] as usize] += 1),
+    }
+    Ok(())
+}
+
+impl Kept {
+    fn take(
+        &mut self,
+        rows: Rows<'_>,
+        cell: Cell<'_>,
+        cells: usize,
+        arg: &Column,
+        payload: &mut Payload,
+    ) -> Result<(), ExecError> {
+        if let (Kept::Unique(distinct), Values::Id(ids, _)) = (&mut *self, &arg.values) {
+            distinct.ids(rows, cell, cells, ids);
+            return Ok(());
+        }
+        let numbers = payload.encode(arg)?;
+        match self {
+            Kept::Unique(Distinct { counts, pairs, .. }) => {
+                grow(counts, cells);
+                rows.each(|row| {
+                    let slot = at(cell, row);
+                    counts[slot as usize] += i64::from(pairs.insert((slot, numbers[row]), ()).is_none());
+                });
+            }
+            Kept::Best { wanted, values, known } => {
+                grow(values, cells);
+                grow(known, cells);
+                let mut put = |row: usize, better: fn(&Payload, i64, i64) -> bool| {
+                    let slot = at(cell, row) as usize;
+                    if !known[slot] || better(payload, numbers[row], values[slot]) {
+                        (values[slot], known[slot]) = (numbers[row], true);
+                    }
+                };
+                match wanted {
+                    Best::First => rows.each(|row| put(row, |_, _, _| false)),
+                    Best::Last => rows.each(|row| put(row, |_, _, _| true)),
+                    Best::Min => rows.each(|row| put(row, |p, new, old| p.compare(new, old) == Ordering::Less)),
+                    Best::Max => rows.each(|row| put(row, |p, new, old| p.compare(new, old) == Ordering::Greater)),
+                }
+            }
+            Kept::List(lists) => {
+                grow(lists, cells);
+                rows.each(|row| lists[at(cell, row) as usize].push(numbers[row]));
+            }
+            Kept::Spread(spreads) => {
+                grow(spreads, cells);
+                let float = *payload.ty() == Type::Float;
+                rows.each(|row| match (&mut spreads[at(cell, row) as usize], float) {
+                    (spread, true) => spread.add_float(float_of(numbers[row])),
+                    (spread, false) => spread.add_digits(numbers[row]),
+                });
+            }
+            Kept::Count | Kept::Sum { .. } | Kept::Plugin { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+impl Distinct {
+    fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, cells: usize, ids: &[u32]) {
+        let Distinct { counts, last, pairs } = self;
+        grow(counts, cells);
+        if last.is_empty() {
+            rows.each(|row| {
+                let slot = at(cell, row);
+                counts[slot as usize] += i64::from(pairs.insert((slot, i64::from(ids[row])), ()).is_none());
+            });
+            return;
+        }
+        match cell {
+            Cell::One(slot) => {
+                let mut fresh = 0;
+                rows.each(|row| {
+                    if let Some(last) = last.get_mut(ids[row] as usize) {
+                        fresh += i64::from(*last != slot + 1);
+                        *last = slot + 1;
+                    }
+                });
+                counts[slot as usize] += fresh;
+            }
+            Cell::Each(slots) => rows.each(|row| {
+                let slot = slots[row];
+                if let Some(last) = last.get_mut(ids[row] as usize)
+                    && *last != slot + 1
+                {
+                    *last = slot + 1;
+                    counts[slot as usize] += 1;
+                }
+            }),
+        }
+    }
+}

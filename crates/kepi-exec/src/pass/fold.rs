@@ -1,0 +1,249 @@
+//! What a history keeps per entity, in arrays by id.
+
+use super::exact::{FloatSum, Spread};
+use super::percentile::sorted_neighbours;
+use crate::ExecError;
+use crate::rows::{Payload, Type, float_of, from_float, power_f64};
+use kepi_model::core::Measure;
+use std::cmp::Ordering;
+use std::collections::{HashSet, VecDeque};
+
+/// The values of each entity so far. All values are numbers of a [`Payload`].
+#[derive(Debug)]
+pub(crate) struct Fold {
+    pub(crate) kept: Kept,
+    /// Writes the arguments.
+    pub(crate) argument: Payload,
+    percent: f64,
+    observed: bool,
+}
+
+/// The arrays, by measure.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    Count(Vec<i64>),
+    Sum(Vec<i64>),
+    FloatSum(Vec<FloatSum>),
+    /// Sum of digits, how many.
+    Avg(Vec<(i128, i64)>),
+    FloatAvg(Vec<(FloatSum, i64)>),
+    First(Vec<Option<i64>>),
+    Last(Vec<Option<i64>>),
+    Min(Vec<Option<i64>>),
+    Max(Vec<Option<i64>>),
+    Unique(Vec<i64>, HashSet<(u32, i64)>),
+    Sorted(Vec<Vec<i64>>),
+    Spread(Vec<Spread>),
+    /// The rows not yet too old, with their moments, and the sum of their digits.
+    Recent(Measure, Vec<(VecDeque<(i64, i64)>, i64)>),
+}
+
+/// The type of what a measure gives of an argument.
+pub(crate) fn type_of(measure: &Measure, argument: &Type) -> Result<Type, ExecError> {
+    let numbers = |ty: Type| match argument.is_number() {
+        true => Ok(ty),
+        false => Err(ExecError::Plan(format!("a sum or mean is taken of {}", argument.words()))),
+    };
+    match measure {
+        Measure::Count | Measure::Unique(_) => Ok(Type::Decimal(0)),
+        Measure::Sum(_) => numbers(if *argument == Type::Missing { Type::Decimal(0) } else { argument.clone() }),
+        Measure::Avg(_) | Measure::Stddev(_) => numbers(Type::Float),
+        Measure::Percentile { .. } => match argument {
+            Type::Time | Type::Date => Ok(argument.clone()),
+            _ => numbers(Type::Float),
+        },
+        Measure::Min(_) | Measure::Max(_) | Measure::First(_) | Measure::Last(_) => Ok(argument.clone()),
+        Measure::Plugin { name, .. } => Err(ExecError::NotYet(format!("`{name}` over a history"))),
+    }
+}
+
+impl Fold {
+    /// Empty arrays for `ids` entities; `bounded`: old rows drop out.
+    pub(crate) fn new(measure: &Measure, argument: Type, ids: usize, bounded: bool) -> Fold {
+        let float = argument == Type::Float;
+        let (percent, observed) = match measure {
+            Measure::Percentile { percent, observed, .. } => (*percent, *observed),
+            _ => (0.0, false),
+        };
+        let kept = match measure {
+            _ if bounded => Kept::Recent(measure.clone(), vec![(VecDeque::new(), 0); ids]),
+            Measure::Sum(_) if float => Kept::FloatSum(vec![FloatSum::default(); ids]),
+            Measure::Sum(_) => Kept::Sum(vec![0; ids]),
+            Measure::Avg(_) if float => Kept::FloatAvg(vec![Default::default(); ids]),
+            Measure::Avg(_) => Kept::Avg(vec![(0, 0); ids]),
+            Measure::First(_) => Kept::First(vec![None; ids]),
+            Measure::Last(_) => Kept::Last(vec![None; ids]),
+            Measure::Min(_) => Kept::Min(vec![None; ids]),
+            Measure::Max(_) => Kept::Max(vec![None; ids]),
+            Measure::Unique(_) => Kept::Unique(vec![0; ids], HashSet::new()),
+            Measure::Percentile { .. } => Kept::Sorted(vec![Vec::new(); ids]),
+            Measure::Stddev(_) => Kept::Spread(vec![Spread::default(); ids]),
+            Measure::Count | Measure::Plugin { .. } => Kept::Count(vec![0; ids]),
+        };
+        Fold { kept, argument: Payload::new(argument), percent, observed }
+    }
+
+    /// Adds a row of an entity: its moment and the number of its argument.
+    #[inline]
+    pub(crate) fn add(&mut self, id: usize, at: i64, value: i64) -> Result<(), ExecError> {
+        let argument = &self.argument;
+        match &mut self.kept {
+            Kept::Count(counts) => counts[id] += 1,
+            Kept::Sum(sums) => {
+                sums[id] = sums[id].checked_add(value).ok_or_else(|| ExecError::Overflow("a history's sum".into()))?;
+            }
+            Kept::FloatSum(sums) => sums[id].add(float_of(value)),
+            Kept::Avg(avg) => {
+                avg[id].0 += i128::from(value);
+                avg[id].1 += 1;
+            }
+            Kept::FloatAvg(avg) => {
+                avg[id].0.add(float_of(value));
+                avg[id].1 += 1;
+            }
+            Kept::First(first) => {
+                first[id].get_or_insert(value);
+            }
+            Kept::Last(last) => last[id] = Some(value),
+            Kept::Min(best) => better(&mut best[id], value, argument, Ordering::Less),
+            Kept::Max(best) => better(&mut best[id], value, argument, Ordering::Greater),
+            Kept::Unique(counts, seen) => counts[id] += i64::from(seen.insert((id as u32, value))),
+            Kept::Sorted(values) => {
+                let place = values[id].partition_point(|&v| v <= value);
+                values[id].insert(place, value);
+            }
+            Kept::Spread(spreads) => match argument.ty() {
+                Type::Float => spreads[id].add_float(float_of(value)),
+                _ => spreads[id].add_digits(value),
+            },
+            Kept::Recent(_, rows) => {
+                rows[id].0.push_back((at, value));
+                rows[id].1 = rows[id].1.wrapping_add(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// What an entity has, of rows later than `lower` where rows drop out; none: missing. Numbers of the result's type.
+    #[inline]
+    pub(crate) fn read(&mut self, id: usize, lower: i64) -> Option<i64> {
+        let argument = &self.argument;
+        match &mut self.kept {
+            Kept::Count(counts) | Kept::Sum(counts) | Kept::Unique(counts, _) => Some(counts[id]),
+            Kept::FloatSum(sums) => Some(from_float(sums[id].value())),
+            Kept::Avg(avg) => mean(avg[id].0, avg[id].1, argument.ty()),
+            Kept::FloatAvg(avg) => (avg[id].1 > 0).then(|| from_float(avg[id].0.value() / avg[id].1 as f64)),
+            Kept::First(kept) | Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
+            Kept::Sorted(values) => percentile(&values[id], self.percent, self.observed, argument.ty()),
+            Kept::Spread(spreads) => spreads[id].deviation(scale(argument.ty())).map(from_float),
+            Kept::Recent(measure, rows) => {
+                let (rows, sum) = &mut rows[id];
+                while let Some(&(_, old)) = rows.front().filter(|r| r.0 <= lower) {
+                    *sum = sum.wrapping_sub(old);
+                    rows.pop_front();
+                }
+                recent(measure, rows, *sum, argument)
+            }
+        }
+    }
+
+    /// What somebody without any rows has.
+    pub(crate) fn nothing(&self) -> Option<i64> {
+        match &self.kept {
+            Kept::Count(_) | Kept::Sum(_) | Kept::FloatSum(_) | Kept::Unique(..) => Some(0),
+            Kept::Recent(Measure::Count | Measure::Sum(_) | Measure::Unique(_), _) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// How many entities there is room for.
+    pub(crate) fn ids(&self) -> usize {
+        match &self.kept {
+            Kept::Count(v) | Kept::Sum(v) | Kept::Unique(v, _) => v.len(),
+            Kept::FloatSum(v) => v.len(),
+            Kept::Avg(v) => v.len(),
+            Kept::FloatAvg(v) => v.len(),
+            Kept::First(v) | Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => v.len(),
+            Kept::Sorted(v) => v.len(),
+            Kept::Spread(v) => v.len(),
+            Kept::Recent(_, v) => v.len(),
+        }
+    }
+}
+
+#[inline]
+fn better(best: &mut Option<i64>, value: i64, argument: &Payload, wanted: Ordering) {
+    match best {
+        Some(old) if argument.compare(value, *old) != wanted => {}
+        best => *best = Some(value),
+    }
+}
+
+/// The decimals of an exact type.
+pub(crate) fn scale(ty: &Type) -> Option<u8> {
+    match ty {
+        Type::Decimal(scale) => Some(*scale),
+        _ => None,
+    }
+}
+
+fn mean(sum: i128, count: i64, ty: &Type) -> Option<i64> {
+    let unit = scale(ty).map_or(1.0, power_f64);
+    (count > 0).then(|| from_float(sum as f64 / (count as f64 * unit)))
+}
+
+/// A percentile of values in order.
+fn percentile(values: &[i64], percent: f64, observed: bool, ty: &Type) -> Option<i64> {
+    let (low, high, way) = sorted_neighbours(values, percent)?;
+    Some(interpolate(low, high, if observed { 0.0 } else { way }, ty))
+}
+
+/// What lies `way` of the way between two numbers of a type, as a number of the percentile's type.
+pub(crate) fn interpolate(low: i64, high: i64, way: f64, ty: &Type) -> i64 {
+    match ty {
+        Type::Time | Type::Date => low + ((high - low) as f64 * way).floor() as i64,
+        Type::Decimal(scale) => {
+            let digits = low as f64 + (i128::from(high) - i128::from(low)) as f64 * way;
+            from_float(digits / power_f64(*scale))
+        }
+        _ => {
+            let (low, high) = (float_of(low), float_of(high));
+            from_float(if way == 0.0 { low } else { low + (high - low) * way })
+        }
+    }
+}
+
+fn recent(measure: &Measure, rows: &VecDeque<(i64, i64)>, sum: i64, argument: &Payload) -> Option<i64> {
+    let ty = argument.ty();
+    let values = || rows.iter().map(|r| r.1);
+    let floats = || {
+        let mut sum = FloatSum::default();
+        values().for_each(|v| sum.add(float_of(v)));
+        sum.value()
+    };
+    match measure {
+        Measure::Count | Measure::Plugin { .. } => Some(rows.len() as i64),
+        Measure::Sum(_) if *ty == Type::Float => Some(from_float(floats())),
+        Measure::Sum(_) => Some(sum),
+        Measure::Avg(_) if *ty == Type::Float => (!rows.is_empty()).then(|| from_float(floats() / rows.len() as f64)),
+        Measure::Avg(_) => mean(values().map(i128::from).sum(), rows.len() as i64, ty),
+        Measure::First(_) => values().next(),
+        Measure::Last(_) => values().next_back(),
+        Measure::Min(_) => values().min_by(|a, b| argument.compare(*a, *b)),
+        Measure::Max(_) => values().max_by(|a, b| argument.compare(*a, *b)),
+        Measure::Unique(_) => Some(values().collect::<HashSet<_>>().len() as i64),
+        Measure::Percentile { percent, observed, .. } => {
+            let mut sorted: Vec<i64> = values().collect();
+            sorted.sort_unstable();
+            percentile(&sorted, *percent, *observed, ty)
+        }
+        Measure::Stddev(_) => {
+            let mut spread = Spread::default();
+            match ty {
+                Type::Float => values().for_each(|v| spread.add_float(float_of(v))),
+                _ => values().for_each(|v| spread.add_digits(v)),
+            }
+            spread.deviation(scale(ty)).map(from_float)
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Labels as small numbers: each row's labels become one dense number, its group.
+
+use super::scalar::{Scalar, scalar_of};
+use crate::ExecError;
+use crate::rows::{Column, Payload, Type, Values};
+use arrow_array::StringArray;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+/// A hasher for single numbers, which are no attacker's choice: ids, codes and places.
+#[derive(Clone, Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 29);
+    }
+
+    #[inline]
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number as u64);
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+}
+
+/// Maps and sets of numbers.
+pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+
+/// Numbers the values of one label: 0 is missing.
+#[derive(Debug)]
+struct Label {
+    payload: Payload,
+    keys: Option<Arc<StringArray>>,
+    /// For values that are not small numbers of their own.
+    index: NumberMap<i64, u32>,
+    values: Vec<i64>,
+}
+
+impl Label {
+    /// Whether a value's payload is a small number already.
+    fn is_direct(&self) -> bool {
+        matches!(self.payload.ty(), Type::Text | Type::Id(_) | Type::Bool)
+    }
+
+    /// The numbers of a column's rows, of which those outside `rows` do not matter.
+    fn encode(&mut self, column: &Column, rows: std::ops::Range<usize>) -> Result<Vec<u32>, ExecError> {
+        let mut numbers = vec![0; column.len()];
+        if matches!(column.values, Values::Missing(_)) {
+            return Ok(numbers);
+        }
+        let payload = self.payload.encode(column)?;
+        if self.is_direct() {
+            match &column.valid {
+                None => rows.for_each(|row| numbers[row] = payload[row] as u32 + 1),
+                Some(v) => rows.filter(|&row| v.is_valid(row)).for_each(|row| numbers[row] = payload[row] as u32 + 1),
+            }
+            return Ok(numbers);
+        }
+        // Neighbours in time often share a cohort, a price or a day.
+        let mut last = None;
+        for row in rows {
+            if !column.is_known(row) {
+                continue;
+            }
+            let value = payload[row];
+            let number = match last {
+                Some((known, number)) if known == value => number,
+                _ => *self.index.entry(value).or_insert_with(|| {
+                    self.values.push(value);
+                    self.values.len() as u32
+                }),
+            };
+            last = Some((value, number));
+            numbers[row] = number;
+        }
+        Ok(numbers)
+    }
+
+    fn decode(&mut self, number: u32) -> Scalar {
+        let Some(place) = number.checked_sub(1) else { return Scalar::Missing };
+        let value = match self.is_direct() {
+            true => i64::from(place),
+            false => self.values[place as usize],
+        };
+        scalar_of(&mut self.payload, value, self.keys.as_deref())
+    }
+}
+
+/// Numbers pairs of numbers.
+#[derive(Debug, Default)]
+struct Pairs {
+    index: NumberMap<u64, u32>,
+    /// The same as a table while the numbers are small: `table[a * width + b]`, 0: none yet.
+    table: Vec<u32>,
+    width: usize,
+    pairs: Vec<(u32, u32)>,
+}
+
+/// As many pairs fit a table.
+const TABLE_MAX: usize = 4 << 20;
+
+impl Pairs {
+    fn encode(&mut self, firsts: &mut [u32], seconds: &[u32], rows: std::ops::Range<usize>) {
+        let max = |numbers: &[u32]| numbers[rows.clone()].iter().max().map_or(0, |&n| n as usize + 1);
+        let (height, width) = (max(firsts), max(seconds));
+        if width > self.width {
+            // Wider rows: the table is laid out anew.
+            self.width = width.next_power_of_two();
+            self.table.clear();
+            let reach = self.pairs.iter().map(|p| p.0 as usize + 1).max().unwrap_or(0);
+            if reach.saturating_mul(self.width) <= TABLE_MAX {
+                self.table.resize(reach * self.width, 0);
+                for (number, pair) in self.pairs.iter().enumerate() {
+                    self.table[pair.0 as usize * self.width + pair.1 as usize] = number as u32 + 1;
+                }
+            }
+        }
+        let needed = height.saturating_mul(self.width);
+        let tabled = needed.max(self.table.len()) <= TABLE_MAX && self.index.is_empty();
+        if tabled {
+            if needed > self.table.len() {
+                self.table.resize(needed, 0);
+            }
+            for row in rows {
+                let (a, b) = (firsts[row], seconds[row]);
+                let place = &mut self.table[a as usize * self.width + b as usize];
+                if *place == 0 {
+                    self.pairs.push((a, b));
+                    *place = self.pairs.len() as u32;
+                }
+                firsts[row] = *place - 1;
+            }
+            return;
+        }
+        if self.index.is_empty() {
+            let known = self.pairs.iter().enumerate();
+            self.index = known.map(|(number, p)| (u64::from(p.0) << 32 | u64::from(p.1), number as u32)).collect();
+            self.table = Vec::new();
+        }
+        for row in rows {
+            let (a, b) = (firsts[row], seconds[row]);
+            let number = self.index.entry(u64::from(a) << 32 | u64::from(b)).or_insert_with(|| {
+                self.pairs.push((a, b));
+                self.pairs.len() as u32 - 1
+            });
+            firsts[row] = *number;
+        }
+    }
+}
+
+/// Numbers the labels of rows together: equal labels, equal groups.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    labels: Vec<Label>,
+    pairs: Vec<Pairs>,
+}
+
+impl Groups {
+    /// For labels of these types, with the keys of those that are entities.
+    pub(crate) fn new(types: Vec<(Type, Option<Arc<StringArray>>)>) -> Groups {
+        let pairs = types.iter().skip(1).map(|_| Pairs::default()).collect();
+        let label =
+            |(ty, keys)| Label { payload: Payload::new(ty), keys, index: NumberMap::default(), values: Vec::new() };
+        Groups { labels: types.into_iter().map(label).collect(), pairs }
+    }
+
+    /// The groups of rows, by row; empty without labels.
+    pub(crate) fn encode(&mut self, columns: &[&Column], rows: std::ops::Range<usize>) -> Result<Vec<u32>, ExecError> {
+        let mut groups = Vec::new();
+        for (i, (label, column)) in self.labels.iter_mut().zip(columns).enumerate() {
+            let numbers = label.encode(column, rows.clone())?;
+            match i.checked_sub(1) {
+                None => groups = numbers,
+                Some(pair) => self.pairs[pair].encode(&mut groups, &numbers, rows.clone()),
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The labels of a group.
+    pub(crate) fn decode(&mut self, group: u32) -> Vec<Scalar> {
+        let mut values = Vec::with_capacity(self.labels.len());
+        let mut rest = group;
+        for i in (0..self.labels.len()).rev() {
+            let number = match i.checked_sub(1) {
+                None => rest,
+                Some(pair) => {
+                    let (before, own) = self.pairs[pair].pairs[rest as usize];
+                    rest = before;
+                    own
+                }
+            };
+            values.push(self.labels[i].decode(number));
+        }
+        values.reverse();
+        values
+    }
+}
+
+/// The cells that have a row, numbered as they appear. Rows come period by period.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    /// The cell of each group in the current period; numbers below `base` belong to earlier periods.
+    by_group: Vec<u32>,
+    base: u32,
+    period: Option<i64>,
+    cells: Vec<(Option<i64>, u32)>,
+}
+
+impl Slots {
+    /// Goes on to a period; whether it is a new one.
+    pub(crate) fn begin(&mut self, period: Option<i64>) -> bool {
+        if period == self.period {
+            return false;
+        }
+        self.period = period;
+        self.base = self.cells.len() as u32;
+        true
+    }
+
+    /// How many cells there are.
+    pub(crate) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The cell of a group in the current period.
+    #[inline]
+    pub(crate) fn slot(&mut self, group: u32) -> u32 {
+        let place = group as usize;
+        if place >= self.by_group.len() {
+            self.by_group.resize((place + 1).next_power_of_two(), u32::MAX);
+        }
+        let found = self.by_group[place];
+        if found >= self.base && (found as usize) < self.cells.len() {
+            return found;
+        }
+        let slot = self.cells.len() as u32;
+        self.cells.push((self.period, group));
+        self.by_group[place] = slot;
+        slot
+    }
+
+    /// Period and group of each cell.
+    pub(crate) fn cells(&self) -> &[(Option<i64>, u32)] {
+        &self.cells
+    }
+}

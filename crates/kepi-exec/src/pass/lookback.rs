@@ -1,0 +1,387 @@
+//! Histories: what an entity has had up to a row, read while the rows go by in the order of time.
+
+use super::fold::{Fold, Kept, type_of};
+use crate::rows::{BATCH, Clock, Column, Days, Frame, Payload, Program, Type, Values};
+use crate::{ExecError, Source};
+use arrow_array::RecordBatch;
+use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use kepi_extension::{Batches, ScanRequest};
+use kepi_model::core::{History, Measure};
+use kepi_model::value::CalendarSpan;
+
+/// How far back a history goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Over {
+    All,
+    /// Rows later than this before the moment.
+    Last(CalendarSpan),
+    /// Rows since the first instant of the cell.
+    Period,
+}
+
+/// A history over the rows of the same stream: each row is added, then read.
+#[derive(Debug)]
+pub(crate) struct Lookback {
+    mask: Option<usize>,
+    key: usize,
+    subject: usize,
+    argument: Option<usize>,
+    reading: Reading,
+}
+
+/// A history over the rows of another stream: all its rows that are not later are added, then it is read.
+pub(crate) struct Elsewhere {
+    subject: usize,
+    reading: Reading,
+    program: Program,
+    mask: Option<usize>,
+    key: usize,
+    argument: Option<usize>,
+    rows: Rows,
+}
+
+/// The rows of the other stream that have been read but not yet added.
+#[derive(Default)]
+struct Rows {
+    batches: Option<Batches>,
+    /// What is left of a batch that is larger than is computed together.
+    rest: Option<RecordBatch>,
+    at: Option<ScalarBuffer<i64>>,
+    taken: Option<BooleanBuffer>,
+    ids: Option<ScalarBuffer<u32>>,
+    values: Option<ScalarBuffer<i64>>,
+    len: usize,
+    next: usize,
+    ended: bool,
+    scanned: u64,
+}
+
+/// What is kept by id, and how it is read.
+#[derive(Debug)]
+struct Reading {
+    fold: Fold,
+    over: Over,
+    result: Payload,
+    days: Days,
+}
+
+impl Reading {
+    fn new(measure: &Measure, argument: Type, ids: usize, over: Over) -> Result<Reading, ExecError> {
+        let ty = type_of(measure, &argument)?;
+        let fold = Fold::new(measure, argument, ids, over != Over::All);
+        Ok(Reading { fold, over, result: Payload::new(ty), days: Days::default() })
+    }
+
+    /// The instants behind which each row's history begins; empty: from the first row on.
+    fn lowers(&mut self, frame: &Frame, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
+        let at = || frame.at.as_ref().ok_or_else(|| ExecError::NotYet("a moving history of undated rows".into()));
+        Ok(match self.over {
+            Over::All => Vec::new(),
+            Over::Last(span) => {
+                let back = CalendarSpan { months: -span.months, days: -span.days, micros: -span.micros };
+                let lower = |&t: &i64| clock.add(back, &mut self.days, t) - frame.back;
+                at()?.iter().map(lower).collect()
+            }
+            Over::Period => match &frame.cell_starts {
+                Some(starts) => starts.iter().map(|s| s.saturating_sub(1)).collect(),
+                // Without periods and a window's start the cell is all there is.
+                None => vec![i64::MIN; frame.len],
+            },
+        })
+    }
+
+    /// The column of what was read.
+    fn column(&mut self, values: Vec<i64>, known: BooleanBuffer) -> Column {
+        let valid = Some(NullBuffer::new(known));
+        // Texts have the argument's numbers.
+        match self.result.ty() {
+            Type::Text => self.fold.argument.decode(values, valid),
+            _ => self.result.decode(values, valid),
+        }
+    }
+}
+
+/// The ids of a column of entities and which of them are known.
+fn ids_of(column: &Column) -> Option<(&ScalarBuffer<u32>, Option<&NullBuffer>)> {
+    match &column.values {
+        Values::Id(ids, _) => Some((ids, column.valid.as_ref())),
+        _ => None,
+    }
+}
+
+/// How many ids a key's entity has; keys that are always missing have none.
+fn room(program: &Program, key: usize) -> Result<usize, ExecError> {
+    match program.ty(key) {
+        Type::Id(entity) => Ok(program.ids(entity)),
+        Type::Missing => Ok(0),
+        other => Err(ExecError::Plan(format!("a history is kept per {}", other.words()))),
+    }
+}
+
+/// Which rows are added: those of the derived event whose key and argument are known.
+fn taken(mask: Option<&Column>, key: &Column, argument: Option<&Column>) -> Result<Option<BooleanBuffer>, ExecError> {
+    let mut all = mask.map(Column::mask).transpose()?;
+    for known in [key.known(), argument.and_then(Column::known)].into_iter().flatten() {
+        all = Some(match all {
+            Some(all) => &all & &known,
+            None => known,
+        });
+    }
+    Ok(all)
+}
+
+impl Lookback {
+    pub(crate) fn new(
+        program: &Program,
+        measure: &Measure,
+        mask: Option<usize>,
+        key: usize,
+        subject: usize,
+        argument: Option<usize>,
+        over: Over,
+    ) -> Result<Lookback, ExecError> {
+        if over != Over::All && !program.is_dated() {
+            return Err(ExecError::NotYet("a moving history of undated rows".into()));
+        }
+        let ty = argument.map_or(Type::Missing, |a| program.ty(a).clone());
+        let reading = Reading::new(measure, ty, room(program, key)?, over)?;
+        Ok(Lookback { mask, key, subject, argument, reading })
+    }
+
+    /// The type of what it gives.
+    pub(crate) fn ty(&self) -> Type {
+        self.reading.result.ty().clone()
+    }
+
+    /// Adds each row and reads what its subject has by then.
+    pub(crate) fn evaluate(
+        &mut self,
+        values: &[Column],
+        frame: &Frame,
+        clock: &mut Clock,
+    ) -> Result<Column, ExecError> {
+        let taken = taken(self.mask.map(|m| &values[m]), &values[self.key], self.argument.map(|a| &values[a]))?;
+        let arguments = self.argument.map(|a| self.reading.fold.argument.encode(&values[a])).transpose()?;
+        let lowers = self.reading.lowers(frame, clock)?;
+        let Reading { fold, .. } = &mut self.reading;
+        let nothing = fold.nothing();
+        let (Some((keys, _)), Some((subjects, known))) = (ids_of(&values[self.key]), ids_of(&values[self.subject]))
+        else {
+            let known = if nothing.is_some() { BooleanBuffer::new_set } else { BooleanBuffer::new_unset };
+            return Ok(self.reading.column(vec![0; frame.len], known(frame.len)));
+        };
+        let mut out = vec![0; frame.len];
+        let found = match (&mut fold.kept, &taken, known) {
+            // The usual histories, without asking per row what is to be done.
+            (Kept::Count(counts), _, None) if self.key == self.subject => {
+                for row in 0..frame.len {
+                    let Some(count) = counts.get_mut(keys[row] as usize) else { continue };
+                    *count += i64::from(taken.as_ref().is_none_or(|t| t.value(row)));
+                    out[row] = *count;
+                }
+                BooleanBuffer::new_set(frame.len)
+            }
+            (Kept::First(first), _, None) if self.key == self.subject => {
+                let arguments = arguments.as_ref().map(|a| &a[..]).unwrap_or_default();
+                BooleanBuffer::collect_bool(frame.len, |row| {
+                    let Some(first) = first.get_mut(keys[row] as usize) else { return false };
+                    if first.is_none() && taken.as_ref().is_none_or(|t| t.value(row)) {
+                        *first = Some(arguments[row]);
+                    }
+                    out[row] = first.unwrap_or(0);
+                    first.is_some()
+                })
+            }
+            _ => {
+                let room = fold.ids();
+                let mut found = vec![false; frame.len];
+                for row in 0..frame.len {
+                    if taken.as_ref().is_none_or(|t| t.value(row)) && (keys[row] as usize) < room {
+                        let at = frame.at.as_ref().map_or(0, |at| at[row]);
+                        fold.add(keys[row] as usize, at, arguments.as_ref().map_or(0, |a| a[row]))?;
+                    }
+                    let subject = subjects[row] as usize;
+                    let read = match known.is_none_or(|k| k.is_valid(row)) && subject < room {
+                        true => fold.read(subject, lowers.get(row).copied().unwrap_or(i64::MIN)),
+                        false => nothing,
+                    };
+                    out[row] = read.unwrap_or(0);
+                    found[row] = read.is_some();
+                }
+                BooleanBuffer::from(found)
+            }
+        };
+        Ok(self.reading.column(out, found))
+    }
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Elsewhere").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+impl Elsewhere {
+    pub(crate) fn new(
+        outer: &Program,
+        stream: &str,
+        history: &History,
+        subject: usize,
+        over: Over,
+    ) -> Result<Elsewhere, ExecError> {
+        let mut program = Program::of_stream(stream, &outer.source, &outer.zone, outer.now)?;
+        if !outer.is_dated() {
+            return Err(ExecError::NotYet("the history of another stream seen from rows without a moment".into()));
+        }
+        if over != Over::All && !program.is_dated() {
+            return Err(ExecError::NotYet("a moving history of undated rows".into()));
+        }
+        let mask = program.rows_of(&history.events, history.filter.as_ref())?;
+        let (key, argument) = (program.row(&history.key)?, program.argument(&history.measure)?);
+        if program.needs_period {
+            return Err(ExecError::NotYet("`over period` inside another history".into()));
+        }
+        if let (Type::Id(a), Type::Id(b)) = (program.ty(key), outer.ty(subject))
+            && a != b
+        {
+            return Err(ExecError::Plan(format!("a history of {a} is asked of {b}")));
+        }
+        let ty = argument.map_or(Type::Missing, |a| program.ty(a).clone());
+        let reading = Reading::new(&history.measure, ty, room(&program, key)?, over)?;
+        Ok(Elsewhere { subject, reading, program, mask, key, argument, rows: Rows::default() })
+    }
+
+    /// The type of what it gives.
+    pub(crate) fn ty(&self) -> Type {
+        self.reading.result.ty().clone()
+    }
+
+    /// How many rows of the other stream, and of those behind it, were read.
+    pub(crate) fn rows_scanned(&self) -> u64 {
+        self.rows.scanned + self.program.rows_scanned_elsewhere()
+    }
+
+    /// Reads, for each row, what its subject has had up to the row's moment.
+    pub(crate) fn evaluate(
+        &mut self,
+        values: &[Column],
+        frame: &Frame,
+        clock: &mut Clock,
+    ) -> Result<Column, ExecError> {
+        let lowers = self.reading.lowers(frame, clock)?;
+        let nothing = self.reading.fold.nothing();
+        let room = self.reading.fold.ids();
+        let Some(at) = &frame.at else { return Err(ExecError::Plan("a row has no moment".into())) };
+        let subjects = ids_of(&values[self.subject]);
+        let mut out = vec![0; frame.len];
+        let mut found = vec![false; frame.len];
+        for row in 0..frame.len {
+            let moment = at[row].saturating_sub(frame.back);
+            if !self.rows.is_up_to(moment) {
+                self.advance(moment)?;
+            }
+            let read = match subjects {
+                Some((ids, known)) if (ids[row] as usize) < room && known.is_none_or(|k| k.is_valid(row)) => {
+                    self.reading.fold.read(ids[row] as usize, lowers.get(row).copied().unwrap_or(i64::MIN))
+                }
+                _ => nothing,
+            };
+            out[row] = read.unwrap_or(0);
+            found[row] = read.is_some();
+        }
+        Ok(self.reading.column(out, BooleanBuffer::from(found)))
+    }
+
+    /// Adds all rows that are not later than a moment.
+    fn advance(&mut self, moment: i64) -> Result<(), ExecError> {
+        loop {
+            let rows = &mut self.rows;
+            let end = match &rows.at {
+                Some(at) => rows.next + at[rows.next..].partition_point(|&t| t <= moment),
+                None => rows.len,
+            };
+            if let Some(ids) = &rows.ids {
+                let room = self.reading.fold.ids();
+                for row in rows.next..end {
+                    let id = ids[row] as usize;
+                    if rows.taken.as_ref().is_none_or(|t| t.value(row)) && id < room {
+                        let at = rows.at.as_ref().map_or(0, |at| at[row]);
+                        self.reading.fold.add(id, at, rows.values.as_ref().map_or(0, |v| v[row]))?;
+                    }
+                }
+            }
+            rows.next = end;
+            if end < rows.len || rows.ended {
+                return Ok(());
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads the next batch of the other stream.
+    fn fill(&mut self) -> Result<(), ExecError> {
+        let program = &mut self.program;
+        let rows = &mut self.rows;
+        let source: Source = program.source.clone();
+        source.check()?;
+        let crate::rows::Base::Stream(stream, info) = &program.base else {
+            return Err(ExecError::Plan("a history has no stream".into()));
+        };
+        if info.is_none() {
+            (rows.ended, rows.len, rows.next) = (true, 0, 0);
+            return Ok(());
+        }
+        let batches = match &mut rows.batches {
+            Some(batches) => batches,
+            none => {
+                let request =
+                    ScanRequest { stream: stream.clone(), columns: program.scanned(), from: None, until: None };
+                none.insert(source.scan.scan(&request)?)
+            }
+        };
+        let batch = match rows.rest.take() {
+            Some(rest) => rest,
+            None => match batches.next() {
+                Some(batch) => batch?,
+                None => {
+                    (rows.ended, rows.len, rows.next) = (true, 0, 0);
+                    rows.at = None;
+                    return Ok(());
+                }
+            },
+        };
+        let part = batch.slice(0, batch.num_rows().min(BATCH));
+        if batch.num_rows() > BATCH {
+            rows.rest = Some(batch.slice(BATCH, batch.num_rows() - BATCH));
+        }
+        let frame = program.frame(&part)?;
+        program.evaluate(&frame)?;
+        let key = program.value(self.key);
+        let argument = self.argument.map(|a| program.value(a));
+        rows.taken = taken(self.mask.map(|m| program.value(m)), key, argument)?;
+        rows.ids = ids_of(key).map(|(ids, _)| ids.clone());
+        rows.values = argument.map(|a| self.reading.fold.argument.encode(a)).transpose()?;
+        rows.at = frame.at;
+        rows.scanned += part.num_rows() as u64;
+        (rows.len, rows.next) = (part.num_rows(), 0);
+        Ok(())
+    }
+}
+
+impl Rows {
+    /// Whether all rows up to a moment have been added.
+    #[inline]
+    fn is_up_to(&self, moment: i64) -> bool {
+        match &self.at {
+            Some(at) => self.next < self.len && at[self.next] > moment,
+            None => self.ended,
+        }
+    }
+}
+
+impl Program {
+    /// How many rows of other streams its histories have read.
+    pub(crate) fn rows_scanned_elsewhere(&self) -> u64 {
+        self.elsewheres().map(|e| e.rows_scanned()).sum()
+    }
+}

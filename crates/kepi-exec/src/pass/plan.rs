@@ -1,0 +1,364 @@
+//! A pass made ready: its expressions compiled, its cells empty.
+
+use super::accumulate::{Cell, Measured, Rows};
+use super::fold::type_of;
+use super::labels::{Groups, Slots};
+use super::scalar::{CellKey, output_type};
+use super::state::{Cells, Outcome};
+use super::{Pass, Report, Source};
+use crate::ExecError;
+use crate::rows::{Column, Frame, Program, Type};
+use arrow_array::StringArray;
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use kepi_model::core::{Aggregate, Base, Measure, Row, RowNode};
+use kepi_model::value::{Kind, Unit};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Rows of a batch that lie in one period.
+pub(crate) type Segment = (Range<usize>, Option<i64>);
+
+/// A pass that is being computed.
+pub(crate) struct Plan {
+    pub(crate) program: Program,
+    aggregates: Vec<Planned>,
+    sets: Vec<Set>,
+    /// The different conditions of aggregates; none: all rows.
+    masks: Vec<Option<usize>>,
+    pub(crate) report: Report,
+}
+
+/// An aggregate, compiled.
+struct Planned {
+    mask: usize,
+    args: Vec<usize>,
+    set: usize,
+    measured: Measured,
+    outcome: Outcome,
+    /// The entity that it counts.
+    counted: Option<usize>,
+}
+
+/// Aggregates with the same labels share cells.
+struct Set {
+    labels: Vec<usize>,
+    groups: Groups,
+    slots: Slots,
+    /// Rows by cell, per mask of the plan; empty where no aggregate of the set has it.
+    counts: Vec<Vec<i64>>,
+    masks: Vec<usize>,
+}
+
+impl Plan {
+    /// Compiles a pass.
+    pub(crate) fn new(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
+        let mut program = match &pass.base {
+            Base::Stream(stream) => Program::of_stream(stream, source, &pass.zone, pass.now)?,
+            Base::Entity(entity) => {
+                Program::new(crate::rows::Base::Entity(Arc::from(entity.as_str())), source, &pass.zone, pass.now)?
+            }
+        };
+        let mut plan = Vec::new();
+        let mut sets: Vec<Set> = Vec::new();
+        let mut masks = Vec::new();
+        for aggregate in &pass.aggregates {
+            if aggregate.events.base != pass.base || aggregate.labels.len() != pass.labels.len() {
+                return Err(ExecError::Plan(format!("`{}` is in the wrong pass", aggregate.text)));
+            }
+            let mask = program.rows_of(&aggregate.events, aggregate.filter.as_ref())?;
+            let labels = aggregate.labels.iter().map(|l| program.row(l)).collect::<Result<Vec<_>, _>>()?;
+            let args = match &aggregate.measure {
+                Measure::Plugin { args, .. } => {
+                    let nodes = args.iter().map(|a| program.row(a)).collect::<Result<Vec<_>, _>>()?;
+                    nodes.into_iter().map(|n| program.as_text(n)).collect::<Result<Vec<_>, _>>()?
+                }
+                measure => program.argument(measure)?.into_iter().collect(),
+            };
+            let mask = position(&mut masks, mask);
+            let set = match sets.iter().position(|s| s.labels == labels) {
+                Some(set) => set,
+                None => {
+                    let typed = labels.iter().map(|&l| with_keys(&program, l)).collect::<Result<Vec<_>, _>>()?;
+                    let (groups, slots) = (Groups::new(typed), Slots::default());
+                    sets.push(Set { labels, groups, slots, counts: Vec::new(), masks: Vec::new() });
+                    sets.len() - 1
+                }
+            };
+            position(&mut sets[set].masks, mask);
+            plan.push(planned(&program, source, aggregate, mask, args, set)?);
+        }
+        for set in &mut sets {
+            set.counts = vec![Vec::new(); masks.len()];
+        }
+        let report = Report { without_entity: vec![0; plan.len()], ..Report::default() };
+        Ok(Plan { program, aggregates: plan, sets, masks, report })
+    }
+
+    /// The schema of the cells.
+    pub(crate) fn schema(&self, pass: &Pass) -> Result<SchemaRef, ExecError> {
+        let mut fields = Vec::new();
+        if pass.per.is_some() {
+            let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+            fields.push(Field::new("period", time, false));
+        }
+        for (i, label) in pass.labels.iter().enumerate() {
+            let mut ty = Type::Missing;
+            for set in &self.sets {
+                let next = self.program.ty(set.labels[i]);
+                if ty != Type::Missing && *next != Type::Missing && ty != *next {
+                    let (a, b, name) = (ty.words(), next.words(), &label.name);
+                    return Err(ExecError::Plan(format!("the label `{name}` is {a} here and {b} there")));
+                }
+                if *next != Type::Missing {
+                    ty = next.clone();
+                }
+            }
+            fields.push(Field::new(format!("label_{i}"), output_type(&ty, &label.unit), true));
+        }
+        for (i, (planned, aggregate)) in self.aggregates.iter().zip(&pass.aggregates).enumerate() {
+            let ty = match (&aggregate.measure, planned.args.first()) {
+                (Measure::Count | Measure::Unique(_), _) => DataType::Int64,
+                (Measure::Plugin { .. }, _) => plugin_type(&aggregate.unit),
+                (measure, Some(&arg)) => output_type(&type_of(measure, self.program.ty(arg))?, &aggregate.unit),
+                (_, None) => return Err(ExecError::Plan("a measure has no argument".into())),
+            };
+            fields.push(Field::new(format!("value_{i}"), ty, true));
+            fields.push(Field::new(format!("rows_{i}"), DataType::Int64, false));
+        }
+        Ok(Arc::new(Schema::new(fields)))
+    }
+
+    /// Whether parts of the rows can be computed apart and merged; `aligned`: no cell is in two parts.
+    pub(crate) fn can_be_split(&self, pass: &Pass, aligned: bool) -> bool {
+        let merges = |a: &Aggregate| match a.measure {
+            Measure::Plugin { .. } => false,
+            Measure::Unique(_) => aligned,
+            _ => true,
+        };
+        !self.program.sequential && pass.aggregates.iter().all(merges)
+    }
+
+    /// Adds the rows of a batch that the program has been run on. `exists`: the rows that are there at all.
+    pub(crate) fn accumulate(
+        &mut self,
+        frame: &Frame,
+        segments: &[Segment],
+        exists: Option<&BooleanBuffer>,
+    ) -> Result<(), ExecError> {
+        let Plan { program, aggregates, sets, masks, report } = self;
+        let mask = |node: &Option<usize>| -> Result<Option<BooleanBuffer>, ExecError> {
+            let own = node.map(|n| program.value(n).mask()).transpose()?;
+            Ok(match (own, exists) {
+                (Some(own), Some(exists)) => Some(&own & exists),
+                (own, exists) => own.or_else(|| exists.cloned()),
+            })
+        };
+        let masks = masks.iter().map(mask).collect::<Result<Vec<_>, _>>()?;
+        let window = &frame.window;
+        let kept = any(masks.iter());
+        let kept = Rows { range: window, mask: kept.as_ref() };
+        report.rows_kept += kept.count() as u64;
+        if report.first.is_none()
+            && let Some(at) = frame.at.as_ref().filter(|_| frame.ids.is_none())
+        {
+            let first = match kept.mask {
+                None => (!window.is_empty()).then_some(window.start),
+                Some(mask) => mask.slice(window.start, window.len()).set_indices().next().map(|i| i + window.start),
+            };
+            report.first = first.map(|row| at[row]);
+        }
+        for (own, set) in sets.iter_mut().enumerate() {
+            set.place(program, frame, segments, &masks, aggregates, own)?;
+        }
+        for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
+            let Some(lacking) = planned.counted.and_then(|n| program.value(n).known()) else { continue };
+            let lacking = !&lacking;
+            let all = match &masks[planned.mask] {
+                Some(mask) => mask & &lacking,
+                None => lacking,
+            };
+            *without += Rows { range: window, mask: Some(&all) }.count() as u64;
+        }
+        Ok(())
+    }
+
+    /// The cells, to travel.
+    pub(crate) fn finish(self) -> Result<Cells, ExecError> {
+        let Plan { program, aggregates, mut sets, masks, mut report } = self;
+        let mut cells = Cells::default();
+        let mut index: HashMap<CellKey, usize> = HashMap::new();
+        let mut places = Vec::new();
+        for set in &mut sets {
+            let Set { groups, slots, .. } = set;
+            let mut place = |&(period, group): &(Option<i64>, u32)| {
+                let key = CellKey { period, labels: groups.decode(group) };
+                let next = cells.keys.len();
+                *index.entry(key).or_insert_with_key(|key| {
+                    cells.keys.push(key.clone());
+                    next
+                })
+            };
+            places.push(slots.cells().iter().map(&mut place).collect::<Vec<_>>());
+        }
+        let len = cells.keys.len();
+        report.rows_scanned += program.rows_scanned_elsewhere();
+        for (planned, without) in aggregates.into_iter().zip(&mut report.without_entity) {
+            *without += masks[planned.mask].map_or(0, |m| program.without_entity(m));
+            let (set, places) = (&sets[planned.set], &places[planned.set]);
+            let mut rows = vec![0; len];
+            set.counts[planned.mask].iter().zip(places).for_each(|(&n, &place)| rows[place] = n);
+            cells.rows.push(rows);
+            cells.states.push(planned.measured.into_state(set.slots.len())?.scatter(places, len));
+            cells.types.push(planned.outcome);
+        }
+        cells.report = report;
+        Ok(cells)
+    }
+}
+
+impl Set {
+    fn place(
+        &mut self,
+        program: &Program,
+        frame: &Frame,
+        segments: &[Segment],
+        masks: &[Option<BooleanBuffer>],
+        aggregates: &mut [Planned],
+        own: usize,
+    ) -> Result<(), ExecError> {
+        let labels: Vec<&Column> = self.labels.iter().map(|&l| program.value(l)).collect();
+        let groups = self.groups.encode(&labels, frame.window.clone())?;
+        let union = any(self.masks.iter().map(|&m| &masks[m]));
+        let mut slots = vec![0; if groups.is_empty() { 0 } else { frame.len }];
+        for (range, period) in segments {
+            let begins = self.slots.begin(*period);
+            let rows = Rows { range, mask: union.as_ref() };
+            if rows.count() == 0 {
+                continue;
+            }
+            let cell = match groups.is_empty() {
+                true => Cell::One(self.slots.slot(0)),
+                false => {
+                    rows.each(|row| slots[row] = self.slots.slot(groups[row]));
+                    Cell::Each(&slots)
+                }
+            };
+            let cells = self.slots.len();
+            for &mask in &self.masks {
+                let counts = &mut self.counts[mask];
+                counts.resize(cells, 0);
+                let rows = Rows { range, mask: masks[mask].as_ref() };
+                match cell {
+                    Cell::One(slot) => counts[slot as usize] += rows.count() as i64,
+                    Cell::Each(slots) => rows.each(|row| counts[slots[row] as usize] += 1),
+                }
+            }
+            for planned in aggregates.iter_mut().filter(|p| p.set == own) {
+                if begins {
+                    planned.measured.begin_period();
+                }
+                let args: Vec<&Column> = planned.args.iter().map(|&a| program.value(a)).collect();
+                let rows = Rows { range, mask: masks[planned.mask].as_ref() };
+                planned.measured.update(rows, cell, cells, &args)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows that any of several conditions takes; none: all.
+fn any<'a>(masks: impl Iterator<Item = &'a Option<BooleanBuffer>>) -> Option<BooleanBuffer> {
+    let mut all: Option<BooleanBuffer> = None;
+    for mask in masks {
+        let mask = mask.as_ref()?;
+        all = Some(match all {
+            None => mask.clone(),
+            Some(all) => &all | mask,
+        });
+    }
+    all
+}
+
+fn position<T: PartialEq>(values: &mut Vec<T>, value: T) -> usize {
+    match values.iter().position(|v| *v == value) {
+        Some(known) => known,
+        None => {
+            values.push(value);
+            values.len() - 1
+        }
+    }
+}
+
+fn with_keys(program: &Program, node: usize) -> Result<(Type, Option<Arc<StringArray>>), ExecError> {
+    let ty = program.ty(node).clone();
+    let keys = match &ty {
+        Type::Id(entity) => Some(program.keys(entity)?),
+        _ => None,
+    };
+    Ok((ty, keys))
+}
+
+fn planned(
+    program: &Program,
+    source: &Source,
+    aggregate: &Aggregate,
+    mask: usize,
+    args: Vec<usize>,
+    set: usize,
+) -> Result<Planned, ExecError> {
+    let (ty, keys) = match args.first() {
+        Some(&arg) => with_keys(program, arg)?,
+        None => (Type::Missing, None),
+    };
+    let mut counted = None;
+    let mut ids = None;
+    if let (Measure::Unique(of), Type::Id(entity)) = (&aggregate.measure, &ty) {
+        counted = args.first().copied();
+        // Where the labels follow from the entity, it is in one cell per period.
+        if aggregate.labels.iter().all(|label| follows_from(label, of)) {
+            ids = Some(program.ids(entity));
+        }
+    }
+    let plugin = match &aggregate.measure {
+        Measure::Plugin { name, args } => match source.functions.aggregates.get(name) {
+            Some(function) => Some((function.start()?, args.iter().map(|a| a.unit.clone()).collect())),
+            None => None,
+        },
+        _ => None,
+    };
+    let outcome = Outcome::of(&ty);
+    let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin)?;
+    Ok(Planned { mask, args, set, measured, outcome, counted })
+}
+
+/// Whether a row's value is the same in all rows in which `id` is.
+fn follows_from(row: &Row, id: &Row) -> bool {
+    if row == id {
+        return true;
+    }
+    match &row.node {
+        RowNode::Const(_) => true,
+        RowNode::Attribute { of, history: false, .. } | RowNode::Key { of, .. } => follows_from(of, id),
+        RowNode::Call { args, .. } => args.iter().all(|a| follows_from(a, id)),
+        RowNode::Case { whens, otherwise } => {
+            let all = |(c, v): &(Row, Row)| follows_from(c, id) && follows_from(v, id);
+            whens.iter().all(all) && otherwise.as_ref().is_none_or(|o| follows_from(o, id))
+        }
+        RowNode::At
+        | RowNode::Field(_)
+        | RowNode::Role(_)
+        | RowNode::Attribute { history: true, .. }
+        | RowNode::History(_)
+        | RowNode::Plugin { .. } => false,
+    }
+}
+
+fn plugin_type(unit: &Unit) -> DataType {
+    match (Type::of_unit(unit), &unit.kind) {
+        (Type::Decimal(_), Kind::Count) => DataType::Int64,
+        (Type::Decimal(_), _) => DataType::Float64,
+        (other, _) => crate::rows::arrow_type(&other),
+    }
+}

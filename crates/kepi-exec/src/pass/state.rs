@@ -1,0 +1,332 @@
+//! Cells that travel: what a part of a pass found, to be merged with other parts and shown.
+
+use super::exact::{FloatSum, Spread};
+use super::fold::{interpolate, scale};
+use super::percentile::neighbours;
+use super::scalar::{CellKey, Scalar, array};
+use super::{Pass, Report, Source};
+use crate::ExecError;
+use crate::rows::{Type, to_float};
+use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{DataType, SchemaRef};
+use kepi_model::core::Measure;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The values of an aggregate, by cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// The rows are all there is to know.
+    Count,
+    /// Digits, floats (empty where there are none), and how many values were known.
+    Sum {
+        digits: Vec<i128>,
+        floats: Vec<FloatSum>,
+        known: Vec<i64>,
+    },
+    /// Of several parts the least, the first or the last; else the greatest.
+    Best {
+        least: bool,
+        first: bool,
+        last: bool,
+        best: Vec<Scalar>,
+    },
+    /// Parts that share a cell are never made for it.
+    Unique(Vec<i64>),
+    List(Vec<Vec<i64>>),
+    Spread(Vec<Spread>),
+    Plugin(Vec<Vec<u8>>),
+}
+
+/// The cells of a pass or of a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cells {
+    pub(crate) keys: Vec<CellKey>,
+    /// Per aggregate: how many rows each cell has.
+    pub(crate) rows: Vec<Vec<i64>>,
+    /// Per aggregate, with the type of its argument.
+    pub(crate) states: Vec<State>,
+    pub(crate) types: Vec<Outcome>,
+    pub(crate) report: Report,
+}
+
+/// What is needed to show a state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// Of decimals with so many digits behind the point.
+    Decimal(u8),
+    Float,
+    Time,
+    Date,
+    Other,
+}
+
+impl Outcome {
+    /// Of an argument's type.
+    pub(crate) fn of(ty: &Type) -> Outcome {
+        match ty {
+            Type::Decimal(scale) => Outcome::Decimal(*scale),
+            Type::Float => Outcome::Float,
+            Type::Time => Outcome::Time,
+            Type::Date => Outcome::Date,
+            _ => Outcome::Other,
+        }
+    }
+
+    fn ty(&self) -> Type {
+        match self {
+            Outcome::Decimal(scale) => Type::Decimal(*scale),
+            Outcome::Float => Type::Float,
+            Outcome::Time => Type::Time,
+            Outcome::Date => Type::Date,
+            Outcome::Other => Type::Missing,
+        }
+    }
+}
+
+/// Moves values to new places in a longer array.
+fn scatter<T: Clone + Default>(values: Vec<T>, places: &[usize], len: usize) -> Vec<T> {
+    let mut moved = vec![T::default(); len];
+    for (value, &place) in values.into_iter().zip(places) {
+        moved[place] = value;
+    }
+    moved
+}
+
+impl Default for Scalar {
+    fn default() -> Self {
+        Scalar::Missing
+    }
+}
+
+impl State {
+    pub(crate) fn scatter(self, places: &[usize], len: usize) -> State {
+        match self {
+            State::Count => State::Count,
+            State::Sum { digits, floats, known } => State::Sum {
+                digits: scatter(digits, places, len),
+                floats: if floats.is_empty() { floats } else { scatter(floats, places, len) },
+                known: scatter(known, places, len),
+            },
+            State::Best { least, first, last, best } => {
+                State::Best { least, first, last, best: scatter(best, places, len) }
+            }
+            State::Unique(counts) => State::Unique(scatter(counts, places, len)),
+            State::List(lists) => State::List(scatter(lists, places, len)),
+            State::Spread(spreads) => State::Spread(scatter(spreads, places, len)),
+            State::Plugin(states) => State::Plugin(scatter(states, places, len)),
+        }
+    }
+
+    /// Adds the values of a later part; both have the same cells.
+    fn merge(&mut self, other: State) -> Result<(), ExecError> {
+        match (self, other) {
+            (State::Count, State::Count) => {}
+            (State::Sum { digits, floats, known }, State::Sum { digits: d, floats: f, known: k }) => {
+                for (sum, more) in digits.iter_mut().zip(d) {
+                    *sum = sum.checked_add(more).ok_or_else(|| ExecError::Overflow("a sum".into()))?;
+                }
+                if !f.is_empty() {
+                    floats.resize(f.len(), FloatSum::default());
+                    floats.iter_mut().zip(&f).for_each(|(sum, more)| sum.merge(more));
+                }
+                known.iter_mut().zip(k).for_each(|(sum, more)| *sum += more);
+            }
+            (State::Best { least, first, last, best }, State::Best { best: b, .. }) => {
+                for (old, new) in best.iter_mut().zip(b) {
+                    let better = match (&*old, &new) {
+                        (_, Scalar::Missing) => false,
+                        (Scalar::Missing, _) => true,
+                        (old, new) => !*first && (*last || if *least { new < old } else { new > old }),
+                    };
+                    if better {
+                        *old = new;
+                    }
+                }
+            }
+            (State::Unique(counts), State::Unique(c)) => {
+                for (count, more) in counts.iter_mut().zip(c) {
+                    if *count > 0 && more > 0 {
+                        return Err(ExecError::Plan("two parts of a pass counted distinct values of one cell".into()));
+                    }
+                    *count += more;
+                }
+            }
+            (State::List(lists), State::List(l)) => lists.iter_mut().zip(l).for_each(|(list, more)| list.extend(more)),
+            (State::Spread(spreads), State::Spread(s)) => {
+                spreads.iter_mut().zip(&s).for_each(|(spread, more)| spread.merge(more));
+            }
+            (State::Plugin(_), State::Plugin(_)) => {
+                return Err(ExecError::Plan("two parts of a pass ran a plugin's function".into()));
+            }
+            _ => return Err(ExecError::Plan("two parts of a pass computed different things".into())),
+        }
+        Ok(())
+    }
+}
+
+impl Cells {
+    /// The cells as bytes.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, ExecError> {
+        postcard::to_allocvec(self).map_err(|e| ExecError::Failed(format!("a state cannot be written: {e}")))
+    }
+
+    /// The cells of bytes.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Cells, ExecError> {
+        postcard::from_bytes(bytes).map_err(|e| ExecError::Failed(format!("a state cannot be read: {e}")))
+    }
+
+    /// What the pass has to say beside its numbers.
+    pub(crate) fn into_report(self) -> Report {
+        self.report
+    }
+
+    /// Adds the cells of a part whose rows come after those of this one.
+    pub(crate) fn merge(&mut self, other: Cells) -> Result<(), ExecError> {
+        self.report.merge(&other.report);
+        if self.states.is_empty() {
+            (self.keys, self.rows, self.states, self.types) = (other.keys, other.rows, other.states, other.types);
+            return Ok(());
+        }
+        let mut index: HashMap<CellKey, usize> = self.keys.iter().cloned().enumerate().map(|(i, k)| (k, i)).collect();
+        let mut place = |key: CellKey| {
+            let next = self.keys.len();
+            *index.entry(key).or_insert_with_key(|key| {
+                self.keys.push(key.clone());
+                next
+            })
+        };
+        let theirs: Vec<usize> = other.keys.into_iter().map(&mut place).collect();
+        let len = self.keys.len();
+        let own: Vec<usize> = (0..len).collect();
+        for (rows, more) in self.rows.iter_mut().zip(other.rows) {
+            rows.resize(len, 0);
+            more.into_iter().zip(&theirs).for_each(|(n, &place)| rows[place] += n);
+        }
+        for (state, more) in self.states.iter_mut().zip(other.states) {
+            let mut all = std::mem::replace(state, State::Count).scatter(&own, len);
+            all.merge(more.scatter(&theirs, len))?;
+            *state = all;
+        }
+        Ok(())
+    }
+
+    /// The cells as rows, in order.
+    pub(crate) fn emit(&self, pass: &Pass, source: &Source, schema: SchemaRef) -> Result<RecordBatch, ExecError> {
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        order.sort_unstable_by(|&a, &b| self.keys[a].cmp(&self.keys[b]));
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+        if pass.per.is_some() {
+            let periods: TimestampMicrosecondArray = order.iter().map(|&i| self.keys[i].period).collect();
+            columns.push(Arc::new(periods.with_timezone("UTC")));
+        }
+        for label in 0..pass.labels.len() {
+            let ty = schema.field(columns.len()).data_type();
+            columns.push(array(order.iter().map(|&i| &self.keys[i].labels[label]), ty)?);
+        }
+        let found = self.states.iter().zip(&self.rows).zip(&self.types).zip(&pass.aggregates);
+        let mut shown = 0;
+        for (((state, rows), outcome), aggregate) in found {
+            let ty = schema.field(columns.len()).data_type();
+            columns.push(value(state, rows, outcome, &aggregate.measure, &order, ty, source)?);
+            columns.push(Arc::new(order.iter().map(|&i| Some(rows[i])).collect::<Int64Array>()));
+            shown += 1;
+        }
+        if shown < pass.aggregates.len() {
+            // No part had anything to say.
+            while columns.len() < schema.fields().len() {
+                columns.push(arrow_array::new_empty_array(schema.field(columns.len()).data_type()));
+            }
+        }
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(order.len()));
+        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    }
+}
+
+/// The column of an aggregate's values, in order.
+fn value(
+    state: &State,
+    rows: &[i64],
+    outcome: &Outcome,
+    measure: &Measure,
+    order: &[usize],
+    ty: &DataType,
+    source: &Source,
+) -> Result<ArrayRef, ExecError> {
+    let floats = |of: &dyn Fn(usize) -> Option<f64>| -> ArrayRef {
+        Arc::new(order.iter().map(|&i| of(i).filter(|v| v.is_finite())).collect::<Float64Array>())
+    };
+    Ok(match state {
+        State::Count => Arc::new(order.iter().map(|&i| Some(rows[i])).collect::<Int64Array>()),
+        State::Unique(counts) => Arc::new(order.iter().map(|&i| Some(counts[i])).collect::<Int64Array>()),
+        State::Sum { digits, floats: parts, known } => {
+            let decimals = scale(&outcome.ty()).unwrap_or(0);
+            let float = |i: usize| {
+                let exact = to_float(digits[i], decimals);
+                match parts.get(i) {
+                    Some(sum) => sum.value() + exact,
+                    None => exact,
+                }
+            };
+            match (measure, ty) {
+                (Measure::Avg(_), _) => floats(&|i| {
+                    let count = known[i] as f64;
+                    let mean = match (outcome, parts.is_empty()) {
+                        // One rounding less than dividing twice.
+                        (Outcome::Decimal(scale), true) => digits[i] as f64 / (count * crate::rows::power_f64(*scale)),
+                        _ => float(i) / count,
+                    };
+                    (known[i] > 0).then_some(mean)
+                }),
+                (_, DataType::Float64) => floats(&|i| Some(float(i))),
+                _ if !parts.is_empty() => return Err(ExecError::Overflow("a sum".into())),
+                (_, DataType::Int64) => {
+                    let narrow = |&i: &usize| i64::try_from(digits[i]).map_err(|_| ExecError::Overflow("a sum".into()));
+                    Arc::new(Int64Array::from(order.iter().map(narrow).collect::<Result<Vec<_>, _>>()?))
+                }
+                _ => {
+                    let sums: Decimal128Array = order.iter().map(|&i| Some(digits[i])).collect();
+                    if order.iter().any(|&i| digits[i].unsigned_abs() >= 10_u128.pow(38)) {
+                        return Err(ExecError::Overflow("a sum".into()));
+                    }
+                    Arc::new(sums.with_precision_and_scale(38, decimals as i8)?)
+                }
+            }
+        }
+        State::Best { best, .. } => array(order.iter().map(|&i| &best[i]), ty)?,
+        State::List(lists) => {
+            let (percent, observed) = match measure {
+                Measure::Percentile { percent, observed, .. } => (*percent, *observed),
+                _ => (50.0, false),
+            };
+            let of = |&i: &usize| {
+                let found = neighbours(&mut lists[i].clone(), percent);
+                let value = found
+                    .map(|(low, high, way)| interpolate(low, high, if observed { 0.0 } else { way }, &outcome.ty()));
+                value.map_or(Scalar::Missing, Scalar::Number)
+            };
+            let values: Vec<Scalar> = order.iter().map(of).collect();
+            array(values.iter(), ty)?
+        }
+        State::Spread(spreads) => floats(&|i| spreads[i].deviation(scale(&outcome.ty()))),
+        State::Plugin(states) => {
+            let Measure::Plugin { name, .. } = measure else {
+                return Err(ExecError::Plan("a plugin's states belong to another function".into()));
+            };
+            let function = source.functions.aggregates.get(name);
+            let function = function.ok_or_else(|| ExecError::Plan(format!("no plugin gives `{name}`")))?;
+            let mut accumulator = function.start()?;
+            let groups: Vec<u32> = (0..order.len() as u32).collect();
+            let ordered: Vec<Vec<u8>> = order.iter().map(|&i| states[i].clone()).collect();
+            accumulator.merge(&groups, order.len(), &ordered)?;
+            let answer = accumulator.finish()?;
+            if answer.len() != order.len() || answer.data_type() != ty {
+                let plugin = name.split('.').next().unwrap_or(name).to_string();
+                let message = format!("it gave {} values of {} for {}", answer.len(), answer.data_type(), order.len());
+                return Err(kepi_extension::FunctionError::Failed { plugin, function: name.clone(), message }.into());
+            }
+            answer
+        }
+    })
+}

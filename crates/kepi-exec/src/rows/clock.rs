@@ -1,0 +1,210 @@
+//! The calendar for columns of times: what the zone says is asked once per day, not once per row.
+
+use kepi_model::calendar::{Grain, TimeUnit, Zone, date_of, day_number, truncate_date};
+use kepi_model::value::CalendarSpan;
+
+/// Microseconds of a day without a change of clocks.
+pub(crate) const DAY: i64 = 86_400_000_000;
+
+/// A time zone with tables by day.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    zone: Zone,
+    offsets: Days,
+    starts: Days,
+}
+
+/// A number per day, filled when it is first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Days {
+    values: Vec<i64>,
+}
+
+/// The days with a place in the tables: 1898 to 2117. Others are computed each time.
+const FIRST: i64 = -26_000;
+const COUNT: usize = 80_000;
+const EMPTY: i64 = i64::MIN;
+/// In place of an offset: it changes during the day.
+const CHANGES: i64 = i64::MIN + 1;
+
+impl Days {
+    /// The number of a day.
+    #[inline]
+    pub(crate) fn get(&mut self, day: i64, make: impl FnOnce() -> i64) -> i64 {
+        let Some(place) = day.checked_sub(FIRST).and_then(|p| usize::try_from(p).ok()).filter(|&p| p < COUNT) else {
+            return make();
+        };
+        if self.values.is_empty() {
+            self.values = vec![EMPTY; COUNT];
+        }
+        let found = self.values[place];
+        if found != EMPTY {
+            return found;
+        }
+        let made = make();
+        self.values[place] = made;
+        made
+    }
+}
+
+impl Clock {
+    /// The clock of a zone.
+    pub(crate) fn new(zone: Zone) -> Clock {
+        Clock { zone, offsets: Days::default(), starts: Days::default() }
+    }
+
+    /// The zone itself.
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// By how much local time is ahead of UTC during all of a day of UTC; none: it changes.
+    #[inline]
+    fn offset(&mut self, utc_day: i64) -> Option<i64> {
+        let zone = &self.zone;
+        let found = self.offsets.get(utc_day, || {
+            let start = utc_day.saturating_mul(DAY);
+            let (first, last) = (offset_at(zone, start), offset_at(zone, start.saturating_add(DAY - 1)));
+            if first == last { first } else { CHANGES }
+        });
+        (found != CHANGES).then_some(found)
+    }
+
+    /// The local day of an instant, and the microseconds on its clock.
+    #[inline]
+    pub(crate) fn local(&mut self, micros: i64) -> (i64, i64) {
+        let local = match self.offset(micros.div_euclid(DAY)) {
+            Some(offset) => micros.saturating_add(offset),
+            None => local_micros(&self.zone, micros),
+        };
+        (local.div_euclid(DAY), local.rem_euclid(DAY))
+    }
+
+    /// The instant of a local day and the microseconds on its clock.
+    #[inline]
+    pub(crate) fn instant(&mut self, day: i64, of_day: i64) -> i64 {
+        // No zone is a day away from UTC, so an offset that holds for three days holds for the middle one.
+        let around = (self.offset(day - 1), self.offset(day), self.offset(day + 1));
+        if let (Some(a), Some(b), Some(c)) = around
+            && a == b
+            && b == c
+        {
+            return day.saturating_mul(DAY).saturating_add(of_day - b);
+        }
+        let second = of_day / 1_000_000;
+        let (hour, minute) = ((second / 3600) as i8, (second / 60 % 60) as i8);
+        let nanos = (of_day % 1_000_000 * 1000) as i32;
+        self.zone.instant(date_of(clamp_day(day)).at(hour, minute, (second % 60) as i8, nanos))
+    }
+
+    /// The first instant of a local day.
+    #[inline]
+    pub(crate) fn start_of_day(&mut self, day: i64) -> i64 {
+        let zone = &self.zone;
+        self.starts.get(day, || zone.start_of_day(date_of(clamp_day(day))))
+    }
+
+    /// The first instant of the period that an instant lies in. `table` holds the first days of this grain's periods.
+    #[inline]
+    pub(crate) fn truncate(&mut self, grain: &Grain, table: &mut Days, micros: i64) -> i64 {
+        let unit = match grain.unit {
+            TimeUnit::Second => return micros.div_euclid(1_000_000) * 1_000_000,
+            TimeUnit::Minute => 60_000_000,
+            TimeUnit::Hour => 3_600_000_000,
+            _ => {
+                let (day, _) = self.local(micros);
+                let first = truncate_day(grain, table, day);
+                return self.start_of_day(first);
+            }
+        };
+        let (_, of_day) = self.local(micros);
+        micros.div_euclid(1_000_000) * 1_000_000 - of_day % unit / 1_000_000 * 1_000_000
+    }
+
+    /// A calendar span later. `table` holds the days that this span's months and days lead to.
+    #[inline]
+    pub(crate) fn add(&mut self, span: CalendarSpan, table: &mut Days, micros: i64) -> i64 {
+        if span.months == 0 && span.days == 0 {
+            return micros.saturating_add(span.micros);
+        }
+        let (day, of_day) = self.local(micros);
+        let zone = &self.zone;
+        let target = table.get(day, || add_days(day, span).unwrap_or(CHANGES));
+        if target == CHANGES {
+            // Beyond the calendar: the zone says where that ends.
+            return zone.add(micros, span);
+        }
+        self.instant(target, of_day).saturating_add(span.micros)
+    }
+}
+
+/// The first day of the period that a day lies in.
+pub(crate) fn truncate_day(grain: &Grain, table: &mut Days, day: i64) -> i64 {
+    table.get(day, || i64::from(day_number(truncate_date(grain, date_of(clamp_day(day))))))
+}
+
+/// A number that grows by one with every period of a grain of a day or more.
+pub(crate) fn period_number(grain: &Grain, first_day: i64) -> i64 {
+    let date = date_of(clamp_day(first_day));
+    let months = i64::from(date.year()) * 12 + i64::from(date.month());
+    match grain.unit {
+        TimeUnit::Week => first_day.div_euclid(7),
+        TimeUnit::Month => months,
+        TimeUnit::Quarter => months.div_euclid(3),
+        TimeUnit::Year => months.div_euclid(12),
+        _ => first_day,
+    }
+}
+
+/// Months and days later, months clamped to the month's last day; none beyond the calendar.
+pub(crate) fn add_days(day: i64, span: CalendarSpan) -> Option<i64> {
+    let date = date_of(i32::try_from(day).ok()?);
+    if i64::from(day_number(date)) != day {
+        return None;
+    }
+    let moved = jiff::Span::new().try_months(span.months).and_then(|s| s.try_days(span.days)).ok()?;
+    let moved = date.checked_add(moved).ok()?;
+    Some(i64::from(day_number(moved)))
+}
+
+/// A day as the calendar takes it.
+pub(crate) fn clamp_day(day: i64) -> i32 {
+    day.clamp(-4_000_000, 3_000_000) as i32
+}
+
+fn local_micros(zone: &Zone, micros: i64) -> i64 {
+    let local = zone.local(micros);
+    let time = local.time();
+    let seconds = i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+    i64::from(day_number(local.date())) * DAY + seconds * 1_000_000 + i64::from(time.subsec_nanosecond()) / 1000
+}
+
+fn offset_at(zone: &Zone, micros: i64) -> i64 {
+    local_micros(zone, micros) - micros
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn tables_say_what_the_zone_says() {
+        let zones = ["UTC", "Europe/Amsterdam", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe"];
+        let units = [TimeUnit::Minute, TimeUnit::Hour, TimeUnit::Day, TimeUnit::Week, TimeUnit::Month];
+        proptest!(|(
+            name in proptest::sample::select(&zones), micros in -2_500_000_000_000_000_i64..4_500_000_000_000_000,
+            unit in proptest::sample::select(&units), months in -30..30_i32, days in -40..40_i32, hours in -30..30_i64,
+        )| {
+            let zone = Zone::named(name).unwrap();
+            let mut clock = Clock::new(zone.clone());
+            let grain = Grain::ordinary(unit);
+            prop_assert_eq!(clock.truncate(&grain, &mut Days::default(), micros), zone.truncate(&grain, micros));
+            let span = CalendarSpan { months, days, micros: hours * 3_600_000_000 };
+            prop_assert_eq!(clock.add(span, &mut Days::default(), micros), zone.add(micros, span));
+            prop_assert_eq!(clock.local(micros).0, i64::from(zone.day_number(micros)));
+        });
+    }
+}

@@ -1,0 +1,24 @@
+//! Row expressions: from core nodes to columns, a batch at a time.
+
+mod choose;
+mod clock;
+mod column;
+mod compare;
+mod compile;
+mod evaluate;
+mod numbers;
+mod payload;
+mod program;
+mod table;
+mod text;
+mod times;
+
+pub(crate) use clock::{Clock, Days};
+pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};
+pub(crate) use numbers::to_float;
+pub(crate) use payload::{Payload, from_float, to_float as float_of};
+pub(crate) use program::{Base, Frame, Program, plugin_array, take};
+pub use table::evaluate_table;
+
+/// How many rows are computed together: a few columns of them fit a processor's cache.
+pub(crate) const BATCH: usize = 65_536;

@@ -1,0 +1,366 @@
+//! A program: row expressions as nodes in the order in which they are computed, each once per batch.
+
+use super::choose::Unions;
+use super::clock::Clock;
+use super::column::{Column, Type, Values};
+use super::text::{Cached, Map, Recoded, Test};
+use super::times::Tables;
+use crate::pass::{Elsewhere, Lookback};
+use crate::{ExecError, Source};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use kepi_extension::{AT, ColumnKind, ScalarFunction, StreamInfo};
+use kepi_model::calendar::Zone;
+use kepi_model::core::Op;
+use kepi_model::value::{Kind, Unit, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the rows are.
+#[derive(Clone, Debug)]
+pub(crate) enum Base {
+    /// Events of a stream; without information: nothing was ever loaded.
+    Stream(String, Option<StreamInfo>),
+    /// Entities of a kind.
+    Entity(Arc<str>),
+    /// Rows of a table: names and types of its columns.
+    Table(Vec<(String, Type)>),
+}
+
+/// A column that is read, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub(crate) name: String,
+    kind: Option<ColumnKind>,
+    dictionary: Option<Arc<StringArray>>,
+}
+
+/// Row expressions of one base, compiled. Nodes come after those that they need; equal ones are one.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) base: Base,
+    pub(crate) source: Source,
+    pub(crate) zone: String,
+    pub(crate) now: i64,
+    pub(crate) clock: Clock,
+    pub(crate) inputs: Vec<Input>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) types: Vec<Type>,
+    pub(super) known: HashMap<String, usize>,
+    /// Whether a node keeps something of earlier rows, so that all rows from the first on must be seen.
+    pub(crate) needs_past: bool,
+    /// Whether a node follows time from the start, so that the rows cannot be split.
+    pub(crate) sequential: bool,
+    /// Whether a node asks for the period of the cell.
+    pub(crate) needs_period: bool,
+    pub(super) values: Vec<Column>,
+}
+
+/// A step of a program. Numbers are those of nodes.
+#[derive(Debug)]
+pub(super) enum Node {
+    Const {
+        value: Value,
+        column: Option<Column>,
+    },
+    At,
+    /// The entity of a row of entities.
+    Entity,
+    Input(usize),
+    Missing,
+    /// A value by id.
+    Gather {
+        of: usize,
+        values: Arc<Column>,
+    },
+    /// A value by id as it was at the row's moment.
+    AsOf {
+        of: usize,
+        history: Box<AsOf>,
+    },
+    Keys {
+        of: usize,
+        keys: Arc<StringArray>,
+    },
+    Test {
+        of: usize,
+        test: Test,
+        cache: Cached<Vec<bool>>,
+    },
+    Map {
+        of: usize,
+        map: Map,
+        cache: Cached<Recoded>,
+    },
+    Length {
+        of: usize,
+        cache: Cached<Vec<i64>>,
+    },
+    /// An operation without anything to keep; `digits`: of `round`.
+    Call {
+        op: Op,
+        args: Vec<usize>,
+        digits: Option<i64>,
+    },
+    Times {
+        op: Op,
+        args: Vec<usize>,
+        tables: Tables,
+    },
+    Case {
+        whens: Vec<(usize, usize)>,
+        otherwise: Option<usize>,
+        unions: Unions,
+    },
+    Otherwise {
+        args: Vec<usize>,
+        unions: Unions,
+    },
+    Extreme {
+        args: Vec<usize>,
+        greatest: bool,
+        unions: Unions,
+    },
+    Plugin {
+        function: Arc<dyn ScalarFunction>,
+        args: Vec<(usize, Unit)>,
+    },
+    Both(usize, usize),
+    First {
+        mask: Option<usize>,
+        per: usize,
+        seen: Vec<bool>,
+        without: u64,
+    },
+    History(Box<Lookback>),
+    Elsewhere(Box<Elsewhere>),
+}
+
+/// The past of an attribute.
+#[derive(Debug)]
+pub(super) struct AsOf {
+    pub(super) ids: Vec<u32>,
+    pub(super) times: Vec<i64>,
+    pub(super) values: Column,
+    pub(super) next: usize,
+    /// By id: the place of the value that holds, plus one.
+    pub(super) current: Vec<u32>,
+}
+
+/// A batch of rows on its way through a program.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// How many rows.
+    pub(crate) len: usize,
+    /// Their moments; none: undated.
+    pub(crate) at: Option<arrow_buffer::ScalarBuffer<i64>>,
+    /// By how much the last instant that a row sees lies before its moment: 0 for events; for an entity, whose moment is
+    /// the end of a half-open cell, 1.
+    pub(crate) back: i64,
+    /// The columns of [`Program::inputs`].
+    pub(crate) columns: Vec<Column>,
+    /// The ids of entities.
+    pub(crate) ids: Option<Column>,
+    /// The first instant of each row's cell, where [`Program::needs_period`].
+    pub(crate) cell_starts: Option<Vec<i64>>,
+    /// The rows that are in the window.
+    pub(crate) window: std::ops::Range<usize>,
+}
+
+impl Program {
+    /// An empty program over a base.
+    pub(crate) fn new(base: Base, source: &Source, zone: &str, now: i64) -> Result<Program, ExecError> {
+        let found = Zone::named(zone).ok_or_else(|| ExecError::Plan(format!("there is no time zone `{zone}`")))?;
+        Ok(Program {
+            base,
+            source: source.clone(),
+            zone: zone.to_string(),
+            now,
+            clock: Clock::new(found),
+            inputs: Vec::new(),
+            nodes: Vec::new(),
+            types: Vec::new(),
+            known: HashMap::new(),
+            needs_past: false,
+            sequential: false,
+            needs_period: false,
+            values: Vec::new(),
+        })
+    }
+
+    /// A program over the rows of a stream.
+    pub(crate) fn of_stream(stream: &str, source: &Source, zone: &str, now: i64) -> Result<Program, ExecError> {
+        Program::new(Base::Stream(stream.to_string(), source.scan.stream(stream)), source, zone, now)
+    }
+
+    /// The type of a node.
+    pub(crate) fn ty(&self, node: usize) -> &Type {
+        &self.types[node]
+    }
+
+    /// What a node gave for the batch.
+    pub(crate) fn value(&self, node: usize) -> &Column {
+        &self.values[node]
+    }
+
+    /// How many rows of the window a `first` node, anywhere before `node`, could not take for want of the entity.
+    pub(crate) fn without_entity(&self, node: usize) -> u64 {
+        match &self.nodes[node] {
+            Node::First { mask, without, .. } => without + mask.map_or(0, |m| self.without_entity(m)),
+            Node::Both(a, b) => self.without_entity(*a) + self.without_entity(*b),
+            _ => 0,
+        }
+    }
+
+    /// The histories that read other streams.
+    pub(crate) fn elsewheres(&self) -> impl Iterator<Item = &Elsewhere> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Elsewhere(elsewhere) => Some(&**elsewhere),
+            _ => None,
+        })
+    }
+
+    /// Whether rows have a moment.
+    pub(crate) fn is_dated(&self) -> bool {
+        match &self.base {
+            Base::Stream(_, info) => info.as_ref().is_none_or(|i| i.dated),
+            Base::Entity(_) => true,
+            Base::Table(_) => false,
+        }
+    }
+
+    /// The columns to be scanned, without [`AT`].
+    pub(crate) fn scanned(&self) -> Vec<String> {
+        self.inputs.iter().map(|i| i.name.clone()).collect()
+    }
+
+    /// Reads a scanned batch.
+    pub(crate) fn frame(&self, batch: &RecordBatch) -> Result<Frame, ExecError> {
+        let dated = self.is_dated();
+        let at = match dated {
+            true => {
+                let array = batch.column_by_name(AT).or_else(|| batch.columns().first());
+                let array = array.ok_or_else(|| ExecError::Plan(format!("a scan gave no {AT}")))?;
+                match Column::of_scan(array, &ColumnKind::Time, None)?.values {
+                    Values::Time(times) => Some(times),
+                    other => return Err(ExecError::Plan(format!("{AT} is {}", other.words()))),
+                }
+            }
+            false => None,
+        };
+        let arrays = batch.columns().iter().skip(usize::from(dated));
+        if batch.num_columns() != self.inputs.len() + usize::from(dated) {
+            return Err(ExecError::Plan("a scan gave other columns than it was asked for".into()));
+        }
+        let mut columns = Vec::with_capacity(self.inputs.len());
+        for (array, input) in arrays.zip(&self.inputs) {
+            columns.push(match &input.kind {
+                Some(kind) => Column::of_scan(array, kind, input.dictionary.as_ref())?,
+                None => Column::of_array(array)?,
+            });
+        }
+        let len = batch.num_rows();
+        Ok(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, window: 0..len })
+    }
+
+    /// The number of the input of this name.
+    pub(super) fn input(&mut self, name: &str, kind: Option<ColumnKind>) -> Result<usize, ExecError> {
+        if let Some(known) = self.inputs.iter().position(|i| i.name == name) {
+            return Ok(known);
+        }
+        let dictionary = match (&kind, &self.base) {
+            (Some(ColumnKind::Code), Base::Stream(stream, _)) => Some(self.source.scan.dictionary(stream, name)?),
+            _ => None,
+        };
+        self.inputs.push(Input { name: name.to_string(), kind, dictionary });
+        Ok(self.inputs.len() - 1)
+    }
+
+    /// Adds a node, or finds the one that is like it.
+    pub(super) fn add(&mut self, key: String, ty: Type, node: impl FnOnce() -> Node) -> usize {
+        if let Some(&known) = self.known.get(&key) {
+            return known;
+        }
+        let place = self.nodes.len();
+        self.nodes.push(node());
+        self.types.push(ty);
+        self.known.insert(key, place);
+        place
+    }
+
+    /// The keys of an entity.
+    pub(crate) fn keys(&self, entity: &str) -> Result<Arc<StringArray>, ExecError> {
+        match self.source.scan.entity(entity) {
+            Some(_) => Ok(self.source.scan.keys(entity)?),
+            None => Ok(Arc::new(StringArray::from_iter_values::<&str, _>([]))),
+        }
+    }
+
+    /// How many ids an entity has.
+    pub(crate) fn ids(&self, entity: &str) -> usize {
+        self.source.scan.entity(entity).map_or(0, |e| e.count as usize)
+    }
+}
+
+/// The values of some rows; a row beyond the column is missing.
+pub(crate) fn take(column: &Column, rows: &[u32], valid: Option<&NullBuffer>) -> Column {
+    fn pick<T: Copy + Default>(values: &[T], rows: &[u32]) -> Vec<T> {
+        rows.iter().map(|&row| values.get(row as usize).copied().unwrap_or_default()).collect()
+    }
+    let len = column.len();
+    let values = match &column.values {
+        Values::Decimal(v, s) => Values::Decimal(pick(v, rows).into(), *s),
+        Values::Wide(v, s) => Values::Wide(pick(v, rows).into(), *s),
+        Values::Float(v) => Values::Float(pick(v, rows).into()),
+        Values::Codes(v, d) => Values::Codes(pick(v, rows).into(), Arc::clone(d)),
+        Values::Text(_) => {
+            let known = |i: usize| valid.is_none_or(|v| v.is_valid(i)) && (rows[i] as usize) < len;
+            let text = |i: usize| if known(i) { column.text(rows[i] as usize) } else { None };
+            Values::Text((0..rows.len()).map(text).collect())
+        }
+        Values::Bool(v) => Values::Bool(BooleanBuffer::collect_bool(rows.len(), |i| {
+            (rows[i] as usize) < len && v.value(rows[i] as usize)
+        })),
+        Values::Time(v) => Values::Time(pick(v, rows).into()),
+        Values::Date(v) => Values::Date(pick(v, rows).into()),
+        Values::Id(v, e) => Values::Id(pick(v, rows).into(), Arc::clone(e)),
+        Values::Missing(_) => return Column::missing(rows.len()),
+    };
+    let within = rows.iter().all(|&row| (row as usize) < len);
+    let own = match (&column.valid, within) {
+        (None, true) => None,
+        (own, _) => Some(NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), |i| {
+            let row = rows[i] as usize;
+            row < len && own.as_ref().is_none_or(|v| v.is_valid(row))
+        }))),
+    };
+    Column::new(values, NullBuffer::union(own.as_ref(), valid))
+}
+
+/// A column as a plugin takes it: counts as `Int64`, other numbers as `Float64`.
+pub(crate) fn plugin_array(column: &Column, unit: &Unit, keys: Option<&StringArray>) -> Result<ArrayRef, ExecError> {
+    use arrow_array::{Array, Float64Array, new_null_array};
+    if let Values::Missing(len) = column.values {
+        let ty = match unit.kind {
+            Kind::Count => arrow_schema::DataType::Int64,
+            _ => match Type::of_unit(unit) {
+                Type::Decimal(_) => arrow_schema::DataType::Float64,
+                other => super::column::arrow_type(&other),
+            },
+        };
+        return Ok(new_null_array(&ty, len));
+    }
+    let array: ArrayRef = match (&unit.kind, &column.values) {
+        (Kind::Count, Values::Decimal(v, 0)) => Arc::new(Int64Array::new(v.clone(), column.valid.clone())),
+        (Kind::Count, Values::Decimal(..) | Values::Wide(..) | Values::Float(_)) => {
+            let whole = column.floats()?.iter().map(|&x| x.round() as i64).collect();
+            Arc::new(Int64Array::new(whole, column.valid.clone()))
+        }
+        (_, Values::Decimal(..) | Values::Wide(..) | Values::Float(_)) => {
+            Arc::new(Float64Array::new(column.floats()?, column.valid.clone()))
+        }
+        _ => column.to_array(keys)?,
+    };
+    debug_assert_eq!(array.len(), column.len());
+    Ok(array)
+}
