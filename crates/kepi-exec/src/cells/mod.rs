@@ -16,6 +16,12 @@ pub(crate) mod other;
 mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A test stops at what it did not expect.
+mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A test stops at what it did not expect.
+mod tests;
 mod whole;
 
 pub(crate) use align::zone;
