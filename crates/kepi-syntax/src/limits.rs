@@ -35,6 +35,9 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Option<Diagnostic> {
             .help("name parts of it in definitions of their own, or use a list: `x in [\"a\", \"b\"]`"),
         );
     }
+    if let Some(token) = long_chain(text, tokens) {
+        return Some(too_high(Span::new(token.start, token.end)));
+    }
     let (_, deepest) = depth(text, tokens);
     deepest.map(|token| too_deep(Span::new(token.start, token.end)))
 }
@@ -57,6 +60,40 @@ pub(crate) fn too_high(place: Span) -> Diagnostic {
     let message = format!("this expression chains more than {HEIGHT_MAX} operators");
     Diagnostic::error(Code::TooLarge, place, message)
         .help("use a list, `x in [\"a\", \"b\"]`, or name parts of it in definitions of their own")
+}
+
+/// Returns the first operator that makes a chain too long: found here, it costs no parse.
+fn long_chain<'t>(text: &str, tokens: &'t [Token]) -> Option<&'t Token> {
+    const LEVELS: [&[&str]; 5] = [&["or"], &["and"], &["otherwise"], &["+", "-"], &["*", "/"]];
+    // One entry per open bracket: the length of the current chain of each level, loosest first.
+    let mut open = vec![[0_usize; LEVELS.len()]];
+    for token in tokens {
+        let word = token.of(text);
+        match word {
+            "(" | "[" | "{" => open.push([0; LEVELS.len()]),
+            ")" | "]" | "}" if open.len() > 1 => {
+                open.pop();
+            }
+            word => {
+                let Some(chains) = open.last_mut() else { continue };
+                let separates = matches!(word, "," | ":" | "=" | "when" | "then" | "else") || token.first;
+                let level = LEVELS.iter().position(|level| level.contains(&word));
+                if separates && level.is_none() {
+                    *chains = [0; LEVELS.len()];
+                }
+                let Some(level) = level else { continue };
+                if token.kind == Kind::Comment {
+                    continue;
+                }
+                chains[level] += 1;
+                chains.iter_mut().skip(level + 1).for_each(|tighter| *tighter = 0);
+                if chains[level] > HEIGHT_MAX {
+                    return Some(token);
+                }
+            }
+        }
+    }
+    None
 }
 
 fn counts(token: &Token, text: &str) -> bool {

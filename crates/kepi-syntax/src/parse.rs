@@ -1,6 +1,6 @@
 //! Text to tree. Parsing never fails as a whole: each statement that is wrong gives a message, the others a tree.
 
-use crate::ast::{File, Query};
+use crate::ast::{File, Query, StatementKind};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::grammar::{Grammar, Pairs, Rule};
 use crate::lower::Lower;
@@ -63,12 +63,35 @@ pub fn parse_query(text: &str) -> (Option<Query>, Vec<Diagnostic>) {
         let problem = Diagnostic::error(Code::Syntax, Span::new(0, text.len().min(1)), "there is no query here");
         return (None, vec![problem.help("such as `show sum(revenue) by region per month`")]);
     };
-    match checked(text, chunk) {
-        Ok(tokens) => run(text, chunk, &tokens, &comments, Rule::one, |lower, mut pairs| {
-            lower.query(pairs.next()?.into_inner().next()?)
-        }),
-        Err(problem) => (None, vec![*problem]),
+    let tokens = match checked(text, chunk) {
+        Ok(tokens) => tokens,
+        Err(problem) => return (None, vec![*problem]),
+    };
+    let (query, problems) = run(text, chunk, &tokens, &comments, Rule::one, |lower, mut pairs| {
+        lower.query(pairs.next()?.into_inner().next()?)
+    });
+    match query {
+        None => (None, no_single_query(text).map_or(problems, |problem| vec![problem])),
+        query => (query, problems),
     }
+}
+
+/// Says what a text is that is right as a file, yet is not one query.
+fn no_single_query(text: &str) -> Option<Diagnostic> {
+    let (file, problems) = parse_file(text);
+    let is_query = |kind: &StatementKind| matches!(kind, StatementKind::Query(_));
+    let (first, second) = (file.statements.first()?, file.statements.get(1));
+    if !problems.is_empty() {
+        return None;
+    }
+    let (place, what, help) = match second {
+        _ if !is_query(&first.kind) => {
+            (first.span, "this is a definition, not a query", "definitions stand in the files of the model")
+        }
+        Some(second) => (second.span, "here a second statement begins", "ask one query at a time"),
+        None => return None,
+    };
+    Some(Diagnostic::error(Code::Syntax, place, what).help(help))
 }
 
 /// Whether the text can be run as it is, or is wrong for good; `false` when further lines may complete it.

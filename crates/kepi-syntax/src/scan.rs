@@ -1,5 +1,6 @@
 //! A small lexer beside the grammar: it finds comments, brackets and the ends of statements before pest runs.
 
+use crate::limits::STATEMENT_BYTES_MAX;
 use crate::words::{begins_word, continues_word};
 
 /// What a token is, as far as splitting and messages need it.
@@ -74,8 +75,10 @@ impl<'t> Lexer<'t> {
 
     /// Goes on while the characters belong to a word.
     fn skip_word(&mut self) {
+        let start = self.at;
         while let Some(c) = self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
-            if !continues_word(c) {
+            // A longer word breaks the limits anyway, whatever it is.
+            if !continues_word(c) || self.at - start > STATEMENT_BYTES_MAX {
                 return;
             }
             self.at += c.len_utf8();
@@ -84,9 +87,11 @@ impl<'t> Lexer<'t> {
 
     /// Goes on to the closing mark on the same line; says whether there is one.
     fn skip_quoted(&mut self, quote: u8, escapes: bool) -> bool {
+        let start = self.at;
         self.at += 1;
         loop {
             match self.byte(0) {
+                _ if self.at - start > STATEMENT_BYTES_MAX => return false,
                 b'\n' => return false,
                 0 if self.at >= self.text.len() => return false,
                 b'\\' if escapes && self.at + 1 < self.text.len() && self.byte(1) != b'\n' => self.at += 2,
@@ -120,8 +125,8 @@ impl Iterator for Lexer<'_> {
         let c = self.text.get(start..)?.chars().next()?;
         let kind = match c {
             '#' => {
-                let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-                self.at += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+                let rest = self.text.get(start..).unwrap_or_default();
+                self.at += rest.find('\n').unwrap_or(rest.len());
                 Kind::Comment
             }
             '"' if self.skip_quoted(b'"', true) => Kind::Text,

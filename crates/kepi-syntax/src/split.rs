@@ -49,18 +49,22 @@ impl<'t> Chunks<'t> {
             return false;
         }
         if word == "show" {
-            return !in_braces;
+            // `show = 1` and `show: 1` are an attribute and an argument of that name.
+            let named = self.ahead()[0].is_some_and(|next| matches!(next.of(self.text), "=" | ":"));
+            return !in_braces && !named;
         }
         if !DEFINITIONS.contains(&word) {
             return false;
         }
         let [one, two] = self.ahead();
         let Some(one) = one else { return false };
-        let named = matches!(one.kind, Kind::Word | Kind::Ticked);
+        // `target otherwise on` is an expression, a name that is no operator never follows one.
+        let first = one.of(self.text);
+        let named = one.kind == Kind::Ticked || one.kind == Kind::Word && !is_reserved(first) && first != "matches";
         let two = two.map(|token| token.of(self.text)).unwrap_or_default();
         match word {
-            "module" => named && two.is_empty(),
-            "use" => named && (two.is_empty() || two == "." || two == "as") || one.of(self.text) == "plugin",
+            "module" => named && (two.is_empty() || two == "."),
+            "use" => named && (two.is_empty() || two == "." || two == "as") || first == "plugin",
             "set" | "measure" => named && two == "=",
             "calendar" => named && (two == "=" || two == "from"),
             "entity" => named && matches!(two, "key" | "from" | "{"),
@@ -100,6 +104,7 @@ impl<'t> Chunks<'t> {
                 "to" => next == "date",
                 "asc" | "desc" => true,
                 "each" => one.is_some_and(|token| token.kind == Kind::Word),
+                "from" | "matches" | "reach" if next == "(" => true,
                 _ => !matches!(next, "" | "(" | "=" | "<" | ">" | "!=" | "<=" | ">=" | ","),
             };
         }
@@ -113,25 +118,34 @@ impl<'t> Chunks<'t> {
         }
     }
 
+    /// The word of the definition that begins with this token; empty for a query, even if it begins with such a word.
+    fn definition(&self, head: &Token) -> &'static str {
+        let named = self.ahead()[0].is_some_and(|next| match next.kind {
+            Kind::Word => !is_reserved(next.of(self.text)),
+            kind => matches!(kind, Kind::Ticked | Kind::Text),
+        });
+        let word = DEFINITIONS.iter().find(|word| named && **word == head.of(self.text));
+        word.copied().unwrap_or_default()
+    }
+
     /// Skips by lines to the next one that begins like a statement; the lexer goes on there.
     fn skip_far(&mut self, from: usize) {
-        let bytes = self.text.as_bytes();
         let mut at = from;
-        while let Some(end) = bytes.get(at..).and_then(|rest| rest.iter().position(|b| *b == b'\n')) {
+        while let Some(end) = self.text.get(at..).and_then(|rest| rest.find('\n')) {
             at += end + 1;
-            let line = &bytes[at..];
-            let word = line.iter().take(12).take_while(|b| b.is_ascii_lowercase()).count();
+            let line = self.text.as_bytes().get(at..).unwrap_or_default();
+            // Most lines of a hostile text are sorted out by their first byte.
+            if line.first().is_none_or(|byte| !byte.is_ascii_lowercase()) {
+                continue;
+            }
+            let word = line.iter().take(12).take_while(|byte| byte.is_ascii_lowercase()).count();
             let begins = std::str::from_utf8(&line[..word]).is_ok_and(|w| w == "show" || DEFINITIONS.contains(&w));
             if begins && line.get(word) == Some(&b' ') {
-                break;
-            }
-            if line.is_empty() {
-                break;
+                self.lexer = Lexer::new(self.text, at);
+                return;
             }
         }
-        let rest = bytes.get(at..).unwrap_or_default();
-        let behind = if rest.is_empty() || at == from || bytes[at - 1] != b'\n' { bytes.len() } else { at };
-        self.lexer = Lexer::new(self.text, behind);
+        self.lexer = Lexer::new(self.text, self.text.len());
     }
 }
 
@@ -154,7 +168,9 @@ impl Iterator for Chunks<'_> {
             self.abandoned -= 1;
             head = self.token()?;
         }
-        let definition = DEFINITIONS.iter().find(|word| **word == head.of(self.text)).copied().unwrap_or_default();
+        let definition = self.definition(&head);
+        // A definition goes on over lines until its body has begun.
+        let mut bodiless = !matches!(definition, "" | "module" | "use");
         let mut chunk = Chunk { start: head.start, end: head.end };
         let mut last = head;
         let mut braces = usize::from(head.of(self.text) == "{");
@@ -162,15 +178,26 @@ impl Iterator for Chunks<'_> {
         while let Some(token) = self.token() {
             let word = token.of(self.text);
             if token.first {
-                let open = last.start == head.start && !definition.is_empty() || is_open(&last, self.text);
-                let begins = self.surely_begins(&token, braces > 0)
-                    || braces + others == 0 && !open && self.may_begin(&token, definition);
+                let open = bodiless || is_open(&last, self.text);
+                let outside = braces + others == 0;
+                // A stray end, or a definition with a mistake in its head, costs the statement before it nothing.
+                let stray = word == "}" && braces == 0 && self.abandoned == 0;
+                let heads = outside && !is_open(&last, self.text) && !self.definition(&token).is_empty();
+                let begins = stray
+                    || heads
+                    || self.surely_begins(&token, braces > 0)
+                    || outside && !open && self.may_begin(&token, definition);
                 if begins {
                     self.abandoned += braces;
                     self.waiting = Some(token);
                     return Some(chunk);
                 }
             }
+            bodiless &= match definition {
+                "target" => word != "reach",
+                "calendar" => word != "=" && word != "from",
+                _ => word != "=" && word != "{",
+            };
             match word {
                 "{" => braces += 1,
                 "(" | "[" => others += 1,

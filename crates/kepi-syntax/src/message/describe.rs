@@ -9,6 +9,45 @@ const DEFINITION: &str = "a definition such as `metric` or `event`";
 const UNIT: &str = "a unit such as `months`";
 const WINDOW: &str = "a window such as `last 12 months`";
 
+/// Returns in plain words what could stand at a place, each said once, the general before the particular.
+pub(super) fn expected(rules: &[Rule]) -> Vec<&'static str> {
+    let has = |words: &str| rules.iter().any(|rule| describe(*rule) == words);
+    let ends = rules.contains(&Rule::EOI);
+    let mut expected = Vec::new();
+    for rule in rules {
+        let words = describe(*rule);
+        let is_particular = match rule {
+            // What must not stand there is no help.
+            Rule::reserved | Rule::follower | Rule::beside => true,
+            // Behind the end of a statement anything may begin.
+            Rule::query | Rule::k_target => ends,
+            _ if words == DEFINITION => ends,
+            Rule::k_in | Rule::k_not | Rule::field_of => has(OPERATOR),
+            Rule::by
+            | Rule::per
+            | Rule::k_by
+            | Rule::k_per
+            | Rule::k_where
+            | Rule::filter
+            | Rule::k_at
+            | Rule::moment
+            | Rule::k_from
+            | Rule::k_during
+            | Rule::k_until
+            | Rule::during
+            | Rule::window
+            | Rule::k_last
+            | Rule::k_this
+            | Rule::k_since => has(CLAUSE),
+            _ => false,
+        };
+        if !is_particular && !expected.contains(&words) {
+            expected.push(words);
+        }
+    }
+    expected
+}
+
 /// Says a rule's name in plain words. Exhaustive on purpose: a new rule does not compile until someone has found
 /// words for it. Rules that a reader need not tell apart share their words and are said once.
 pub(super) fn describe(rule: Rule) -> &'static str {

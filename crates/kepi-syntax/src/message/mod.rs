@@ -50,13 +50,7 @@ pub(crate) fn explain(text: &str, chunk: Chunk, tokens: &[Token], error: &Error<
 
 /// Says what was expected and what stands there instead.
 fn generic(scene: &scene::Scene<'_>, positives: &[Rule]) -> Diagnostic {
-    let mut expected: Vec<&str> = Vec::new();
-    for rule in positives {
-        let words = describe::describe(*rule);
-        if !expected.contains(&words) {
-            expected.push(words);
-        }
-    }
+    let expected = describe::expected(positives);
     let found = match scene.found() {
         "" => "the end".to_owned(),
         word if word.chars().count() <= 40 => format!("`{word}`"),

@@ -112,11 +112,6 @@ impl<'t> Scene<'t> {
         Some((isize::try_from(index).ok()? - isize::try_from(self.index).ok()?, word))
     }
 
-    /// The call or block around the unexpected token: the word before its open bracket.
-    pub(super) fn around(&self) -> &'t str {
-        self.open_bracket().map_or("", |(offset, _)| self.at(offset - 1))
-    }
-
     /// What the statement is, in words.
     pub(super) fn kind(&self) -> &'static str {
         match self.first() {

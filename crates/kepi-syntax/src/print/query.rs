@@ -4,7 +4,7 @@ use super::expression::{expr, length};
 use super::layout::Doc;
 use super::name;
 use crate::ast::{Against, Bound, Fill, Item, Query, Window};
-use crate::words::FOLLOWERS;
+use crate::words::{FOLLOWERS, continues_word};
 
 /// Lays out a query that begins with `show`.
 pub(super) fn query(query: &Query) -> Doc {
@@ -15,8 +15,11 @@ pub(super) fn query(query: &Query) -> Doc {
 pub(super) fn query_behind_word(query: &Query) -> Doc {
     let bare = laid_out(query, "");
     let text = bare.flat();
-    let first = text.split([' ', ',']).next().unwrap_or_default();
-    if FOLLOWERS.contains(&first) { laid_out(query, "show ") } else { bare }
+    let end = text.find(|c| !continues_word(c)).unwrap_or(text.len());
+    let (first, behind) = text.split_at(end);
+    // `last(score)` is a call, whatever follows; the order's words are never more than that.
+    let is_call = behind.starts_with('(') && !matches!(first, "asc" | "desc");
+    if FOLLOWERS.contains(&first) && !is_call { laid_out(query, "show ") } else { bare }
 }
 
 fn laid_out(query: &Query, show: &str) -> Doc {

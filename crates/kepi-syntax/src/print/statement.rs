@@ -336,7 +336,9 @@ fn block(head: &str, items: Vec<Item>, gap: &str, origin: Option<Origin<'_>>) ->
         }
     };
     let has_docs = items.iter().any(|item| item.doc.is_some() || item.text.contains('\n'));
-    if was_short && !has_docs {
+    // Two mappings on one line would be hard to read, and a number could take the next one's name as its unit.
+    let is_crowded = head.starts_with("source ") && items.len() > 1;
+    if was_short && !has_docs && !is_crowded {
         let inside: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
         let inside = if inside.is_empty() { String::new() } else { format!("{} ", inside.join(gap)) };
         let flat = format!("{head} {{ {inside}}}");
