@@ -9,6 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(
     name = "kepi",
+    bin_name = "kepi",
     version,
     max_term_width = 100,
     subcommand_required = false,
@@ -18,10 +19,10 @@ use std::path::PathBuf;
 )]
 pub(crate) struct Arguments {
     /// The project's folder [default: the nearest parent with a kepi.toml]
-    #[arg(long, global = true, value_name = "DIR", env = "KEPI_PROJECT")]
+    #[arg(long, global = true, value_name = "DIR", env = "KEPI_PROJECT", hide_env_values = true)]
     pub(crate) project: Option<PathBuf>,
-    /// When to use colours; NO_COLOR is respected
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to use colours: auto, always or never; NO_COLOR is respected
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub(crate) color: Colour,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

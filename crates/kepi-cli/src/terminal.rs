@@ -6,15 +6,12 @@ use kepi_view::Look;
 use nu_ansi_term::{Color, Style};
 use std::io::{self, IsTerminal, Write};
 
-/// When to use colours.
+/// When to use colours: on a terminal unless NO_COLOR is set, always, never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SETTINGS: &str = include_str!("demo/model/project.toml");
 const MAIN: &str = include_str!("demo/model/main.kepi");
 /// In the store's own folder: it is made of the data again, so it belongs into no version control.
-const IGNORE: &str = "*\n";
+pub(crate) const IGNORE: &str = "*\n";
 
 /// Makes a project in a folder, with the model of a template where one is named; gives the files written.
 ///

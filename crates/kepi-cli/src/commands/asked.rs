@@ -7,8 +7,18 @@ use kepi_engine::{Engine, Limits, Request};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-/// Reads the text.
+/// Reads the text; one with nothing in it is a usage mistake.
 pub(crate) fn text(asked: &Asked) -> Result<String, Failure> {
+    let text = whole_text(asked)?;
+    if text.trim().is_empty() { Err(no_query()) } else { Ok(text) }
+}
+
+fn no_query() -> Failure {
+    Failure::usage("there is no query")
+        .with_help("`kepi query 'show …'`, `kepi query -f FILE`, or `kepi repl` to ask at a prompt")
+}
+
+fn whole_text(asked: &Asked) -> Result<String, Failure> {
     if let Some(file) = &asked.file {
         if file == Path::new("-") {
             return standard_input();
@@ -19,8 +29,7 @@ pub(crate) fn text(asked: &Asked) -> Result<String, Failure> {
     match asked.query.as_deref() {
         Some("-") => standard_input(),
         Some(text) => Ok(text.to_string()),
-        None if std::io::stdin().is_terminal() => Err(Failure::usage("there is no query")
-            .with_help("`kepi query 'show …'`, `kepi query -f FILE`, or `kepi repl` to ask at a prompt")),
+        None if std::io::stdin().is_terminal() => Err(no_query()),
         None => standard_input(),
     }
 }

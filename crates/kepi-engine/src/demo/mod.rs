@@ -9,7 +9,7 @@ mod table;
 
 use crate::Engine;
 use crate::api::{DemoReport, EngineError, LoadRequest, Progress};
-use crate::project_files::write_new;
+use crate::project_files::{IGNORE, write_new};
 use std::path::{Path, PathBuf};
 use table::Table;
 
@@ -67,6 +67,7 @@ pub(crate) fn run(folder: &Path, progress: &dyn Fn(Progress)) -> Result<DemoRepo
     // The mark comes first: a run that was broken off is then known as ours.
     let texts = [
         ("kepi.toml", SETTINGS),
+        (".kepi/.gitignore", IGNORE),
         ("model/company.kepi", COMPANY),
         ("model/sources.kepi", SOURCES),
         ("model/metrics.kepi", METRICS),

@@ -1,0 +1,167 @@
+//! The command from outside: what it says, where, and with which exit code. Nothing here needs data.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn kepi_with(folder: &Path, arguments: &[&str], input: &str) -> Said {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kepi"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("KEPI_PROJECT")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone before all is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn kepi(folder: &Path, arguments: &[&str]) -> Said {
+    kepi_with(folder, arguments, "")
+}
+
+/// A folder that has no project above it.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn commands_that_are_not_there_are_refused_in_words() {
+    let folder = folder();
+    for command in ["test", "lineage", "diff", "target", "report", "plugin", "store", "man"] {
+        let said = kepi(folder.path(), &[command, "--any", "thing"]);
+        assert_eq!(said.code, 2, "{command}");
+        assert_eq!(said.err, format!("error: `kepi {command}` is not there yet\n"));
+        assert_eq!(said.out, "");
+    }
+}
+
+#[test]
+fn formats_that_are_not_there_are_refused_before_anything_runs() {
+    let folder = folder();
+    for arguments in [["query", "x", "--format", "parquet"], ["query", "x", "--output", "a.parquet"]] {
+        let said = kepi(folder.path(), &arguments);
+        assert_eq!(said.code, 2);
+        assert!(said.err.starts_with("error: the format parquet is not there yet"), "{}", said.err);
+    }
+    assert_eq!(kepi(folder.path(), &["query", "x", "--output", "a.doc"]).code, 2);
+}
+
+#[test]
+fn without_a_project_it_says_how_to_make_one() {
+    let folder = folder();
+    for arguments in [&["query", "show x"][..], &["load", "a.csv"], &["check"], &["list"], &["repl"], &["explain", "x"]]
+    {
+        let said = kepi(folder.path(), arguments);
+        assert_eq!(said.code, 2, "{arguments:?}");
+        assert!(said.err.contains("there is no project here") && said.err.contains("kepi init"), "{}", said.err);
+    }
+    let named = kepi(folder.path(), &["--project", "nowhere", "list"]);
+    assert_eq!((named.code, named.err.lines().next()), (2, Some("error: there is no kepi.toml in nowhere")));
+}
+
+#[test]
+fn usage_mistakes_are_two() {
+    let folder = folder();
+    for arguments in [
+        &["load"][..],
+        &["query", "a", "--timeout", "soon"],
+        &["query", "a", "--threads", "0"],
+        &["load", "a.csv", "--of", "customer"],
+        &["load", "a.csv", "--source", "s", "--as", "orders"],
+        &["query", "a", "-f", "b"],
+        &["fly"],
+        &["query"],
+    ] {
+        let said = kepi(folder.path(), arguments);
+        assert_eq!(said.code, 2, "{arguments:?}: {}", said.err);
+        assert_eq!(said.out, "");
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_matter_of_files() {
+    let folder = folder();
+    let said = kepi(folder.path(), &["query", "-f", "nothing.kepi"]);
+    assert_eq!(said.code, 4);
+    assert!(said.err.starts_with("error: nothing.kepi cannot be read"), "{}", said.err);
+}
+
+#[test]
+fn help_and_completions_are_data() {
+    let folder = folder();
+    let alone = kepi(folder.path(), &[]);
+    assert_eq!(alone.code, 0);
+    assert!(alone.out.contains("Usage: kepi") && alone.err.is_empty());
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let said = kepi(folder.path(), &["completions", shell]);
+        assert!(said.code == 0 && said.out.contains("explain"), "{shell}");
+    }
+}
+
+#[test]
+fn init_makes_a_project_that_is_found_from_below() {
+    let folder = folder();
+    let said = kepi(folder.path(), &["init", "sales", "--template", "crm"]);
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
+    assert!(said.err.contains("wrote sales/kepi.toml"), "{}", said.err);
+    assert_eq!(kepi(folder.path(), &["init", "sales"]).code, 2);
+    assert_eq!(kepi(&folder.path().join("sales/model"), &["list"]).code, 0);
+}
+
+#[test]
+fn the_demo_leaves_other_folders_alone() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("mine")).unwrap();
+    std::fs::write(folder.path().join("mine/notes.txt"), "keep").unwrap();
+    let said = kepi(folder.path(), &["demo", "mine"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("mine holds something that is not the demo"), "{}", said.err);
+    assert_eq!(std::fs::read_dir(folder.path().join("mine")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_prompt_works_from_a_pipe() {
+    let folder = folder();
+    kepi(folder.path(), &["init", "."]);
+    let said = kepi_with(folder.path(), &["repl"], "help\nformat svg\nformat\nquit\nformat xls\n");
+    // A failure is said, the rest runs, and the exit code is that of the failure; nothing runs after `quit`.
+    assert_eq!(said.code, 2);
+    assert!(said.out.contains("explain QUERY") && said.out.ends_with("table\n"), "{}", said.out);
+    assert!(said.err.contains("svg is not there yet") && !said.err.contains("xls"), "{}", said.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = folder();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kepi"))
+        .args(["completions", "zsh"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn colours_appear_only_where_asked() {
+    let folder = folder();
+    assert!(!kepi(folder.path(), &["list"]).err.contains('\x1b'));
+    assert!(kepi(folder.path(), &["--color", "always", "list"]).err.contains('\x1b'));
+}
