@@ -5,12 +5,12 @@ use crate::cells::plan::{Times, shown_aggregates};
 use crate::cells::zone;
 use crate::run::{Runner, on_own_stack};
 use crate::steps::reports;
-use crate::{ExecError, RunOptions, Source, Step};
+use crate::{ExecError, Pass, Report, RunOptions, Source, Step};
 use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Op, Query, Row, RowNode, Stage};
-use kepi_model::value::{CalendarSpan, Value};
+use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
 
 /// What a query runs.
@@ -40,15 +40,26 @@ pub fn explain(
         let zone = zone(&query.zone)?;
         let mut words = sentences(query, &planned.times, &zone);
         words.extend(notes.into_iter().map(|note| sentence(&note.text)));
-        let scanned: u64 = reports(&planned.plan.root).iter().map(|(_, report)| report.rows_scanned).sum();
-        words.push(format!("{} rows were read.", grouped(scanned)));
+        words.extend(reports(&planned.plan.root).iter().map(|(pass, report)| read(pass, report)));
         let plan = displayable(planned.plan.root.as_ref()).indent(false).to_string();
         Ok(Explanation { words, steps, plan })
     })
 }
 
+/// What a pass found.
+fn read(pass: &Pass, report: &Report) -> String {
+    let (Base::Stream(name) | Base::Entity(name)) = &pass.base;
+    let (read, kept) = (grouped(report.rows_scanned), grouped(report.rows_kept));
+    let left = if report.rows_kept < report.rows_scanned {
+        "; the others lie outside the window, fail a condition, or only tell a history"
+    } else {
+        ""
+    };
+    format!("For {name} {read} rows were read, and {kept} took part{left}.")
+}
+
 /// What a query means, without running it.
-fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
+pub(crate) fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
     let mut words = vec![window(query, times, zone)];
     let shown = shown_aggregates(query);
     for (i, aggregate) in query.aggregates.iter().enumerate() {
@@ -79,8 +90,8 @@ fn window(query: &Query, times: &Times, zone: &Zone) -> String {
         Some(from) => format!("from {}", moment(zone, from)),
         None => "from the first row".to_string(),
     };
-    let words = if query.window.words.is_empty() { String::new() } else { format!("{}: ", query.window.words) };
-    let mut text = format!("It looks at {words}{from} until before {until}, by the clock of {}.", query.zone);
+    let words = if query.window.words.is_empty() { "the time" } else { &query.window.words };
+    let mut text = format!("It looks at {words}, {from} until before {until}, by the clock of {}.", query.zone);
     if span.read_until < span.until {
         let end = moment(zone, span.until);
         text.push_str(&format!(" The window goes on to {end}, but nothing later than now has happened yet."));
@@ -95,22 +106,24 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     };
     for stage in &aggregate.events.stages {
         text.push_str(&match stage {
-            Stage::Where(condition) => format!(", takes those where {}", row(condition)),
+            Stage::Where(condition) => format!(", keeps those where {}", row(condition)),
             Stage::First { per } => format!(", keeps the first of each {}", row(per)),
         });
     }
     if let Some(filter) = &aggregate.filter {
-        text.push_str(&format!(", takes part only where {}", row(filter)));
+        let then = if aggregate.events.stages.is_empty() { "keeps" } else { "of these" };
+        text.push_str(&format!(", {then} those where {}", row(filter)));
     }
     text.push_str(&format!(" and {}", measure(&aggregate.measure)));
-    let dated = matches!(aggregate.events.base, Base::Stream(_));
-    if let Some(grain) = &query.per {
-        let by = if dated { "by the row's own moment" } else { "at the end of each" };
-        text.push_str(&if dated { format!(" per {}, {by}", grain.name()) } else { format!(" {by} {}", grain.name()) });
-    }
     let labels: Vec<String> = aggregate.labels.iter().map(row).collect();
     if !labels.is_empty() {
-        text.push_str(&format!(", by {}", labels.join(" and ")));
+        text.push_str(&format!(" for each {}", labels.join(" and ")));
+    }
+    if let Some(grain) = query.per.as_ref().map(|g| g.name()) {
+        text.push_str(&match aggregate.events.base {
+            Base::Stream(_) => format!(", each in the {grain} in which it happened"),
+            Base::Entity(_) => format!(", as it stands at the end of each {grain}"),
+        });
     }
     text.push('.');
     text
@@ -265,7 +278,10 @@ fn row(of: &Row) -> String {
             };
             format!("{what} of the same {subject} so far")
         }
-        RowNode::Call { op, args } => call(op, &args.iter().map(row).collect::<Vec<_>>()),
+        RowNode::Call { op, args } => {
+            let is_time = args.iter().any(|a| matches!(a.unit.kind, Kind::Time | Kind::Date));
+            call(op, &args.iter().map(|arg| part(op, arg)).collect::<Vec<_>>(), is_time)
+        }
         RowNode::Case { .. } => "a case".to_string(),
         RowNode::Plugin { name, args } => {
             format!("{name}({})", args.iter().map(row).collect::<Vec<_>>().join(", "))
@@ -277,8 +293,21 @@ fn plain(of: &Row) -> String {
     if matches!(of.node, RowNode::At) { "the moment".to_string() } else { row(of) }
 }
 
-fn call(op: &Op, args: &[String]) -> String {
+/// An argument of an operation, in parentheses where it would read wrongly without.
+fn part(outer: &Op, arg: &Row) -> String {
+    let mixes = |inner: &Op| matches!(inner, Op::And | Op::Or | Op::Add | Op::Subtract | Op::Multiply | Op::Divide);
+    match &arg.node {
+        RowNode::Call { op, .. } if mixes(op) && op != outer && *outer != Op::Not => format!("({})", row(arg)),
+        _ => row(arg),
+    }
+}
+
+fn call(op: &Op, args: &[String], is_time: bool) -> String {
     let infix = match op {
+        Op::Less if is_time => "is before",
+        Op::LessEqual if is_time => "is not after",
+        Op::Greater if is_time => "is after",
+        Op::GreaterEqual if is_time => "is not before",
         Op::Add => "+",
         Op::Subtract => "−",
         Op::Multiply => "×",

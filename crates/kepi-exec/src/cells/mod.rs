@@ -17,10 +17,6 @@ mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // A test stops at what it did not expect.
-mod testing;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)] // A test stops at what it did not expect.
 mod tests;
 mod whole;
 

@@ -1,22 +1,23 @@
 //! A leaf for tests that computes cells row by row, and words to make queries and read answers.
 
-use super::cell::{Cell, CellType, row, write};
-use super::number::Number;
-use super::plan::Leaves;
-use super::{ops, zone};
+use crate::cells::cell::{Cell, CellType, row, time_array, time_type, write};
+use crate::cells::number::Number;
+use crate::cells::plan::Leaves;
+use crate::cells::{notes, ops, zone};
 use crate::run::Runner;
 use crate::{Cancel, ExecError, Frame, Pass, RunOptions, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use datafusion_common::Result as DataFusionResult;
 use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::{DataFusionError, Result as DataFusionResult};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion_physical_plan::memory::MemoryStream;
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
 };
+use futures::StreamExt;
 use kepi_extension::{Attribute, Batches, EntityInfo, EventScan, Functions, ScanError, ScanRequest, StreamInfo};
 use kepi_model::calendar::{Grain, TimeUnit, Zone};
 use kepi_model::core::*;
@@ -57,7 +58,7 @@ pub(crate) fn event(stream: &'static str, time: &str, fields: &[(&'static str, &
 pub(crate) struct Naive(pub(crate) Arc<Vec<Event>>);
 
 impl Naive {
-    fn cells(&self, pass: &Pass) -> RecordBatch {
+    pub(crate) fn cells(&self, pass: &Pass) -> RecordBatch {
         let zone = zone(&pass.zone).unwrap();
         let Base::Stream(stream) = &pass.base else { panic!("only streams") };
         let until = pass.until;
@@ -91,8 +92,8 @@ impl Naive {
         let mut fields = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         if pass.per.is_some() {
-            fields.push(Field::new("period", super::cell::time_type(), false));
-            columns.push(super::cell::time_array(cells.keys().map(|(period, _)| *period)));
+            fields.push(Field::new("period", time_type(), false));
+            columns.push(time_array(cells.keys().map(|(period, _)| *period)));
         }
         for i in 0..pass.labels.len() {
             let label: Vec<Cell> = cells.values().map(|(labels, _)| labels[i].clone()).collect();
@@ -152,22 +153,38 @@ fn measured(measure: &Measure, args: &[Cell]) -> Cell {
 
 impl Leaves for Naive {
     fn leaf(&self, pass: Pass) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
-        let batch = self.cells(&pass);
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(batch.schema()),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Final,
-            Boundedness::Bounded,
-        );
-        Ok(Arc::new(Given { batch, properties: Arc::new(properties) }))
+        Ok(leaf(self.cells(&pass), Outcome::Cells))
     }
 }
 
-/// A plan that gives a batch.
+/// A plan that gives a batch, never ends, or fails.
 #[derive(Debug)]
 struct Given {
     batch: RecordBatch,
+    outcome: Outcome,
     properties: Arc<PlanProperties>,
+}
+
+/// How the stream of a leaf ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// With its cells.
+    Cells,
+    /// Never.
+    Never,
+    /// With a damaged file.
+    Damaged(String),
+}
+
+/// A leaf with the schema that the pass has and an outcome.
+pub(crate) fn leaf(batch: RecordBatch, outcome: Outcome) -> Arc<dyn ExecutionPlan> {
+    let properties = PlanProperties::new(
+        EquivalenceProperties::new(batch.schema()),
+        Partitioning::UnknownPartitioning(1),
+        EmissionType::Final,
+        Boundedness::Bounded,
+    );
+    Arc::new(Given { batch, outcome, properties: Arc::new(properties) })
 }
 
 impl DisplayAs for Given {
@@ -209,7 +226,17 @@ impl ExecutionPlan for Given {
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        Ok(Box::pin(MemoryStream::try_new(vec![self.batch.clone()], self.batch.schema(), None)?))
+        let schema = self.batch.schema();
+        let stream = match &self.outcome {
+            Outcome::Cells => futures::stream::iter([Ok(self.batch.clone())]).boxed(),
+            Outcome::Never => futures::stream::pending().boxed(),
+            Outcome::Damaged(file) => {
+                let (file, reason) = (file.clone(), "checksum".to_string());
+                let error = ScanError::Damaged { file, offset: 12, reason };
+                futures::stream::iter([Err(DataFusionError::External(Box::new(error)))]).boxed()
+            }
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 }
 
@@ -267,6 +294,7 @@ impl EventScan for Naive {
 pub(crate) struct Ask {
     pub(crate) query: Query,
     pub(crate) totals: bool,
+    pub(crate) functions: Functions,
 }
 
 /// A query in a zone, without a window, at `now`.
@@ -288,7 +316,7 @@ pub(crate) fn ask(zone: &str, now: &str) -> Ask {
         fill: None,
         compare: Vec::new(),
     };
-    Ask { query, totals: false }
+    Ask { query, totals: false, functions: Functions::default() }
 }
 
 impl Ask {
@@ -364,7 +392,7 @@ impl Ask {
     pub(crate) fn frame(&self, events: &[Event]) -> Result<Frame, ExecError> {
         let naive = Naive(Arc::new(events.to_vec()));
         let source =
-            Source { scan: Arc::new(naive.clone()), functions: Functions::default(), cancel: Cancel::default() };
+            Source { scan: Arc::new(naive.clone()), functions: self.functions.clone(), cancel: Cancel::default() };
         let options = RunOptions { totals: self.totals, ..RunOptions::default() };
         Runner::on(&self.query, source, &options, Box::new(naive))?.frame(&self.query)
     }
@@ -401,7 +429,7 @@ pub(crate) fn lines(batch: &RecordBatch, zone: &str) -> Vec<String> {
         Cell::Number(number) => format!("{}", number.as_f64()),
         Cell::Text(text) => text.to_string(),
         Cell::Bool(value) => value.to_string(),
-        Cell::Time(at) => super::notes::moment(&zone, at),
+        Cell::Time(at) => notes::moment(&zone, at),
         Cell::Date(day) => kepi_model::calendar::date_of(day).to_string(),
     };
     let line = |i| row(batch, i).unwrap().into_iter().map(shown).collect::<Vec<_>>().join(" ");

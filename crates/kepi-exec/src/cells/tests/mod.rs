@@ -1,0 +1,8 @@
+//! Answers, formulas, failures and explanations, on leaves that look at every row.
+#![allow(clippy::unwrap_used)] // A test stops at what it did not expect.
+
+mod answers;
+mod explained;
+mod formulas;
+mod stops;
+mod testing;
