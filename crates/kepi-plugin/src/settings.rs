@@ -54,9 +54,9 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             wall_time_max: Duration::from_secs(10),
-            memory_bytes_max: 64 << 20,
+            memory_bytes_max: 256 << 20,
             batch_rows_max: 16_384,
-            answer_bytes_max: 32 << 20,
+            answer_bytes_max: 128 << 20,
             host_calls_max: 1_000,
             script_operations_max: 10_000_000,
             script_call_depth_max: 32,

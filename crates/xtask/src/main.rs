@@ -47,5 +47,6 @@ fn usage() -> ExitCode {
 
 /// The top of the project, two folders above this crate.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    top.expect("this crate lies in crates/xtask").to_path_buf()
 }

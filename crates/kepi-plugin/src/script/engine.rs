@@ -1,7 +1,7 @@
 //! The interpreter: limits, what it offers to scripts, and what its errors mean.
 
 use super::context::{self, Answer, Ask, Halt};
-use super::json;
+use super::{json, keyset};
 use crate::failure::{Failure, inert};
 use crate::settings::{Limits, bytes_in_words};
 use rhai::module_resolvers::DummyModuleResolver;
@@ -68,6 +68,9 @@ pub(super) fn build(limits: &Limits) -> Engine {
     });
     engine.register_fn("parse_json", |text: ImmutableString| json::parse(&text).or_else(|error| refuse(&error)));
     engine.register_fn("json_records", |text: ImmutableString| json::records(&text).or_else(|error| refuse(&error)));
+    engine.register_fn("keyset_page", |records: Array, fields: Array, cursor: Dynamic, size: i64| {
+        keyset::page(records, &fields, &cursor, size).or_else(|error| refuse(&error))
+    });
     engine.register_fn("to_json", |value: Dynamic| -> Fallible<ImmutableString> {
         json::write(&value).map(Into::into).or_else(|error| refuse(&error))
     });

@@ -4,6 +4,7 @@ mod connector;
 mod context;
 mod engine;
 mod json;
+mod keyset;
 mod scalar;
 mod values;
 

@@ -42,8 +42,9 @@ impl ScriptScalar {
         let mut parts: Vec<ArrayRef> = Vec::new();
         for from in (0..rows).step_by(self.script.settings.limits.batch_rows_max) {
             let until = rows.min(from + self.script.settings.limits.batch_rows_max);
-            let values = self.script.run(&self.name, None, |function| self.batch(&function, from, until, &args))?;
-            parts.push(from_dynamics(&values, &wanted)?);
+            // Converted on the script's thread: what a script makes may be nested too deeply to be dropped on another.
+            let part = |function: Callable<'_>| from_dynamics(&self.batch(&function, from, until, &args)?, &wanted);
+            parts.push(self.script.run(&self.name, None, part)?);
         }
         match parts.as_slice() {
             [] => Ok(new_empty_array(&wanted)),

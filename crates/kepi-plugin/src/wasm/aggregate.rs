@@ -1,4 +1,5 @@
-//! Aggregate functions of components: an accumulator is an instance of its own, with a resource in it.
+//! Aggregate functions of components: an accumulator is an instance of its own, with a resource in it. The instance goes
+//! when the accumulator does, since its memory may have grown with the groups.
 
 use super::Component;
 use super::component::Shape;
@@ -182,15 +183,5 @@ impl Accumulator for WasmAccumulator {
 
     fn finish(&mut self) -> Result<ArrayRef, FunctionError> {
         self.values().map_err(|failure| self.named(failure))
-    }
-}
-
-impl Drop for WasmAccumulator {
-    fn drop(&mut self) {
-        let handle = self.handle;
-        let dropped = self.call(|i, _| handle.resource_drop(&mut i.store).map(Ok));
-        if let (Some(instance), Ok(())) = (self.instance.take(), dropped) {
-            self.function.component.give_back(instance);
-        }
     }
 }

@@ -70,8 +70,12 @@ impl Component {
         idle.map_or_else(|| instantiate(ready.runtime, &ready.instances, self.id(), &self.settings), Ok)
     }
 
-    /// Gives an instance back. One that has trapped is dropped instead: what it holds is not to be relied on.
+    /// Gives an instance back. One that has trapped must be dropped instead: what it holds is not to be relied on. One
+    /// that has taken much memory is dropped here, so that a component that leaks fails late or never.
     pub(super) fn give_back(&self, instance: Instance) {
+        if instance.store.data().memory_bytes() > self.settings.limits.memory_bytes_max / 2 {
+            return;
+        }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
     }
 
@@ -185,7 +189,7 @@ fn compare(declared: &Signature, described: &[contract::Signature]) -> Result<Sh
             return Err(format!("`{}` of `{name}` is optional in only one of them", parameter.name));
         }
         if let Some(kind) = parameter.accepts.iter().find(|kind| !marshal::takes(&own.accepts, kind)) {
-            return Err(format!("`{}` of `{name}` does not take {kind:?}", parameter.name));
+            return Err(format!("`{}` of `{name}` does not take {kind}", parameter.name));
         }
     }
     let returns_same = match (&declared.returns, own.returns) {

@@ -13,7 +13,7 @@ const TABLE_ENTRIES_MAX: usize = 100_000;
 /// The epoch says nothing before this many ticks; the callback then looks at the clock.
 const TICKS: u64 = 1;
 
-/// Whether a component's call or an instance made for it can go on.
+/// A started component.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     pub(super) exports: FunctionsPlugin,
@@ -78,6 +78,11 @@ impl State {
         self.host_calls = 0;
         self.memory_refused = false;
         self.last_error = None;
+    }
+
+    /// How much memory the instance has taken.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// Says in words why an instance ended.
