@@ -101,7 +101,8 @@ impl LeafExec {
         usize::from(self.pass.per.is_some()) + self.pass.labels.len() + 2 * i
     }
 
-    fn of_parts(pass: Pass, source: Source, parts: Option<Vec<Part>>) -> Result<Arc<LeafExec>, ExecError> {
+    /// Makes the plan of a pass whose parts are known; none: it is read in one go.
+    pub(crate) fn of_parts(pass: Pass, source: Source, parts: Option<Vec<Part>>) -> Result<Arc<LeafExec>, ExecError> {
         let pass = Arc::new(pass);
         let input = match parts {
             Some(parts) => {

@@ -159,7 +159,8 @@ impl Spread {
                 exact.value()
             }
         };
-        Some((numerator.max(0.0) / (n * (n - 1.0))).sqrt() / scale.map_or(1.0, power_f64))
+        let unit = scale.map_or(1.0, |s| power_f64(s) * power_f64(s));
+        Some((numerator.max(0.0) / (n * (n - 1.0) * unit)).sqrt())
     }
 }
 

@@ -6,11 +6,17 @@ mod exact;
 mod fold;
 mod labels;
 mod lookback;
+#[cfg(test)]
+mod naive;
 mod percentile;
 mod plan;
 mod scalar;
 mod state;
 mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use state::Cells;
