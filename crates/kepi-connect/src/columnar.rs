@@ -6,6 +6,7 @@ use crate::input::{Input, head};
 use crate::table::{Batch, Content};
 use crate::text::{BATCH_ROWS, record_batch};
 use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StringArray, StructArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::reader::{FileReader, StreamReader};
@@ -141,6 +142,11 @@ fn json(array: &dyn Array, row: usize) -> serde_json::Value {
         DataType::Map(..) => list(Arc::new(array.as_map().value(row))),
         DataType::Struct(_) => json_object(array.as_struct(), row),
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
+        DataType::Utf8 => Value::from(array.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Value::from(array.as_string::<i64>().value(row)),
+        DataType::Int32 => Value::from(array.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 => Value::from(array.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => Value::from(array.as_primitive::<Float64Type>().value(row)),
         _ => {
             let options = FormatOptions::default();
             let text = ArrayFormatter::try_new(array, &options).map(|f| f.value(row).to_string()).unwrap_or_default();

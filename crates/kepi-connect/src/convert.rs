@@ -67,6 +67,15 @@ pub fn text(column: &ArrayRef) -> ArrayRef {
                 floats.as_primitive::<Float64Type>().iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>(),
             )
         }
+        // Arrow knows no zones by name here; the instant is the same in all of them.
+        DataType::Timestamp(unit, Some(_)) => {
+            let plain = arrow_cast::cast(column, &DataType::Timestamp(*unit, None));
+            let Ok(texts) = plain.and_then(|p| arrow_cast::cast(&p, &DataType::Utf8)) else {
+                return nulls_of(column.len());
+            };
+            Arc::new(texts.as_string::<i32>().iter().map(|t| t.map(|t| format!("{t}Z"))).collect::<StringArray>())
+        }
+        // Every other type of a batch has a spelling.
         _ => arrow_cast::cast(column, &DataType::Utf8).unwrap_or_else(|_| nulls_of(column.len())),
     }
 }

@@ -11,7 +11,8 @@ use std::fmt::Write;
 /// fills it with the options that were found.
 pub fn declaration(inferred: &Inferred, options: &ReadOptions) -> String {
     let mut out = String::new();
-    let file = shown(&inferred.from);
+    let file = inferred.from.rsplit(['/', '\\']).next().unwrap_or_default();
+    let file = shown(file);
     let name = name_of(&inferred.name);
     let rows = if inferred.rows == 1 { "1 row".to_string() } else { format!("{} rows", inferred.rows) };
     for note in &inferred.notes {

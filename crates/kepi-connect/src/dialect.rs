@@ -186,17 +186,17 @@ fn is_header(first: &[String], rest: &[Vec<String>], stated: Option<&[String]>) 
         }
         return (false, format!("the first line has {found} in column {}", i + 1));
     }
-    for i in 0..first.len() {
+    for (i, name) in first.iter().enumerate() {
         let mut known =
             rest.iter().filter_map(|r| r.get(i)).map(|c| look(c)).filter(|l| *l != Look::Missing).peekable();
-        if known.peek().is_some() && look(&first[i]) == Look::Text {
+        if known.peek().is_some() && look(name) == Look::Text {
             let (mut total, mut typed) = (0, 0);
             for l in known {
                 total += 1;
                 typed += usize::from(l != Look::Text);
             }
             if typed * 10 >= total * 8 {
-                return (true, format!("`{}` stands over values of another type", crate::error::shown(&first[i])));
+                return (true, format!("`{}` stands over values of another type", crate::error::shown(name)));
             }
         }
     }

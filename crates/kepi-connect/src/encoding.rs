@@ -2,7 +2,7 @@
 
 use crate::error::{ConnectError, Result};
 use crate::input::{Bytes, Input, head};
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
 use std::io::{self, Cursor, Read};
 
 /// A file's text as UTF-8 without a byte order mark.
@@ -98,11 +98,5 @@ impl Read for Decoding {
 
 /// The encoding to try when a text is not what it was taken for.
 pub(crate) fn hint(encoding: &str) -> &'static str {
-    if encoding == UTF_8.name() {
-        "windows-1252"
-    } else if encoding == UTF_16LE.name() || encoding == UTF_16BE.name() {
-        "utf-8"
-    } else {
-        "utf-8"
-    }
+    if encoding == UTF_8.name() { "windows-1252" } else { "utf-8" }
 }

@@ -9,8 +9,9 @@ use kepi_model::value::{Currency, Kind};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// The share of known cells that must fit for a column to be of a kind; the others are rejected rows then.
-const FIT: f64 = 0.9;
+/// The share of known cells that must fit for a column to be numbers or dates; the others are rejected rows then.
+/// Yes and no must be all there is: a third word is a label, and so is a lone letter throughout.
+const FIT: f64 = 0.95;
 /// Once a value has repeated, distinct values are counted up to this many.
 const DISTINCT_MAX: usize = 65_536;
 /// A column without a repetition is followed up to this many rows.
@@ -23,7 +24,7 @@ pub struct ColumnGuess {
     pub kind: Kind,
     /// The decimal mark of numbers.
     pub decimal: u8,
-    /// The format of dates and times.
+    /// The format that the most cells have as dates or times, whatever the kind; none: no cell is one.
     pub moment: Option<MomentFormat>,
     /// The one currency whose sign or code stands in the cells.
     pub currency: Option<Currency>,
@@ -295,12 +296,15 @@ impl Guesser {
         let distinct = self.distinct.len() as u64;
         let only_digits = self.whole == known;
         let stated_dates = self.stated_fits.iter().any(|c| enough(*c));
+        // A number column with a few cells like `14863823a` holds codes.
+        let coded =
+            numbers < known && self.first_odd[0].as_ref().is_some_and(|o| o.bytes().any(|b| b.is_ascii_digit()));
         // 8 digits are a date before they are a number; words of yes and no before 0 and 1 alone.
         let (kind, fits, odd) = if enough(dates) && (!enough(numbers) || self.shapes[3] == dates || stated_dates) {
             (if self.timed > 0 { Kind::Time } else { Kind::Date }, dates, 1)
-        } else if enough(self.bools) && !only_digits {
+        } else if known > 0 && self.bools == known && !only_digits && (self.longest > 1 || distinct > 1) {
             (Kind::Bool, self.bools, 2)
-        } else if enough(numbers) {
+        } else if enough(numbers) && !coded {
             let kind = if self.percents > 0 && self.percents == numbers {
                 Kind::Percent
             } else if let (true, [currency]) = (self.signs > 0, self.currencies.as_slice()) {
@@ -349,11 +353,12 @@ impl Guesser {
         }
         let missing_words = if kind == Kind::Text { 0 } else { self.missing_words };
         if missing_words > 0 {
-            notes.push(format!("{missing_words} cells such as NULL or NA are missing"));
+            let cells = if missing_words == 1 { "cell" } else { "cells" };
+            notes.push(format!("{missing_words} {cells} such as NULL or NA read as missing"));
         }
         ColumnGuess {
             decimal,
-            moment: moment.map(|m| m.0).filter(|_| is_moment),
+            moment: moment.map(|m| m.0),
             currency: match self.currencies.as_slice() {
                 [currency] => Some(*currency),
                 _ => None,

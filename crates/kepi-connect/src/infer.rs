@@ -127,7 +127,14 @@ pub fn infer(table: &Table, profile: &Profile, hints: &Hints) -> Result<Inferred
         notes.push("there are no rows, only names: all columns are taken as text".to_string());
     }
     let columns: Vec<Look> = profile.columns.iter().map(|c| Look::at(c, profile, hints)).collect();
-    let time = time_column(&columns, hints, profile);
+    let mut time = time_column(&columns, hints, profile);
+    // When a row was copied says nothing about it: a table of things with keys stays one.
+    if hints.at.is_none()
+        && time.as_deref().is_some_and(|t| naming::time_score(t) < -40)
+        && key_column(&columns, &stem).is_some()
+    {
+        time = None;
+    }
     let key = match (&hints.entity, &time) {
         (Some((_, column)), _) => Some(column.clone()),
         (None, None) => key_column(&columns, &stem),
@@ -181,8 +188,8 @@ pub fn infer(table: &Table, profile: &Profile, hints: &Hints) -> Result<Inferred
         let column = look.column(&fields, &key, &time, &roles, &id);
         if column.role == Role::Skipped {
             inferred.notes.push(format!(
-                "column {:?} has a name that cannot be written and is left out; name the columns with `--columns`",
-                column.column
+                "column `{}` has a name that cannot be written and is left out; name the columns with `--columns`",
+                crate::error::shown(&column.column)
             ));
         }
         fields.push(column.field.clone());
@@ -267,7 +274,7 @@ impl<'a> Look<'a> {
         InferredColumn {
             column: name.clone(),
             field: field.unwrap_or_default(),
-            moment: guess.moment.as_ref().filter(|m| dated && **m != iso).map(|m| m.strftime(guess.timed)),
+            moment: guess.moment.as_ref().filter(|m| dated && **m != iso).map(|m| m.strftime(false)),
             role: if writable { role } else { Role::Skipped },
             why: self.words(&unit),
             unit,
@@ -283,8 +290,13 @@ impl<'a> Look<'a> {
         }
         if unit.kind == Kind::Text || !self.why.is_empty() {
             let examples: Vec<String> = guess.examples.iter().map(|e| crate::error::shown(e)).collect();
-            let most = if guess.distinct > guess.examples.len() as u64 { ", …" } else { "" };
-            parts.push(format!("{}{most}", examples.join(", ")));
+            let all = guess.distinct_exact && guess.distinct == examples.len() as u64;
+            let word = match (all, examples.len()) {
+                (true, 1) => "Always",
+                (true, _) => "One of",
+                _ => "Such as",
+            };
+            parts.push(format!("{word} {}", examples.join(", ")));
         }
         if !self.why.is_empty() {
             parts.push(self.why.clone());
@@ -296,7 +308,9 @@ impl<'a> Look<'a> {
         if parts.is_empty() {
             return String::new();
         }
-        format!("{}.", parts.join("; "))
+        let mut text = format!("{}.", parts.join("; "));
+        text[..1].make_ascii_uppercase();
+        text
     }
 }
 

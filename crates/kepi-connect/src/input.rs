@@ -77,6 +77,15 @@ impl Input {
         Input::of(name, path, None)
     }
 
+    /// Text that is in memory already; readers read more than once, so it goes through a file of its own.
+    pub(crate) fn in_memory(name: String, text: Vec<u8>) -> Result<Input> {
+        let failed = |e: io::Error| ConnectError::Read { file: name.clone(), reason: e.to_string() };
+        let mut copy = tempfile::NamedTempFile::new().map_err(failed)?;
+        io::Write::write_all(&mut copy, &text).map_err(failed)?;
+        let copy = copy.into_temp_path();
+        Input::of(name, copy.to_path_buf(), Some(Arc::new(copy)))
+    }
+
     fn of(name: String, path: PathBuf, copy: Option<Arc<tempfile::TempPath>>) -> Result<Input> {
         let mut input = Input { name, path, packing: Packing::Plain, _copy: copy };
         let start = head(&mut input.bytes()?, 4).map_err(|e| input.broken(&e))?;

@@ -135,7 +135,7 @@ fn epoch(text: &str, unit: i64) -> Option<Civil> {
         Ok(whole) => whole.checked_mul(unit)?,
         Err(_) => {
             let value = text.parse::<f64>().ok()? * unit as f64;
-            if !(value.abs() < 9e18) {
+            if value.is_nan() || value.abs() >= 9e18 {
                 return None;
             }
             value.round() as i64
@@ -323,8 +323,9 @@ pub(crate) fn time_of_day(text: &[u8]) -> Option<(i64, &[u8])> {
 pub(crate) fn fraction_of_second(text: &[u8]) -> (i64, &[u8]) {
     let length = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let mut micros = 0;
-    for i in 0..6 {
-        micros = micros * 10 + if i < length { i64::from(text[i] - b'0') } else { 0 };
+    for place in 0..6 {
+        let digit = text[..length].get(place).map_or(0, |b| b - b'0');
+        micros = micros * 10 + i64::from(digit);
     }
     (micros, &text[length..])
 }
@@ -333,7 +334,10 @@ pub(crate) fn fraction_of_second(text: &[u8]) -> (i64, &[u8]) {
 pub(crate) fn half_of_day(micros: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     let word = text.trim_ascii_start();
     let half = match word {
-        [a, m, rest @ ..] if m.eq_ignore_ascii_case(&b'm') => Some((a.to_ascii_lowercase(), rest)),
+        // Not `GMT`.
+        [a @ (b'a' | b'A' | b'p' | b'P'), m, rest @ ..] if m.eq_ignore_ascii_case(&b'm') => {
+            Some((a.to_ascii_lowercase(), rest))
+        }
         [a, b'.', m, b'.', rest @ ..] if m.eq_ignore_ascii_case(&b'm') => Some((a.to_ascii_lowercase(), rest)),
         _ => None,
     };
@@ -405,27 +409,21 @@ pub fn shapes_of(text: &str) -> (u32, bool) {
     (set, timed)
 }
 
-/// Turns what is written into instants. Keeps offsets it has computed, since neighbours are mostly close in time.
+/// Turns what is written into instants. Keeps the offsets of days, since a column has few days and many rows.
 #[derive(Debug)]
 pub struct Clock {
     zone: Zone,
-    fixed: bool,
-    /// Slots of a quarter of an hour: its number, and the offset in microseconds.
-    slots: Vec<(i64, i64)>,
+    /// By the day modulo their number: the day, and its offset in microseconds.
+    days: Vec<(i32, i64)>,
 }
 
-const SLOTS: usize = 1024;
-const QUARTER: i64 = 900_000_000;
+/// Eleven years of days without a collision.
+const DAYS: usize = 4096;
 
 impl Clock {
     /// A clock for a zone.
     pub fn new(zone: &Zone) -> Clock {
-        // No zone but UTC has offset 0 at all of these and is worth a fast path.
-        let fixed = (0..300).all(|half_year| {
-            let instant = half_year * 180 * DAY;
-            zone.instant(datetime((half_year * 180) as i32, 0).unwrap_or(DateTime::ZERO)) == instant
-        });
-        Clock { zone: zone.clone(), fixed, slots: vec![(i64::MIN, 0); SLOTS] }
+        Clock { zone: zone.clone(), days: vec![(i32::MIN, 0); DAYS] }
     }
 
     /// The instant in microseconds UTC: by the written offset, else in the zone.
@@ -435,21 +433,25 @@ impl Clock {
         if let Some(offset) = civil.offset {
             return local - i64::from(offset) * 1_000_000;
         }
-        if self.fixed && local >= 0 {
-            return local;
+        let at = civil.day.rem_euclid(DAYS as i32) as usize;
+        let (day, offset) = self.days[at];
+        if day == civil.day {
+            return local - offset;
         }
-        let slot = local.div_euclid(QUARTER);
-        let at = (slot.rem_euclid(SLOTS as i64)) as usize;
-        if self.slots[at].0 == slot {
-            return local - self.slots[at].1;
+        self.resolve_day(civil.day, local, at)
+    }
+
+    #[cold]
+    fn resolve_day(&mut self, day: i32, local: i64, at: usize) -> i64 {
+        let first = i64::from(day) * DAY;
+        let offset = first - self.resolve(first);
+        // No zone changes its clocks twice a day, so equal ends mean one offset in between. The rows of a day with a
+        // change are resolved one by one.
+        if offset == first + DAY - 1 - self.resolve(first + DAY - 1) {
+            self.days[at] = (day, offset);
+            return local - offset;
         }
-        let instant = self.resolve(local);
-        // A change of clocks within the quarter: its rows are resolved one by one.
-        let (first, last) = (slot * QUARTER, slot * QUARTER + QUARTER - 1);
-        if first - self.resolve(first) == local - instant && last - self.resolve(last) == local - instant {
-            self.slots[at] = (slot, local - instant);
-        }
-        instant
+        self.resolve(local)
     }
 
     /// The calendar day that is meant: the written one, or with an offset the zone's.

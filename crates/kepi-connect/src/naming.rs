@@ -262,6 +262,9 @@ pub(crate) fn is_amount(name: &str) -> bool {
         "status",
     ];
     let words = words(name);
+    if words.last().is_some_and(|w| w == "total") {
+        return true;
+    }
     words.iter().any(|w| AMOUNTS.contains(&w.as_str())) && !words.iter().any(|w| OTHER.contains(&w.as_str()))
 }
 

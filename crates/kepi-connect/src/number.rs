@@ -261,7 +261,9 @@ fn ungrouped(whole: &str, mark: u8) -> Option<String> {
     }
     let mut clean = String::with_capacity(whole.len());
     for (i, group) in whole.split(separator).enumerate() {
-        let right_length = if i == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 };
+        // `0,075` has no thousands.
+        let right_length =
+            if i == 0 { (1..=3).contains(&group.len()) && !group.starts_with('0') } else { group.len() == 3 };
         if !right_length || !group.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }

@@ -1,13 +1,15 @@
 //! A table: one or several files with the same columns, read in batches while the caller works.
 
 use crate::columnar::{self, ColumnarReader};
+use crate::convert::text;
 use crate::dialect::{self, Dialect};
 use crate::error::{ConnectError, Result};
 use crate::input::{self, Input, head};
 use crate::json::{self, JsonReader};
 use crate::options::ReadOptions;
 use crate::text::{Records, TextReader};
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -46,11 +48,10 @@ pub struct Batch {
 impl Batch {
     /// A rejected row for row `row` of the batch, whose cell in `column` could not be read.
     pub fn reject(&self, row: usize, column: &str, reason: &str) -> Rejected {
-        let options = arrow_cast::display::FormatOptions::default();
         let shown = |array: &arrow_array::ArrayRef| {
-            arrow_cast::display::ArrayFormatter::try_new(array.as_ref(), &options)
-                .map(|f| f.value(row).to_string())
-                .unwrap_or_default()
+            let cell = text(&array.slice(row, 1));
+            let cell = cell.as_string::<i32>();
+            if cell.is_valid(0) { cell.value(0).to_string() } else { String::new() }
         };
         let raw: Vec<String> = self.records.columns().iter().map(shown).collect();
         Rejected {
@@ -132,6 +133,21 @@ impl Table {
         }
         let schema = schema.ok_or(ConnectError::NoMatch { pattern: patterns.join(" ") })?;
         Ok(Table { inputs: files, schema, options: options.clone(), dialect })
+    }
+
+    /// A table of records in memory, a JSON object a line: a connector's page.
+    ///
+    /// # Errors
+    /// Records that are no JSON objects, two fields of one name.
+    pub fn of_json_lines(name: &str, text: Vec<u8>, options: &ReadOptions) -> Result<Table> {
+        let input = Input::in_memory(name.to_string(), text)?;
+        let mut names = Vec::new();
+        json::columns(&input, options, Content::JsonLines, &mut names)?;
+        dialect::refuse_duplicates(name, &names)?;
+        let schema = text_schema(&names);
+        let places = (0..names.len()).collect();
+        let file = TableFile { input, content: Content::JsonLines, header: false, places };
+        Ok(Table { inputs: vec![file], schema, options: options.clone(), dialect: None })
     }
 
     /// The columns with their types. Text formats and JSON have text only; Parquet and Arrow keep theirs.
