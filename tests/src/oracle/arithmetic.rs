@@ -19,6 +19,13 @@ pub(super) fn compute(op: BinaryOp, left: &Value, right: &Value, calendar: &Cale
     let (Some((a, unit_a)), Some((b, unit_b))) = (left.as_number(), right.as_number()) else {
         return Err(format!("{left:?} {op:?} {right:?} has no meaning"));
     };
+    // The sum of nothing is a 0 that does not know its currency.
+    let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
+    let (unit_a, unit_b) = match (a.is_zero(), b.is_zero()) {
+        (true, _) if sum && unit_a == Unit::of(Kind::Number) => (unit_b.clone(), unit_b),
+        (_, true) if sum && unit_b == Unit::of(Kind::Number) => (unit_a.clone(), unit_a),
+        _ => (unit_a, unit_b),
+    };
     match op {
         BinaryOp::Add => Ok(Value::Number(a.plus(b), summed(op, unit_a, unit_b)?)),
         BinaryOp::Subtract => Ok(Value::Number(a.minus(b), summed(op, unit_a, unit_b)?)),

@@ -102,6 +102,11 @@ impl Oracle {
         &self.calendar
     }
 
+    /// The moment of the last row; none when no row has a time.
+    pub fn last_moment(&self) -> Option<i64> {
+        self.rows.iter().filter_map(|row| row.time).max()
+    }
+
     /// The type that a field of an event or an entity was declared with; `at` and roles have none.
     pub fn declared_type(&self, table: &str, field: &str) -> Option<&ast::TypeName> {
         let fields = match self.names.entities.get(table) {

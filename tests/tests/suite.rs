@@ -1,0 +1,143 @@
+//! The Markdown cases of `suite/`: the oracle and the engine must both give what is written.
+//!
+//! `KEPI_BLESS=1` rewrites the result blocks with the oracle's answers; nothing else in the files changes.
+//! `KEPI_CASE=word` runs the cases whose title has the word.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may stop, and says why it skips.
+
+use kepi_tests::case::{self, Case, Question};
+use kepi_tests::given;
+use kepi_tests::oracle::{Oracle, Value};
+use kepi_tests::project::{self, Project};
+use kepi_tests::shown::{ShownTable, write_time};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every file of `suite/`, each with a test below.
+const FILES: [&str; 14] = [
+    "aggregates.md",
+    "calendars.md",
+    "cohorts.md",
+    "comparisons.md",
+    "entities.md",
+    "fan_out.md",
+    "functions.md",
+    "histories.md",
+    "missing.md",
+    "order.md",
+    "ratios.md",
+    "ties.md",
+    "units.md",
+    "windows.md",
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("suite")
+}
+
+#[test]
+fn no_file_is_forgotten() {
+    let mut found: Vec<String> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    found.sort();
+    assert_eq!(found, FILES, "every file of suite/ needs its line in FILES and its test");
+}
+
+macro_rules! suite {
+    ($($name:ident)*) => { $(#[test] fn $name() { run(concat!(stringify!($name), ".md")); })* };
+}
+
+suite! { aggregates calendars cohorts comparisons entities fan_out functions histories missing order ratios ties units windows }
+
+/// Runs the cases of a file and reports all that differ.
+fn run(name: &str) {
+    let path = folder().join(name);
+    let text = fs::read_to_string(&path).unwrap();
+    let cases = case::read(&text).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+    if std::env::var_os("KEPI_BLESS").is_some() {
+        fs::write(&path, bless(&text, &cases)).unwrap();
+        return;
+    }
+    let wanted = std::env::var("KEPI_CASE").unwrap_or_default();
+    let engine_is_there = project::is_there();
+    if !engine_is_there {
+        eprintln!("{name}: the engine does not load files yet, so only the oracle runs");
+    }
+    let mut problems = Vec::new();
+    for case in cases.iter().filter(|case| case.title.contains(&wanted)) {
+        if let Err(problem) = check(case, engine_is_there) {
+            problems.push(format!("{name}: {}: {problem}", case.title));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+}
+
+fn check(case: &Case, with_engine: bool) -> Result<(), String> {
+    let mut engine = None;
+    for question in &case.questions {
+        let (oracle, now) = oracle(case, question)?;
+        let calendar = oracle.calendar();
+        let say = |who: &str, problem: String| format!("{who}, `{}`: {problem}", question.text);
+        let expected = answer(&oracle, question).map_err(|problem| say("oracle", problem))?;
+        compare(&expected, question, &oracle).map_err(|problem| say("oracle", problem))?;
+        if with_engine {
+            if engine.is_none() {
+                engine = Some(Project::new(&case.model, &given::files(&oracle, &case.tables))?);
+            }
+            let project = engine.as_ref().ok_or("no project")?;
+            let found = project.answer(&question.text, now, calendar).map_err(|problem| say("engine", problem))?;
+            compare(&found, question, &oracle).map_err(|problem| say("engine", problem))?;
+            if let Some(difference) = found.difference(&expected, calendar) {
+                return Err(say("engine and oracle differ", difference));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn oracle(case: &Case, question: &Question) -> Result<(Oracle, i64), String> {
+    let now = match &question.now {
+        None => given::day_after_last(&case.model, &case.tables)?,
+        Some(text) => {
+            let oracle = given::oracle(&case.model, &[], 0)?;
+            match oracle.calendar().literal(text)? {
+                Value::Date(day) => oracle.calendar().start_of_day(day),
+                Value::Time(at) => at,
+                other => return Err(format!("now is {other:?}")),
+            }
+        }
+    };
+    Ok((given::oracle(&case.model, &case.tables, now)?, now))
+}
+
+fn answer(oracle: &Oracle, question: &Question) -> Result<ShownTable, String> {
+    let (query, problems) = kepi_syntax::parse_query(&question.text);
+    match (query, problems.is_empty()) {
+        (Some(query), true) => Ok(ShownTable::of(&oracle.answer(&query)?, oracle.calendar())),
+        _ => Err(format!("{problems:?}")),
+    }
+}
+
+/// Compares an answer with what is written.
+fn compare(found: &ShownTable, question: &Question, oracle: &Oracle) -> Result<(), String> {
+    let calendar = oracle.calendar();
+    let partial: Vec<String> = found.partial.iter().map(|at| write_time(*at, calendar)).collect();
+    let same = found.rows.len() == question.result.rows.len()
+        && partial == question.result.partial
+        && found.rows.iter().zip(&question.result.rows).all(|(row, written)| {
+            row.len() == written.len() && row.iter().zip(written).all(|(value, text)| value.is_written(text, calendar))
+        });
+    if same { Ok(()) } else { Err(format!("gives\n{}", found.write(&question.result.names, calendar))) }
+}
+
+/// The file with the oracle's answers in its result blocks.
+fn bless(text: &str, cases: &[Case]) -> String {
+    let mut blessed = text.to_string();
+    let questions = cases.iter().flat_map(|case| case.questions.iter().map(move |question| (case, question)));
+    // From the last to the first, so that the places before stay true.
+    for (case, question) in questions.collect::<Vec<_>>().into_iter().rev() {
+        let (oracle, _) = oracle(case, question).unwrap_or_else(|problem| panic!("{}: {problem}", case.title));
+        let answer = answer(&oracle, question).unwrap_or_else(|problem| panic!("{}: {problem}", question.text));
+        blessed.replace_range(question.place.clone(), &answer.write(&question.result.names, oracle.calendar()));
+    }
+    blessed
+}
