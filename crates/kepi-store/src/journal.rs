@@ -1,7 +1,8 @@
 //! The journal: one checksummed record per commit, in files that only grow until the next generation replaces them.
 //!
-//! A file starts with [`MAGIC`], the format (`u32`) and the generation (`u64`), all little endian. A record is its
-//! length (`u32`), the xxh3 of its bytes (`u64`) and its bytes (a [`Record`] in postcard). The first is a checkpoint.
+//! A file starts with [`MAGIC`], the format (`u32`), the generation (`u64`) and the xxh3 of these two (`u64`), all
+//! little endian. A record is its length (`u32`), the xxh3 of its bytes (`u64`) and its bytes (a [`Record`] in
+//! postcard). The first is a checkpoint.
 
 use crate::disk;
 use crate::error::StoreError;
@@ -13,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The first bytes of a journal file.
 pub(crate) const MAGIC: &[u8; 8] = b"kepi-log";
 /// Bytes before the first record.
-pub(crate) const HEADER: u64 = 20;
+pub(crate) const HEADER: u64 = 28;
 const RECORD_HEADER: usize = 12;
 
 /// One record.
@@ -41,7 +42,8 @@ pub(crate) fn framed(record: &Record) -> Result<Vec<u8>, StoreError> {
 /// Writes a new generation that starts with this record, and returns its length.
 pub(crate) fn start(path: &Path, generation: u64, checkpoint: &Record) -> Result<u64, StoreError> {
     let record = framed(checkpoint)?;
-    disk::write_file(path, &[MAGIC, &FORMAT.to_le_bytes(), &generation.to_le_bytes(), &record])?;
+    let about = [&FORMAT.to_le_bytes()[..], &generation.to_le_bytes()].concat();
+    disk::write_file(path, &[MAGIC, &about, &xxh3_64(&about).to_le_bytes(), &record])?;
     Ok(HEADER + record.len() as u64)
 }
 
@@ -68,6 +70,10 @@ pub(crate) fn read(path: &Path, from: u64, until: Option<u64>, promised: u64) ->
     let header = disk::read_range(path, 0, HEADER)?;
     if header.len() < HEADER as usize || &header[..8] != MAGIC {
         return Err(StoreError::damaged(path, 0, "it does not start as a journal does"));
+    }
+    let checksum = u64::from_le_bytes(header[20..28].try_into().expect("eight bytes were cut"));
+    if xxh3_64(&header[8..20]) != checksum {
+        return Err(StoreError::damaged(path, 8, "the checksum of its header does not fit"));
     }
     let format = u32::from_le_bytes(header[8..12].try_into().expect("four bytes were cut"));
     if format > FORMAT {

@@ -110,10 +110,8 @@ impl<'w> Load<'w> {
         let current = writer.current.clone();
         let mut change = Change::default();
         let mut counts = Vec::new();
-        let mut next_file = current.next_file;
-        for (name, buffer) in &streams {
+        for (next_file, (name, buffer)) in (current.next_file..).zip(&streams) {
             let (count, stream) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
-            next_file += 1;
             counts.push(count);
             let schema_known = current.streams.get(name).is_some_and(|s| s.schema == stream.schema);
             if !schema_known || stream.rows.is_some() || !stream.gone.is_empty() {

@@ -126,7 +126,7 @@ impl Shape {
 
 /// Batches of a column, as the column's final shape stores them.
 pub(crate) fn settled(pieces: &[ArrayRef], shape: Shape) -> Vec<ArrayRef> {
-    let scale = pieces.iter().filter_map(|p| scale_of(p)).max().unwrap_or(0);
+    let scale = pieces.iter().filter_map(scale_of).max().unwrap_or(0);
     let settle = |piece: &ArrayRef| match shape.float {
         true => as_floats(piece),
         false if scale_of(piece) == Some(scale) => None,

@@ -334,9 +334,12 @@ pub(crate) fn order(
     (!order.is_empty() && !order.is_sorted()).then(|| order.into())
 }
 
+/// Compares two rows.
+type Compare<'a> = Box<dyn Fn(&u32, &u32) -> Ordering + 'a>;
+
 /// Sorts the rows of each moment by id.
 fn sort_ties(order: &mut [u32], times: Option<&[i64]>, ids: &ArrayRef) {
-    let by_id: Box<dyn Fn(&u32, &u32) -> Ordering> = match ids.as_primitive_opt::<Int64Type>() {
+    let by_id: Compare<'_> = match ids.as_primitive_opt::<Int64Type>() {
         Some(numbers) => Box::new(move |&a, &b| {
             let id = |row: u32| numbers.is_valid(row as usize).then(|| numbers.value(row as usize));
             id(a).cmp(&id(b))

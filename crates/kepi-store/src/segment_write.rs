@@ -29,7 +29,7 @@ pub(crate) fn write_segment(
     let mut file = NewFile::create(&path)?;
     let options = IpcWriteOptions::try_new(64, false, arrow_ipc::MetadataVersion::V5)?;
     let mut writer = FileWriter::try_new_with_options(&mut file, &rows.schema(), options)?;
-    let mut ranges = Vec::new();
+    let mut ranges: Vec<ChunkRanges> = Vec::new();
     for start in (0..rows.num_rows()).step_by(chunk_rows.max(1)) {
         let chunk = rows.slice(start, chunk_rows.min(rows.num_rows() - start));
         writer.write(&chunk).map_err(|e| StoreError::io(&path, std::io::Error::other(e)))?;
@@ -77,13 +77,11 @@ fn narrow(column: &ArrayRef) -> ArrayRef {
     }
 }
 
+/// How many rows a chunk has, and by column its range and how many values are missing.
+type ChunkRanges = (usize, Vec<(Option<Range>, usize)>);
+
 /// Reads back where the Arrow writer has put each buffer, and sums what really lies there.
-fn index_of(
-    path: &Path,
-    bytes: &Buffer,
-    schema: &Schema,
-    ranges: &[(usize, Vec<(Option<Range>, usize)>)],
-) -> Result<Index, StoreError> {
+fn index_of(path: &Path, bytes: &Buffer, schema: &Schema, ranges: &[ChunkRanges]) -> Result<Index, StoreError> {
     let odd =
         |what: &str| StoreError::damaged(path, 0, format!("what was just written reads as no Arrow file: {what}"));
     let mut columns = Vec::new();

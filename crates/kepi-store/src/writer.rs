@@ -186,6 +186,12 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes what small loads left in the journal as segments. It happens by itself, too, when there is much of it.
+    pub fn seal(&mut self) -> Result<(), StoreError> {
+        self.check()?;
+        self.seal_tail()
+    }
+
     fn seal_tail(&mut self) -> Result<(), StoreError> {
         let state = seal::seal(&self.layout, &self.current)?;
         self.commit_sealed(state, self.current.number, None, None)
