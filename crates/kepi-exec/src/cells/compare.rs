@@ -229,7 +229,8 @@ fn same_date(zone: &Zone, grain: &Grain, period: i64, by: CalendarSpan) -> Optio
     let shifted = (by.months != 0 || by.days != 0) && a.time() != b.time();
     // Days begin where midnight does not exist, too: only hours and less can fall into a gap.
     let within_day = rank(grain.unit) < rank(TimeUnit::Day);
-    (!clamped && !(shifted && within_day)).then(|| zone.truncate(grain, moved))
+    let exists = !(clamped || shifted && within_day);
+    exists.then(|| zone.truncate(grain, moved))
 }
 
 /// Week n of the year before (or month, quarter): a week belongs to the year that holds its fourth day.

@@ -79,11 +79,11 @@ pub(crate) fn without_entity(query: &Query, reports: &[(Pass, Report)]) -> Vec<N
         }
     }
     let note = |((stream, text), count): ((&str, &str), u64)| {
-        let rows = if count == 1 { "row".to_string() } else { "rows".to_string() };
-        let lack = if count == 1 { "lacks" } else { "lack" };
+        let (rows, lack, take) = if count == 1 { ("row", "lacks", "takes") } else { ("rows", "lack", "take") };
+        let count = grouped(count);
         Note {
             code: "without_entity".into(),
-            text: format!("{} {rows} of {stream} {lack} the entity of `{text}` and take no part in it", grouped(count)),
+            text: format!("{count} {rows} of {stream} {lack} the entity of `{text}` and {take} no part in it"),
         }
     };
     counts.into_iter().map(note).collect()
@@ -94,7 +94,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -6,3 +6,4 @@ mod explained;
 mod formulas;
 mod stops;
 mod testing;
+mod whole;
