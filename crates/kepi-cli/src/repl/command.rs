@@ -13,7 +13,7 @@ pub(super) enum ReplCommand {
 
 /// Each command's word, what follows it, and what it does.
 pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
-    ("help", "", "this"),
+    ("help", "", "what can be written here"),
     ("list", "[KIND]", "what the model defines"),
     ("describe", "NAME", "everything about a definition"),
     ("explain", "QUERY", "how a query is understood and run"),

@@ -186,6 +186,13 @@ mod tests {
     }
 
     #[test]
+    fn the_model_is_written_in_the_languages_style() {
+        for text in [COMPANY, METRICS, SOURCES] {
+            assert_eq!(kepi_syntax::format_text(text).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
     fn a_folder_with_something_else_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         assert!(refuse_foreign(folder.path()).is_ok());
