@@ -83,7 +83,12 @@ fn flat_type(of: &DataType) -> DataType {
     }
 }
 
-fn unfold(array: &ArrayRef, wanted: &mut Vec<ArrayRef>) -> std::result::Result<(), ArrowError> {
+/// Appends the columns that a column unfolds to; `skip` says for each whether it is left missing.
+fn unfold(
+    array: &ArrayRef,
+    skip: &dyn Fn(usize) -> bool,
+    out: &mut Vec<ArrayRef>,
+) -> std::result::Result<(), ArrowError> {
     match array.data_type() {
         DataType::Struct(_) => {
             // A field of a missing struct is missing.
@@ -96,14 +101,18 @@ fn unfold(array: &ArrayRef, wanted: &mut Vec<ArrayRef>) -> std::result::Result<(
                         arrow_select::nullif::nullif(column, &mask)?
                     }
                 };
-                unfold(&masked, wanted)?;
+                unfold(&masked, skip, out)?;
             }
             debug_assert_eq!(fields.len(), columns.len());
             Ok(())
         }
         _ => {
             let flat = flat_type(array.data_type());
-            wanted.push(match array.data_type() {
+            if skip(out.len()) {
+                out.push(arrow_array::new_null_array(&flat, array.len()));
+                return Ok(());
+            }
+            out.push(match array.data_type() {
                 DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Map(..) => {
                     let texts: StringArray =
                         (0..array.len()).map(|i| array.is_valid(i).then(|| json(array, i).to_string())).collect();
@@ -170,6 +179,8 @@ pub(crate) struct ColumnarReader {
     source: Source,
     schema: SchemaRef,
     places: Vec<usize>,
+    /// Which columns of the schema are read, where not all are.
+    wanted: Option<Arc<[bool]>>,
     file: String,
     /// What is left of a batch that is longer than ours.
     rest: Option<RecordBatch>,
@@ -181,9 +192,10 @@ impl ColumnarReader {
         content: Content,
         schema: SchemaRef,
         places: Vec<usize>,
+        wanted: Option<Arc<[bool]>>,
     ) -> Result<ColumnarReader> {
         let (_, source) = open(input, content)?;
-        Ok(ColumnarReader { source, schema, places, file: input.name.clone(), rest: None })
+        Ok(ColumnarReader { source, schema, places, wanted, file: input.name.clone(), rest: None })
     }
 
     /// The next batch; `before` rows of the table and `in_file` rows of the file came before it.
@@ -209,9 +221,13 @@ impl ColumnarReader {
             self.rest = Some(batch.slice(count, batch.num_rows() - count));
         }
         let batch = batch.slice(0, count);
+        let skip = |at: usize| {
+            let wanted = self.places.get(at).and_then(|&place| self.wanted.as_ref()?.get(place).copied());
+            wanted == Some(false)
+        };
         let mut columns = Vec::new();
         for column in batch.columns() {
-            unfold(column, &mut columns).map_err(broken)?;
+            unfold(column, &skip, &mut columns).map_err(broken)?;
         }
         let mut arrays: Vec<Option<ArrayRef>> = vec![None; self.schema.fields().len()];
         for (column, &place) in columns.into_iter().zip(&self.places) {

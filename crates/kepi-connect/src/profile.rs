@@ -75,7 +75,8 @@ impl Table {
         let places: Vec<usize> = columns.iter().map(|(name, _)| self.column(name)).collect::<Result<_>>()?;
         let mut guessers: Vec<Guesser> = columns.iter().map(|_| Guesser::new(self.options())).collect();
         let mut rows = 0;
-        for batch in self.read() {
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        for batch in self.with_only(&names)?.read() {
             let batch = batch?;
             let full = rows >= SAMPLE_ROWS;
             let mut open = false;

@@ -85,6 +85,8 @@ pub struct Table {
     schema: SchemaRef,
     options: ReadOptions,
     dialect: Option<Dialect>,
+    /// Which columns are read, where not all are.
+    wanted: Option<Arc<[bool]>>,
 }
 
 #[derive(Clone, Debug)]
@@ -132,7 +134,7 @@ impl Table {
             files.push(TableFile { input, content, header, places });
         }
         let schema = schema.ok_or(ConnectError::NoMatch { pattern: patterns.join(" ") })?;
-        Ok(Table { inputs: files, schema, options: options.clone(), dialect })
+        Ok(Table { inputs: files, schema, options: options.clone(), dialect, wanted: None })
     }
 
     /// A table of records in memory, a JSON object a line: a connector's page.
@@ -147,7 +149,7 @@ impl Table {
         let schema = text_schema(&names);
         let places = (0..names.len()).collect();
         let file = TableFile { input, content: Content::JsonLines, header: false, places };
-        Ok(Table { inputs: vec![file], schema, options: options.clone(), dialect: None })
+        Ok(Table { inputs: vec![file], schema, options: options.clone(), dialect: None, wanted: None })
     }
 
     /// The columns with their types. Text formats and JSON have text only; Parquet and Arrow keep theirs.
@@ -170,6 +172,19 @@ impl Table {
             name: name.to_string(),
             columns: self.columns().join(", "),
         })
+    }
+
+    /// The same table, of which only these columns are needed. The others stay in the schema, but formats that can
+    /// skip a column (Parquet, Arrow) leave it missing, which saves most of the time on wide tables.
+    ///
+    /// # Errors
+    /// An unknown column.
+    pub fn with_only(&self, columns: &[String]) -> Result<Table> {
+        let mut wanted = vec![false; self.schema.fields().len()];
+        for name in columns {
+            wanted[self.column(name)?] = true;
+        }
+        Ok(Table { wanted: Some(wanted.into()), ..self.clone() })
     }
 
     /// The delimiter and header that were found or stated; none for formats that have none.
@@ -238,8 +253,13 @@ impl Table {
                 Box::new(move |rows| reader.next(rows))
             }
             Content::Parquet | Content::Arrow => {
-                let mut reader =
-                    ColumnarReader::open(&file.input, file.content, self.schema.clone(), file.places.clone())?;
+                let mut reader = ColumnarReader::open(
+                    &file.input,
+                    file.content,
+                    self.schema.clone(),
+                    file.places.clone(),
+                    self.wanted.clone(),
+                )?;
                 Box::new(move |rows| reader.next(rows, rows - before))
             }
         };

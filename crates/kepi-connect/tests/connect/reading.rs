@@ -138,6 +138,8 @@ fn parquet_and_arrow_keep_their_types() {
             let read = rows(&table);
             assert_eq!(read[0], "1 1 1|12.5|1970-01-01T00:00:00Z|Delft", "{name}");
             assert_eq!(read[1], "2 2 2|·|1970-01-01T00:00:01Z|·", "{name}");
+            let part = table.with_only(&["where.city".to_string()]).unwrap();
+            assert_eq!(rows(&part)[0], "1 1 ·|·|·|Delft", "{name}");
         }
     }
 }
