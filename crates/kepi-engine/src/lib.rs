@@ -1,15 +1,24 @@
-//! The facade: a Request in, an Answer out.
+//! The facade: a [`Request`] in, an [`Answer`] out; one path for every face.
 
 mod answer;
 mod api;
-mod waiting;
+mod demo;
+mod engine;
+mod load;
+mod model;
+mod plugins;
+mod project;
+mod project_files;
+mod sync;
+mod words;
 
 pub use answer::{Answer, Limits, Request};
 pub use api::{
     CheckReport, Completion, Defined, DemoReport, Described, EngineError, Explanation, Listed, LoadReport, LoadRequest,
     OnConflict, Progress, RejectedRow, SourceText, SyncRequest, TargetReport,
 };
+pub use engine::Engine;
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};
-pub use waiting::{Engine, format, is_complete};
+pub use words::{format, is_complete};

@@ -1,0 +1,247 @@
+//! One mapping of a source, ready to turn batches of a table into rows of a stream or entity.
+
+use super::connect_error;
+use crate::api::EngineError;
+use crate::engine::exec_error;
+use crate::model::Model;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{Field, Schema};
+use arrow_select::filter::filter_record_batch;
+use kepi_connect::{Formats, Table, convert};
+use kepi_exec::evaluate_table;
+use kepi_extension::{AT, Functions, ID};
+use kepi_model::calendar::Zone;
+use kepi_model::core::{Row, RowNode};
+use kepi_model::declared::{EntityDecl, MappingDecl, StreamDecl, Target};
+use kepi_model::value::{Kind, Unit};
+use std::sync::Arc;
+
+/// What a mapping fills.
+#[derive(Clone, Debug)]
+pub(crate) enum Filled {
+    Stream(StreamDecl),
+    Entity(EntityDecl),
+}
+
+/// A mapping with the columns that it reads.
+#[derive(Debug)]
+pub(crate) struct Mapper {
+    pub(crate) filled: Filled,
+    /// The outputs by name: `_at`, `_id`, `_key`, roles, fields.
+    outputs: Vec<(String, Row)>,
+    filter: Option<Row>,
+    /// What is read: the name in the expressions, the table's column, its place, its unit, its format.
+    inputs: Vec<Input>,
+    zone: String,
+    now: i64,
+    functions: Functions,
+}
+
+#[derive(Debug)]
+struct Input {
+    name: String,
+    column: String,
+    place: usize,
+    unit: Unit,
+    formats: Option<Formats>,
+}
+
+/// The rows of a batch that a mapping takes, and those that it cannot.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub(crate) rows: RecordBatch,
+    /// For each of them its place in the batch of the table.
+    pub(crate) places: Vec<usize>,
+    /// Rows that another mapping may take, or that have no time yet.
+    pub(crate) filtered: u64,
+    pub(crate) undated: u64,
+    /// Rows that cannot be read: place, column, reason.
+    pub(crate) faults: Vec<(usize, String, String)>,
+}
+
+impl Mapper {
+    pub(crate) fn new(model: &Model, mapping: &MappingDecl, table: &Table, now: i64) -> Result<Mapper, EngineError> {
+        let filled = match &mapping.target {
+            Target::Stream(name) => model.catalog.stream(name).cloned().map(Filled::Stream),
+            Target::Entity(name) => model.catalog.entity(name).cloned().map(Filled::Entity),
+        };
+        let Some(filled) = filled else {
+            return Err(EngineError::failed(format!("{:?} is not declared", mapping.target)));
+        };
+        let mut inputs: Vec<(String, String, Unit)> = Vec::new();
+        let mut outputs = Vec::new();
+        let named = [(AT, &mapping.at), (ID, &mapping.id), ("_key", &mapping.key)];
+        for (name, row) in named {
+            if let Some(row) = row {
+                outputs.push((name.to_string(), numbered(row, &mut inputs)));
+            }
+        }
+        for (name, row) in mapping.roles.iter().chain(&mapping.fields) {
+            outputs.push((name.clone(), numbered(row, &mut inputs)));
+        }
+        let filter = mapping.filter.as_ref().map(|row| numbered(row, &mut inputs));
+        let zone_name = model.catalog.settings.zone.clone();
+        let zone = Zone::named(&zone_name).unwrap_or_else(Zone::utc);
+        let wanted: Vec<(String, Unit)> =
+            inputs.iter().map(|(_, column, unit)| (column.clone(), unit.clone())).collect();
+        let formats = table.formats(&wanted, &zone).map_err(connect_error)?;
+        let inputs = inputs
+            .into_iter()
+            .zip(formats)
+            .map(|((name, column, unit), formats)| {
+                let place = table.column(&column).map_err(connect_error)?;
+                Ok(Input { name, column, place, unit, formats: Some(formats) })
+            })
+            .collect::<Result<Vec<_>, EngineError>>()?;
+        let functions = model.plugins.functions.clone();
+        Ok(Mapper { filled, outputs, filter, inputs, zone: zone_name, now, functions })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match &self.filled {
+            Filled::Stream(stream) => &stream.name,
+            Filled::Entity(entity) => &entity.name,
+        }
+    }
+
+    /// Maps a batch of the table.
+    pub(crate) fn map(&self, batch: &RecordBatch) -> Result<Mapped, EngineError> {
+        let length = batch.num_rows();
+        let mut faults: Vec<(usize, String, String)> = Vec::new();
+        let mut converted: Vec<ArrayRef> = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let column = batch.column(input.place);
+            let Some(formats) = &input.formats else { continue };
+            let (array, wrong) = convert(column, &input.unit, formats);
+            faults.extend(wrong.into_iter().map(|(row, reason)| (row, input.column.clone(), reason)));
+            converted.push(array);
+        }
+        let fields: Vec<Field> =
+            self.inputs.iter().zip(&converted).map(|(i, a)| Field::new(&i.name, a.data_type().clone(), true)).collect();
+        let table = RecordBatch::try_new_with_options(
+            Arc::new(Schema::new(fields)),
+            converted,
+            &arrow_array::RecordBatchOptions::new().with_row_count(Some(length)),
+        )
+        .map_err(EngineError::failed)?;
+        let mut wanted: Vec<Row> = self.outputs.iter().map(|(_, row)| row.clone()).collect();
+        wanted.extend(self.filter.clone());
+        let mut arrays = self.evaluate(&wanted, &table)?;
+        let passing = if self.filter.is_some() { arrays.pop() } else { None };
+        let mut keep = vec![true; length];
+        let mut filtered = 0;
+        if let Some(passing) = passing {
+            for (row, keep) in keep.iter_mut().enumerate() {
+                *keep = passing.is_valid(row) && passing.as_boolean_opt().is_some_and(|b| b.value(row));
+                filtered += u64::from(!*keep);
+            }
+        }
+        // A row that the filter leaves out is not this mapping's business, also where it cannot be read.
+        faults.retain(|(row, _, _)| keep[*row]);
+        for (row, _, _) in &faults {
+            keep[*row] = false;
+        }
+        let undated = self.drop_undated(&arrays, &mut keep, &mut faults);
+        faults.sort();
+        faults.dedup_by_key(|(row, _, _)| *row);
+        let fields: Vec<Field> = self
+            .outputs
+            .iter()
+            .zip(&arrays)
+            .map(|((name, _), array)| Field::new(name, array.data_type().clone(), true))
+            .collect();
+        let rows = RecordBatch::try_new_with_options(
+            Arc::new(Schema::new(fields)),
+            arrays,
+            &arrow_array::RecordBatchOptions::new().with_row_count(Some(length)),
+        )
+        .map_err(EngineError::failed)?;
+        if keep.iter().all(|k| *k) {
+            return Ok(Mapped { rows, places: (0..length).collect(), filtered, undated, faults });
+        }
+        let places: Vec<usize> = (0..length).filter(|row| keep[*row]).collect();
+        let rows = filter_record_batch(&rows, &BooleanArray::from(keep)).map_err(EngineError::failed)?;
+        Ok(Mapped { rows, places, filtered, undated, faults })
+    }
+
+    /// Rows whose moment is empty have not happened yet; entities without a key cannot be.
+    fn drop_undated(&self, arrays: &[ArrayRef], keep: &mut [bool], faults: &mut Vec<(usize, String, String)>) -> u64 {
+        let mut undated = 0;
+        for ((name, row), array) in self.outputs.iter().zip(arrays) {
+            let stream = matches!(self.filled, Filled::Stream(_));
+            if (name == AT && stream) || name == "_key" {
+                for (place, keep) in keep.iter_mut().enumerate() {
+                    if *keep && array.is_null(place) {
+                        *keep = false;
+                        if name == AT {
+                            undated += 1;
+                        } else {
+                            faults.push((place, self.column_of(row), "the key is empty".to_string()));
+                        }
+                    }
+                }
+            }
+        }
+        undated
+    }
+
+    fn column_of(&self, row: &Row) -> String {
+        match &row.node {
+            RowNode::Field(name) => {
+                self.inputs.iter().find(|i| i.name == *name).map_or(String::new(), |i| i.column.clone())
+            }
+            _ => "key".to_string(),
+        }
+    }
+
+    /// Plain columns are taken as they are; the evaluator sees only what is computed.
+    fn evaluate(&self, rows: &[Row], table: &RecordBatch) -> Result<Vec<ArrayRef>, EngineError> {
+        let computed: Vec<Row> = rows.iter().filter(|r| !matches!(r.node, RowNode::Field(_))).cloned().collect();
+        let values = if computed.is_empty() {
+            Vec::new()
+        } else {
+            evaluate_table(&computed, table, &self.zone, self.now, &self.functions).map_err(exec_error)?
+        };
+        let mut values = values.into_iter();
+        let mut arrays = Vec::with_capacity(rows.len());
+        for row in rows {
+            let array = match &row.node {
+                RowNode::Field(name) => table.column_by_name(name).cloned(),
+                _ => values.next(),
+            };
+            // Every name was made by `numbered`, and every computed row has its value.
+            arrays.push(array.ok_or_else(|| EngineError::failed("a column of the mapping has gone"))?);
+        }
+        Ok(arrays)
+    }
+}
+
+/// The expression with its columns renamed, so that one column may be read as text here and as a number there.
+fn numbered(row: &Row, inputs: &mut Vec<(String, String, Unit)>) -> Row {
+    let node = match &row.node {
+        RowNode::Field(column) => {
+            let unit = match &row.unit.kind {
+                Kind::Raw | Kind::Missing | Kind::Entity(_) => Unit::of(Kind::Text),
+                _ => row.unit.clone(),
+            };
+            let name = format!("{column} as {unit}");
+            if !inputs.iter().any(|(known, _, _)| *known == name) {
+                inputs.push((name.clone(), column.clone(), unit.clone()));
+            }
+            return Row { unit, node: RowNode::Field(name) };
+        }
+        RowNode::Call { op, args } => {
+            RowNode::Call { op: op.clone(), args: args.iter().map(|a| numbered(a, inputs)).collect() }
+        }
+        RowNode::Case { whens, otherwise } => RowNode::Case {
+            whens: whens.iter().map(|(when, then)| (numbered(when, inputs), numbered(then, inputs))).collect(),
+            otherwise: otherwise.as_ref().map(|o| Box::new(numbered(o, inputs))),
+        },
+        RowNode::Plugin { name, args } => {
+            RowNode::Plugin { name: name.clone(), args: args.iter().map(|a| numbered(a, inputs)).collect() }
+        }
+        other => other.clone(),
+    };
+    Row { unit: row.unit.clone(), node }
+}

@@ -1,0 +1,55 @@
+//! Loading: files to tables, tables through mappings to streams and entities, rejected rows kept with their reasons.
+
+mod choose;
+mod mapping;
+mod rejects;
+mod run;
+
+use crate::api::{EngineError, LoadReport, LoadRequest, Progress};
+use crate::engine::{Engine, store_error};
+use kepi_connect::{ConnectError, ReadOptions, Table};
+use kepi_store::Store;
+use std::time::Instant;
+
+pub(crate) use run::Loading;
+
+impl Engine {
+    /// Loads files into the store. A table that no declaration fits is looked at first, and what it is taken for is
+    /// written to a model file.
+    ///
+    /// Errors: nothing is stored where one comes back.
+    pub fn load(&self, request: LoadRequest, progress: &dyn Fn(Progress)) -> Result<LoadReport, EngineError> {
+        let started = Instant::now();
+        let mut report = LoadReport::default();
+        let chosen = self.choose(&request, progress, &mut report)?;
+        let model = self.model("")?;
+        let now = model.now(&self.project, None)?;
+        let mut options = ReadOptions::from_pairs(&chosen.options).map_err(connect_error)?;
+        for (name, value) in &request.options {
+            options.set(name, value).map_err(connect_error)?;
+        }
+        let table = match chosen.table {
+            Some(table) => table,
+            None => Table::open(&chosen.files, &options).map_err(connect_error)?,
+        };
+        let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
+        let command = format!("kepi load {}", chosen.files.join(" "));
+        let mut writer = Store::open_writer(&self.project.store(), &command).map_err(store_error)?;
+        let outcome = loading.run(&table, &mut writer, &request, None, progress)?;
+        report.notes.extend(outcome.notes());
+        outcome.report_into(&mut report, &self.project.rejected())?;
+        if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {
+            report.notes.push(format!("{} has no rows", chosen.files.join(", ")));
+        }
+        report.elapsed = started.elapsed();
+        Ok(report)
+    }
+}
+
+/// A failure of reading as the faces know it.
+pub(crate) fn connect_error(error: ConnectError) -> EngineError {
+    match error {
+        ConnectError::UnknownOption { .. } | ConnectError::OptionValue { .. } => EngineError::usage(error),
+        other => EngineError::data(other),
+    }
+}

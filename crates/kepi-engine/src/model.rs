@@ -1,0 +1,107 @@
+//! The model of a project: its files, what a session adds, what a request adds; parsed and declared together.
+
+use crate::api::{EngineError, SourceText};
+use crate::plugins::Plugins;
+use crate::project::{CONFIG, Project};
+use kepi_model::calendar::Zone;
+use kepi_model::catalog::{Catalog, ModelFile};
+use kepi_model::settings::Settings;
+use kepi_model::value::Currency;
+use kepi_syntax::ast::{File, Query, StatementKind};
+use kepi_syntax::{Diagnostic, Severity, parse_file};
+
+/// Everything that is declared, with the texts that diagnostics point into.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) catalog: Catalog,
+    pub(crate) plugins: Plugins,
+    pub(crate) texts: Vec<SourceText>,
+    /// Mistakes of the texts and of what they declare; definitions are not looked into.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The queries of the last text, in order.
+    pub(crate) queries: Vec<Query>,
+}
+
+impl Model {
+    /// Parses and declares texts. `last_is_request`: queries of the last text are wanted.
+    pub(crate) fn of(project: &Project, texts: Vec<SourceText>) -> Result<Model, EngineError> {
+        let mut diagnostics = Vec::new();
+        let mut trees: Vec<File> = Vec::new();
+        for (index, source) in texts.iter().enumerate() {
+            let (tree, mut found) = parse_file(&source.text);
+            // A project has far fewer files than fit into 32 bits.
+            found.iter_mut().for_each(|d| d.file = index as u32);
+            diagnostics.append(&mut found);
+            trees.push(tree);
+        }
+        let settings = settings(project)?;
+        let numbered: Vec<(u32, &File)> = trees.iter().enumerate().map(|(i, t)| (i as u32, t)).collect();
+        let plugins = Plugins::of(project, &numbered, &mut diagnostics)?;
+        let mut queries = Vec::new();
+        if let Some(last) = trees.last() {
+            queries.extend(last.statements.iter().filter_map(|s| match &s.kind {
+                StatementKind::Query(query) => Some(query.clone()),
+                _ => None,
+            }));
+        }
+        let files: Vec<ModelFile> =
+            trees.into_iter().enumerate().map(|(i, tree)| ModelFile { index: i as u32, tree }).collect();
+        let (catalog, mut found) = Catalog::build(&files, settings, plugins.signatures.clone());
+        diagnostics.append(&mut found);
+        Ok(Model { catalog, plugins, texts, diagnostics, queries })
+    }
+
+    /// The number of the last text, as diagnostics carry it.
+    pub(crate) fn last(&self) -> u32 {
+        self.texts.len().saturating_sub(1) as u32
+    }
+
+    /// How many statements are declared.
+    pub(crate) fn definitions(&self) -> usize {
+        self.catalog.symbols().count() + self.catalog.functions().count()
+    }
+
+    /// The mistakes of the last text, if it has any that forbid an answer.
+    pub(crate) fn mistakes_of_request(&self) -> Option<Vec<Diagnostic>> {
+        let last = self.last();
+        let own: Vec<Diagnostic> = self.diagnostics.iter().filter(|d| d.file == last).cloned().collect();
+        own.iter().any(|d| d.severity == Severity::Error).then_some(own)
+    }
+
+    /// An error about this model's texts.
+    pub(crate) fn text_error(&self, diagnostics: Vec<Diagnostic>) -> EngineError {
+        EngineError::Text { texts: self.texts.clone(), diagnostics }
+    }
+
+    /// The instant for which everything is answered, where the request says none.
+    pub(crate) fn now(&self, project: &Project, asked: Option<i64>) -> Result<i64, EngineError> {
+        if let Some(now) = asked {
+            return Ok(now);
+        }
+        match &project.config.now {
+            None => Ok(jiff::Timestamp::now().as_microsecond()),
+            Some(text) => self.catalog.instant(text).ok_or_else(|| {
+                EngineError::usage(format!("{CONFIG}: `now = \"{text}\"` is no day or time"))
+                    .with_help("write it as `now = \"2026-03-01\"` or `now = \"2026-03-01T12:00:00\"`")
+            }),
+        }
+    }
+}
+
+fn settings(project: &Project) -> Result<Settings, EngineError> {
+    let mut settings = Settings::default();
+    if let Some(zone) = &project.config.timezone {
+        if Zone::named(zone).is_none() {
+            return Err(EngineError::usage(format!("{CONFIG}: there is no time zone `{zone}`"))
+                .with_help("use an IANA name such as `Europe/Amsterdam`"));
+        }
+        settings.zone.clone_from(zone);
+    }
+    if let Some(currency) = &project.config.currency {
+        settings.currency = Some(Currency::parse(currency).ok_or_else(|| {
+            EngineError::usage(format!("{CONFIG}: `{currency}` is no currency code"))
+                .with_help("use three capitals such as `EUR`")
+        })?);
+    }
+    Ok(settings)
+}

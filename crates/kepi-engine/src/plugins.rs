@@ -1,0 +1,105 @@
+//! The plugins that a project's files use.
+
+use crate::api::EngineError;
+use crate::project::Project;
+use kepi_extension::{Connector, Functions};
+use kepi_model::declared::Signature;
+use kepi_plugin::{Found, Settings, discover, load, shipped};
+use kepi_syntax::ast::{File, Name, StatementKind};
+use kepi_syntax::{Code, Diagnostic};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What the plugins in use offer.
+#[derive(Clone, Default)]
+pub(crate) struct Plugins {
+    pub(crate) signatures: Vec<Signature>,
+    pub(crate) functions: Functions,
+    /// By alias: the plugin's id and its connector.
+    pub(crate) connectors: BTreeMap<String, (String, Arc<dyn Connector>)>,
+}
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugins").field("signatures", &self.signatures.len()).finish_non_exhaustive()
+    }
+}
+
+impl Plugins {
+    /// Loads what `use plugin "…"` names in the files. Nothing is looked for where nothing is used.
+    pub(crate) fn of(
+        project: &Project,
+        files: &[(u32, &File)],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<Plugins, EngineError> {
+        let mut plugins = Plugins::default();
+        let mut used: Vec<(u32, &str, Option<&Name>, kepi_syntax::Span)> = Vec::new();
+        for (index, file) in files {
+            for statement in &file.statements {
+                if let StatementKind::Use { plugin: Some(id), alias, .. } = &statement.kind {
+                    used.push((*index, id, alias.as_ref(), statement.span));
+                }
+            }
+        }
+        if used.is_empty() {
+            return Ok(plugins);
+        }
+        let (mut found, errors) = discover(&[project.root.join("plugins")]);
+        found.extend(shipped());
+        let settings = Settings { cache: Some(project.compiled()), ..Settings::default() };
+        for (file, id, alias, span) in used {
+            let mut error = |message: String, help: String| {
+                let mut diagnostic = Diagnostic::error(Code::UnknownModule, span, message).help(help);
+                diagnostic.file = file;
+                diagnostics.push(diagnostic);
+            };
+            let Some(plugin) = found.iter().find(|f| f.manifest.id == id) else {
+                let broken = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                let known: Vec<&str> = found.iter().map(|f| f.manifest.id.as_str()).collect();
+                let help = if broken.is_empty() {
+                    format!("put its folder into plugins/; there are {}", known.join(", "))
+                } else {
+                    format!("a manifest in plugins/ cannot be read: {broken}")
+                };
+                error(format!("there is no plugin `{id}`"), help);
+                continue;
+            };
+            let alias = alias.map_or_else(|| last_word(id), |name| name.text.clone());
+            if plugins.has(&alias) {
+                error(
+                    format!("two plugins are used as `{alias}`"),
+                    "give one of them another name with `as`".to_string(),
+                );
+                continue;
+            }
+            match plugins.add(plugin, &alias, &settings) {
+                Ok(()) => {}
+                Err(failure) => error(failure.to_string(), "mend the plugin's kepi-plugin.toml".to_string()),
+            }
+        }
+        Ok(plugins)
+    }
+
+    fn has(&self, alias: &str) -> bool {
+        let dotted = format!("{alias}.");
+        self.connectors.contains_key(alias) || self.signatures.iter().any(|s| s.name.starts_with(&dotted))
+    }
+
+    fn add(&mut self, found: &Found, alias: &str, settings: &Settings) -> Result<(), kepi_plugin::PluginError> {
+        let loaded = load(found, alias, settings)?;
+        self.signatures.extend(loaded.signatures());
+        let functions = loaded.functions();
+        self.functions.scalars.extend(functions.scalars);
+        self.functions.aggregates.extend(functions.aggregates);
+        if let Some(connector) = loaded.connector() {
+            self.connectors.insert(alias.to_string(), (loaded.id().to_string(), connector));
+        }
+        Ok(())
+    }
+}
+
+/// `acme.margins` is used as `margins`, `json-folder` as `json_folder`.
+fn last_word(id: &str) -> String {
+    id.rsplit('.').next().unwrap_or(id).replace('-', "_")
+}
