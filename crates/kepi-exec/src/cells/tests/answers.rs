@@ -320,7 +320,7 @@ proptest! {
             .collect();
         let base = || ask("UTC", "2027-01-01").during("2025-01-01", "2026-01-01", "2025").per(TimeUnit::Month);
         let whole = base().show_sum("orders", "amount").rows(&events);
-        let mut sums = vec![0_i64; 12];
+        let mut sums = [0_i64; 12];
         for line in base().by("region").show_sum("orders", "amount").rows(&events) {
             let parts: Vec<&str> = line.split(' ').collect();
             let month: usize = parts[0][5..7].parse().unwrap();

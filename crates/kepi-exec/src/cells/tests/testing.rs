@@ -53,6 +53,9 @@ pub(crate) fn event(stream: &'static str, time: &str, fields: &[(&'static str, &
     Event { stream, at: at("UTC", time), fields: fields.collect() }
 }
 
+/// The labels of a cell, and per aggregate the arguments of its rows.
+type Gathered = (Vec<Cell>, Vec<Vec<Cell>>);
+
 /// Leaves that look at every event for every aggregate.
 #[derive(Clone, Debug)]
 pub(crate) struct Naive(pub(crate) Arc<Vec<Event>>);
@@ -65,7 +68,7 @@ impl Naive {
         let from = if pass.moment { i64::MIN } else { pass.from.unwrap_or(i64::MIN) };
         let rows: Vec<&Event> = self.0.iter().filter(|e| e.stream == stream && e.at >= from && e.at < until).collect();
         // Per cell, told apart by how its labels print: the labels, and per aggregate its arguments.
-        let mut cells: BTreeMap<(Option<i64>, String), (Vec<Cell>, Vec<Vec<Cell>>)> = BTreeMap::new();
+        let mut cells: BTreeMap<(Option<i64>, String), Gathered> = BTreeMap::new();
         for event in rows {
             for (i, aggregate) in pass.aggregates.iter().enumerate() {
                 assert!(aggregate.events.stages.is_empty(), "no stages");
