@@ -24,18 +24,6 @@ pub(crate) fn load_folder(name: &str, settings: &Settings) -> Loaded {
     load(&Found::in_folder(&plugins().join(name)).unwrap(), "p", settings).unwrap()
 }
 
-/// Makes a rhai plugin of a script and the tables of its manifest, and loads it.
-pub(crate) fn load_script(manifest: &str, script: &str, settings: &Settings) -> Loaded {
-    let folder = tempfile::tempdir().unwrap();
-    let head = "id = \"test.script\"\nversion = \"1\"\napi = \"0.1\"\nruntime = \"rhai\"\nfile = \"test.rhai\"\n";
-    std::fs::write(folder.path().join("kepi-plugin.toml"), format!("{head}{manifest}")).unwrap();
-    std::fs::write(folder.path().join("test.rhai"), script).unwrap();
-    let loaded = load(&Found::in_folder(folder.path()).unwrap(), "p", settings).unwrap();
-    // Scripts are read at their first call, and this one has to be there until then.
-    std::mem::forget(folder);
-    loaded
-}
-
 /// A scalar function by full name.
 pub(crate) fn scalar(loaded: &Loaded, name: &str) -> Arc<dyn ScalarFunction> {
     Arc::clone(&loaded.functions().scalars[name])
