@@ -136,6 +136,7 @@ pub struct Event {
 /// The two kinds of event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // The fields are the language's own words.
+#[allow(clippy::large_enum_variant)] // A tree has few of these, and boxes would make every reader unpack them.
 pub enum EventBody {
     Stored { of: Vec<Name>, at: Option<Name>, fields: Vec<Field> },
     Derived { value: Scoped, with: Vec<Pair> },
@@ -157,6 +158,7 @@ pub struct State {
 /// The kinds of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // The fields are the language's own words.
+#[allow(clippy::large_enum_variant)] // A tree has few of these, and boxes would make every reader unpack them.
 pub enum StateBody {
     From { from: Scoped, until: Scoped },
     For { from: Scoped, length: Length },
@@ -569,6 +571,7 @@ pub enum Argument {
 /// The value of a named argument: a bare word, or an expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // The variants say it.
+#[allow(clippy::large_enum_variant)] // A tree has few of these, and boxes would make every reader unpack them.
 pub enum NamedValue {
     Word(Name),
     Chain(Chain),

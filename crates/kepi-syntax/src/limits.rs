@@ -114,11 +114,7 @@ pub(crate) fn depth<'t>(text: &str, tokens: &'t [Token]) -> (usize, Option<&'t T
         prefixes = if prefix { prefixes + 1 } else { 0 };
         match word {
             "(" | "[" | "{" => cases.push(0),
-            ")" | "]" | "}" => {
-                if cases.len() > 1 {
-                    open_cases -= cases.pop().unwrap_or_default();
-                }
-            }
+            ")" | "]" | "}" if cases.len() > 1 => open_cases -= cases.pop().unwrap_or_default(),
             "case" => {
                 open_cases += 1;
                 if let Some(innermost) = cases.last_mut() {

@@ -29,9 +29,8 @@ pub fn parse_file(text: &str) -> (File, Vec<Diagnostic>) {
         problems.push(Diagnostic::error(Code::TooLarge, Span::new(0, 1), "a file of more than 4 GiB is not read"));
         return (file, problems);
     }
-    let mut chunks = Chunks::new(text);
     let mut comments = CommentsOnDemand::new(text);
-    while let Some(chunk) = chunks.next() {
+    for chunk in Chunks::new(text) {
         let tokens = match checked(text, chunk) {
             Ok(tokens) => tokens,
             Err(problem) => {

@@ -8,7 +8,7 @@ use crate::words::{begins_word, continues_word};
 pub(crate) enum Kind {
     /// A bare word.
     Word,
-    /// A name in backticks.
+    /// A name that is no word of the language: in backticks, or behind a dot.
     Ticked,
     /// A name whose backtick is never closed.
     OpenTick,
@@ -139,7 +139,8 @@ impl Iterator for Lexer<'_> {
             }
             c if begins_word(c) => {
                 self.skip_word();
-                Kind::Word
+                let behind_dot = start.checked_sub(1).and_then(|at| self.text.as_bytes().get(at)) == Some(&b'.');
+                if behind_dot { Kind::Ticked } else { Kind::Word }
             }
             '-' | '!' | '<' | '>' | '=' | '&' | '|' => {
                 let two = matches!(

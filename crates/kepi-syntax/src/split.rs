@@ -171,6 +171,8 @@ impl Iterator for Chunks<'_> {
         let definition = self.definition(&head);
         // A definition goes on over lines until its body has begun.
         let mut bodiless = !matches!(definition, "" | "module" | "use");
+        // That of a target begins with `reach`, which its name or metric may be as well, behind its period.
+        let mut dated = false;
         let mut chunk = Chunk { start: head.start, end: head.end };
         let mut last = head;
         let mut braces = usize::from(head.of(self.text) == "{");
@@ -194,7 +196,10 @@ impl Iterator for Chunks<'_> {
                 }
             }
             bodiless &= match definition {
-                "target" => word != "reach",
+                "target" => {
+                    dated |= matches!(word, "during" | "by");
+                    !dated || word != "reach"
+                }
                 "calendar" => word != "=" && word != "from",
                 _ => word != "=" && word != "{",
             };

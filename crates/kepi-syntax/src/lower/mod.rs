@@ -42,9 +42,19 @@ impl<'t> Lower<'t> {
 
     fn span(&self, pair: &Pair<'_>) -> Span {
         let start = pair.as_span().start();
-        // Optional parts at the end of a rule may leave blanks or comments inside its match.
-        let inside = pair.as_str().trim_end().len();
+        // Optional parts at the end of a rule may leave blanks and comments inside its match.
+        let mut inside = pair.as_str().trim_end().len();
+        while let Some(comment) = self.comment_that_ends(self.base + start + inside) {
+            let Some(before) = comment.start.checked_sub(self.base + start) else { break };
+            inside = pair.as_str().get(..before).unwrap_or_default().trim_end().len();
+        }
         Span::new(self.base + start, self.base + start + inside)
+    }
+
+    fn comment_that_ends(&self, end: usize) -> Option<&Comment> {
+        // A comment's own blanks at its end were trimmed from the match.
+        let index = self.comments.partition_point(|comment| comment.start < end).checked_sub(1)?;
+        self.comments.get(index).filter(|comment| comment.end >= end)
     }
 
     fn name(&self, pair: Pair<'_>) -> Name {

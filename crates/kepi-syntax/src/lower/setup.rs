@@ -59,25 +59,21 @@ impl Lower<'_> {
                     "to" => Role::To,
                     _ => return None,
                 };
-                Part::Role { role, column: self.column(parts.take(Rule::column)?)? }
+                Part::Role { role, column: self.name(parts.take(Rule::column)?) }
             }
-            Rule::k_of => self.from_column(parts.take(Rule::from_column)?, true)?,
-            _ => self.from_column(first, false)?,
+            Rule::k_of => self.mapped_column(parts.take(Rule::from_column)?, true)?,
+            _ => self.mapped_column(first, false)?,
         })
     }
 
-    fn from_column(&mut self, pair: Pair<'_>, of: bool) -> Option<Part> {
+    fn mapped_column(&mut self, pair: Pair<'_>, of: bool) -> Option<Part> {
         let mut parts = Parts::of(pair);
-        let field = self.column(parts.take(Rule::column)?)?;
+        let field = self.name(parts.take(Rule::column)?);
         let column = match parts.take(Rule::column) {
-            Some(column) => self.column(column)?,
+            Some(column) => self.name(column),
             None => field.clone(),
         };
         Some(Part::Column { field, column, of })
-    }
-
-    fn column(&mut self, pair: Pair<'_>) -> Option<crate::ast::Name> {
-        Some(self.name(pair))
     }
 
     pub(super) fn target(&mut self, parts: &mut Parts<'_>) -> Option<Target> {

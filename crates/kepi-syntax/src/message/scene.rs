@@ -126,7 +126,7 @@ impl<'t> Scene<'t> {
     /// Whether the last `when` before the unexpected token has no `then` yet.
     pub(super) fn open_case_lacks_then(&self) -> bool {
         let words = self.tokens.iter().take(self.index).map(|token| token.of(self.text));
-        words.filter(|word| matches!(*word, "when" | "then" | "else")).last() == Some("when")
+        words.rev().find(|word| matches!(*word, "when" | "then" | "else")) == Some("when")
             && self.is_value(-1)
             && self.is_value(0)
     }
@@ -134,7 +134,7 @@ impl<'t> Scene<'t> {
     /// Whether the last `expect` before the unexpected token has no `gives` yet.
     pub(super) fn last_expect_lacks_gives(&self) -> bool {
         let words = self.tokens.iter().take(self.index).map(|token| token.of(self.text));
-        words.filter(|word| matches!(*word, "expect" | "gives")).last() == Some("expect")
+        words.rev().find(|word| matches!(*word, "expect" | "gives")) == Some("expect")
     }
 
     /// Where a token stands; at the end where there is none.

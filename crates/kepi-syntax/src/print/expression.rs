@@ -210,14 +210,23 @@ fn ends_in_per(chain: &Chain) -> bool {
 
 /// Lays out a chain of steps; `guarded` puts the first value in parentheses.
 pub(super) fn chain(chain: &Chain, guarded: bool) -> Doc {
-    let mut parts = vec![scoped_or(&chain.first, guarded)];
+    let first = scoped_or(&chain.first, guarded);
+    let mut parts = Vec::new();
     for link in &chain.rest {
         if let Some(without) = &link.without {
             parts.extend([Doc::Line, Doc::text("without "), scoped(without)]);
         }
         parts.extend([Doc::Line, Doc::text("-> "), scoped(&link.step)]);
     }
-    Doc::group(Doc::nest(2, Doc::Cat(parts)))
+    behind(first, parts)
+}
+
+/// Puts further parts behind the first; where they break, they stand further to the right than it.
+fn behind(first: Doc, parts: Vec<Doc>) -> Doc {
+    if parts.is_empty() {
+        return first;
+    }
+    Doc::group(Doc::Cat(vec![first, Doc::nest(2, Doc::Cat(parts))]))
 }
 
 /// Lays out an expression with its scope.
@@ -227,7 +236,8 @@ pub(super) fn scoped(scoped: &Scoped) -> Doc {
 
 fn scoped_or(scoped: &Scoped, guarded: bool) -> Doc {
     let value = expr(&scoped.value);
-    let mut parts = vec![if guarded { parenthesised(value) } else { value }];
+    let value = if guarded { parenthesised(value) } else { value };
+    let mut parts = Vec::new();
     if let Some(InnerPer { every, grains }) = &scoped.per {
         let every = if *every { "every " } else { "" };
         let grains: Vec<String> = grains.iter().map(name::grain).collect();
@@ -244,10 +254,7 @@ fn scoped_or(scoped: &Scoped, guarded: bool) -> Doc {
         };
         parts.extend([Doc::Line, Doc::Text(over)]);
     }
-    if parts.len() == 1 {
-        return parts.remove(0);
-    }
-    Doc::group(Doc::nest(2, Doc::Cat(parts)))
+    behind(value, parts)
 }
 
 /// Writes a number with its unit.

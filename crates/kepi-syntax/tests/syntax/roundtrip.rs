@@ -12,8 +12,14 @@ fn read(text: &str) -> Result<File, TestCaseError> {
     Ok(file.without_spans())
 }
 
+/// As many cases as the environment asks for, else so many that the tests stay short.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(64), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn printed_expressions_parse_to_themselves(expr in random::expr()) {
