@@ -5,6 +5,7 @@ use kepi_syntax::{file_text, parse_file};
 use std::path::Path;
 
 #[test]
+#[allow(clippy::print_stderr)] // A skipped test must say so.
 fn texts_beside_the_checkout_survive_the_formatter() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/design");
     for name in ["examples.kepi", "catalogue.kepi"] {
