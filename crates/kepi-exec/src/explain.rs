@@ -82,7 +82,7 @@ pub(crate) fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String
 
 fn window(query: &Query, times: &Times, zone: &Zone) -> String {
     let span = &times.span;
-    let until = moment(zone, span.read_until);
+    let until = moment(zone, span.until);
     if query.window.moment {
         return format!("It looks at one moment, {until} ({}): everything that happened before it counts.", query.zone);
     }
@@ -92,9 +92,8 @@ fn window(query: &Query, times: &Times, zone: &Zone) -> String {
     };
     let words = if query.window.words.is_empty() { "the time" } else { &query.window.words };
     let mut text = format!("It looks at {words}, {from} until before {until}, by the clock of {}.", query.zone);
-    if span.read_until < span.until {
-        let end = moment(zone, span.until);
-        text.push_str(&format!(" The window goes on to {end}, but nothing later than now has happened yet."));
+    if span.from.is_none_or(|from| from < query.now) && query.now < span.until {
+        text.push_str(&format!(" It is {} now, so the window still runs.", moment(zone, query.now)));
     }
     text
 }

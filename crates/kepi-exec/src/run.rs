@@ -184,13 +184,13 @@ impl<'a> Runner<'a> {
     fn times(&self, query: &Query) -> Result<Times, ExecError> {
         let mut span = Span::of(&query.window, query.now);
         if span.from.is_none() && query.window.moment && !query.compare.is_empty() {
-            span.from = Some(span.read_until);
+            span.from = Some(span.until);
         }
         if span.from.is_none() && needs_beginning(query) {
             let first = self.first_row(query, &span)?;
-            span.from = Some(first.unwrap_or(span.read_until));
+            span.from = Some(first.unwrap_or(span.until));
         }
-        let from = span.from.unwrap_or(span.read_until);
+        let from = span.from.unwrap_or(span.until);
         let zone = &self.setting.zone;
         let sides = query.compare.iter();
         let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
@@ -206,7 +206,7 @@ impl<'a> Runner<'a> {
             if group.is_empty() {
                 continue;
             }
-            let leaf = self.leaves.leaf(pass(query, &base, &group, None, span.read_until))?;
+            let leaf = self.leaves.leaf(pass(query, &base, &group, None, span.until))?;
             let rows = self.collect(&leaf)?;
             let moment = match query.per {
                 Some(_) => {

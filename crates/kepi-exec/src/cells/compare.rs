@@ -16,6 +16,9 @@ pub(crate) struct Side {
     pub(crate) from: i64,
     /// The instant behind the last.
     pub(crate) until: i64,
+    /// Time in between that is not read: what had not passed yet of the period that stands against the running one,
+    /// where the query's window goes on behind it.
+    pub(crate) hole: Option<(i64, i64)>,
     /// Period to period, where there are periods.
     pub(crate) alignment: Option<Alignment>,
 }
@@ -31,8 +34,6 @@ pub(crate) struct Alignment {
     pub(crate) from: i64,
     /// The instant behind its last period.
     pub(crate) until: i64,
-    /// What has begun by now can be compared; later periods have no counterpart.
-    pub(crate) begun_before: i64,
     how: How,
 }
 
@@ -51,9 +52,6 @@ enum How {
 impl Alignment {
     /// The first instant of the other side's period for one of the query's; none: there is no such period.
     pub(crate) fn other(&self, zone: &Zone, period: i64) -> Option<i64> {
-        if period >= self.begun_before {
-            return None;
-        }
         match &self.how {
             How::Back(back) => same_date(zone, &self.grain, period, back_by(back, 1)?),
             How::Week(back) => same_week(zone, &self.grain, back, period),
@@ -100,10 +98,10 @@ pub(crate) fn side(
     now: i64,
 ) -> Result<Side, ExecError> {
     match per {
-        Some(grain) => aligned(compare, zone, zone_name, grain, span, from),
+        Some(grain) => aligned(compare, zone, zone_name, grain, span, from, now),
         None => {
             let (from, until) = window(compare, zone, span, from, now)?;
-            Ok(Side { name: compare.name.clone(), from, until, alignment: None })
+            Ok(Side { name: compare.name.clone(), from, until, hole: None, alignment: None })
         }
     }
 }
@@ -115,6 +113,7 @@ fn aligned(
     grain: &Grain,
     span: &Span,
     from: i64,
+    now: i64,
 ) -> Result<Side, ExecError> {
     let first = zone.truncate(grain, from);
     let too_fine = |by: &str| ExecError::NotYet(format!("`vs {by}` with `per {}`", grain.name()));
@@ -137,37 +136,31 @@ fn aligned(
         }
         CompareWith::Period { from, until } => How::Nth { from: *from, until: *until },
     };
-    let alignment = Alignment {
-        zone: zone_name.to_string(),
-        grain: grain.clone(),
-        from,
-        until: span.until,
-        begun_before: span.read_until,
-        how,
-    };
+    let alignment = Alignment { zone: zone_name.to_string(), grain: grain.clone(), from, until: span.until, how };
     let pairs = alignment.pairs(zone)?;
     let name = compare.name.clone();
     let (Some((first, other)), Some((last, other_last))) = (pairs.first().copied(), pairs.last().copied()) else {
         // Nothing belongs to anything: an empty window.
-        return Ok(Side { name, from, until: from, alignment: Some(alignment) });
+        return Ok(Side { name, from, until: from, hole: None, alignment: Some(alignment) });
     };
-    // A period that the window cuts is compared with the same part of the other one.
+    // A period that the window cuts, or that still runs, is compared with the same part of the other one.
     let mut side_from = if from > first { within(zone, grain, from, first, other) } else { other };
-    let end = next(zone, grain, last);
-    let mut side_until = if span.read_until < end {
-        within(zone, grain, span.read_until, last, other_last)
-    } else {
-        next(zone, grain, other_last)
+    let end = if last < now { span.passed } else { span.until };
+    let mut side_until = match end < next(zone, grain, last) {
+        true => within(zone, grain, end, last, other_last),
+        false => next(zone, grain, other_last),
     };
+    let running = pairs.iter().find(|(period, _)| *period < now && now < next(zone, grain, *period) && *period < last);
+    let hole = running.map(|(period, other)| (within(zone, grain, now, *period, *other), next(zone, grain, *other)));
     if let CompareWith::Period { from, until } = compare.with {
         (side_from, side_until) = (side_from.max(from), side_until.min(until));
     }
-    Ok(Side { name, from: side_from, until: side_until.max(side_from), alignment: Some(alignment) })
+    Ok(Side { name, from: side_from, until: side_until.max(side_from), hole, alignment: Some(alignment) })
 }
 
 /// The other window of a query without periods.
 fn window(compare: &Compare, zone: &Zone, span: &Span, from: i64, now: i64) -> Result<(i64, i64), ExecError> {
-    let moved = |by: CalendarSpan| (zone.add(from, by), zone.add(span.read_until, by));
+    let moved = |by: CalendarSpan| (zone.add(from, by), zone.add(span.passed, by));
     Ok(match &compare.with {
         CompareWith::Previous(back) => {
             let by = back_by(back, 1).ok_or_else(|| ExecError::Plan("a comparison reaches too far back".into()))?;
@@ -179,11 +172,11 @@ fn window(compare: &Compare, zone: &Zone, span: &Span, from: i64, now: i64) -> R
             let back = CalendarSpan { months: -length.months, days: -length.days, micros: -length.micros };
             let start = zone.add(from, back);
             // Of a window that still runs, the same part.
-            let end = if span.read_until < span.until { zone.add(span.read_until, back) } else { from };
+            let end = if span.passed < span.until { zone.add(span.passed, back) } else { from };
             (start, end.clamp(start, from))
         }
         CompareWith::Period { from: start, until } if span.is_running(now) => {
-            let passed = length(zone, from, span.read_until);
+            let passed = length(zone, from, span.passed);
             (*start, zone.add(*start, passed).clamp(*start, (*until).max(*start)))
         }
         CompareWith::Period { from, until } => (*from, *until),
@@ -333,10 +326,10 @@ mod tests {
         let side =
             run(previous(TimeUnit::Year), Some(TimeUnit::Month), "2025-01-01", "2025-03-10T12:00", "2025-03-10T12:00");
         assert_eq!(of(&side), ("2024-01-01".into(), "2024-03-10T12:00:00".into()));
-        // Also where the window goes on: what lies ahead is compared with nothing.
+        // Also where the window goes on: what lies ahead is compared whole.
         let side = run(previous(TimeUnit::Year), Some(TimeUnit::Month), "2025-01-01", "2026-01-01", "2025-03-10T12:00");
-        assert_eq!(of(&side), ("2024-01-01".into(), "2024-03-10T12:00:00".into()));
-        assert_eq!(pairs(&side).len(), 3);
+        assert_eq!(of(&side), ("2024-01-01".into(), "2025-01-01".into()));
+        assert_eq!(side.hole.map(|(a, b)| (day(a), day(b))), Some(("2024-03-10T12:00:00".into(), "2024-04-01".into())));
         // 31 March at noon stands where February has ended.
         let side =
             run(previous(TimeUnit::Month), Some(TimeUnit::Month), "2025-03-01", "2025-04-01", "2025-03-31T12:00");

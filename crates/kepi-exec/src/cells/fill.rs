@@ -1,4 +1,4 @@
-//! `fill`: what stands in a column where none of the aggregates that it uses has a row.
+//! `fill`: what stands in a row where no shown aggregate has a row.
 
 use super::cell::{Cell, CellType, Reader, read, write};
 use crate::ExecError;
@@ -27,7 +27,7 @@ pub(crate) struct Filled {
     pub(crate) column: usize,
     /// Its unit.
     pub(crate) unit: Unit,
-    /// The column that says how many rows stand behind a value.
+    /// The column that says how many rows the shown aggregates have.
     pub(crate) rows: usize,
     /// The column that is missing where nothing can stand; none: something can stand everywhere.
     pub(crate) exists: Option<usize>,

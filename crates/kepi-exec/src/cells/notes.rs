@@ -16,22 +16,16 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
     let last = streams.iter().filter_map(|s| s.last).max();
     if let Some((first, last)) = first.zip(last) {
         let before = span.from.is_some_and(|from| last < from);
-        let after = first >= span.read_until;
+        let after = first >= span.until;
         if before || after {
             notes.push(Note { code: "no_data".into(), text: no_data(query, zone, first, last, before) });
         }
     }
     for stream in &streams {
-        if let Some(last) = stream.last.filter(|last| span.until > span.read_until && *last >= span.read_until) {
-            notes.push(Note {
-                code: "after_now".into(),
-                text: format!(
-                    "{} has rows up to {}; those from {} on lie after `now` and are not counted",
-                    stream.name,
-                    day(zone, last),
-                    moment(zone, span.read_until)
-                ),
-            });
+        if let Some(last) = stream.last.filter(|last| span.until > query.now && *last >= query.now) {
+            let (name, now, last) = (&stream.name, moment(zone, query.now), day(zone, last));
+            let text = format!("{name} has rows later than now ({now}), up to {last}; those in the window count");
+            notes.push(Note { code: "after_now".into(), text });
         }
     }
     notes

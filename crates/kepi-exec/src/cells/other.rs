@@ -128,26 +128,27 @@ fn value(cell: &Cell) -> Option<Value> {
     })
 }
 
-/// Puts the other row behind the kept ones. Its first label says "other"; where that label is no text it is missing,
-/// and a note says what the row is.
+/// Puts the other row behind the kept ones. Its labels say "other"; where no label is a text, all are missing and a
+/// note says what the row is.
 pub(crate) fn append(
     query: &Query,
     kept: &RecordBatch,
     other: &RecordBatch,
 ) -> Result<(RecordBatch, Option<Note>), ExecError> {
     let schema = kept.schema();
-    let is_text = *schema.field(0).data_type() == DataType::Utf8;
+    let is_text = |i: usize| *schema.field(i).data_type() == DataType::Utf8;
     let mut columns: Vec<ArrayRef> = Vec::new();
     for i in 0..query.by.len() {
-        columns.push(match i {
-            0 if is_text => write(&[Cell::Text(OTHER.into())], &DataType::Utf8, OTHER)?,
-            _ => new_null_array(schema.field(i).data_type(), 1),
+        columns.push(match is_text(i) {
+            true => write(&[Cell::Text(OTHER.into())], &DataType::Utf8, OTHER)?,
+            false => new_null_array(schema.field(i).data_type(), 1),
         });
     }
     columns.extend(other.columns().iter().map(Arc::clone));
     let row = conform(columns, &schema)?;
     let rows = concat_batches(&schema, [kept, &row]).map_err(|e| ExecError::Plan(e.to_string()))?;
-    let note = (!is_text).then(|| Note {
+    let note = !(0..query.by.len()).any(is_text);
+    let note = note.then(|| Note {
         code: "other_row".into(),
         text: format!("the last row is every other `{}` together", query.by[0].name),
     });

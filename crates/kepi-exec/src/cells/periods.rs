@@ -13,23 +13,23 @@ pub(crate) const PERIODS_MAX: u64 = 1_000_000;
 pub(crate) struct Span {
     /// First instant; none: from the first row on.
     pub(crate) from: Option<i64>,
-    /// The instant behind the last as the window says it.
+    /// The instant behind the last that is read. It may lie ahead of `now`: what is due later counts where the window
+    /// says so.
     pub(crate) until: i64,
-    /// The instant behind the last that is read: nothing later than `now` has happened yet, so that a query gives the
-    /// same answer when it is asked again with the same `now`.
-    pub(crate) read_until: i64,
+    /// The end of the part that has passed by `now`, which is what a comparison looks at on its other side.
+    pub(crate) passed: i64,
 }
 
 impl Span {
     /// The span of a window at `now`.
     pub(crate) fn of(window: &Window, now: i64) -> Span {
-        let earliest = window.from.unwrap_or(i64::MIN);
-        Span { from: window.from, until: window.until, read_until: window.until.min(now).max(earliest) }
+        let passed = if window.from.is_some_and(|from| from >= now) { window.until } else { window.until.min(now) };
+        Span { from: window.from, until: window.until, passed }
     }
 
-    /// Whether time that belongs to it is still to come, or has only just come.
+    /// Whether `now` lies in it or is its end.
     pub(crate) fn is_running(&self, now: i64) -> bool {
-        self.until >= now
+        self.until >= now && self.from.is_none_or(|from| from < now)
     }
 }
 
@@ -65,9 +65,7 @@ pub(crate) fn partial(zone: &Zone, grain: &Grain, span: &Span, now: i64, starts:
     let mut found = Vec::new();
     for start in starts.iter().copied() {
         let end = next(zone, grain, start);
-        let reason = if start >= now {
-            "still ahead"
-        } else if end > now && span.until >= now {
+        let reason = if start < now && end > now && span.until >= now {
             "still running"
         } else if span.from.is_some_and(|from| from > start) || end > span.until {
             "cut by the window"
@@ -115,11 +113,11 @@ mod tests {
             moment: false,
         };
         let span = Span::of(&window, now);
-        assert_eq!(span.read_until, now);
+        assert_eq!((span.until, span.passed), (window.until, now));
         let starts = starts(&zone, &month, window.from.unwrap_or(0), window.until).unwrap_or_default();
         let partial = partial(&zone, &month, &span, now, &starts);
         let said: Vec<(i8, &str)> = partial.iter().map(|p| (zone.local(p.start).month(), p.reason.as_str())).collect();
-        assert_eq!(said, [(1, "cut by the window"), (4, "still running"), (5, "still ahead")]);
+        assert_eq!(said, [(1, "cut by the window"), (4, "still running")]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion_physical_plan::sorts::sort::SortExec;
-use kepi_model::core::{Base, Fill, Formula, FormulaNode, Measure, Op, OrderBy, Query};
+use kepi_model::core::{Aggregate, Base, Fill, Formula, FormulaNode, Measure, Op, OrderBy, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit, Value};
 use std::sync::Arc;
 
@@ -121,11 +121,15 @@ fn matched_passes(
     for side in 0..layout.sides {
         let other = side.checked_sub(1).and_then(|i| times.sides.get(i));
         let (from, until) = match other {
-            None => (times.span.from, times.span.read_until),
+            None => (times.span.from, times.span.until),
             Some(other) => (Some(other.from), other.until),
         };
         for (base, group) in passes(query) {
-            let mut plan = leaves.leaf(pass(query, &base, &group, from, until))?;
+            let mut pass = pass(query, &base, &group, from, until);
+            if let (Some(hole), Base::Stream(_)) = (other.and_then(|o| o.hole), &base) {
+                pass.aggregates.iter_mut().for_each(|aggregate| leave_out(aggregate, hole));
+            }
+            let mut plan = leaves.leaf(pass)?;
             if let Some(alignment) = other.and_then(|o| o.alignment.clone()) {
                 plan = WholeExec::over(plan, Work::Align(alignment))?;
             }
@@ -136,6 +140,20 @@ fn matched_passes(
         return Ok(Arc::new(EmptyExec::new(keys_only(query))));
     }
     matched(parts, layout.keys())
+}
+
+/// Lets only rows take part that lie outside a stretch of time.
+fn leave_out(aggregate: &mut Aggregate, (from, until): (i64, i64)) {
+    let condition = |op, args| Row { unit: Unit::of(Kind::Bool), node: RowNode::Call { op, args } };
+    let time = |node| Row { unit: Unit::of(Kind::Time), node };
+    let instant = |micros| time(RowNode::Const(Value::Time(micros)));
+    let before = condition(Op::Less, vec![time(RowNode::At), instant(from)]);
+    let behind = condition(Op::GreaterEqual, vec![time(RowNode::At), instant(until)]);
+    let outside = condition(Op::Or, vec![before, behind]);
+    aggregate.filter = Some(match aggregate.filter.take() {
+        Some(filter) => condition(Op::And, vec![filter, outside]),
+        None => outside,
+    });
 }
 
 /// The keys of a query that reads nothing.
@@ -192,10 +210,8 @@ impl Values<'_> {
             }
         }
         if self.query.fill.is_some() {
-            for (i, column) in self.query.columns.iter().enumerate() {
-                for side in 0..self.layout.sides {
-                    columns.push(self.rows_behind(&column.formula, side, format!("rows_{i}_of_{side}"), &schema)?);
-                }
+            for side in 0..self.layout.sides {
+                columns.push(self.rows_behind(side, &schema)?);
             }
             for side in 0..self.layout.sides {
                 let at = self.layout.period_of(side);
@@ -250,16 +266,9 @@ impl Values<'_> {
         Ok(ProjectionExpr { expr, alias })
     }
 
-    /// How many rows stand behind the value of a formula; 1 where it reads none.
-    fn rows_behind(
-        &self,
-        formula: &Formula,
-        side: usize,
-        alias: String,
-        schema: &Schema,
-    ) -> Result<ProjectionExpr, ExecError> {
-        let mut used = Vec::new();
-        aggregates_of(formula, &mut used);
+    /// How many rows all shown aggregates have together; 1 where nothing is read.
+    fn rows_behind(&self, side: usize, schema: &Schema) -> Result<ProjectionExpr, ExecError> {
+        let used = shown_aggregates(self.query);
         let count = |node| Formula { unit: Unit::of(Kind::Count), node };
         let sum = used.into_iter().map(|i| count(FormulaNode::Aggregate(i)));
         let sum = sum.reduce(|a, b| count(FormulaNode::Call { op: Op::Add, args: vec![a, b] }));
@@ -271,7 +280,7 @@ impl Values<'_> {
             needs_period: false,
         };
         let expr = Arc::new(FormulaExpr::new(&sum, inputs, "rows", schema, self.setting)?);
-        Ok(ProjectionExpr { expr, alias })
+        Ok(ProjectionExpr { expr, alias: format!("rows_of_{side}") })
     }
 
     fn fill(&self, computed: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
@@ -280,14 +289,14 @@ impl Values<'_> {
             return Ok(computed);
         }
         let rows = self.values_end();
-        let exists = rows + self.query.columns.len() * self.layout.sides;
+        let exists = rows + self.layout.sides;
         let mut columns = Vec::new();
         for (i, column) in self.query.columns.iter().enumerate() {
             for side in 0..self.layout.sides {
                 columns.push(Filled {
                     column: self.value(i, side),
                     unit: column.formula.unit.clone(),
-                    rows: rows + i * self.layout.sides + side,
+                    rows: rows + side,
                     // The query's own side is always there, also where no window says when it begins.
                     exists: (side > 0).then_some(exists + side),
                 });

@@ -160,6 +160,13 @@ fn fill_gives_every_label_every_period() {
 }
 
 #[test]
+fn fill_stands_only_in_rows_where_nothing_shown_happened() {
+    let mut asked = first_quarter().per(TimeUnit::Month).show_sum("orders", "amount").show_sum("spend", "amount");
+    asked.query.fill = Some(Fill::Missing);
+    assert_eq!(asked.rows(&shop()[..3]), ["2025-01-01 150.5 0", "2025-02-01 - -", "2025-03-01 10 0"]);
+}
+
+#[test]
 fn a_comparison_adds_previous_change_and_growth() {
     let mut events = shop();
     events.push(event("orders", "2024-01-15", &[("amount", "50"), ("region", "east")]));
@@ -239,15 +246,16 @@ fn the_running_month_is_compared_with_the_same_elapsed_part() {
         event("orders", "2025-03-25", &[("amount", "1000")]),
         event("orders", "2024-03-10T11:59", &[("amount", "4")]),
         event("orders", "2024-03-10T12:00", &[("amount", "500")]),
+        event("orders", "2024-04-02", &[("amount", "9")]),
     ];
     let asked = ask("UTC", "2025-03-10T12:00").during("2025-02-01", "2025-05-01", "").per(TimeUnit::Month);
     let asked = asked.show_sum("orders", "amount");
     let asked = asked.vs("previous year", CompareWith::Previous(Grain::ordinary(TimeUnit::Year)));
-    // What is later than now has not happened, and has nothing to be compared with.
-    assert_eq!(asked.rows(&events), ["2025-02-01 0 0 0 -", "2025-03-01 10 4 6 1.5", "2025-04-01 0 - - -"]);
+    // What is due later counts, what lies ahead is compared whole, and the running month with what had passed.
+    assert_eq!(asked.rows(&events), ["2025-02-01 0 0 0 -", "2025-03-01 1010 4 1006 251.5", "2025-04-01 0 9 -9 -1"]);
     let frame = asked.frame(&events).unwrap();
     let reasons: Vec<&str> = frame.partial.iter().map(|p| p.reason.as_str()).collect();
-    assert_eq!(reasons, ["still running", "still ahead"]);
+    assert_eq!(reasons, ["still running"]);
     assert_eq!(frame.notes.len(), 1);
     assert_eq!(frame.notes[0].code, "after_now");
 }

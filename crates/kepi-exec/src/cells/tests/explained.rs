@@ -53,7 +53,7 @@ fn the_example_per_month_is_the_event_dated_reading() {
     asked = asked.vs("previous year", CompareWith::Previous(Grain::ordinary(TimeUnit::Year)));
     asked.query.limit = Some(Limit { rows: 5, with_other: false });
     insta::assert_snapshot!(told(&asked).join("\n"), @r"
-    It looks at this half, from 2025-01-01 until before 2025-06-10 12:00:00, by the clock of Europe/Amsterdam. The window goes on to 2025-07-01, but nothing later than now has happened yet.
+    It looks at this half, from 2025-01-01 until before 2025-07-01, by the clock of Europe/Amsterdam. It is 2025-06-10 12:00:00 now, so the window still runs.
     `sum(revenue where first_year)` reads orders, keeps those where its moment is before the moment of the first orders of the same customer so far plus 1 year and adds up amount, each in the month in which it happened.
     `count(new_customers)` reads orders, keeps the first of each customer and counts them, each in the month in which it happened.
     Each of these is computed over its own rows; the results are then matched on the month, so no row is counted twice and none is lost where one side has nothing.
