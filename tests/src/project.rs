@@ -41,6 +41,22 @@ impl Project {
         Ok(project)
     }
 
+    /// Makes a project of model files (name and text) without data.
+    ///
+    /// # Errors
+    /// In words, when the folder cannot be written or the model has a mistake.
+    pub fn of_models(models: &[(String, String)]) -> Result<Project, String> {
+        let folder = TempDir::new().map_err(|e| e.to_string())?;
+        let root = folder.path();
+        fs::create_dir(root.join("model")).map_err(|e| e.to_string())?;
+        fs::write(root.join("kepi.toml"), "").map_err(|e| e.to_string())?;
+        for (name, text) in models {
+            fs::write(root.join("model").join(name), text).map_err(|e| e.to_string())?;
+        }
+        let engine = Engine::open(root).map_err(|e| words(&e))?;
+        Ok(Project { folder, engine })
+    }
+
     /// Loads a file through a source.
     ///
     /// # Errors
