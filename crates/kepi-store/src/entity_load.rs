@@ -89,6 +89,11 @@ impl EntityBuffer {
         &self.name
     }
 
+    /// Under which name its texts are among those of the load.
+    pub(crate) fn texts(&self) -> &str {
+        &self.texts
+    }
+
     /// Whether a batch can be added.
     pub(crate) fn fits(&self, decl: &EntityDecl, rows: &RecordBatch) -> bool {
         self.declared == *decl && self.given == names_of(rows)
@@ -157,7 +162,6 @@ impl EntityBuffer {
         &self,
         names: &Names,
         entity: &Entity,
-        with_texts: bool,
     ) -> Result<(LoadCount, Option<EntityChange>), StoreError> {
         let mut next = entity.clone();
         let schemas = self.columns.iter().map(|c| c.schema(&self.texts, names)).chain(self.others.iter().cloned());
@@ -206,17 +210,15 @@ impl EntityBuffer {
             false => Some(self.update_batch(&update, ids, &changed)?),
         };
         let same = rows.is_none() && histories.is_empty() && next.attributes == entity.attributes;
-        let texts = if with_texts && !same { names.new_texts(&self.texts)? } else { Vec::new() };
         let change = EntityChange {
             name: self.name.clone(),
             attributes: next.attributes,
             keys: text_array(std::iter::empty())?,
             rows,
             histories,
-            texts,
+            texts: Vec::new(),
         };
-        let change = (!same || !change.texts.is_empty()).then_some(change);
-        Ok((count, change))
+        Ok((count, (!same).then_some(change)))
     }
 
     /// The rows that add to the history of an attribute. Dated by the load, a value is kept where it differs from the

@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, StringArray, UInt32Array, new_n
 use arrow_schema::{DataType, TimeUnit};
 use kepi_model::declared::FieldDecl;
 use kepi_model::value::Kind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A dictionary with more texts than this may turn into plain text …
@@ -140,9 +140,14 @@ impl Names {
         Ok(out)
     }
 
-    /// Gives the tables to the next load, after everything in them was committed.
-    pub(crate) fn return_tables(self, writer: &mut Writer) {
-        writer.tables.extend(self.texts.into_iter().filter(|(_, c)| !c.plain).map(|(key, codes)| (key, codes.table)));
+    /// Gives the tables to the next load. Those of columns whose new texts were not committed, since the rows were
+    /// known or not kept, have codes that nothing stands for: they are made anew when they are needed.
+    pub(crate) fn return_tables(self, writer: &mut Writer, committed: &BTreeSet<String>) {
+        for (key, codes) in self.texts {
+            if !codes.plain && (codes.table.len() == codes.committed || committed.contains(&key.0)) {
+                writer.tables.insert(key, codes.table);
+            }
+        }
     }
 }
 

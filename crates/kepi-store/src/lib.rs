@@ -19,6 +19,8 @@ mod load;
 mod manifest;
 mod memory;
 mod numbers;
+mod recovery;
+mod row_ids;
 mod scan;
 mod seal;
 mod segment;

@@ -10,7 +10,7 @@ use crate::stream_load::StreamBuffer;
 use crate::writer::Writer;
 use arrow_array::{Array, RecordBatch};
 use kepi_model::declared::{EntityDecl, StreamDecl};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Loads with more rows go to segments at once, smaller ones through the journal.
@@ -122,29 +122,31 @@ impl<'w> Load<'w> {
         for stream in &change.streams {
             renumbered |= current.streams.get(&stream.schema.name).is_some_and(|s| s.schema.ids != stream.schema.ids);
         }
-        let (entity_counts, entity_changes) = finish_entities(writer, &names, &entities)?;
+        let (entity_counts, entity_changes, entity_texts) = finish_entities(writer, &names, &entities)?;
         counts.extend(entity_counts);
         change.entities = entity_changes;
         if change.streams.is_empty() && change.entities.is_empty() && options.cursor.is_none() {
-            names.return_tables(writer);
+            names.return_tables(writer, &BTreeSet::new());
             return Ok(LoadSummary { snapshot: current.number, counts });
         }
+        let streams_committed = change.streams.iter().map(|stream| stream.schema.name.clone());
+        let committed: BTreeSet<String> = streams_committed.chain(entity_texts).collect();
         let snapshot = current.number + 1;
         let record = LoadRecord { snapshot, label: options.label, at: options.now, counts: counts.clone() };
         let changed: u64 = counts.iter().map(|c| c.added + c.replaced).sum();
         // Where the order of ids changes, segments are written anew, which only a bulk commit does.
         writer.commit(&change, record, options.cursor, changed > SMALL_LOAD || renumbered)?;
-        names.return_tables(writer);
+        names.return_tables(writer, &committed);
         Ok(LoadSummary { snapshot, counts })
     }
 }
 
-/// The changes of entities: new keys, also those that only events brought, and attributes in the order given.
-fn finish_entities(
-    writer: &Writer,
-    names: &Names,
-    buffers: &[EntityBuffer],
-) -> Result<(Vec<LoadCount>, Vec<EntityChange>), StoreError> {
+/// Counts, changes, and names of texts.
+type EntityResults = (Vec<LoadCount>, Vec<EntityChange>, Vec<String>);
+
+/// The changes of entities: new keys, also those that only events brought, and attributes in the order given; and
+/// under which names the texts are that they bring.
+fn finish_entities(writer: &Writer, names: &Names, buffers: &[EntityBuffer]) -> Result<EntityResults, StoreError> {
     let mut counts: BTreeMap<String, LoadCount> = BTreeMap::new();
     let mut changes = Vec::new();
     let mut now = writer.current.entities.clone();
@@ -164,12 +166,11 @@ fn finish_entities(
         Arc::make_mut(entity).apply(&change);
         changes.push(change);
     }
-    for (position, buffer) in buffers.iter().enumerate() {
-        // New texts are told once, with the entity's first group of rows.
-        let first = buffers.iter().position(|b| b.name() == buffer.name()) == Some(position);
+    let mut texts: Vec<String> = Vec::new();
+    for buffer in buffers {
         let entity = now.entry(buffer.name().into()).or_insert_with(|| Arc::new(Entity::new(buffer.name())));
         let entity = Arc::make_mut(entity);
-        let (count, change) = buffer.finish(names, entity, first)?;
+        let (count, change) = buffer.finish(names, entity)?;
         match counts.get_mut(&count.name) {
             Some(sum) => {
                 sum.added += count.added;
@@ -182,10 +183,15 @@ fn finish_entities(
                 counts.insert(count.name.clone(), count);
             }
         }
-        if let Some(change) = change {
+        if let Some(mut change) = change {
+            // New texts are told once, with the first rows of the entity that change anything.
+            if !texts.iter().any(|name| name == buffer.texts()) {
+                change.texts = names.new_texts(buffer.texts())?;
+                texts.push(buffer.texts().to_owned());
+            }
             entity.apply(&change);
             changes.push(change);
         }
     }
-    Ok((counts.into_values().collect(), changes))
+    Ok((counts.into_values().collect(), changes, texts))
 }

@@ -3,10 +3,10 @@
 use crate::change::StreamChange;
 use crate::column::Presented;
 use crate::error::StoreError;
-use crate::identity::{Folded, Stored, hashes};
+use crate::identity::{Stored, hashes};
 use crate::incoming::{Checked, Column, Names, text_array};
-use crate::key_table::KeyTable;
 use crate::load::{OnConflict, RejectedRow};
+use crate::row_ids::{as_numbers, last_of_each, stored_ids};
 use crate::scan::{Scan, order};
 use crate::seal::{all_columns, table_of};
 use crate::segment_index::{Range, range, time_type};
@@ -14,14 +14,12 @@ use crate::state::{IdKind, LoadCount, StreamSchema};
 use crate::stream::Stream;
 use crate::writer::Writer;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use kepi_extension::{AT, ColumnKind, ID};
 use kepi_model::declared::StreamDecl;
 use kepi_model::value::Kind;
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// Rows of one stream, as they were given.
@@ -205,11 +203,7 @@ impl StreamBuffer {
         let numbers = stream.slots.iter().map(|slot| slot.segment.number);
         let mut gone: Vec<(u64, Vec<u32>)> = numbers.zip(gone).filter(|(_, rows)| !rows.is_empty()).collect();
         gone.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
-        let texts = match rows.is_some() {
-            true => names.new_texts(&self.name)?,
-            false => Vec::new(),
-        };
-        Ok((count, StreamChange { schema, segment: number, rows, gone, texts }))
+        Ok((count, StreamChange { schema, segment: number, rows, gone, texts: names.new_texts(&self.name)? }))
     }
 
     /// The kind of the stream's ids with this load, and the load's ids as that kind.
@@ -250,7 +244,7 @@ impl StreamBuffer {
     ) -> Result<Vec<Fate>, StoreError> {
         let mut fates: Vec<Fate> = (0..self.rows).map(|_| Fate::Add).collect();
         let ids = rows.column_by_name(ID);
-        let by_id = ids.map(|ids| last_of_each(ids, &mut fates));
+        let by_id = ids.map(|ids| last_of_each(ids, |row| fates[row] = Fate::Known));
         if stream.rows() == 0 {
             return Ok(fates);
         }
@@ -311,117 +305,6 @@ fn in_order(rows: &RecordBatch, fates: &[Fate], some_known: bool) -> Result<Reco
         Some(order) => arrow_select::take::take_record_batch(&rows, &order)?,
         None => rows,
     })
-}
-
-/// Rows by id.
-enum ById {
-    Numbers(HashMap<i64, u32, BuildHasherDefault<Folded>>),
-    /// The numbers of the texts, and by number the row.
-    Texts(KeyTable, Vec<u32>),
-}
-
-/// Finds the last row of each id; the rows before it are known.
-fn last_of_each(ids: &ArrayRef, fates: &mut [Fate]) -> ById {
-    match ids.as_primitive_opt::<Int64Type>() {
-        Some(numbers) => {
-            let mut rows = HashMap::with_capacity_and_hasher(numbers.len(), BuildHasherDefault::default());
-            for row in (0..numbers.len()).filter(|&row| numbers.is_valid(row)) {
-                if let Some(earlier) = rows.insert(numbers.value(row), row as u32) {
-                    fates[earlier as usize] = Fate::Known;
-                }
-            }
-            ById::Numbers(rows)
-        }
-        None => {
-            let texts = ids.as_string::<i32>();
-            let (mut table, mut rows) = (KeyTable::default(), Vec::new());
-            for row in (0..texts.len()).filter(|&row| texts.is_valid(row)) {
-                let (number, new) = table.insert(texts.value(row));
-                match new {
-                    true => rows.push(row as u32),
-                    false => {
-                        let earlier = std::mem::replace(&mut rows[number as usize], row as u32);
-                        fates[earlier as usize] = Fate::Known;
-                    }
-                }
-            }
-            ById::Texts(table, rows)
-        }
-    }
-}
-
-/// Calls `found` with slot, row, content hash and the load's row for each stored row whose id the load has.
-fn stored_ids(
-    stream: &Stream,
-    presented: &[(String, Presented)],
-    by_id: &ById,
-    given: &ArrayRef,
-    mut found: impl FnMut(usize, u32, u128, usize),
-) -> Result<(), StoreError> {
-    let wanted = range(given);
-    for (slot_number, slot) in stream.slots.iter().enumerate() {
-        for (number, chunk) in slot.segment.chunks.iter().enumerate() {
-            if let (Some(Range::Whole(low, high)), Some(Range::Whole(from, to))) =
-                (slot.segment.range(number, ID), wanted)
-                && (high < from || low > to)
-            {
-                continue;
-            }
-            let Some(ids) = slot.segment.column(number, ID)? else { continue };
-            let matches = matches_in(&Presented::RowId(stream.schema.ids).present(Some(ids), chunk.rows)?, by_id);
-            let still = |row: u32| slot.gone.binary_search(&(chunk.start as u32 + row)).is_err();
-            let matches: Vec<(u32, u32)> = matches.into_iter().filter(|&(row, _)| still(row)).collect();
-            if matches.is_empty() {
-                continue;
-            }
-            let positions = UInt32Array::from_iter_values(matches.iter().map(|m| m.0));
-            let mut columns = Vec::new();
-            for (name, presented) in presented {
-                let stored = match slot.segment.column(number, name)? {
-                    Some(stored) => Some(arrow_select::take::take(&stored, &positions, None)?),
-                    None => None,
-                };
-                columns.push(presented.present(stored, positions.len())?);
-            }
-            let hashes = hashes(&columns, positions.len());
-            for ((row, given), hash) in matches.into_iter().zip(hashes) {
-                found(slot_number, chunk.start as u32 + row, hash, given as usize);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn matches_in(ids: &ArrayRef, by_id: &ById) -> Vec<(u32, u32)> {
-    let rows = (0..ids.len()).filter(|&row| ids.is_valid(row));
-    match by_id {
-        ById::Numbers(known) => {
-            let ids = ids.as_primitive::<Int64Type>();
-            rows.filter_map(|row| Some((row as u32, *known.get(&ids.value(row))?))).collect()
-        }
-        ById::Texts(table, known) => {
-            let ids = ids.as_string::<i32>();
-            rows.filter_map(|row| Some((row as u32, known[table.get(ids.value(row))? as usize]))).collect()
-        }
-    }
-}
-
-/// Ids as numbers, where each is written as a number is: `7`, not `007`, which is another id.
-fn as_numbers(ids: &StringArray) -> Option<Int64Array> {
-    let parse = |id: &str| {
-        let number: i64 = id.parse().ok()?;
-        let digits = id.strip_prefix('-').unwrap_or(id);
-        let plain = digits == "0" || !(digits.starts_with('0') || digits.starts_with('+'));
-        (plain && id != "-0").then_some(number)
-    };
-    let mut out = Vec::with_capacity(ids.len());
-    for id in ids {
-        out.push(match id {
-            Some(id) => Some(parse(id)?),
-            None => None,
-        });
-    }
-    Some(Int64Array::from(out))
 }
 
 fn joined(pieces: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef, StoreError> {

@@ -148,3 +148,19 @@ fn a_row_without_a_key_is_rejected() {
     load.commit().unwrap();
     assert_eq!(attribute(&folder, "ada", "country"), "fr");
 }
+
+#[test]
+fn groups_of_columns_in_one_load_apply_one_after_the_other() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    load_customers(&mut writer, 1, "_key country\nada es");
+    let mut load = writer.load(options(2));
+    // The first group changes nothing, the second brings a new text for the same column.
+    load.entities(&customers(), batch("_key country\nada es")).unwrap();
+    load.entities(&customers(), batch("_key country score\nada fr 2\nbob it 3")).unwrap();
+    load.entities(&customers(), batch("_key score\nbob 4")).unwrap();
+    load.commit().unwrap();
+    let values = ["country", "score"].map(|field| (attribute(&folder, "ada", field), attribute(&folder, "bob", field)));
+    assert_eq!(values[0], ("fr".into(), "it".into()));
+    assert_eq!(values[1], ("2".into(), "4".into()));
+}

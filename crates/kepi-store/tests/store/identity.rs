@@ -132,3 +132,17 @@ fn replacing_rows_of_a_bulk_load_survives_sealing_and_compaction() {
     check(&folder);
     folder.reader().verify().unwrap();
 }
+
+#[test]
+fn a_text_that_only_a_row_not_kept_had_takes_no_code() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    load(&mut writer, &orders(), "_at _id product\n1 x tea");
+    let mut keep = options(0);
+    keep.on_conflict = OnConflict::Keep;
+    let mut second = writer.load(keep);
+    second.events(&orders(), batch("_at _id product\n1 x milk")).unwrap();
+    assert_eq!(counts(&second.commit().unwrap()), (0, 1, 0));
+    load(&mut writer, &orders(), "_at _id product\n2 y milk\n3 z beer");
+    assert_eq!(rows(&folder.reader(), "orders"), ["1 x - tea - -", "2 y - milk - -", "3 z - beer - -"]);
+}
