@@ -301,3 +301,68 @@ fn float_values(array: &ArrayRef) -> Option<ArrayRef> {
     };
     Some(Arc::new(floats))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test should stop where it fails.
+    use super::*;
+
+    const FRESH: Shape = Shape { money: false, float: false, scale: 0, most: 0 };
+    const MONEY: Shape = Shape { money: true, ..FRESH };
+
+    fn digits_of(numbers: &Numbers) -> Vec<i64> {
+        numbers.values.as_primitive::<Decimal64Type>().values().to_vec()
+    }
+
+    fn floats(values: &[f64]) -> ArrayRef {
+        Arc::new(Float64Array::from(values.to_vec()))
+    }
+
+    #[test]
+    fn trailing_zeros_cost_no_digits() {
+        let given = arrow_array::Decimal128Array::from(vec![1_500_000_000, 20_000_000_000, -10_000_000_000]);
+        let given: ArrayRef = Arc::new(given.with_precision_and_scale(38, 10).unwrap());
+        let numbers = MONEY.convert(&given).unwrap();
+        assert_eq!(digits_of(&numbers), [15, 200, -100]);
+        assert_eq!(numbers.values.data_type(), &DataType::Decimal64(18, 2));
+        assert_eq!((numbers.shape.scale, numbers.shape.most), (2, 2));
+    }
+
+    #[test]
+    fn money_from_a_computation_is_the_decimal_that_was_meant() {
+        let numbers = MONEY.convert(&floats(&[0.1 + 0.2, 1.1 * 3.0, 1e6 + 0.01])).unwrap();
+        assert_eq!(digits_of(&numbers), [30, 330, 100_000_001]);
+        let third = MONEY.convert(&floats(&[0.5, 1.0 / 3.0, f64::NAN])).unwrap();
+        assert_eq!(third.rejected.iter().map(|r| r.0).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(digits_of(&third)[0], 5);
+    }
+
+    #[test]
+    fn a_plain_number_that_is_no_short_decimal_makes_floats() {
+        assert!(!FRESH.convert(&floats(&[0.1, 2.5])).unwrap().shape.float);
+        let sum = FRESH.convert(&floats(&[0.1 + 0.2])).unwrap();
+        assert!(sum.shape.float);
+        assert_eq!(sum.values.as_primitive::<Float64Type>().value(0), 0.1 + 0.2);
+        assert!(FRESH.convert(&floats(&[1e300])).unwrap().shape.float);
+    }
+
+    #[test]
+    fn a_scale_that_stored_values_leave_no_room_for_is_refused() {
+        let large: ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![10_000_000_000]));
+        let shape = MONEY.convert(&large).unwrap().shape;
+        let small = shape.convert(&floats(&[0.25, 0.123_456_789, 0.5])).unwrap();
+        assert_eq!(small.rejected.iter().map(|r| r.0).collect::<Vec<_>>(), [1]);
+        assert_eq!(digits_of(&small), [25, 0, 50]);
+        assert_eq!(small.shape.scale, 2);
+    }
+
+    #[test]
+    fn what_lies_under_a_null_does_not_count() {
+        let values = vec![i64::MAX, 7].into();
+        let nulls = Some(vec![false, true].into());
+        let given: ArrayRef = Arc::new(arrow_array::Int64Array::new(values, nulls));
+        let numbers = MONEY.convert(&given).unwrap();
+        assert!(numbers.rejected.is_empty() && numbers.values.is_null(0));
+        assert_eq!(numbers.shape.most, 7);
+    }
+}

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod entities;
 mod format;
+mod generations;
 mod identity;
 mod loads;
 mod memory;
