@@ -50,8 +50,13 @@ impl Toolchain {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.arg("build").arg("--manifest-path").arg(crate_folder.join("Cargo.toml"));
         cargo.args(["--release", "--target", TARGET]).arg("--target-dir").arg(target);
-        // Paths of this machine have no business in a component.
-        cargo.env_remove("RUSTC_WRAPPER").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // Paths of this machine have no business in a component; panics would carry them there.
+        let home =
+            std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+        let remapped = [(Some(target.to_path_buf()), "target"), (home, "cargo")].into_iter();
+        let remapped = remapped.filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())));
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped.collect::<Vec<String>>().join("\x1f"));
+        cargo.env_remove("RUSTC_WRAPPER").env_remove("RUSTFLAGS");
         if let Toolchain::BuildStd { rustc, linker } = self {
             cargo.arg("-Zbuild-std=std,panic_abort");
             cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
