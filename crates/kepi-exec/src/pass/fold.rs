@@ -34,9 +34,20 @@ pub(crate) enum Kept {
     Unique(Vec<i64>, HashSet<(u32, i64)>),
     Sorted(Vec<Vec<i64>>),
     Spread(Vec<Spread>),
-    /// The rows not yet too old, with their moments, and the sum of their digits.
-    Recent(Measure, Vec<(VecDeque<(i64, i64)>, i64)>),
+    /// Counts, or sums of digits, of the rows that are not too old.
+    Lagging {
+        counts: bool,
+        values: Vec<i64>,
+        queue: VecDeque<(i64, u32, i64)>,
+        old: usize,
+    },
+    /// The rows not yet too old, with their moments.
+    Recent(Measure, Vec<VecDeque<(i64, i64)>>),
 }
+
+/// More than a moving history's begin can go back while time goes on: a month before any of the last days of March it
+/// is the same day of February, and clocks are put back.
+const BACK_MAX: i64 = 3 * 86_400_000_000;
 
 /// The type of what a measure gives of an argument.
 pub(crate) fn type_of(measure: &Measure, argument: &Type) -> Result<Type, ExecError> {
@@ -66,7 +77,9 @@ impl Fold {
             _ => (0.0, false),
         };
         let kept = match measure {
-            _ if bounded => Kept::Recent(measure.clone(), vec![(VecDeque::new(), 0); ids]),
+            Measure::Count if bounded => Kept::lagging(true, ids),
+            Measure::Sum(_) if bounded && !float => Kept::lagging(false, ids),
+            _ if bounded => Kept::Recent(measure.clone(), vec![VecDeque::new(); ids]),
             Measure::Sum(_) if float => Kept::FloatSum(vec![FloatSum::default(); ids]),
             Measure::Sum(_) => Kept::Sum(vec![0; ids]),
             Measure::Avg(_) if float => Kept::FloatAvg(vec![Default::default(); ids]),
@@ -116,10 +129,13 @@ impl Fold {
                 Type::Float => spreads[id].add_float(float_of(value)),
                 _ => spreads[id].add_digits(value),
             },
-            Kept::Recent(_, rows) => {
-                rows[id].0.push_back((at, value));
-                rows[id].1 = rows[id].1.wrapping_add(value);
+            Kept::Lagging { counts, values, queue, .. } => {
+                let value = if *counts { 1 } else { value };
+                values[id] =
+                    values[id].checked_add(value).ok_or_else(|| ExecError::Overflow("a history's sum".into()))?;
+                queue.push_back((at, id as u32, value));
             }
+            Kept::Recent(_, rows) => rows[id].push_back((at, value)),
         }
         Ok(())
     }
@@ -136,13 +152,30 @@ impl Fold {
             Kept::First(kept) | Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
             Kept::Sorted(values) => percentile(&values[id], self.percent, self.observed, argument.ty()),
             Kept::Spread(spreads) => spreads[id].deviation(scale(argument.ty())).map(from_float),
+            Kept::Lagging { values, queue, old, .. } => {
+                while let Some(&(_, gone, value)) = queue.get(*old).filter(|r| r.0 <= lower) {
+                    values[gone as usize] -= value;
+                    *old += 1;
+                }
+                while let Some(&(_, back, value)) =
+                    old.checked_sub(1).and_then(|o| queue.get(o)).filter(|r| r.0 > lower)
+                {
+                    values[back as usize] += value;
+                    *old -= 1;
+                }
+                while *old > 0 && queue.front().is_some_and(|r| r.0 <= lower.saturating_sub(BACK_MAX)) {
+                    queue.pop_front();
+                    *old -= 1;
+                }
+                Some(values[id])
+            }
             Kept::Recent(measure, rows) => {
-                let (rows, sum) = &mut rows[id];
-                while let Some(&(_, old)) = rows.front().filter(|r| r.0 <= lower) {
-                    *sum = sum.wrapping_sub(old);
+                let rows = &mut rows[id];
+                while rows.front().is_some_and(|r| r.0 <= lower.saturating_sub(BACK_MAX)) {
                     rows.pop_front();
                 }
-                recent(measure, rows, *sum, argument)
+                let old = rows.iter().take_while(|r| r.0 <= lower).count();
+                recent(measure, rows, old, argument)
             }
         }
     }
@@ -151,7 +184,7 @@ impl Fold {
     pub(crate) fn nothing(&self) -> Option<i64> {
         match &self.kept {
             Kept::Count(_) | Kept::Sum(_) | Kept::FloatSum(_) | Kept::Unique(..) => Some(0),
-            Kept::Recent(Measure::Count | Measure::Sum(_) | Measure::Unique(_), _) => Some(0),
+            Kept::Lagging { .. } | Kept::Recent(Measure::Sum(_) | Measure::Unique(_), _) => Some(0),
             _ => None,
         }
     }
@@ -166,8 +199,15 @@ impl Fold {
             Kept::First(v) | Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => v.len(),
             Kept::Sorted(v) => v.len(),
             Kept::Spread(v) => v.len(),
+            Kept::Lagging { values, .. } => values.len(),
             Kept::Recent(_, v) => v.len(),
         }
+    }
+}
+
+impl Kept {
+    fn lagging(counts: bool, ids: usize) -> Kept {
+        Kept::Lagging { counts, values: vec![0; ids], queue: VecDeque::new(), old: 0 }
     }
 }
 
@@ -213,20 +253,22 @@ pub(crate) fn interpolate(low: i64, high: i64, way: f64, ty: &Type) -> i64 {
     }
 }
 
-fn recent(measure: &Measure, rows: &VecDeque<(i64, i64)>, sum: i64, argument: &Payload) -> Option<i64> {
+/// What a measure is of the rows that are not `old`.
+fn recent(measure: &Measure, rows: &VecDeque<(i64, i64)>, old: usize, argument: &Payload) -> Option<i64> {
     let ty = argument.ty();
-    let values = || rows.iter().map(|r| r.1);
+    let count = rows.len() - old;
+    let values = || rows.iter().skip(old).map(|r| r.1);
     let floats = || {
         let mut sum = FloatSum::default();
         values().for_each(|v| sum.add(float_of(v)));
         sum.value()
     };
     match measure {
-        Measure::Count | Measure::Plugin { .. } => Some(rows.len() as i64),
+        Measure::Count | Measure::Plugin { .. } => Some(count as i64),
         Measure::Sum(_) if *ty == Type::Float => Some(from_float(floats())),
-        Measure::Sum(_) => Some(sum),
-        Measure::Avg(_) if *ty == Type::Float => (!rows.is_empty()).then(|| from_float(floats() / rows.len() as f64)),
-        Measure::Avg(_) => mean(values().map(i128::from).sum(), rows.len() as i64, ty),
+        Measure::Sum(_) => Some(values().sum()),
+        Measure::Avg(_) if *ty == Type::Float => (count > 0).then(|| from_float(floats() / count as f64)),
+        Measure::Avg(_) => mean(values().map(i128::from).sum(), count as i64, ty),
         Measure::First(_) => values().next(),
         Measure::Last(_) => values().next_back(),
         Measure::Min(_) => values().min_by(|a, b| argument.compare(*a, *b)),

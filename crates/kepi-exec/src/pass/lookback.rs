@@ -6,8 +6,8 @@ use crate::{ExecError, Source};
 use arrow_array::RecordBatch;
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use kepi_extension::{Batches, ScanRequest};
-use kepi_model::core::{History, Measure};
-use kepi_model::value::CalendarSpan;
+use kepi_model::core::{History, Measure, Op};
+use kepi_model::value::{CalendarSpan, Unit};
 
 /// How far back a history goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,8 +79,9 @@ impl Reading {
             Over::All => Vec::new(),
             Over::Last(span) => {
                 let back = CalendarSpan { months: -span.months, days: -span.days, micros: -span.micros };
-                let lower = |&t: &i64| clock.add(back, &mut self.days, t) - frame.back;
-                at()?.iter().map(lower).collect()
+                let mut lowers = clock.add_all(back, &mut self.days, at()?);
+                lowers.iter_mut().for_each(|lower| *lower -= frame.back);
+                lowers
             }
             Over::Period => match &frame.cell_starts {
                 Some(starts) => starts.iter().map(|s| s.saturating_sub(1)).collect(),
@@ -226,6 +227,7 @@ impl Elsewhere {
         outer: &Program,
         stream: &str,
         history: &History,
+        of_time: Option<(&Op, &Unit)>,
         subject: usize,
         over: Over,
     ) -> Result<Elsewhere, ExecError> {
@@ -237,7 +239,7 @@ impl Elsewhere {
             return Err(ExecError::NotYet("a moving history of undated rows".into()));
         }
         let mask = program.rows_of(&history.events, history.filter.as_ref())?;
-        let (key, argument) = (program.row(&history.key)?, program.argument(&history.measure)?);
+        let (key, argument) = (program.row(&history.key)?, program.argument_of(&history.measure, of_time)?);
         if program.needs_period {
             return Err(ExecError::NotYet("`over period` inside another history".into()));
         }

@@ -8,13 +8,14 @@ mod labels;
 mod lookback;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
 mod percentile;
 mod plan;
 mod scalar;
 mod state;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

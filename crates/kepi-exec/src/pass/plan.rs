@@ -190,8 +190,16 @@ impl Plan {
         let mut cells = Cells::default();
         let mut index: HashMap<CellKey, usize> = HashMap::new();
         let mut places = Vec::new();
+        let only = sets.len() == 1;
         for set in &mut sets {
             let Set { groups, slots, .. } = set;
+            if only {
+                // Cells of one set are all different.
+                let key = |&(period, group): &(Option<i64>, u32)| CellKey { period, labels: groups.decode(group) };
+                cells.keys = slots.cells().iter().map(key).collect();
+                places.push((0..slots.len()).collect());
+                continue;
+            }
             let mut place = |&(period, group): &(Option<i64>, u32)| {
                 let key = CellKey { period, labels: groups.decode(group) };
                 let next = cells.keys.len();

@@ -2,6 +2,7 @@
 
 use kepi_model::calendar::{Grain, TimeUnit, Zone, date_of, day_number, truncate_date};
 use kepi_model::value::CalendarSpan;
+use std::ops::Range;
 
 /// Microseconds of a day without a change of clocks.
 pub(crate) const DAY: i64 = 86_400_000_000;
@@ -80,16 +81,52 @@ impl Clock {
         (local.div_euclid(DAY), local.rem_euclid(DAY))
     }
 
+    /// By how much local time is ahead of UTC during all of a local day and around it; none: it changes.
+    #[inline]
+    fn calm(&mut self, day: i64) -> Option<i64> {
+        // No zone is a day away from UTC, so an offset that holds for three days holds for the middle one.
+        let offset = self.offset(day)?;
+        (self.offset(day - 1) == Some(offset) && self.offset(day + 1) == Some(offset)).then_some(offset)
+    }
+
+    /// The instants of a local day; empty where its clock changes.
+    fn day_of(&mut self, micros: i64) -> (Range<i64>, i64) {
+        let (day, _) = self.local(micros);
+        match self.calm(day).and_then(|offset| Some((day.checked_mul(DAY)?.checked_sub(offset)?, day))) {
+            Some((start, day)) => (start..start.saturating_add(DAY), day),
+            None => (0..0, day),
+        }
+    }
+
+    /// Computes a function of times. Neighbours that lie in one local day cost one addition: `of` gives a time's value,
+    /// and whether all times of its day are as far from theirs (else all have the same).
+    pub(crate) fn by_day(
+        &mut self,
+        times: &[i64],
+        moves: bool,
+        mut of: impl FnMut(&mut Clock, i64) -> (i64, bool),
+    ) -> Vec<i64> {
+        let mut day = 0..0;
+        let mut add = 0;
+        let mut values = Vec::with_capacity(times.len());
+        for &time in times {
+            if !day.contains(&time) {
+                let (value, whole_day) = of(self, time);
+                values.push(value);
+                add = if moves { value.wrapping_sub(time) } else { value };
+                day = if whole_day { self.day_of(time).0 } else { 0..0 };
+                continue;
+            }
+            values.push(if moves { time + add } else { add });
+        }
+        values
+    }
+
     /// The instant of a local day and the microseconds on its clock.
     #[inline]
     pub(crate) fn instant(&mut self, day: i64, of_day: i64) -> i64 {
-        // No zone is a day away from UTC, so an offset that holds for three days holds for the middle one.
-        let around = (self.offset(day - 1), self.offset(day), self.offset(day + 1));
-        if let (Some(a), Some(b), Some(c)) = around
-            && a == b
-            && b == c
-        {
-            return day.saturating_mul(DAY).saturating_add(of_day - b);
+        if let Some(offset) = self.calm(day) {
+            return day.saturating_mul(DAY).saturating_add(of_day - offset);
         }
         let second = of_day / 1_000_000;
         let (hour, minute) = ((second / 3600) as i8, (second / 60 % 60) as i8);
@@ -135,6 +172,29 @@ impl Clock {
             return zone.add(micros, span);
         }
         self.instant(target, of_day).saturating_add(span.micros)
+    }
+
+    /// A calendar span later than each of many times.
+    pub(crate) fn add_all(&mut self, span: CalendarSpan, table: &mut Days, times: &[i64]) -> Vec<i64> {
+        self.by_day(times, true, |clock, time| {
+            let (day, _) = clock.local(time);
+            let later = clock.add(span, table, time);
+            let target = clock.local(later.saturating_sub(span.micros)).0;
+            let in_table = |day: i64| (FIRST..FIRST + COUNT as i64).contains(&day);
+            let calm = in_table(day) && in_table(target) && clock.calm(day).is_some() && clock.calm(target).is_some();
+            (later, calm)
+        })
+    }
+
+    /// The first instants of the periods that many times lie in.
+    pub(crate) fn truncate_all(&mut self, grain: &Grain, table: &mut Days, times: &[i64]) -> Vec<i64> {
+        let long = !matches!(grain.unit, TimeUnit::Second | TimeUnit::Minute | TimeUnit::Hour);
+        self.by_day(times, false, |clock, time| (clock.truncate(grain, table, time), long))
+    }
+
+    /// The local days of many times.
+    pub(crate) fn days(&mut self, times: &[i64]) -> Vec<i64> {
+        self.by_day(times, false, |clock, time| (clock.local(time).0, true))
     }
 }
 
@@ -205,6 +265,12 @@ mod tests {
             let span = CalendarSpan { months, days, micros: hours * 3_600_000_000 };
             prop_assert_eq!(clock.add(span, &mut Days::default(), micros), zone.add(micros, span));
             prop_assert_eq!(clock.local(micros).0, i64::from(zone.day_number(micros)));
+            // Neighbours in time, a quarter of an hour apart, across whatever the clocks do.
+            let times: Vec<i64> = (0..200).map(|i| micros + i * 900_000_000).collect();
+            let added: Vec<i64> = times.iter().map(|&t| zone.add(t, span)).collect();
+            prop_assert_eq!(clock.add_all(span, &mut Days::default(), &times), added);
+            let truncated: Vec<i64> = times.iter().map(|&t| zone.truncate(&grain, t)).collect();
+            prop_assert_eq!(clock.truncate_all(&grain, &mut Days::default(), &times), truncated);
         });
     }
 }

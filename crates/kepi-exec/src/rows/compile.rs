@@ -31,7 +31,7 @@ impl Program {
                 let of = self.row(of)?;
                 self.as_text(of)
             }
-            RowNode::History(history) => self.history(history),
+            RowNode::History(history) => self.history(history, None),
             RowNode::Call { op, args } => self.call(op, args, &row.unit),
             RowNode::Case { whens, otherwise } => {
                 let whens = whens.iter().map(|(c, v)| Ok((self.condition(c)?, self.row(v)?)));
@@ -248,8 +248,41 @@ impl Program {
         if let Some(tested) = self.text_test(op, args)? {
             return Ok(tested);
         }
+        match (op, args) {
+            (Op::PeriodsBetween(_), [to, from]) => {
+                let args = vec![self.of_time(op, to, unit)?, self.of_time(op, from, unit)?];
+                let key = format!("call {op:?} {args:?}");
+                return Ok(self.add(key, Type::Decimal(0), || Node::Call { op: Op::Subtract, args, digits: None }));
+            }
+            (Op::AddSpan(_) | Op::Truncate(_), [of]) => return self.of_time(op, of, unit),
+            _ => {}
+        }
         let nodes = args.iter().map(|a| self.row(a)).collect::<Result<Vec<_>, _>>()?;
         self.operation(op, nodes, args, unit)
+    }
+
+    /// A function of one time. That of a first or last time is the first or last of the function's values, which costs
+    /// less: the rows come in the order of time, the firsts of their subjects do not.
+    fn of_time(&mut self, op: &Op, of: &Row, unit: &Unit) -> Result<usize, ExecError> {
+        if let RowNode::History(history) = &of.node
+            && let core::Measure::First(_) | core::Measure::Last(_) = history.measure
+        {
+            return self.history(history, Some((op, unit)));
+        }
+        let node = self.row(of)?;
+        self.time_node(op, node, unit)
+    }
+
+    fn time_node(&mut self, op: &Op, node: usize, unit: &Unit) -> Result<usize, ExecError> {
+        let given = self.types[node].clone();
+        match times::type_of(op, std::slice::from_ref(&given), unit) {
+            Some(ty) if matches!(given, Type::Time | Type::Date | Type::Missing) => {
+                let (op, args) = (op.clone(), vec![node]);
+                let key = format!("of time {op:?} {args:?} {ty:?}");
+                Ok(self.add(key, ty, || Node::Times { op, args, tables: Tables::default() }))
+            }
+            _ => Err(ExecError::Plan(format!("{op:?} does not take {}", given.words()))),
+        }
     }
 
     fn operation(&mut self, op: &Op, mut nodes: Vec<usize>, args: &[Row], unit: &Unit) -> Result<usize, ExecError> {
@@ -437,7 +470,8 @@ impl Program {
         Ok(self.add(format!("plugin {name} {args:?}"), ty, || Node::Plugin { function, args }))
     }
 
-    fn history(&mut self, history: &History) -> Result<usize, ExecError> {
+    /// Compiles a history; `of_time`: a function of times for its argument.
+    fn history(&mut self, history: &History, of_time: Option<(&Op, &Unit)>) -> Result<usize, ExecError> {
         let core::Base::Stream(stream) = &history.events.base else {
             return Err(ExecError::NotYet("an aggregate over entities inside a row".into()));
         };
@@ -458,7 +492,7 @@ impl Program {
         if same {
             self.needs_past = true;
             let mask = self.rows_of(&history.events, history.filter.as_ref())?;
-            let (key, arg) = (self.row(&history.key)?, self.argument(&history.measure)?);
+            let (key, arg) = (self.row(&history.key)?, self.argument_of(&history.measure, of_time)?);
             let name = format!("history {mask:?} {key} {subject} {arg:?} {over:?} {}", measure_name(&history.measure));
             if let Some(&known) = self.known.get(&name) {
                 return Ok(known);
@@ -467,13 +501,25 @@ impl Program {
             let ty = node.ty();
             return Ok(self.add(name, ty, || Node::History(Box::new(node))));
         }
-        let name = format!("elsewhere {subject} {history:?}");
+        let name = format!("elsewhere {subject} {history:?} {of_time:?}");
         if let Some(&known) = self.known.get(&name) {
             return Ok(known);
         }
-        let node = Elsewhere::new(self, stream, history, subject, over)?;
+        let node = Elsewhere::new(self, stream, history, of_time, subject, over)?;
         let ty = node.ty();
         Ok(self.add(name, ty, || Node::Elsewhere(Box::new(node))))
+    }
+
+    /// Compiles what a measure is computed of, with a function of times around it.
+    pub(crate) fn argument_of(
+        &mut self,
+        measure: &core::Measure,
+        of_time: Option<(&Op, &Unit)>,
+    ) -> Result<Option<usize>, ExecError> {
+        match (self.argument(measure)?, of_time) {
+            (Some(argument), Some((op, unit))) => Ok(Some(self.time_node(op, argument, unit)?)),
+            (argument, _) => Ok(argument),
+        }
     }
 
     /// Compiles what a measure is computed of.

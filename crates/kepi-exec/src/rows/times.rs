@@ -60,22 +60,18 @@ pub(crate) fn function(
     }
     let valid = a.valid.clone();
     let values = match op {
-        Op::Elapsed | Op::PeriodsBetween(_) => {
+        // With one argument: the number of its period, see `period_number`.
+        Op::PeriodsBetween(grain) => Values::Decimal(numbers(a, grain, tables, clock)?.into(), 0),
+        Op::Elapsed => {
             let Some(&b) = args.get(1) else { return Err(ExecError::Plan("only one time is given".into())) };
-            let values = match op {
-                Op::PeriodsBetween(grain) => {
-                    let (to, from) = (numbers(a, grain, tables, clock)?, numbers(b, grain, tables, clock)?);
-                    to.iter().zip(&from).map(|(t, f)| t - f).collect()
+            let values = match (&a.values, &b.values) {
+                (Values::Date(a), Values::Date(b)) => {
+                    a.iter().zip(b.iter()).map(|(&a, &b)| (i64::from(a) - i64::from(b)) * 86_400).collect()
                 }
-                _ => match (&a.values, &b.values) {
-                    (Values::Date(a), Values::Date(b)) => {
-                        a.iter().zip(b.iter()).map(|(&a, &b)| (i64::from(a) - i64::from(b)) * 86_400).collect()
-                    }
-                    _ => {
-                        let (to, from) = (instants(a, clock)?, instants(b, clock)?);
-                        to.iter().zip(&from).map(|(t, f)| t.saturating_sub(*f)).collect()
-                    }
-                },
+                _ => {
+                    let (to, from) = (instants(a, clock)?, instants(b, clock)?);
+                    to.iter().zip(&from).map(|(t, f)| t.saturating_sub(*f)).collect()
+                }
             };
             let scale = if *ty == Type::Decimal(6) { 6 } else { 0 };
             return Ok(Column::new(Values::Decimal(values, scale), both_known(a, b)));
@@ -91,7 +87,7 @@ pub(crate) fn function(
             }
             _ => {
                 let times = instants(a, clock)?;
-                Values::Time(times.iter().map(|&t| clock.truncate(grain, &mut tables.days, t)).collect())
+                Values::Time(clock.truncate_all(grain, &mut tables.days, &times).into())
             }
         },
         Op::AddSpan(span) => match &a.values {
@@ -105,7 +101,7 @@ pub(crate) fn function(
             }
             _ => {
                 let times = instants(a, clock)?;
-                Values::Time(times.iter().map(|&t| clock.add(*span, &mut tables.days, t)).collect())
+                Values::Time(clock.add_all(*span, &mut tables.days, &times).into())
             }
         },
         Op::ToTime => Values::Time(instants(a, clock)?.into()),
@@ -137,7 +133,7 @@ pub(crate) fn function(
 fn days(column: &Column, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
     match &column.values {
         Values::Date(v) => Ok(v.iter().map(|&d| i64::from(d)).collect()),
-        Values::Time(v) => Ok(v.iter().map(|&t| clock.local(t).0).collect()),
+        Values::Time(v) => Ok(clock.days(v)),
         other => Err(ExecError::Plan(format!("{} is no time", other.words()))),
     }
 }
