@@ -8,7 +8,6 @@ mod labels;
 mod lookback;
 #[cfg(test)]
 mod naive;
-#[cfg(test)]
 mod percentile;
 mod plan;
 mod scalar;
