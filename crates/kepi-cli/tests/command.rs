@@ -165,3 +165,85 @@ fn colours_appear_only_where_asked() {
     assert!(!kepi(folder.path(), &["list"]).err.contains('\x1b'));
     assert!(kepi(folder.path(), &["--color", "always", "list"]).err.contains('\x1b'));
 }
+
+/// Five orders of two customers; one row has no amount that could be read.
+const ORDERS: &str = "order_id,customer,ordered,amount,region
+1,ada,2025-01-03,100.50,North
+2,ada,2025-02-03,50,North
+3,bob,2025-02-10,20,South
+4,bob,2025-02-30,7,South
+";
+const MODEL: &str = r#"
+entity customer key customer { region: text }
+event orders of customer at ordered { amount: money(EUR)  region: text }
+event new_customers = first(orders) per customer
+metric revenue : money = sum(orders.amount) with better = "up"
+source book from "orders.csv" { orders: at ordered, id order_id, of customer, amount, region }
+"#;
+
+/// A project with the orders loaded.
+fn shop() -> (tempfile::TempDir, Said) {
+    let folder = folder();
+    assert_eq!(kepi(folder.path(), &["init", "."]).code, 0);
+    std::fs::write(folder.path().join("model/shop.kepi"), MODEL).unwrap();
+    std::fs::write(folder.path().join("orders.csv"), ORDERS).unwrap();
+    let said = kepi(folder.path(), &["load", "orders.csv", "--source", "book"]);
+    (folder, said)
+}
+
+#[test]
+fn a_load_says_what_became_of_the_rows_and_adds_nothing_twice() {
+    let (folder, said) = shop();
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
+    assert!(said.err.contains("orders  3 new"), "{}", said.err);
+    assert!(said.err.contains("1 row is rejected") && said.err.contains("orders.csv:5:"), "{}", said.err);
+    let again = kepi(folder.path(), &["load", "orders.csv", "--source", "book"]);
+    assert!(again.code == 0 && again.err.contains("orders  3 known"), "{}", again.err);
+    let strict = kepi(folder.path(), &["load", "orders.csv", "--source", "book", "--strict"]);
+    assert_eq!(strict.code, 4, "{}", strict.err);
+}
+
+#[test]
+fn a_query_gives_data_on_one_stream_and_words_on_the_other() {
+    let (folder, _) = shop();
+    let query = "show revenue per month during 2025 vs previous";
+    let asked = |more: &[&str]| {
+        let mut arguments = vec!["query", query, "--now", "2025-02-15"];
+        arguments.extend(more);
+        kepi(folder.path(), &arguments)
+    };
+    let csv = asked(&["--format", "csv"]);
+    assert_eq!(csv.code, 0, "{}", csv.err);
+    assert!(csv.out.starts_with("month,revenue,revenue previous,revenue change,revenue change %\n2025-01-01,100.5,"));
+    assert!(csv.err.contains("* 2025-02"), "{}", csv.err);
+    let json = asked(&["--format", "json"]);
+    assert_eq!(json.err, "");
+    assert!(json.out.contains("\"schema\": 1") && json.out.contains("[\"2025-01-01\", 100.5, "), "{}", json.out);
+    let file = asked(&["--output", "board.md"]);
+    assert_eq!((file.code, file.out.as_str()), (0, ""), "{}", file.err);
+    let board = std::fs::read_to_string(folder.path().join("board.md")).unwrap();
+    assert!(board.contains("| 2025-01 | 100.50 EUR |"), "{board}");
+}
+
+#[test]
+fn several_mistakes_are_said_at_once_with_their_places() {
+    let (folder, _) = shop();
+    std::fs::write(folder.path().join("board.kepi"), "show revenu\nshow revenue by regio\n").unwrap();
+    let said = kepi(folder.path(), &["query", "-f", "board.kepi"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("board.kepi:1:6") && said.err.contains("board.kepi:2:"), "{}", said.err);
+    let check = kepi(folder.path(), &["check", "board.kepi", "--json"]);
+    assert_eq!(check.code, 1, "{}", check.err);
+    assert!(check.out.contains("\"errors\": 2"), "{}", check.out);
+}
+
+#[test]
+fn the_prompt_keeps_definitions_and_goes_on_after_a_mistake() {
+    let (folder, _) = shop();
+    let input = "metric big : count = count(orders where amount > 30 EUR)\n\
+                 format csv\nshow big\n  by region\nshow bigg\nshow revenue\n";
+    let said = kepi_with(folder.path(), &["repl"], input);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert_eq!(said.out, "region,big\nNorth,2\nrevenue\n170.5\n");
+    assert!(said.err.contains("defined big") && said.err.contains("K201"), "{}", said.err);
+}

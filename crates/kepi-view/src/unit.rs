@@ -32,6 +32,11 @@ fn decimals(kind: &Kind, cells: &[Cell<'_>]) -> usize {
     // A fraction that would show at this many decimals.
     let shows = |factor: f64| sizes().any(|x| ((x * factor).round() - (x * factor / 10.0).round() * 10.0).abs() > 0.0);
     match kind {
+        // Each in its own unit of time.
+        Kind::Duration => usize::from(cells.iter().filter_map(Cell::number).any(|seconds| {
+            let tenths = (seconds / time_unit(seconds).0 * 10.0).round();
+            tenths % 10.0 != 0.0
+        })),
         Kind::Percent | Kind::Points => match largest {
             l if l > 0.0 && l < 0.01 => 2,
             _ => usize::from(shows(1000.0)),
@@ -60,25 +65,27 @@ fn with_unit(unit: &Unit, cell: Cell<'_>, decimals: usize) -> Option<String> {
         Kind::MoneyOf(_) => (compact(cell).or_else(|| rounded(cell, 0, decimals))?, String::new()),
         Kind::Percent => (rounded(cell, 2, decimals)?, " %".to_string()),
         Kind::Points => (rounded(cell, 2, decimals)?, " pts".to_string()),
-        Kind::Duration => duration(cell)?,
+        Kind::Duration => duration(cell, decimals)?,
         _ => (rounded(cell, 0, decimals)?, String::new()),
     };
     let per = unit.per.map(|p| format!("/{}", per_word(p))).unwrap_or_default();
     Some(format!("{number}{suffix}{per}"))
 }
 
-/// A length of time in the largest unit that leaves at least two of it.
-fn duration(cell: Cell<'_>) -> Option<(String, String)> {
-    let seconds = cell.number()?;
-    let (length, word) = match seconds.abs() {
+/// The largest unit of time of which there are at least two: its seconds and its letters.
+fn time_unit(seconds: f64) -> (f64, &'static str) {
+    match seconds.abs() {
         s if s >= 2.0 * 86_400.0 => (86_400.0, "d"),
         s if s >= 2.0 * 3_600.0 => (3_600.0, "h"),
         s if s >= 2.0 * 60.0 => (60.0, "min"),
         _ => (1.0, "s"),
-    };
-    let number = rounded(Cell::Float(seconds / length), 0, 1)?;
-    let number = number.strip_suffix(".0").map(str::to_string).unwrap_or(number);
-    Some((number, format!(" {word}")))
+    }
+}
+
+fn duration(cell: Cell<'_>, decimals: usize) -> Option<(String, String)> {
+    let seconds = cell.number()?;
+    let (length, letters) = time_unit(seconds);
+    Some((rounded(Cell::Float(seconds / length), 0, decimals)?, format!(" {letters}")))
 }
 
 /// The time a value is per, as a word.
@@ -159,7 +166,7 @@ mod tests {
         assert_eq!(shown(Kind::Percent, Value, &[Cell::Float(0.0034)]), ["0.34 %"]);
         assert_eq!(shown(Kind::Points, Value, &[Cell::Decimal(3, 1)]), ["30 pts"]);
         assert_eq!(shown(Kind::Duration, Value, &[Cell::Float(48.0 * 86_400.0)]), ["48 d"]);
-        assert_eq!(shown(Kind::Duration, Value, &[Cell::Float(19_440.0), Cell::Float(90.0)]), ["5.4 h", "90 s"]);
+        assert_eq!(shown(Kind::Duration, Value, &[Cell::Float(19_440.0), Cell::Float(90.0)]), ["5.4 h", "90.0 s"]);
         assert_eq!(shown(Kind::Count, Value, &[Cell::Decimal(1_234_567, 0)]), ["1,234,567"]);
         assert_eq!(shown(Kind::Number, Value, &[Cell::Float(2.456)]), ["2.46"]);
         assert_eq!(shown(Kind::Number, Value, &[Cell::Float(0.012_345)]), ["0.0123"]);

@@ -15,8 +15,8 @@ use std::time::Instant;
 const TRY_NEXT: &[&str] = &[
     "kepi query 'show new_revenue, aov by region last 12 months vs previous year'",
     "kepi query 'show win_rate, sales_cycle by owner per quarter last 4 quarters'",
-    "kepi query 'show first_year_value by cohort(new_customers, quarter) as cohort'",
-    "kepi explain 'show first_year_value per month last 12 months'",
+    "kepi query 'show new_revenue_per_customer by cohort(new_customers, quarter) as cohort'",
+    "kepi explain 'show new_revenue_per_customer per month last 12 months'",
     "kepi repl",
 ];
 

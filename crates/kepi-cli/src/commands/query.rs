@@ -82,8 +82,8 @@ pub(crate) fn say_beside(terminal: &Terminal, format: &Format, text: &str, file:
                 }
             }
         }
-        if answer.frame.totals.is_some() && !format.has_totals {
-            terminal.note(&format!("{} shows no totals; table, md and json do", format.name));
-        }
+    }
+    if !format.has_totals && answers.iter().any(|answer| answer.frame.totals.is_some()) {
+        terminal.note(&format!("{} shows no totals; table, md and json do", format.name));
     }
 }

@@ -19,10 +19,11 @@ fn write(answers: &[Answer], _look: Look) -> Result<Vec<u8>, ViewError> {
     let mut lines = Vec::new();
     for answer in answers {
         let grid = grid(answer)?;
+        let periods = periods(&grid);
         for rows in groups(&grid) {
             for (index, column) in grid.columns.iter().enumerate() {
                 if column.meta.kind == FrameColumnKind::Value {
-                    lines.push(parts(&grid, index, column, &rows));
+                    lines.push(parts(&grid, index, &rows, &periods));
                 }
             }
         }
@@ -54,8 +55,22 @@ fn period<'a, 'b>(grid: &'b Grid<'a>) -> Option<&'b GridColumn<'a>> {
     grid.columns.iter().find(|c| c.meta.kind == FrameColumnKind::Period)
 }
 
+/// Where each row's period stands among the periods of the answer, which come in order.
+fn periods(grid: &Grid<'_>) -> Vec<usize> {
+    let mut places = Vec::with_capacity(grid.height);
+    if let Some(period) = period(grid) {
+        let mut place = 0;
+        for row in 0..grid.height {
+            place += usize::from(row > 0 && period.raw[row] != period.raw[row - 1]);
+            places.push(place);
+        }
+    }
+    places
+}
+
 /// Name with labels, value, changes, sparkline, the value's period.
-fn parts(grid: &Grid<'_>, index: usize, column: &GridColumn<'_>, rows: &[usize]) -> [String; 5] {
+fn parts(grid: &Grid<'_>, index: usize, rows: &[usize], periods: &[usize]) -> [String; 5] {
+    let column = &grid.columns[index];
     // A group has at least the row it was made for.
     let last = rows[rows.len() - 1];
     let mut name = column.header.clone();
@@ -70,7 +85,11 @@ fn parts(grid: &Grid<'_>, index: usize, column: &GridColumn<'_>, rows: &[usize])
     }
     let (blocks, when) = match period(grid) {
         Some(period) => {
-            let series: Vec<Option<f64>> = rows.iter().map(|&row| column.raw[row].number()).collect();
+            // Each label has a place for every period, so that the lines can be compared.
+            let mut series = vec![None; periods.last().map_or(0, |last| last + 1)];
+            for &row in rows {
+                series[periods[row]] = column.raw[row].number();
+            }
             (sparkline(&series), period.cells[last].text.clone())
         }
         None => Default::default(),
