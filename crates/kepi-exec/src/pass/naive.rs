@@ -22,6 +22,9 @@ enum V {
     Missing,
 }
 
+/// A cell: its period and labels.
+type Key = (Option<i64>, Vec<String>);
+
 /// A shop as lists of rows, and the way to look at them.
 struct Shop<'a> {
     orders: &'a [Order],
@@ -167,7 +170,7 @@ impl Shop<'_> {
     /// Per cell: the values and how many rows.
     fn cells(&self, pass: &Pass) -> Vec<String> {
         let Base::Stream(stream) = &pass.base else { panic!("only streams") };
-        let mut cells: BTreeMap<(Option<i64>, Vec<String>), Vec<Vec<V>>> = BTreeMap::new();
+        let mut cells: BTreeMap<Key, Vec<Vec<V>>> = BTreeMap::new();
         for (i, aggregate) in pass.aggregates.iter().enumerate() {
             for row in self.taken(&aggregate.events, aggregate.filter.as_ref()) {
                 let at = self.at(stream, row);
@@ -180,7 +183,7 @@ impl Shop<'_> {
                 cell[i].push(self.argument(&aggregate.measure, stream, row));
             }
         }
-        let line = |((period, labels), values): (&(Option<i64>, Vec<String>), &Vec<Vec<V>>)| {
+        let line = |((period, labels), values): (&Key, &Vec<Vec<V>>)| {
             let mut words: Vec<String> = period.iter().map(|p| shown(&V::Time(*p))).collect();
             words.extend(labels.iter().cloned());
             for (aggregate, values) in pass.aggregates.iter().zip(values) {

@@ -2,9 +2,8 @@
 
 use crate::ExecError;
 use crate::rows::{Payload, Type, arrow_type, float_of};
-use arrow_array::StringArray as Keys;
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow_schema::DataType;
@@ -13,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A value. Ordered within one type; missing comes last.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Scalar {
     /// Of decimals the digits, of times microseconds, of dates days, of conditions 0 and 1, of floats the number that is
     /// ordered as they are.
     Number(i64),
     /// Also an entity, by its key.
     Text(String),
+    #[default]
     Missing,
 }
 
@@ -33,10 +33,10 @@ pub(crate) struct CellKey {
 }
 
 /// Takes a number out of its array's encoding.
-pub(crate) fn scalar_of(payload: &mut Payload, number: i64, keys: Option<&Keys>) -> Scalar {
+pub(crate) fn scalar_of(payload: &mut Payload, number: i64, keys: Option<&StringArray>) -> Scalar {
     match payload.ty() {
         Type::Text => Scalar::Text(payload.texts().text(number as u32).to_string()),
-        Type::Id(_) => match keys.filter(|k| (number as usize) < arrow_array::Array::len(*k)) {
+        Type::Id(_) => match keys.filter(|k| (number as usize) < k.len()) {
             Some(keys) => Scalar::Text(keys.value(number as usize).to_string()),
             None => Scalar::Missing,
         },

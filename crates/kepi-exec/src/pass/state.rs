@@ -94,12 +94,6 @@ fn scatter<T: Clone + Default>(values: Vec<T>, places: &[usize], len: usize) -> 
     moved
 }
 
-impl Default for Scalar {
-    fn default() -> Self {
-        Scalar::Missing
-    }
-}
-
 impl State {
     pub(crate) fn scatter(self, places: &[usize], len: usize) -> State {
         match self {

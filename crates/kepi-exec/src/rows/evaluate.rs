@@ -119,14 +119,16 @@ fn compute(
             let answer = function.call(frame.len, &arrays)?;
             let column = Column::of_array(&answer)?;
             let fits = answer.len() == frame.len
-                && match (ty, &column.values) {
+                && matches!(
+                    (ty, &column.values),
                     (_, Values::Missing(_))
-                    | (Type::Float, Values::Float(_))
-                    | (Type::Decimal(0), Values::Decimal(_, 0)) => true,
-                    (Type::Text, Values::Text(_)) | (Type::Bool, Values::Bool(_)) => true,
-                    (Type::Time, Values::Time(_)) | (Type::Date, Values::Date(_)) => true,
-                    _ => false,
-                };
+                        | (Type::Float, Values::Float(_))
+                        | (Type::Decimal(0), Values::Decimal(_, 0))
+                        | (Type::Text, Values::Text(_))
+                        | (Type::Bool, Values::Bool(_))
+                        | (Type::Time, Values::Time(_))
+                        | (Type::Date, Values::Date(_))
+                );
             if !fits {
                 let name = &function.signature().name;
                 let plugin = name.split('.').next().unwrap_or(name).to_string();
