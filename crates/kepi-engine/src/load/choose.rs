@@ -5,13 +5,14 @@ use super::connect_error;
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress, SourceText};
 use crate::engine::Engine;
 use crate::model::Model;
-use kepi_connect::{Hints, ReadOptions, Table, declaration, infer_table};
+use kepi_connect::{Hints, InferredKind, ReadOptions, Table, declaration, infer_table};
+use kepi_model::catalog::SymbolKind;
 use kepi_model::core::{Row, RowNode};
 use kepi_model::declared::{EntityDecl, MappingDecl, SourceDecl, StreamDecl, Target};
 use kepi_model::value::{Kind, Unit};
 use kepi_syntax::Severity;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 /// What a load does.
@@ -89,6 +90,17 @@ impl Engine {
         let broken: Vec<_> =
             model.diagnostics.iter().chain(&diagnostics).filter(|d| d.severity == Severity::Error).cloned().collect();
         if broken.is_empty() { Ok(sources) } else { Err(model.text_error(broken)) }
+    }
+
+    /// The files as the source is to name them: relative to the project where they lie inside it.
+    fn relative(&self, files: &[String]) -> String {
+        let root = self.project.root.canonicalize().unwrap_or_else(|_| self.project.root.clone());
+        let named = files.iter().map(|file| {
+            let full = Path::new(file).canonicalize();
+            let inside = full.as_ref().ok().and_then(|full| full.strip_prefix(&root).ok());
+            inside.map_or_else(|| file.clone(), |inside| inside.display().to_string())
+        });
+        named.collect::<Vec<_>>().join(" ")
     }
 
     fn with_source(&self, request: &LoadRequest, source: SourceDecl) -> Chosen {
@@ -280,12 +292,14 @@ impl Engine {
             entity: request.entity.as_ref().and_then(key),
             currency: model.catalog.settings.currency,
             known_entities: model.catalog.entities().map(|e| e.name.clone()).collect(),
-            from: Some(request.files.join(" ")),
+            from: Some(self.relative(&request.files)),
         };
         let (inferred, options, _) = infer_table(&table, &hints).map_err(connect_error)?;
         let text = declaration(&inferred, &options);
         let name = inferred.name.clone();
-        if model.catalog.find(&name).is_some() {
+        // An entity that only events have made known so far gets its attributes: the bare declaration gives way.
+        let bare = matches!(inferred.kind, InferredKind::Entity { .. }).then(|| bare_entity(model, &name)).flatten();
+        if model.catalog.find(&name).is_some() && bare.is_none() {
             return Err(EngineError::usage(format!(
                 "`{name}` is declared already, and this file does not fit it by itself"
             ))
@@ -297,11 +311,22 @@ impl Engine {
         }
         // The declaration has to hold before it is written: a mistake in it would break the whole model.
         let (formatted, _) = crate::words::format(&text);
+        let files_before = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((path, without)) = &bare {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.iter_mut().filter(|f| f.path == *path).for_each(|f| f.text.clone_from(without));
+        }
         let tried = self.model(&formatted)?;
         if let Some(mistakes) = tried.mistakes_of_request() {
+            *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files_before;
             return Err(tried.text_error(mistakes));
         }
         let filter = self.filter(request, &tried)?;
+        if let Some((file, without)) = &bare {
+            let path = self.project.root.join(file);
+            fs::write(&path, without).map_err(|e| EngineError::data(format!("cannot write {}: {e}", path.display())))?;
+            report.notes.push(format!("`{name}` was declared in {} without attributes; that line has moved", file.display()));
+        }
         let io = |e: std::io::Error| EngineError::data(format!("cannot write {}: {e}", path.display()));
         fs::create_dir_all(self.project.model_folder()).map_err(io)?;
         fs::write(&path, &formatted).map_err(io)?;
@@ -324,6 +349,30 @@ impl Engine {
         let options = source.options.clone();
         Ok(Chosen { source, files: request.files.clone(), options, table: None })
     }
+}
+
+/// The model file that declares an entity with nothing but its key, and its text without that declaration.
+fn bare_entity(model: &Model, name: &str) -> Option<(PathBuf, String)> {
+    let symbol = model.catalog.find(name)?;
+    let SymbolKind::Entity(decl) = &symbol.kind else { return None };
+    let source = model.texts.get(symbol.file as usize)?;
+    if !decl.fields.is_empty() || source.path.extension().is_none() {
+        return None;
+    }
+    let (tree, _) = kepi_syntax::parse_file(&source.text);
+    let statement = tree.statements.iter().find(|s| s.span.start <= symbol.span.start && symbol.span.end <= s.span.end)?;
+    let mut start = statement.span.start as usize;
+    // Its doc comment goes with it.
+    while let Some(above) = source.text[..start].strip_suffix('\n') {
+        let line = above.rfind('\n').map_or(0, |at| at + 1);
+        if !above[line..].trim_start().starts_with("##") {
+            break;
+        }
+        start = line;
+    }
+    let end = statement.span.end as usize;
+    let rest = source.text[end..].trim_start_matches([' ', '\n', '\r']);
+    Some((source.path.clone(), format!("{}{rest}", &source.text[..start])))
 }
 
 fn file_name(name: &str) -> String {
