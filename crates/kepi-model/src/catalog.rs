@@ -39,6 +39,7 @@ pub struct Symbol {
 
 /// What a name is.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // A project has few of these, and boxes would make every reader unpack them.
 pub enum SymbolKind {
     /// An entity.
     Entity(EntityDecl),
@@ -442,10 +443,10 @@ impl Builder {
                     continue;
                 }
             };
-            if let Kind::Entity(name) = &unit.kind {
-                if let Some(full) = self.entity_named(name, entities) {
-                    unit.kind = Kind::Entity(full);
-                }
+            if let Kind::Entity(name) = &unit.kind
+                && let Some(full) = self.entity_named(name, entities)
+            {
+                unit.kind = Kind::Entity(full);
             }
             if unit.kind == Kind::Money(None) {
                 unit.kind = Kind::Money(self.catalog.settings.currency);

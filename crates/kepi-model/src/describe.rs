@@ -216,23 +216,21 @@ impl Catalog {
             }
         };
         // `orders.` goes on with the fields of `orders`.
-        if let Some((owner, _)) = prefix.rsplit_once('.') {
-            if let Some(symbol) = self.find(owner) {
-                let mut names: Vec<(String, String)> = Vec::new();
-                match &symbol.kind {
-                    SymbolKind::Stream(s) => {
-                        names.push(("at".to_string(), "time".to_string()));
-                        names.extend(s.roles.iter().map(|r| (r.name.clone(), format!("entity {}", r.entity))));
-                        names.extend(s.fields.iter().map(|f| (f.name.clone(), f.unit.to_string())));
-                    }
-                    SymbolKind::Entity(e) => {
-                        names.extend(e.fields.iter().map(|f| (f.name.clone(), f.unit.to_string())))
-                    }
-                    _ => {}
+        if let Some((owner, _)) = prefix.rsplit_once('.')
+            && let Some(symbol) = self.find(owner)
+        {
+            let mut names: Vec<(String, String)> = Vec::new();
+            match &symbol.kind {
+                SymbolKind::Stream(s) => {
+                    names.push(("at".to_string(), "time".to_string()));
+                    names.extend(s.roles.iter().map(|r| (r.name.clone(), format!("entity {}", r.entity))));
+                    names.extend(s.fields.iter().map(|f| (f.name.clone(), f.unit.to_string())));
                 }
-                for (name, unit) in names {
-                    add(&format!("{owner}.{name}"), "field", unit);
-                }
+                SymbolKind::Entity(e) => names.extend(e.fields.iter().map(|f| (f.name.clone(), f.unit.to_string()))),
+                _ => {}
+            }
+            for (name, unit) in names {
+                add(&format!("{owner}.{name}"), "field", unit);
             }
         }
         for symbol in self.symbols() {

@@ -123,6 +123,7 @@ pub fn find(name: &str) -> Option<&'static Builtin> {
     all().find(|f| f.name == name)
 }
 
+#[allow(clippy::too_many_arguments)] // One row of a table, spread out.
 const fn scalar(
     family: Family,
     name: &'static str,

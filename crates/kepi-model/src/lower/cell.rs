@@ -93,10 +93,10 @@ impl<'q> CellScope<'q> {
             (own, query) => own.or(query),
         };
         let text = format!("{} of {}", words(&measure), set.name);
-        if let BaseDecl::Entity(entity) = &set.base {
-            if !self.entities.contains(&entity.name) {
-                self.entities.push(entity.name.clone());
-            }
+        if let BaseDecl::Entity(entity) = &set.base
+            && !self.entities.contains(&entity.name)
+        {
+            self.entities.push(entity.name.clone());
         }
         let aggregate = Aggregate { text, events: set.events(), filter, measure, labels: labels?, unit: unit.clone() };
         let same = |other: &Aggregate| Aggregate { text: other.text.clone(), ..aggregate.clone() } == *other;
@@ -219,10 +219,11 @@ impl<'q> CellScope<'q> {
 pub(crate) fn declared(cx: &Cx<'_>, mut formula: Formula, ty: Option<&kepi_syntax::ast::TypeName>) -> Formula {
     let Some(ty) = ty else { return formula };
     let is_entity = |name: &str| cx.catalog.entities().any(|e| e.name == name);
-    if let Ok(unit) = units::named(ty, &is_entity) {
-        if units::accepts(&unit, formula.unit()) && unit.kind != Kind::Money(None) {
-            formula.set_unit(unit);
-        }
+    if let Ok(unit) = units::named(ty, &is_entity)
+        && units::accepts(&unit, formula.unit())
+        && unit.kind != Kind::Money(None)
+    {
+        formula.set_unit(unit);
     }
     formula
 }

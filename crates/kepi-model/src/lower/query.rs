@@ -149,15 +149,15 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
 
 fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
     let text = names::text(path);
-    if expr::unit_named(path.parts.last().map_or("", |p| p.text.as_str())).is_none() {
-        if let Some(SymbolKind::Entity(_)) = cx.catalog.find(&text).map(|s| &s.kind) {
-            return cx.error_help(
-                Code::WrongKind,
-                path.span,
-                format!("`per {text}` is no period"),
-                format!("a query is `by {text}`; `per` takes day, week, month, quarter, year"),
-            );
-        }
+    if expr::unit_named(path.parts.last().map_or("", |p| p.text.as_str())).is_none()
+        && let Some(SymbolKind::Entity(_)) = cx.catalog.find(&text).map(|s| &s.kind)
+    {
+        return cx.error_help(
+            Code::WrongKind,
+            path.span,
+            format!("`per {text}` is no period"),
+            format!("a query is `by {text}`; `per` takes day, week, month, quarter, year"),
+        );
     }
     expr::grain(cx, path)
 }
@@ -179,11 +179,11 @@ fn order(cx: &mut Cx<'_>, scope: &mut CellScope<'_>, query: &ast::Query, per: Op
     let mut keys = Vec::new();
     let mut ok = true;
     for key in &query.order {
-        if let (ExprKind::Path(path), Some(grain)) = (&key.value.kind, per) {
-            if names::text(path) == grain.name() {
-                keys.push(OrderKey { by: OrderBy::Period, descending: key.descending });
-                continue;
-            }
+        if let (ExprKind::Path(path), Some(grain)) = (&key.value.kind, per)
+            && names::text(path) == grain.name()
+        {
+            keys.push(OrderKey { by: OrderBy::Period, descending: key.descending });
+            continue;
         }
         let text = kepi_syntax::expr_text(&key.value);
         let label =

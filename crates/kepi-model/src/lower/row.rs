@@ -86,10 +86,10 @@ impl<'e> RowScope<'e> {
             }
         };
         let name = parts[0];
-        if let [_] = parts {
-            if let Some(row) = self.own_field(path, name) {
-                return Some(row);
-            }
+        if let [_] = parts
+            && let Some(row) = self.own_field(path, name)
+        {
+            return Some(row);
         }
         let roles = self.set.roles();
         if let Some(role) = roles.iter().find(|r| r.name == name || (parts.len() > 1 && r.entity == name)) {
@@ -371,10 +371,10 @@ impl<'e> RowScope<'e> {
                 ),
             };
         }
-        if let (Some((first, row)), Some(theirs)) = (outer.first(), inner.first()) {
-            if first.entity == theirs.entity {
-                return Some((row.clone(), other.role_row(theirs)));
-            }
+        if let (Some((first, row)), Some(theirs)) = (outer.first(), inner.first())
+            && first.entity == theirs.entity
+        {
+            return Some((row.clone(), other.role_row(theirs)));
         }
         let mut shared: Vec<(&RoleDecl, Row, Row)> = Vec::new();
         for (role, row) in &outer {
