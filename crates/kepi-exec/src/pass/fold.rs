@@ -27,7 +27,8 @@ pub(crate) enum Kept {
     /// Sum of digits, how many.
     Avg(Vec<(i128, i64)>),
     FloatAvg(Vec<(FloatSum, i64)>),
-    First(Vec<Option<i64>>),
+    /// Values and which are known, apart: less memory to wander through.
+    First(Vec<i64>, Vec<bool>),
     Last(Vec<Option<i64>>),
     Min(Vec<Option<i64>>),
     Max(Vec<Option<i64>>),
@@ -84,7 +85,7 @@ impl Fold {
             Measure::Sum(_) => Kept::Sum(vec![0; ids]),
             Measure::Avg(_) if float => Kept::FloatAvg(vec![Default::default(); ids]),
             Measure::Avg(_) => Kept::Avg(vec![(0, 0); ids]),
-            Measure::First(_) => Kept::First(vec![None; ids]),
+            Measure::First(_) => Kept::First(vec![0; ids], vec![false; ids]),
             Measure::Last(_) => Kept::Last(vec![None; ids]),
             Measure::Min(_) => Kept::Min(vec![None; ids]),
             Measure::Max(_) => Kept::Max(vec![None; ids]),
@@ -114,8 +115,10 @@ impl Fold {
                 avg[id].0.add(float_of(value));
                 avg[id].1 += 1;
             }
-            Kept::First(first) => {
-                first[id].get_or_insert(value);
+            Kept::First(first, known) => {
+                if !std::mem::replace(&mut known[id], true) {
+                    first[id] = value;
+                }
             }
             Kept::Last(last) => last[id] = Some(value),
             Kept::Min(best) => better(&mut best[id], value, argument, Ordering::Less),
@@ -149,7 +152,8 @@ impl Fold {
             Kept::FloatSum(sums) => Some(from_float(sums[id].value())),
             Kept::Avg(avg) => mean(avg[id].0, avg[id].1, argument.ty()),
             Kept::FloatAvg(avg) => (avg[id].1 > 0).then(|| from_float(avg[id].0.value() / avg[id].1 as f64)),
-            Kept::First(kept) | Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
+            Kept::First(first, known) => known[id].then_some(first[id]),
+            Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
             Kept::Sorted(values) => percentile(&values[id], self.percent, self.observed, argument.ty()),
             Kept::Spread(spreads) => spreads[id].deviation(scale(argument.ty())).map(from_float),
             Kept::Lagging { values, queue, old, .. } => {
@@ -196,7 +200,8 @@ impl Fold {
             Kept::FloatSum(v) => v.len(),
             Kept::Avg(v) => v.len(),
             Kept::FloatAvg(v) => v.len(),
-            Kept::First(v) | Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => v.len(),
+            Kept::First(v, _) => v.len(),
+            Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => v.len(),
             Kept::Sorted(v) => v.len(),
             Kept::Spread(v) => v.len(),
             Kept::Lagging { values, .. } => values.len(),

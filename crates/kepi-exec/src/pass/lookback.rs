@@ -182,15 +182,16 @@ impl Lookback {
                 }
                 BooleanBuffer::new_set(frame.len)
             }
-            (Kept::First(first), _, None) if self.key == self.subject => {
+            (Kept::First(first, seen), _, None) if self.key == self.subject => {
                 let arguments = arguments.as_ref().map(|a| &a[..]).unwrap_or_default();
                 BooleanBuffer::collect_bool(frame.len, |row| {
-                    let Some(first) = first.get_mut(keys[row] as usize) else { return false };
-                    if first.is_none() && taken.as_ref().is_none_or(|t| t.value(row)) {
-                        *first = Some(arguments[row]);
+                    let id = keys[row] as usize;
+                    let Some(seen) = seen.get_mut(id) else { return false };
+                    if !*seen && taken.as_ref().is_none_or(|t| t.value(row)) {
+                        (*seen, first[id]) = (true, arguments[row]);
                     }
-                    out[row] = first.unwrap_or(0);
-                    first.is_some()
+                    out[row] = first[id];
+                    *seen
                 })
             }
             _ => {

@@ -81,12 +81,13 @@ impl Clock {
         (local.div_euclid(DAY), local.rem_euclid(DAY))
     }
 
-    /// By how much local time is ahead of UTC during all of a local day and around it; none: it changes.
+    /// By how much local time is ahead of UTC during all of a local day; none: it changes on that day.
     #[inline]
     fn calm(&mut self, day: i64) -> Option<i64> {
-        // No zone is a day away from UTC, so an offset that holds for three days holds for the middle one.
         let offset = self.offset(day)?;
-        (self.offset(day - 1) == Some(offset) && self.offset(day + 1) == Some(offset)).then_some(offset)
+        // Ahead of UTC, a local day begins in the day of UTC before; behind it, it ends in the one after.
+        let other = if offset > 0 { day - 1 } else { day + 1 };
+        (offset == 0 || self.offset(other) == Some(offset)).then_some(offset)
     }
 
     /// The instants of a local day; empty where its clock changes.

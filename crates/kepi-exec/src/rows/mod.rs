@@ -10,6 +10,8 @@ mod numbers;
 mod payload;
 mod program;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod times;
 
