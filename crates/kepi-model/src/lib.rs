@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod catalog;
 pub mod core;
+mod declare;
 pub mod declared;
 pub mod describe;
 pub mod functions;

@@ -1,8 +1,11 @@
 //! Names and functions where one value per cell is needed: aggregates, metrics, formulas of them.
 
+use super::aggregate::{self, Parsed};
+use super::bind::{bind, substitute};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
-use super::row::{self, Parsed, RowScope};
+use super::literal::seconds;
+use super::row::RowScope;
 use super::{Cx, Node, events};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
@@ -54,7 +57,7 @@ impl<'q> CellScope<'q> {
     }
 
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
-    fn add(
+    pub(super) fn add(
         &mut self,
         cx: &mut Cx<'_>,
         set: &EventSet,
@@ -119,7 +122,7 @@ impl<'q> CellScope<'q> {
                 ok = false;
                 continue;
             };
-            let row: Row = expr::seconds(row);
+            let row: Row = seconds(row);
             self.agree(cx, set, scope.seen, label.span);
             let grain = match row.as_call() {
                 Some((Op::Truncate(grain), _)) => Some(grain.clone()),
@@ -164,7 +167,7 @@ impl<'q> CellScope<'q> {
     }
 
     fn aggregate(&mut self, cx: &mut Cx<'_>, kind: AggregateKind, args: &[Argument], span: Span) -> Option<Formula> {
-        let Parsed { scoped, percent, observed, .. } = row::aggregate_arguments(cx, kind, args, span)?;
+        let Parsed { scoped, percent, observed, .. } = aggregate::aggregate_arguments(cx, kind, args, span)?;
         let inline_event =
             kind == AggregateKind::Count && !matches!(scoped.value.kind, kepi_syntax::ast::ExprKind::Path(_));
         if let (Some(per), false) = (&scoped.per, inline_event) {
@@ -183,13 +186,13 @@ impl<'q> CellScope<'q> {
             let event = Scoped { filter: None, ..scoped.clone() };
             (events::of_scoped(cx, &event)?, None)
         } else {
-            row::aggregate_of(cx, kind, scoped, span)?
+            aggregate::aggregate_of(cx, kind, scoped, span)?
         };
         let own = match &scoped.filter {
             Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
             None => None,
         };
-        let (measure, unit) = row::measure(cx, kind, &set, arg, percent, observed, span)?;
+        let (measure, unit) = aggregate::measure(cx, kind, &set, arg, percent, observed, span)?;
         self.add(cx, &set, own, measure, unit, span)
     }
 
@@ -206,10 +209,10 @@ impl<'q> CellScope<'q> {
                 format!("`{}` is a metric: it has no fields", symbol.name),
             ));
         }
-        let Some(bindings) = expr::bind(cx, &symbol.name, &definition.parameters, args, path.span) else {
+        let Some(bindings) = bind(cx, &symbol.name, &definition.parameters, args, path.span) else {
             return Some(None);
         };
-        let body = events::substitute(&definition.value, &bindings);
+        let body = substitute(&definition.value, &bindings);
         let formula = cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body));
         Some(formula.map(|formula| declared(cx, formula, definition.ty.as_ref())))
     }
@@ -328,7 +331,7 @@ impl Scope<Formula> for CellScope<'_> {
         match lowering {
             Lowering::Aggregate(kind) => Some(self.aggregate(cx, *kind, args, span)),
             Lowering::Share => Some((|| {
-                let counted = row::without_filter(cx, args, span)?;
+                let counted = aggregate::without_filter(cx, args, span)?;
                 let part = self.aggregate(cx, AggregateKind::Count, args, span);
                 let all = self.aggregate(cx, AggregateKind::Count, &counted, span);
                 Some(Formula::call(Op::Divide, vec![part?, all?], Unit::of(Kind::Percent)))
@@ -350,65 +353,7 @@ impl Scope<Formula> for CellScope<'_> {
         args: &[Argument],
         span: Span,
     ) -> Option<Formula> {
-        let usage = expr::usage(signature);
-        let mut scopes = Vec::new();
-        for arg in args {
-            match expr::plain(arg) {
-                Some(scoped) if scoped.per.is_none() && scoped.over.is_none() => scopes.push(scoped),
-                _ => {
-                    return cx.error_help(
-                        Code::Arguments,
-                        span,
-                        "this function takes plain values only",
-                        format!("it is written as `{usage}`"),
-                    );
-                }
-            }
-        }
-        let (least, most) = expr::arity(signature);
-        if scopes.len() < least || scopes.len() > most {
-            let message = format!("{} arguments are given", scopes.len());
-            return cx.error_help(Code::Arguments, span, message, format!("it is written as `{usage}`"));
-        }
-        let mut home: Option<EventSet> = None;
-        for scoped in &scopes {
-            match events::home(cx, &scoped.value) {
-                Ok(Some(set)) if home.as_ref().is_none_or(|h| set.names.contains(&h.names[0])) => home = Some(set),
-                Ok(Some(set)) => {
-                    let held = home.as_ref().is_some_and(|h| h.names.contains(&set.names[0]));
-                    if !held {
-                        return cx.error(Code::NoRow, scoped.span, "the arguments are values of different events");
-                    }
-                }
-                Ok(None) => {}
-                Err(()) => return None,
-            }
-        }
-        let Some(set) = home else {
-            return cx.error_help(
-                Code::NoRow,
-                span,
-                "this is no value of an event",
-                "write a measure or a field, such as `orders.amount`",
-            );
-        };
-        let mut rows = Vec::new();
-        let mut own = None;
-        for (index, scoped) in scopes.iter().enumerate() {
-            let row: Row = expr::seconds(expr::lower(cx, &mut RowScope::of(&set), &scoped.value)?);
-            expr::accepted(cx, signature, index, &row.unit, scoped.span)?;
-            rows.push(row);
-            if let Some(filter) = &scoped.filter {
-                if index > 0 {
-                    return cx.error(Code::Arguments, filter.span, "the condition belongs to the first argument");
-                }
-                own = Some(expr::condition(cx, &mut RowScope::of(&set), filter)?);
-            }
-        }
-        let given: Vec<Unit> = rows.iter().map(|r| r.unit.clone()).collect();
-        let unit = expr::returned(signature, &given);
-        let measure = Measure::Plugin { name: signature.name.clone(), args: rows };
-        self.add(cx, &set, own, measure, unit, span)
+        self.aggregate_of_plugin(cx, signature, args, span)
     }
 
     fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Formula>> {

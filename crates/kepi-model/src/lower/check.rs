@@ -1,10 +1,11 @@
 //! Looking into every definition for itself: `kepi check`.
 
+use super::bind::substitute;
 use super::cell::CellScope;
 use super::events;
 use super::expr;
 use super::row::RowScope;
-use super::{Cx, Node};
+use super::{Cx, Node, home};
 use crate::catalog::{Catalog, Symbol, SymbolKind};
 use crate::core::{Formula, Row};
 use crate::units;
@@ -87,7 +88,7 @@ fn check_symbol(cx: &mut Cx<'_>, symbol: &Symbol) {
             cx.not_yet::<()>(state.name.span, "states");
         }
         SymbolKind::Measure(definition) => {
-            if let Ok(home) = events::home(cx, &definition.value) {
+            if let Ok(home) = home::home(cx, &definition.value) {
                 match home {
                     Some(set) => {
                         let _: Option<Row> = expr::lower(cx, &mut RowScope::of(&set), &definition.value);
@@ -116,7 +117,7 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
     let path = kepi_syntax::ast::Path { parts: vec![of.clone()], span: of.span };
     let Some(set) = events::named(cx, &path) else { return };
     let Some(bindings) = defaults(definition) else { return };
-    let body = events::substitute(&definition.value, &bindings);
+    let body = substitute(&definition.value, &bindings);
     let mut scope = RowScope::of_definition(&set);
     if matches!(symbol.kind, SymbolKind::Segment(_)) {
         let _: Option<Row> = expr::condition(cx, &mut scope, &body);
@@ -127,7 +128,7 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
 
 /// Lowers a metric for itself and compares its unit with the declared one.
 fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
-    let body = events::substitute(&definition.value, &defaults(definition)?);
+    let body = substitute(&definition.value, &defaults(definition)?);
     let mut scope = CellScope::new(&[], None, None, false);
     let formula: Formula = expr::lower(cx, &mut scope, &body)?;
     let Some(ty) = &definition.ty else { return Some(formula) };

@@ -1,14 +1,14 @@
 //! Which rows an expression is about: stored events, derived ones, entities.
 
 use super::row::RowScope;
-use super::{Cx, expr};
+use super::{Cx, call, expr};
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Base, Events, Row, RowNode, Stage};
 use crate::declared::{EntityDecl, RoleDecl, StreamDecl};
 use crate::functions::{self, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Chain, Expr, ExprKind, InnerPer, Link, NamedValue, Path, Scoped};
+use kepi_syntax::ast::{Argument, ExprKind, InnerPer, Path, Scoped};
 use kepi_syntax::{Code, Span};
 
 /// Rows with what is known of them: their base, how they are derived, which names mean them.
@@ -102,7 +102,7 @@ pub(crate) fn of_scoped(cx: &mut Cx<'_>, scoped: &Scoped) -> Option<EventSet> {
             }
             named(cx, path)?
         }
-        ExprKind::Call { function, arguments } => call(cx, function, arguments, scoped)?,
+        ExprKind::Call { function, arguments } => derive(cx, function, arguments, scoped)?,
         _ => {
             return cx.error_help(
                 Code::WrongKind,
@@ -190,7 +190,7 @@ fn owner_of(cx: &Cx<'_>, field: &str) -> Option<String> {
     Some(format!("did you mean `{first}.{field}`?"))
 }
 
-fn call(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) -> Option<EventSet> {
+fn derive(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) -> Option<EventSet> {
     let name = names::text(function);
     let span = scoped.value.span;
     if name != "first" {
@@ -208,7 +208,7 @@ fn call(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) ->
     let [arg] = args else {
         return cx.error_help(Code::Arguments, span, "`first` takes one event", "write `first(orders) per customer`");
     };
-    let Some(inner) = expr::plain(arg) else {
+    let Some(inner) = call::plain(arg) else {
         return cx.error_help(Code::Arguments, span, "`first` takes one event", "write `first(orders) per customer`");
     };
     let mut set = of_scoped(cx, inner)?;
@@ -250,170 +250,4 @@ fn per_role(cx: &mut Cx<'_>, set: &EventSet, per: &InnerPer) -> Option<RoleDecl>
     let known: Vec<&str> = roles.iter().map(|r| r.name.as_str()).collect();
     let help = format!("its entities are {}", known.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "));
     cx.error_help(Code::FieldLacking, path.span, format!("`{}` has no entity `{text}`", set.name), help)
-}
-
-/// The one event (or else entity) that a value is a value of: `orders.amount`, `wins.at - first(leads.at)`, a measure.
-/// `Err`: reported.
-pub(crate) fn home(cx: &mut Cx<'_>, value: &Expr) -> Result<Option<EventSet>, ()> {
-    let mut found = Vec::new();
-    collect(cx, value, &mut found)?;
-    let (events, entities): (Vec<EventSet>, Vec<EventSet>) =
-        found.into_iter().partition(|set| matches!(set.base, BaseDecl::Stream(_)));
-    // The most derived of them, if all others are its ancestors.
-    let home = events.iter().find(|set| events.iter().all(|other| set.names.contains(&other.names[0])));
-    if let Some(home) = home {
-        return Ok(Some(home.clone()));
-    }
-    if let [first, second, ..] = events.as_slice() {
-        let other = events.iter().find(|e| e.names[0] != first.names[0]).unwrap_or(second);
-        let message = format!("`{}` and `{}` are different events: no row has both", first.name, other.name);
-        let help = format!("compute each for itself, such as `sum({}.…) - sum({}.…)`", first.name, other.name);
-        cx.error_help::<()>(Code::NoRow, value.span, message, help);
-        return Err(());
-    }
-    let mut entities = entities.into_iter();
-    match (entities.next(), entities.next()) {
-        (Some(one), None) => Ok(Some(one)),
-        (Some(one), Some(two)) if one.names[0] == two.names[0] => Ok(Some(one)),
-        (Some(one), Some(two)) => {
-            let message = format!("`{}` and `{}` are different entities: no row has both", one.name, two.name);
-            cx.error::<()>(Code::NoRow, value.span, message);
-            Err(())
-        }
-        (None, _) => Ok(None),
-    }
-}
-
-fn collect(cx: &mut Cx<'_>, value: &Expr, found: &mut Vec<EventSet>) -> Result<(), ()> {
-    match &value.kind {
-        ExprKind::Path(path) => {
-            let parts = names::parts(path);
-            let catalog = cx.catalog;
-            let Some((symbol, _)) = catalog.lookup(&cx.module, &parts, cx.anywhere) else { return Ok(()) };
-            match &symbol.kind {
-                SymbolKind::Stream(_) | SymbolKind::Derived(_) | SymbolKind::Entity(_) => {
-                    let set = of_symbol(cx, symbol, path.span).ok_or(())?;
-                    if !found.iter().any(|f| f.names[0] == set.names[0]) {
-                        found.push(set);
-                    }
-                    Ok(())
-                }
-                SymbolKind::Measure(measure) => {
-                    let mut result = Ok(());
-                    let body = measure.value.clone();
-                    cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| {
-                        result = collect(cx, &body, found);
-                        Some(())
-                    })
-                    .ok_or(())?;
-                    result
-                }
-                _ => Ok(()),
-            }
-        }
-        ExprKind::Call { function, arguments } => {
-            let lowering = functions::find(&names::text(function)).map(|f| &f.lowering);
-            if matches!(
-                lowering,
-                Some(Lowering::Aggregate(_) | Lowering::Share | Lowering::Age | Lowering::Cohort | Lowering::NotYet(_))
-            ) {
-                return Ok(());
-            }
-            for argument in arguments {
-                match argument {
-                    Argument::Plain(chain) => collect(cx, &chain.first.value, found)?,
-                    Argument::Named { value: NamedValue::Chain(chain), .. } => collect(cx, &chain.first.value, found)?,
-                    _ => {}
-                }
-            }
-            Ok(())
-        }
-        ExprKind::Field { of, .. } => collect(cx, of, found),
-        ExprKind::List(items) => items.iter().try_for_each(|item| collect(cx, item, found)),
-        ExprKind::Case { whens, otherwise } => {
-            for (when, then) in whens {
-                collect(cx, when, found)?;
-                collect(cx, then, found)?;
-            }
-            otherwise.iter().try_for_each(|o| collect(cx, o, found))
-        }
-        ExprKind::Binary { left, right, .. } => {
-            collect(cx, left, found)?;
-            collect(cx, right, found)
-        }
-        ExprKind::Negate(inner) | ExprKind::Not(inner) => collect(cx, inner, found),
-        ExprKind::In { value, list, .. } => {
-            collect(cx, value, found)?;
-            collect(cx, list, found)
-        }
-        ExprKind::IsMissing { value, .. } => collect(cx, value, found),
-        _ => Ok(()),
-    }
-}
-
-/// The expression with values in place of names; what is bound to a name may also begin a path.
-pub(crate) fn substitute(expr: &Expr, bindings: &[(String, Expr)]) -> Expr {
-    if bindings.is_empty() {
-        return expr.clone();
-    }
-    let sub = |e: &Expr| substitute(e, bindings);
-    let boxed = |e: &Expr| Box::new(substitute(e, bindings));
-    let kind = match &expr.kind {
-        ExprKind::Path(path) => {
-            let bound = bindings.iter().find(|(name, _)| *name == path.parts[0].text);
-            match bound {
-                Some((_, value)) if path.parts.len() == 1 => return value.clone(),
-                Some((_, Expr { kind: ExprKind::Path(head), .. })) => {
-                    let mut parts = head.parts.clone();
-                    parts.extend(path.parts[1..].iter().cloned());
-                    ExprKind::Path(Path { parts, span: path.span })
-                }
-                _ => expr.kind.clone(),
-            }
-        }
-        ExprKind::List(items) => ExprKind::List(items.iter().map(sub).collect()),
-        ExprKind::Call { function, arguments } => ExprKind::Call {
-            function: function.clone(),
-            arguments: arguments
-                .iter()
-                .map(|a| match a {
-                    Argument::Within(value) => Argument::Within(sub(value)),
-                    Argument::Plain(chain) => Argument::Plain(substitute_chain(chain, bindings)),
-                    Argument::Named { name, value: NamedValue::Chain(chain) } => Argument::Named {
-                        name: name.clone(),
-                        value: NamedValue::Chain(substitute_chain(chain, bindings)),
-                    },
-                    other => other.clone(),
-                })
-                .collect(),
-        },
-        ExprKind::Field { of, name } => ExprKind::Field { of: boxed(of), name: name.clone() },
-        ExprKind::Case { whens, otherwise } => ExprKind::Case {
-            whens: whens.iter().map(|(a, b)| (sub(a), sub(b))).collect(),
-            otherwise: otherwise.as_ref().map(|o| boxed(o)),
-        },
-        ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: boxed(left), right: boxed(right) },
-        ExprKind::Negate(inner) => ExprKind::Negate(boxed(inner)),
-        ExprKind::Not(inner) => ExprKind::Not(boxed(inner)),
-        ExprKind::In { value, list, negated } => {
-            ExprKind::In { value: boxed(value), list: boxed(list), negated: *negated }
-        }
-        ExprKind::IsMissing { value, negated } => ExprKind::IsMissing { value: boxed(value), negated: *negated },
-        _ => expr.kind.clone(),
-    };
-    Expr { kind, span: expr.span }
-}
-
-fn substitute_chain(chain: &Chain, bindings: &[(String, Expr)]) -> Chain {
-    let step = |s: &Scoped| Scoped {
-        value: substitute(&s.value, bindings),
-        per: s.per.clone(),
-        filter: s.filter.as_ref().map(|f| substitute(f, bindings)),
-        over: s.over.clone(),
-        span: s.span,
-    };
-    Chain {
-        first: step(&chain.first),
-        rest: chain.rest.iter().map(|l| Link { without: l.without.as_ref().map(step), step: step(&l.step) }).collect(),
-    }
 }

@@ -3,10 +3,20 @@
 //! Lowering never stops at the first mistake: a part that is wrong becomes `None`, everything beside it is still
 //! looked at.
 
+mod aggregate;
+mod bind;
+mod call;
 mod cell;
 mod check;
+mod entity;
 mod events;
 mod expr;
+mod grain;
+mod history;
+mod home;
+mod literal;
+mod operator;
+mod plugin;
 mod query;
 mod row;
 mod source;

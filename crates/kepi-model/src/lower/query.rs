@@ -1,7 +1,8 @@
 //! A whole query: labels, periods, window, values, comparisons.
 
 use super::cell::CellScope;
-use super::{Cx, Node, expr, window};
+use super::literal::seconds;
+use super::{Cx, Node, expr, grain, window};
 use crate::calendar::{Grain, TimeUnit};
 use crate::catalog::{Catalog, SymbolKind};
 use crate::core::{
@@ -56,7 +57,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
             complete = false;
             continue;
         };
-        let formula = expr::seconds(formula);
+        let formula = seconds(formula);
         let name = name_of(item);
         if columns.iter().any(|c| c.name == name) || query.by.iter().any(|b| name_of(b) == name) {
             let message = format!("two columns would be named `{name}`");
@@ -107,7 +108,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         Some(ast::Fill::Previous) => Some(Fill::Previous),
         Some(ast::Fill::Value(value)) => {
             let filled = expr::lower::<Formula>(cx, &mut CellScope::new(&[], None, None, false), value)?;
-            match expr::seconds(filled).as_constant() {
+            match seconds(filled).as_constant() {
                 Some(constant) => Some(Fill::Value(constant.clone())),
                 None => {
                     return cx.error(Code::TypeMismatch, value.span, "`fill` takes a value, `previous` or `missing`");
@@ -149,7 +150,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
 
 fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
     let text = names::text(path);
-    if expr::unit_named(path.parts.last().map_or("", |p| p.text.as_str())).is_none()
+    if grain::unit_named(path.parts.last().map_or("", |p| p.text.as_str())).is_none()
         && let Some(SymbolKind::Entity(_)) = cx.catalog.find(&text).map(|s| &s.kind)
     {
         return cx.error_help(
@@ -159,7 +160,7 @@ fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
             format!("a query is `by {text}`; `per` takes day, week, month, quarter, year"),
         );
     }
-    expr::grain(cx, path)
+    grain::grain(cx, path)
 }
 
 /// Which direction is good, where a shown metric says so.
@@ -222,7 +223,7 @@ fn compare(cx: &mut Cx<'_>, query: &ast::Query, current: Option<&crate::core::Wi
                 (*span, Some(Compare { name: "previous".to_string(), with: CompareWith::WindowBefore }))
             }
             Against::Previous { grain: Some(path), aligned, span } => {
-                let compared = expr::grain(cx, path).and_then(|grain| {
+                let compared = grain::grain(cx, path).and_then(|grain| {
                     let name = format!("previous {}", grain.name());
                     if !aligned {
                         return Some(Compare { name, with: CompareWith::Previous(grain) });

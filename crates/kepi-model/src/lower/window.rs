@@ -1,6 +1,6 @@
 //! Windows of time as instants: `last 12 months`, `during fiscal.2026`, `since 2025-01-01 until 2025-03-01`.
 
-use super::{Cx, expr};
+use super::{Cx, grain};
 use crate::calendar::{Grain, TimeUnit, Zone, span_of, truncate_date};
 use crate::catalog::Catalog;
 use crate::core;
@@ -90,7 +90,7 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
             }
         }
         Some(Window::This { grain, to_date }) => {
-            let grain = expr::grain(cx, grain)?;
+            let grain = grain::grain(cx, grain)?;
             let from = zone.truncate(&grain, now);
             let name = grain.name();
             if *to_date {

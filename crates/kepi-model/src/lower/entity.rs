@@ -1,0 +1,118 @@
+//! Names behind an entity: its key, its attributes, its definitions, the entities it refers to.
+
+use super::Cx;
+use super::row::{RowScope, listed};
+use crate::catalog::{Symbol, SymbolKind};
+use crate::core::{Row, RowNode};
+use crate::declared::{EntityDecl, FieldDecl};
+use crate::names;
+use crate::value::{Kind, Unit};
+use kepi_syntax::Code;
+use kepi_syntax::ast::{Definition, Path};
+
+impl RowScope<'_> {
+    /// What follows an entity in a path: its key, an attribute, one of its definitions, an entity it refers to.
+    pub(super) fn entity_path(
+        &mut self,
+        cx: &mut Cx<'_>,
+        path: &Path,
+        row: Row,
+        role: &str,
+        entity: &EntityDecl,
+        rest: &[&str],
+    ) -> Option<Row> {
+        let name = rest[0];
+        if rest.len() == 1 && name == entity.key && !entity.fields.iter().any(|f| f.name == name) {
+            self.see(path, format!("key {role}"));
+            return Some(Row {
+                unit: Unit::of(Kind::Text),
+                node: RowNode::Key { of: Box::new(row), entity: entity.name.clone() },
+            });
+        }
+        if let Some(field) = entity.fields.iter().find(|f| f.name == name) {
+            let value = attribute(row, entity, field);
+            if rest.len() == 1 {
+                self.see(path, format!("attribute {role}.{name}"));
+                return Some(value);
+            }
+            if let Kind::Entity(next) = &field.unit.kind {
+                let next = cx.catalog.entity(next).cloned()?;
+                let role = format!("{role}.{name}");
+                return self.entity_path(cx, path, value, &role, &next, &rest[1..]);
+            }
+            let message = format!("`{name}` of `{}` is {}: it has no fields", entity.name, field.unit);
+            return cx.error(Code::WrongKind, path.span, message);
+        }
+        if rest.len() == 1 {
+            let symbol = definition_of(cx, name, &entity.name);
+            if let Some((symbol, definition)) = symbol {
+                self.see(path, format!("definition {}", symbol.full_name()));
+                return self.expand(cx, path.span, &symbol, &definition, &[], Some((entity.clone(), row)));
+            }
+        }
+        let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
+        let message = format!("`{}` has no `{name}`", entity.name);
+        match names::suggestion(name, known.iter().copied()) {
+            Some(help) => cx.error_help(Code::FieldLacking, path.span, message, help),
+            None => cx.error_help(Code::FieldLacking, path.span, message, format!("it has {}", listed(&known))),
+        }
+    }
+
+    pub(super) fn focus_path(&mut self, cx: &mut Cx<'_>, path: &Path, entity: EntityDecl, row: Row) -> Option<Row> {
+        let all = names::parts(path);
+        let own = all.len() > 1 && (all[0] == entity.name || entity.name.ends_with(&format!(".{}", all[0])));
+        let parts = if own { &all[1..] } else { &all[..] };
+        let name = parts[0];
+        if has(&entity, name) || definition_of(cx, name, &entity.name).is_some() {
+            return self.entity_path(cx, path, row, &entity.name.clone(), &entity, parts);
+        }
+        if all.len() == 1 && (name == entity.name || entity.name.ends_with(&format!(".{name}"))) {
+            return Some(row);
+        }
+        if let Some((symbol, _)) = cx.catalog.lookup(&cx.module, &all, cx.anywhere) {
+            if matches!(symbol.kind, SymbolKind::State(_)) {
+                return cx.not_yet(path.span, "states");
+            }
+            let word = symbol.kind.word();
+            let symbol_name = symbol.name.clone();
+            return cx.error_help(
+                Code::NoRow,
+                path.span,
+                format!("`{symbol_name}` is a {word} with many values for one `{}`", entity.name),
+                format!(
+                    "take one value of its history, such as `last({})` or `count({symbol_name})`",
+                    names::text(path)
+                ),
+            );
+        }
+        let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
+        let help =
+            names::suggestion(name, known.iter().copied()).unwrap_or_else(|| format!("it has {}", listed(&known)));
+        cx.error_help(Code::FieldLacking, path.span, format!("`{}` has no `{name}`", entity.name), help)
+    }
+}
+
+pub(super) fn has(entity: &EntityDecl, name: &str) -> bool {
+    entity.fields.iter().any(|f| f.name == name) || entity.key == name
+}
+
+fn attribute(row: Row, entity: &EntityDecl, field: &FieldDecl) -> Row {
+    Row {
+        unit: field.unit.clone(),
+        node: RowNode::Attribute {
+            of: Box::new(row),
+            entity: entity.name.clone(),
+            field: field.name.clone(),
+            history: field.history,
+        },
+    }
+}
+
+/// A segment or dimension of an entity.
+pub(super) fn definition_of(cx: &Cx<'_>, name: &str, entity: &str) -> Option<(Symbol, Definition)> {
+    let (symbol, _) = cx.catalog.lookup(&cx.module, &[name], cx.anywhere)?;
+    let (SymbolKind::Segment(definition) | SymbolKind::Dimension(definition)) = &symbol.kind else { return None };
+    let of = definition.of.as_ref()?;
+    let (owner, _) = cx.catalog.lookup(&symbol.module, &[of.text.as_str()], true)?;
+    (owner.full_name() == entity).then(|| (symbol.clone(), definition.clone()))
+}

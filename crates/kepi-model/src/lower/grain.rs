@@ -1,0 +1,59 @@
+//! Periods as written: `month`, `fiscal.quarter`.
+
+use super::Cx;
+use crate::calendar::Grain;
+use crate::names;
+use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit};
+use kepi_syntax::{Code, Diagnostic};
+
+/// Reads a grain: `month`, `fiscal.quarter`.
+pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
+    let parts = names::parts(path);
+    let (calendar, word) = match parts.as_slice() {
+        [unit] => (None, *unit),
+        [calendar, unit] => (Some(*calendar), *unit),
+        _ => (None, ""),
+    };
+    let Some(unit) = unit_named(word) else {
+        const UNITS: [&str; 7] = ["hour", "day", "week", "month", "quarter", "year", "minute"];
+        let help = names::suggestion(word, UNITS)
+            .unwrap_or_else(|| "periods are minute, hour, day, week, month, quarter, year".to_string());
+        return cx.error_help(Code::UnknownName, path.span, format!("`{}` is no period", names::text(path)), help);
+    };
+    let Some(calendar) = calendar else { return Some(cx.catalog.settings.grain(unit)) };
+    match cx.catalog.settings.grain_in(calendar, unit) {
+        Some(grain) => Some(grain),
+        None => {
+            let known: Vec<&str> = cx.catalog.settings.calendars.keys().map(String::as_str).collect();
+            let help = names::suggestion(calendar, known)
+                .unwrap_or_else(|| format!("declare it: `calendar {calendar} = year starts \"april\"`"));
+            cx.report(
+                Diagnostic::error(Code::UnknownName, path.parts[0].span, format!("there is no calendar `{calendar}`"))
+                    .help(help),
+            );
+            None
+        }
+    }
+}
+
+/// The unit of a word, singular or plural.
+pub(crate) fn unit_named(word: &str) -> Option<TimeUnit> {
+    Some(match word.strip_suffix('s').unwrap_or(word) {
+        "second" => TimeUnit::Second,
+        "minute" => TimeUnit::Minute,
+        "hour" => TimeUnit::Hour,
+        "day" => TimeUnit::Day,
+        "week" => TimeUnit::Week,
+        "month" => TimeUnit::Month,
+        "quarter" => TimeUnit::Quarter,
+        "year" => TimeUnit::Year,
+        _ => return None,
+    })
+}
+
+pub(super) fn grain_word(cx: &mut Cx<'_>, value: &Expr) -> Option<Grain> {
+    match &value.kind {
+        ExprKind::Path(path) => grain(cx, path),
+        _ => cx.error_help(Code::WrongKind, value.span, "a period is needed here", "write `month`, `week` …"),
+    }
+}

@@ -1,0 +1,154 @@
+//! The history of a row's subject: whose it is, how far back it goes, what is computed of it.
+
+use super::aggregate::{Parsed, aggregate_arguments, aggregate_of, measure};
+use super::events::{self, BaseDecl, EventSet};
+use super::row::{RowScope, listed, listed_owned};
+use super::{Cx, expr, window};
+use crate::core::{History, Measure, Reach, Row, RowNode};
+use crate::declared::RoleDecl;
+use crate::functions::AggregateKind;
+use crate::value::{Kind, Unit};
+use kepi_syntax::ast::{Argument, Expr, ExprKind, Over, Window};
+use kepi_syntax::{Code, Span};
+
+impl RowScope<'_> {
+    /// Which entity's history an aggregate over `other` sees from here: the row of the outer side, of the inner side.
+    fn subject(&self, cx: &mut Cx<'_>, other: &EventSet, chosen: Option<&str>, span: Span) -> Option<(Row, Row)> {
+        let inner = other.roles();
+        let outer: Vec<(RoleDecl, Row)> = match &self.focus {
+            Some((entity, row)) => {
+                vec![(RoleDecl { name: entity.name.clone(), entity: entity.name.clone() }, row.clone())]
+            }
+            None => self.set.roles().iter().map(|r| (r.clone(), self.set.role_row(r))).collect(),
+        };
+        let find = |entity: &str| inner.iter().find(|r| r.entity == entity);
+        if let Some(name) = chosen {
+            let picked = outer.iter().find(|(r, _)| r.name == name || r.entity == name);
+            return match picked.and_then(|(r, row)| find(&r.entity).map(|i| (row.clone(), other.role_row(i)))) {
+                Some(pair) => Some(pair),
+                None => cx.error(
+                    Code::NoSubject,
+                    span,
+                    format!("`{}` and `{}` do not share `{name}`", self.set.name, other.name),
+                ),
+            };
+        }
+        if let (Some((first, row)), Some(theirs)) = (outer.first(), inner.first())
+            && first.entity == theirs.entity
+        {
+            return Some((row.clone(), other.role_row(theirs)));
+        }
+        let mut shared: Vec<(&RoleDecl, Row, Row)> = Vec::new();
+        for (role, row) in &outer {
+            if let Some(theirs) = find(&role.entity) {
+                shared.push((role, row.clone(), other.role_row(theirs)));
+            }
+        }
+        match shared.as_slice() {
+            [(_, outer, inner)] => Some((outer.clone(), inner.clone())),
+            [] => {
+                let who = self.focus.as_ref().map_or(self.set.name.clone(), |(e, _)| e.name.clone());
+                cx.error_help(
+                    Code::NoSubject,
+                    span,
+                    format!(
+                        "`{who}` and `{}` have no entity in common, so there is no history to look into",
+                        other.name
+                    ),
+                    format!("`{}` is of {}", other.name, listed_owned(&inner)),
+                )
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|(r, _, _)| r.name.as_str()).collect();
+                cx.error_help(
+                    Code::NoSubject,
+                    span,
+                    format!("`{}` and `{}` share {}", self.set.name, other.name, listed(&names)),
+                    format!("choose one: `per: {}`", names[0]),
+                )
+            }
+        }
+    }
+
+    pub(super) fn history(
+        &mut self,
+        cx: &mut Cx<'_>,
+        kind: AggregateKind,
+        args: &[Argument],
+        span: Span,
+    ) -> Option<Row> {
+        let Parsed { scoped, percent, observed, chosen } = aggregate_arguments(cx, kind, args, span)?;
+        if let Some(per) = &scoped.per {
+            let at = per.grains.first().map_or(span, |g| g.span);
+            return cx.not_yet(at, "aggregates of aggregates (`per` in parentheses)");
+        }
+        let over = match &scoped.over {
+            None | Some(Over::AllTime) => Reach::AllTime,
+            Some(Over::Window(Window::Last { length, to_date: false })) => Reach::Last(window::span(cx, length)?),
+            Some(Over::Period) => return cx.not_yet(scoped.span, "`over period`"),
+            Some(Over::Window(_)) => {
+                return cx.error_help(
+                    Code::WrongKind,
+                    scoped.span,
+                    "a history looks back from its row",
+                    "write `over last 90 days` or `over all time`",
+                );
+            }
+        };
+        let (set, arg) = aggregate_of(cx, kind, scoped, span)?;
+        if matches!(set.base, BaseDecl::Entity(_)) {
+            return cx.error_help(
+                Code::WrongKind,
+                span,
+                format!("`{}` is an entity: it has no rows in a history", set.name),
+                "take the history of an event",
+            );
+        }
+        let (subject, key) = self.subject(cx, &set, chosen.as_deref(), span)?;
+        let filter = match &scoped.filter {
+            Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
+            None => None,
+        };
+        let (measure, unit) = measure(cx, kind, &set, arg, percent, observed, span)?;
+        let history = History { events: set.events(), filter, measure, key, subject, over };
+        Some(Row { unit, node: RowNode::History(Box::new(history)) })
+    }
+
+    /// The moment of an event that the row's entity has at most once.
+    pub(super) fn moment_of(&mut self, cx: &mut Cx<'_>, event: &Expr, function: &str) -> Option<Row> {
+        let ExprKind::Path(path) = &event.kind else {
+            return cx.error(Code::WrongKind, event.span, format!("`{function}` needs an event's name"));
+        };
+        let set = events::named(cx, path)?;
+        let BaseDecl::Stream(_) = &set.base else {
+            return cx.error_help(
+                Code::WrongKind,
+                event.span,
+                format!("`{}` is an entity, `{function}` needs an event", set.name),
+                format!("declare one: `event new_{0}s = first(…) per {0}`", set.name),
+            );
+        };
+        let Some(once) = set.once.clone() else {
+            let subject = set.roles().first().map_or("customer".to_string(), |r| r.name.clone());
+            return cx.error_help(
+                Code::NotOnce,
+                event.span,
+                format!("a `{subject}` may have several `{}`, so they have no `{function}`", set.name),
+                format!("take the first: `event … = first({}) per {subject}`", set.name),
+            );
+        };
+        if !set.is_dated() {
+            return cx.error(Code::Undated, event.span, format!("`{}` is undated", set.name));
+        }
+        let (subject, key) = self.subject(cx, &set, Some(&once), event.span)?;
+        let history = History {
+            events: set.events(),
+            filter: None,
+            measure: Measure::First(Row { unit: Unit::of(Kind::Time), node: RowNode::At }),
+            key,
+            subject,
+            over: Reach::AllTime,
+        };
+        Some(Row { unit: Unit::of(Kind::Time), node: RowNode::History(Box::new(history)) })
+    }
+}
