@@ -4,9 +4,12 @@
 use super::testing::*;
 use super::*;
 use crate::LeafExec;
+use arrow_array::{ArrayRef, Float64Array};
+use kepi_extension::{Accumulator, AggregateFunction, FunctionError};
 use kepi_model::calendar::{Grain, TimeUnit, Zone};
 use kepi_model::core::*;
-use kepi_model::value::{CalendarSpan, Kind, Value};
+use kepi_model::declared::{Returns, Signature};
+use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
 
 /// Days of 2024, counted from 1 January.
 fn day(number: i64) -> i64 {
@@ -304,4 +307,71 @@ fn a_sum_beyond_64_bits_is_exact() {
     let eleven = call(Op::Multiply, &[double.clone(), number(11, 0)]);
     let found = cells(&memory, &pass(vec![all(Measure::Sum(double)), all(Measure::Sum(eleven))]));
     assert_eq!(lines(&found), ["599999999999999999.40 30 6599999999999999993.40 30"]);
+}
+
+/// The largest value times ten; its state is the value as text.
+#[derive(Debug)]
+struct TenTimes(Signature);
+
+#[derive(Default)]
+struct Largest(Vec<f64>);
+
+impl AggregateFunction for TenTimes {
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn start(&self) -> Result<Box<dyn Accumulator>, FunctionError> {
+        Ok(Box::new(Largest::default()))
+    }
+}
+
+impl Accumulator for Largest {
+    fn update(&mut self, groups: &[u32], group_count: usize, args: &[ArrayRef]) -> Result<(), FunctionError> {
+        self.0.resize(group_count, f64::NEG_INFINITY);
+        let values = args[0].as_any().downcast_ref::<Float64Array>().unwrap();
+        for (&group, value) in groups.iter().zip(values) {
+            // Rows whose argument is missing do not come.
+            self.0[group as usize] = self.0[group as usize].max(value.unwrap());
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, groups: &[u32], group_count: usize, states: &[Vec<u8>]) -> Result<(), FunctionError> {
+        self.0.resize(group_count, f64::NEG_INFINITY);
+        for (&group, state) in groups.iter().zip(states) {
+            let value: f64 = std::str::from_utf8(state).unwrap().parse().unwrap();
+            self.0[group as usize] = self.0[group as usize].max(value);
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<Vec<u8>>, FunctionError> {
+        Ok(self.0.iter().map(|v| v.to_string().into_bytes()).collect())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, FunctionError> {
+        let shown = |v: &f64| v.is_finite().then_some(v * 10.0);
+        Ok(Arc::new(self.0.iter().map(shown).collect::<Float64Array>()))
+    }
+}
+
+#[test]
+fn a_plugin_takes_rows_together() {
+    let unit = Unit::of(Kind::Number);
+    let signature = Signature {
+        name: "most.ten".into(),
+        aggregate: true,
+        doc: String::new(),
+        parameters: vec![],
+        returns: Returns::Unit(unit),
+    };
+    let mut source = source(&small());
+    source.functions.aggregates.insert("most.ten".into(), Arc::new(TenTimes(signature)));
+    let ten = Measure::Plugin { name: "most.ten".into(), args: vec![field("amount")] };
+    let apples = call(Op::Equal, &[field("product"), text("apple")]);
+    let of_apples = aggregate(orders(), Some(apples), ten, vec![customer()]);
+    let count = aggregate(orders(), None, Measure::Count, vec![customer()]);
+    let found = collected(LeafExec::plan(pass(vec![of_apples, count]), source, 1).unwrap()).unwrap();
+    assert_eq!(lines(&found), ["c0 999.9 3 5 5", "c1 - 0 1 1", "c2 - 0 1 1", "- 10 1 1 1"]);
 }
