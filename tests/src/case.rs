@@ -1,8 +1,8 @@
 //! Cases in Markdown: a model, its data, questions and answers that a person can check by hand.
 //!
 //! Blocks before the first `##` hold for the whole file, those under a title for that case. Kinds of block, by the
-//! words behind the fence: `kepi`, `events NAME`, `entities NAME`, `query` (with `now TIME` where it matters) and
-//! `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
+//! words behind the fence: `kepi`, `events NAME`, `entities NAME`, `query` (with `now TIME` where it matters, and
+//! `engine-refuses` where the engine says that it is not there yet) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
 
 use std::ops::Range;
 
@@ -24,6 +24,8 @@ pub struct Question {
     pub text: String,
     /// The moment for which it is answered; none: the day after the last given row.
     pub now: Option<String>,
+    /// Whether the engine refuses it in words, as not there yet.
+    pub refused: bool,
     /// The names, the rows and the `partial:` line of the result block.
     pub result: ResultBlock,
     /// The bytes of the result block's text in the file.
@@ -61,7 +63,7 @@ pub struct Case {
 pub fn read(text: &str) -> Result<Vec<Case>, String> {
     let mut common = Case::default();
     let mut cases: Vec<Case> = Vec::new();
-    let mut asked: Option<(String, Option<String>)> = None;
+    let mut asked: Option<(String, Option<String>, bool)> = None;
     let mut lines = Lines { text, at: 0, number: 0 };
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ") {
@@ -85,16 +87,20 @@ pub fn read(text: &str) -> Result<Vec<Case>, String> {
             ["kepi", ..] => case.model.push_str(block),
             ["events" | "entities", name] => case.tables.push(table(name, block)?),
             ["query", rest @ ..] => {
+                let (refused, rest) = match rest {
+                    [rest @ .., "engine-refuses"] => (true, rest),
+                    rest => (false, rest),
+                };
                 let now = match rest {
                     ["now", now] => Some((*now).to_string()),
                     [] => None,
-                    _ => return Err(format!("line {number}: `query now TIME`")),
+                    _ => return Err(format!("line {number}: `query now TIME engine-refuses`")),
                 };
-                asked = Some((block.trim().to_string(), now));
+                asked = Some((block.trim().to_string(), now, refused));
             }
             ["result"] => {
-                let (text, now) = asked.take().ok_or(format!("line {number}: a result without a query"))?;
-                case.questions.push(Question { text, now, result: result(block), place: from..until });
+                let (text, now, refused) = asked.take().ok_or(format!("line {number}: a result without a query"))?;
+                case.questions.push(Question { text, now, refused, result: result(block), place: from..until });
             }
             _ => return Err(format!("line {number}: `{kind}` is no known block")),
         }

@@ -188,8 +188,8 @@ impl Oracle {
             && let Some(item) = query.items.iter().find(|item| called(item))
         {
             let plain = Cell { asking: cell.asking, period: cell.period, labels: cell.labels.clone(), aliases: false };
-            let scope = Scope { here: Here::Cell, period: None, cell: Some(&plain) };
-            return self.evaluate(&item.value, &scope).map(Some);
+            // What is shown, also where `fill` says it.
+            return self.filled(query, item, &plain).map(Some);
         }
         let is_label = |item: &Item| called(item) || matches!(&item.value.kind, ExprKind::Path(p) if dotted(p) == name);
         if let Some(index) = query.by.iter().position(is_label) {

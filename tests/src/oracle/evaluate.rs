@@ -314,7 +314,7 @@ pub(super) fn unscoped(argument: &Argument) -> Result<Expr, String> {
     Ok(scoped.value.clone())
 }
 
-/// `metric x : money per month`: the declared unit; a rate is recomputed for its time.
+/// The declared unit; it names the kind, and a rate must be per the time that its formula gives.
 fn as_declared(value: Value, ty: &TypeName) -> Result<Value, String> {
     let Some((number, unit)) = value.as_number() else { return Ok(value) };
     let kind = match &ty.name.text[..] {
@@ -326,13 +326,9 @@ fn as_declared(value: Value, ty: &TypeName) -> Result<Value, String> {
         _ => unit.kind,
     };
     let per = ty.per.as_ref().and_then(|name| calendar::unit_named(&name.text));
-    let number = match (unit.per, per) {
-        (Some(from), Some(to)) if from != to => {
-            let factor = Number::fraction(calendar::seconds_in(to), calendar::seconds_in(from));
-            number.times(factor.ok_or("a unit of no length")?)
-        }
-        _ => number,
-    };
+    if per != unit.per {
+        return Err(format!("declared per {per:?}, but its formula is per {:?}", unit.per));
+    }
     Ok(Value::Number(number, Unit { kind, per }))
 }
 

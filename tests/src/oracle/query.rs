@@ -176,7 +176,7 @@ impl Oracle {
     }
 
     /// A shown value, or that of `fill` where no shown aggregate has a row.
-    fn filled(&self, query: &Query, item: &Item, cell: &Cell<'_>) -> Result<Value, String> {
+    pub(super) fn filled(&self, query: &Query, item: &Item, cell: &Cell<'_>) -> Result<Value, String> {
         if let Some(fill) = &query.fill
             && !has_row(query, cell)?
         {
