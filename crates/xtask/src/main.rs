@@ -2,10 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A chore talks to the terminal.
 
+mod docs;
+mod metadata;
 mod plugins;
+mod readme;
 #[path = "../../kepi-plugin/src/source_hash.rs"]
 #[allow(unreachable_pub)] // It is public in the crate that the file belongs to.
 mod source_hash;
+mod tidy;
 mod wasm_toolchain;
 
 use std::path::{Path, PathBuf};
@@ -14,11 +18,20 @@ use std::process::ExitCode;
 /// Each command with its words for the help.
 type Command = (&'static str, &'static str, fn(&Path, &[String]) -> Result<(), String>);
 
-const COMMANDS: &[Command] = &[(
-    "plugins",
-    "[NAME...] [--check]   build the wasm components in plugins/, or check that they fit their source",
-    plugins::run,
-)];
+const COMMANDS: &[Command] = &[
+    ("tidy", "                     check what compiler and linter do not see", tidy::run),
+    ("docs", "[--check]            write the pages of docs/ that are made from the code, or check them", docs::run),
+    (
+        "plugins",
+        "[NAME...] [--check]  build the wasm components in plugins/, or check that they fit their source",
+        plugins::run,
+    ),
+    (
+        "readme",
+        "KEPI                 run the README's commands with this binary, and compare what they show",
+        readme::run,
+    ),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,7 +53,7 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("usage: cargo xtask COMMAND");
     for (name, words, _) in COMMANDS {
-        eprintln!("  {name} {words}");
+        eprintln!("  {name:8}{words}");
     }
     ExitCode::from(2)
 }
