@@ -241,6 +241,9 @@ fn has_row(query: &Query, cell: &Cell<'_>) -> Result<bool, String> {
 /// Value minus previous, and that over previous: none from a negative or zero base, and none of percents, whose
 /// change is in points.
 fn change(value: &Value, previous: &Value) -> (Value, Value) {
+    if let (Value::Time(to), Value::Time(from)) = (value, previous) {
+        return (Value::Elapsed { from: *from, to: *to }, Value::Missing);
+    }
     let (Some((a, unit)), Some((b, _))) = (value.as_number(), previous.as_number()) else {
         return (Value::Missing, Value::Missing);
     };
