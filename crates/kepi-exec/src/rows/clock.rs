@@ -13,6 +13,16 @@ pub(crate) struct Clock {
     zone: Zone,
     offsets: Days,
     starts: Days,
+    changes: Vec<Change>,
+}
+
+/// A day of UTC during which local time jumps.
+#[derive(Debug)]
+struct Change {
+    utc_day: i64,
+    at: i64,
+    before: i64,
+    after: i64,
 }
 
 /// A number per day, filled when it is first asked for.
@@ -51,7 +61,7 @@ impl Days {
 impl Clock {
     /// The clock of a zone.
     pub(crate) fn new(zone: Zone) -> Clock {
-        Clock { zone, offsets: Days::default(), starts: Days::default() }
+        Clock { zone, offsets: Days::default(), starts: Days::default(), changes: Vec::new() }
     }
 
     /// The zone itself.
@@ -74,11 +84,32 @@ impl Clock {
     /// The local day of an instant, and the microseconds on its clock.
     #[inline]
     pub(crate) fn local(&mut self, micros: i64) -> (i64, i64) {
-        let local = match self.offset(micros.div_euclid(DAY)) {
-            Some(offset) => micros.saturating_add(offset),
-            None => local_micros(&self.zone, micros),
+        let utc_day = micros.div_euclid(DAY);
+        let offset = match self.offset(utc_day) {
+            Some(offset) => offset,
+            None => self.changing(utc_day, micros),
         };
+        let local = micros.saturating_add(offset);
         (local.div_euclid(DAY), local.rem_euclid(DAY))
+    }
+
+    /// By how much local time is ahead of UTC at an instant of a day during which that changes (once).
+    fn changing(&mut self, utc_day: i64, micros: i64) -> i64 {
+        let known = self.changes.iter().find(|c| c.utc_day == utc_day);
+        if let Some(change) = known {
+            return if micros < change.at { change.before } else { change.after };
+        }
+        let (mut low, mut high) = (utc_day * DAY, utc_day * DAY + DAY - 1);
+        let (before, after) = (offset_at(&self.zone, low), offset_at(&self.zone, high));
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match offset_at(&self.zone, middle) == before {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        self.changes.push(Change { utc_day, at: high, before, after });
+        if micros < high { before } else { after }
     }
 
     /// By how much local time is ahead of UTC during all of a local day; none: it changes on that day.
@@ -86,8 +117,11 @@ impl Clock {
     fn calm(&mut self, day: i64) -> Option<i64> {
         let offset = self.offset(day)?;
         // Ahead of UTC, a local day begins in the day of UTC before; behind it, it ends in the one after.
-        let other = if offset > 0 { day - 1 } else { day + 1 };
-        (offset == 0 || self.offset(other) == Some(offset)).then_some(offset)
+        let start = day.saturating_mul(DAY).saturating_sub(offset);
+        let edge = if offset > 0 { start } else { start.saturating_add(DAY - 1) };
+        let edge_day = edge.div_euclid(DAY);
+        let there = self.offset(edge_day).unwrap_or_else(|| self.changing(edge_day, edge));
+        (there == offset).then_some(offset)
     }
 
     /// The instants of a local day; empty where its clock changes.
