@@ -71,7 +71,7 @@ fn steps(text: &str) -> Vec<Step> {
     while let Some(line) = lines.next() {
         let Some(kind) = line.strip_prefix("```") else {
             // What is shown stands right behind the commands, or belongs to something else.
-            if !line.is_empty() && steps.last().is_some_and(|step| step.shown.is_empty()) {
+            if !line.is_empty() && steps.last().is_some_and(|step| !step.commands.is_empty()) {
                 steps.push(Step::default());
             }
             continue;
@@ -94,8 +94,7 @@ fn steps(text: &str) -> Vec<Step> {
 mod tests {
     use super::*;
 
-    const TEXT: &str =
-        "a\n```sh\nbuild\n```\nb\n```sh\nrun\nit\n```\n\n```\n1\n…\n3\n```\nc\n```sh\nmore\n```\nd\n```\nother\n```\n";
+    const TEXT: &str = "a\n```sh\nbuild\n```\nb\n```sh\nrun\nit\n```\n\n```\n1\n…\n3\n```\nc\n```\nother\n```\n```sh\nmore\n```\nd\n```\nother\n```\n";
 
     #[test]
     fn blocks_are_found_with_what_they_show() {
