@@ -21,6 +21,9 @@ const PLACES: &[&str] = &[concat!("/", "work/"), concat!("/", "root/"), concat!(
 /// What lies beside some checkouts and in no clone.
 const BESIDE: &str = concat!("../", "shared");
 
+/// What a page says where a figure is still to be measured.
+const GAP: &str = "@@";
+
 /// What has to be mended.
 pub(crate) fn problems(files: &[File]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -39,6 +42,9 @@ pub(crate) fn problems(files: &[File]) -> Vec<String> {
             }
             if let Some(place) = PLACES.iter().find(|place| names(line, place)) {
                 problems.push(format!("{path}:{number}: `{place}` is a folder of one machine"));
+            }
+            if path.ends_with(".md") && line.contains(GAP) {
+                problems.push(format!("{path}:{number}: `{GAP}` holds the place of a figure that has to be filled in"));
             }
             if line.contains(BESIDE) {
                 problems.push(format!("{path}:{number}: `{BESIDE}` is in no clone; only tests may look for it"));
@@ -126,6 +132,11 @@ mod tests {
         assert_eq!(told("crates/a/tests/b.rs", &line), Vec::<String>::new());
         let longer = format!("https://example.org{}notes.md", concat!("/", "work/"));
         assert_eq!(told("docs/a.md", &longer), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_figure_that_lacks_is_told() {
+        assert_eq!(told("docs/a.md", "it takes @@MINUTES@@ minutes").len(), 1);
     }
 
     #[test]
