@@ -70,6 +70,15 @@ impl SymbolKind {
     }
 }
 
+impl SymbolKind {
+    /// What it is, with its article, for messages.
+    pub(crate) fn a_word(&self) -> String {
+        let word = self.word();
+        let article = if word.starts_with('e') { "an" } else { "a" };
+        format!("{article} {word}")
+    }
+}
+
 impl Symbol {
     /// The name with its module in front.
     pub fn full_name(&self) -> String {
@@ -108,6 +117,8 @@ pub struct Catalog {
     pub(crate) tests: Vec<Placed<Test>>,
     /// Module → modules that its files use.
     pub(crate) uses: BTreeMap<String, Vec<String>>,
+    /// (Module, alias) → the module that it stands for.
+    pub(crate) aliases: BTreeMap<(String, String), String>,
     pub(crate) plugins: Vec<Signature>,
     /// What `set` and `calendar` say.
     pub settings: Settings,

@@ -3,9 +3,9 @@
 use crate::catalog::{Catalog, ModelFile, Placed, Symbol, SymbolKind, full_name, module_of};
 use crate::declared::{EntityDecl, FieldDecl, RoleDecl, Signature, StreamDecl};
 use crate::settings::Settings;
-use crate::units;
 use crate::value::Kind;
-use kepi_syntax::ast::{EventBody, Field, Name, Statement, StatementKind};
+use crate::{names, units};
+use kepi_syntax::ast::{EventBody, Field, Name, Path, Statement, StatementKind};
 use kepi_syntax::{Code, Diagnostic, Span};
 
 /// Declares everything that the files say; see [`Catalog::build`].
@@ -17,6 +17,7 @@ pub(crate) fn read(files: &[ModelFile], settings: Settings, plugins: Vec<Signatu
         module: String::new(),
     };
     let entities = entity_names(files);
+    let modules: Vec<String> = files.iter().map(|f| module_of(&f.tree)).collect();
     // Settings first: a field of type `money` takes the project's currency, wherever it is set.
     for file in files {
         builder.file = file.index;
@@ -29,7 +30,7 @@ pub(crate) fn read(files: &[ModelFile], settings: Settings, plugins: Vec<Signatu
         builder.file = file.index;
         builder.module = module_of(&file.tree);
         for statement in &file.tree.statements {
-            builder.declare(statement, &entities);
+            builder.declare(statement, &entities, &modules);
         }
     }
     (builder.catalog, builder.diagnostics)
@@ -76,7 +77,7 @@ impl Builder {
         }
     }
 
-    fn declare(&mut self, statement: &Statement, entities: &[(String, String)]) {
+    fn declare(&mut self, statement: &Statement, entities: &[(String, String)], modules: &[String]) {
         let doc = statement.doc.clone();
         let span = statement.span;
         match &statement.kind {
@@ -84,12 +85,8 @@ impl Builder {
             | StatementKind::Query(_)
             | StatementKind::Set { .. }
             | StatementKind::Calendar(_) => {}
-            StatementKind::Use { path, plugin, .. } => {
-                if plugin.is_none() {
-                    let module = path.parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(".");
-                    self.catalog.uses.entry(self.module.clone()).or_default().push(module);
-                }
-            }
+            StatementKind::Use { path, plugin: None, alias } => self.module_used(path, alias.as_ref(), modules),
+            StatementKind::Use { .. } => {}
             StatementKind::Entity(entity) => {
                 let mut fields = self.fields(&entity.fields, entities);
                 let key = entity.key.as_ref().map_or("id".to_string(), |k| k.text.clone());
@@ -174,6 +171,24 @@ impl Builder {
         }
     }
 
+    /// `use shop`, `use shop as s`.
+    fn module_used(&mut self, path: &Path, alias: Option<&Name>, modules: &[String]) {
+        let module = names::text(path);
+        if !modules.contains(&module) {
+            let known = modules.iter().map(String::as_str).filter(|m| !m.is_empty());
+            let help = names::suggestion(&module, known)
+                .unwrap_or_else(|| format!("a file begins with `module {module}` to make it"));
+            self.error(Code::UnknownModule, path.span, format!("there is no module `{module}`"), Some(help));
+            return;
+        }
+        match alias {
+            Some(alias) => {
+                self.catalog.aliases.insert((self.module.clone(), alias.text.clone()), module);
+            }
+            None => self.catalog.uses.entry(self.module.clone()).or_default().push(module),
+        }
+    }
+
     fn placed<T>(&self, doc: Option<String>, span: Span, item: T) -> Placed<T> {
         Placed { module: self.module.clone(), file: self.file, span, doc, item }
     }
@@ -222,7 +237,7 @@ impl Builder {
         for role in of {
             let Some(entity) = self.entity_named(&role.text, entities) else {
                 let known: Vec<&str> = entities.iter().map(|(_, n)| n.as_str()).collect();
-                let help = crate::names::suggestion(&role.text, known.iter().copied())
+                let help = names::suggestion(&role.text, known.iter().copied())
                     .unwrap_or_else(|| format!("declare it: `entity {} key id {{ }}`", role.text));
                 self.error(Code::UnknownName, role.span, format!("there is no entity `{}`", role.text), Some(help));
                 continue;
@@ -271,7 +286,7 @@ impl Builder {
             let mut unit = match units::named(&field.ty, &is_entity) {
                 Ok(unit) => unit,
                 Err(message) => {
-                    let help = crate::names::suggestion(&field.ty.name.text, units::TYPE_NAMES.iter().copied())
+                    let help = names::suggestion(&field.ty.name.text, units::TYPE_NAMES.iter().copied())
                         .unwrap_or_else(|| format!("types are {}", units::TYPE_NAMES.join(", ")));
                     self.error(Code::TypeMismatch, field.ty.span, message, Some(help));
                     continue;
@@ -292,6 +307,23 @@ impl Builder {
                 doc: field.doc.clone(),
             });
         }
+        for field in fields {
+            if let Some(word) = field.ty.argument.as_ref().filter(|word| names_no_currency(&declared, &word.text)) {
+                self.error(
+                    Code::TypeMismatch,
+                    word.span,
+                    format!("`{}` is neither a currency nor a text field beside it", word.text),
+                    Some("a currency has three capitals, such as `money(EUR)`; a field holds the currency of each row, such as `money(currency)`".to_string()),
+                );
+            }
+        }
         declared
     }
+}
+
+/// Whether the word after `money` is neither a currency nor a text field that says one.
+fn names_no_currency(declared: &[FieldDecl], word: &str) -> bool {
+    let says_one = |f: &FieldDecl| f.name == word && f.unit.kind == Kind::Text;
+    let used = declared.iter().any(|f| matches!(&f.unit.kind, Kind::MoneyOf(field) if field == word));
+    used && !declared.iter().any(says_one)
 }

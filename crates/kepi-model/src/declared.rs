@@ -26,6 +26,13 @@ pub struct RoleDecl {
     pub entity: String,
 }
 
+impl RoleDecl {
+    /// Whether a word means it: the role's name, or the entity's with or without its module.
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        self.name == word || self.entity == word || self.entity.strip_suffix(word).is_some_and(|m| m.ends_with('.'))
+    }
+}
+
 /// A field of an event or an entity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldDecl {

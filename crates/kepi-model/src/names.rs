@@ -12,10 +12,12 @@ pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
+    for candidate in known.into_iter().filter(|candidate| *candidate != name) {
         let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-        let limit = (name.chars().count().max(3)) / 3 + 1;
-        if distance < limit.max(2) && best.is_none_or(|(d, _)| distance < d) {
+        // Of one or two letters, one is half the name.
+        let letters = name.chars().count();
+        let limit = if letters < 3 { 1 } else { letters / 3 + 1 };
+        if distance < limit && best.is_none_or(|(d, _)| distance < d) {
             best = Some((distance, candidate));
         }
     }
@@ -25,10 +27,15 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 impl Catalog {
     /// Finds the symbol that the first parts of a path name, as seen from a module, and how many parts that took.
     ///
-    /// Order: own module, files without a module, modules in use; with `anywhere` (a query at a prompt) any module that
+    /// Order: an alias of a module, own module, files without a module, modules in use; with `anywhere` (a query at a prompt) any module that
     /// alone has the name.
     pub(crate) fn lookup<'a>(&'a self, module: &str, parts: &[&str], anywhere: bool) -> Option<(&'a Symbol, usize)> {
         let first = *parts.first()?;
+        let alias = self.aliases.get(&(module.to_string(), first.to_string()));
+        if let (Some(target), Some(second)) = (alias, parts.get(1)) {
+            let symbol = self.symbols.get(&(target.clone(), (*second).to_string()));
+            return symbol.map(|symbol| (symbol, 2));
+        }
         let get = |m: &str, n: &str| self.symbols.get(&(m.to_string(), n.to_string()));
         if let Some(symbol) = get(module, first).or_else(|| get("", first)) {
             return Some((symbol, 1));
@@ -90,4 +97,9 @@ pub(crate) fn parts(path: &Path) -> Vec<&str> {
 /// A path as text, for messages.
 pub(crate) fn text(path: &Path) -> String {
     parts(path).join(".")
+}
+
+/// A name without its module: how it is written where it is declared, for messages.
+pub(crate) fn bare(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }

@@ -181,22 +181,24 @@ pub(crate) fn join(a: &Unit, b: &Unit) -> Result<Unit, Clash> {
     let kind = match (&a.kind, &b.kind) {
         (x, y) if x.is_plain() && y.is_plain() => Kind::Number,
         // A plain number meets percent as a fraction.
-        (Kind::Percent, y) | (y, Kind::Percent) if y.is_plain() => Kind::Percent,
-        (Kind::Points, y) | (y, Kind::Points) if y.is_plain() => Kind::Points,
+        (Kind::Percent, Kind::Number) | (Kind::Number, Kind::Percent) => Kind::Percent,
+        (Kind::Points, Kind::Number) | (Kind::Number, Kind::Points) => Kind::Points,
         (Kind::Time, Kind::Date) | (Kind::Date, Kind::Time) => Kind::Time,
         (Kind::Entity(_), Kind::Text) | (Kind::Text, Kind::Entity(_)) => Kind::Text,
         (Kind::Money(c), y) | (y, Kind::Money(c)) if y.is_plain() => {
-            let code = c.map_or("EUR".to_string(), |c| c.to_string());
-            return repair(&format!(
-                "an amount of money is compared with an amount: write its currency, such as `1000 {code}`"
-            ));
+            return repair(&currency_needed(*c));
         }
-        (Kind::Duration, y) | (y, Kind::Duration) if y.is_plain() => {
-            return repair("a length of time needs its unit, such as `30 days`");
-        }
+        (Kind::Duration, y) | (y, Kind::Duration) if y.is_plain() => return repair(UNIT_NEEDED),
         _ => return clash(),
     };
     Ok(Unit { kind, per: a.per })
+}
+
+const UNIT_NEEDED: &str = "a length of time needs its unit, such as `30 days`";
+
+fn currency_needed(currency: Option<Currency>) -> String {
+    let code = currency.map_or("EUR".to_string(), |c| c.to_string());
+    format!("an amount of money needs its currency, such as `1000 {code}`")
 }
 
 /// The unit of a sum or difference.
@@ -216,11 +218,14 @@ pub(crate) fn sum(op: BinaryOp, a: &Unit, b: &Unit) -> Result<Unit, Clash> {
     }
     let kind = match (&a.kind, &b.kind) {
         (Kind::Percent, Kind::Percent) if minus => Kind::Points,
-        (Kind::Percent, Kind::Points) | (Kind::Points, Kind::Percent) => Kind::Percent,
+        (Kind::Percent, Kind::Points) => Kind::Percent,
+        (Kind::Points, Kind::Percent) if !minus => Kind::Percent,
         (Kind::Percent, y) | (y, Kind::Percent) if *y == Kind::Number => Kind::Percent,
         (Kind::Count, Kind::Count) => Kind::Count,
         (x, y) if x.is_plain() && y.is_plain() => Kind::Number,
         (Kind::Text, Kind::Text) => return repair("texts are joined by `concat(a, b)`"),
+        (Kind::Money(c), y) | (y, Kind::Money(c)) if y.is_plain() => return repair(&currency_needed(*c)),
+        (Kind::Duration, y) | (y, Kind::Duration) if y.is_plain() => return repair(UNIT_NEEDED),
         (x, y) if x.is_numeric() => match same(x, y) {
             Some(kind) => kind,
             None => return clash(),
@@ -269,6 +274,10 @@ pub(crate) fn quotient(a: &Unit, b: &Unit) -> Result<(Unit, Factor), Clash> {
     if b.per.is_some() {
         return clash();
     }
+    // Money per year ÷ money = number per year.
+    if a.per.is_some() && same(&a.kind, &b.kind).is_some() && a.kind.is_numeric() {
+        return Ok((Unit { kind: Kind::Number, per: a.per }, 1.0));
+    }
     if b.kind == Kind::Duration && a.per.is_none() {
         let (kind, per) = match &a.kind {
             x if x.is_plain() => (Kind::Number, PerUnit::Year),
@@ -299,7 +308,7 @@ pub(crate) fn accepts(declared: &Unit, found: &Unit) -> bool {
     }
     match (&declared.kind, &found.kind) {
         (Kind::Money(None), Kind::Money(_)) => true,
-        (Kind::Percent, Kind::Number | Kind::Count) => true,
+        (Kind::Percent, Kind::Number) => true,
         (Kind::Number, Kind::Count) => true,
         (a, b) => same(a, b).is_some(),
     }

@@ -1,6 +1,6 @@
 //! An aggregate taken apart: its arguments, the rows it is over, its measure and unit.
 
-use super::call::plain;
+use super::call::{counted, plain};
 use super::events::{self, EventSet};
 use super::literal::seconds;
 use super::row::RowScope;
@@ -50,7 +50,9 @@ pub(crate) fn aggregate_arguments<'a>(
                 }
             }
             Argument::Named { name, .. } => {
-                return cx.error(Code::Arguments, name.span, format!("there is no argument `{}` here", name.text));
+                let message = format!("`{}` takes no argument `{}`", word(kind), name.text);
+                let help = format!("it is written as `{}`", functions::find(word(kind)).map_or("", |f| f.usage));
+                return cx.error_help(Code::Arguments, name.span, message, help);
             }
             Argument::Within(value) => return cx.error(Code::Arguments, value.span, "`within` belongs to chains"),
             Argument::Plain(chain) if chain.rest.is_empty() => plain.push(&chain.first),
@@ -65,7 +67,8 @@ pub(crate) fn aggregate_arguments<'a>(
             AggregateKind::Percentile => "write `percentile(revenue, 95)`",
             _ => "it takes one value, such as `sum(revenue)` or `count(orders where …)`",
         };
-        return cx.error_help(Code::Arguments, span, format!("{} arguments are given", plain.len()), help);
+        let message = format!("{} given, {} needed", counted(plain.len()), super::call::needed((needed, needed)));
+        return cx.error_help(Code::Arguments, span, message, help);
     }
     let percent = match kind {
         AggregateKind::Median => 50.0,
@@ -211,6 +214,9 @@ pub(crate) fn aggregate_of<'a>(
             if has_aggregate(&scoped.value) {
                 return no_row(cx, &scoped.value);
             }
+            if let Some(name) = labels_any(&scoped.value) {
+                return of_any_row(cx, name, span);
+            }
             cx.error_help(
                 Code::NoRow,
                 span,
@@ -220,6 +226,35 @@ pub(crate) fn aggregate_of<'a>(
         }
         Err(()) => None,
     }
+}
+
+/// `age` or `cohort`, which rows of every event have.
+fn labels_any(value: &Expr) -> Option<&'static str> {
+    match &value.kind {
+        ExprKind::Call { function, .. } => {
+            let found = functions::find(&names::text(function))?;
+            matches!(found.lowering, Lowering::Age | Lowering::Cohort).then_some(found.name)
+        }
+        ExprKind::Binary { left, right, .. } => labels_any(left).or_else(|| labels_any(right)),
+        _ => None,
+    }
+}
+
+/// Says that rows of every event have this, so that one has to be chosen.
+pub(super) fn of_any_row<T>(cx: &mut Cx<'_>, name: &str, span: Span) -> Option<T> {
+    let example = if name == "age" { "age(new_customers)" } else { "cohort(new_customers, month)" };
+    cx.error_help(
+        Code::NotAggregated,
+        span,
+        format!("every event has `{name}`: it labels rows, and has no value by itself"),
+        format!("use it in `by` or `where`, or give it to an entity: `dimension d of customer = {example}`, then `customer.d`"),
+    )
+}
+
+/// The name of an aggregate.
+pub(super) fn word(kind: AggregateKind) -> &'static str {
+    let found = functions::all().find(|f| f.lowering == Lowering::Aggregate(kind));
+    found.map_or("this", |f| f.name)
 }
 
 fn nested<T>(cx: &mut Cx<'_>, span: Span) -> Option<T> {
@@ -303,10 +338,16 @@ pub(crate) fn measure(
     if !fits {
         let help = match unit.kind {
             Kind::Bool => "count the rows where it holds: `count(… where …)` or `share(… where …)`",
+            Kind::Time | Kind::Date => "the length between two times is a number: `avg(orders.at - customer.created)`",
             Kind::Entity(_) => "distinct ones are counted by `unique(…)`",
             _ => "a number, an amount of money or a length of time is needed",
         };
-        return cx.error_help(Code::TypeMismatch, span, format!("this cannot be taken of {unit}"), help);
+        let what = match &unit.kind {
+            Kind::Entity(name) => format!("an entity, `{}`", names::bare(name)),
+            _ => unit.to_string(),
+        };
+        let message = format!("`{}` needs numbers, this is {what}", word(kind));
+        return cx.error_help(Code::TypeMismatch, arg.span, message, help);
     }
     if let (
         Kind::MoneyOf(field),
@@ -317,7 +358,9 @@ pub(crate) fn measure(
             Code::SeveralCurrencies,
             span,
             format!("each row has the currency that its `{field}` says: they do not add up"),
-            "convert them with `in EUR`, which is not there yet; until then keep one: `where …`",
+            format!(
+                "convert them with `in EUR`, which is not there yet; until then declare it as `number` and ask `by {field}`"
+            ),
         );
     }
     let constant_span = matches!(value.as_constant(), Some(Value::Span(_)));

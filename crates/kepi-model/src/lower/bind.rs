@@ -1,6 +1,6 @@
 //! Definitions with parameters: arguments paired with parameters, and put in their place.
 
-use super::call::plain;
+use super::call::{counted, needed, plain};
 use super::expr::{Scope, lower};
 use super::{Cx, Node};
 use crate::names;
@@ -88,7 +88,8 @@ pub(crate) fn bind(
             },
         };
         if index >= values.len() {
-            let message = format!("`{name}` takes {} arguments, more are given", values.len());
+            let given = args.len();
+            let message = format!("{} given, {} needed", counted(given), needed((values.len(), values.len())));
             return cx.error_help(Code::Arguments, span, message, format!("it is written as `{usage}`"));
         }
         values[index] = Some(value);

@@ -101,11 +101,11 @@ pub(crate) fn plain_arguments<'e>(
     Some(values)
 }
 
-fn counted(n: usize) -> String {
+pub(super) fn counted(n: usize) -> String {
     if n == 1 { "1 argument is".to_string() } else { format!("{n} arguments are") }
 }
 
-fn needed((least, most): (usize, usize)) -> String {
+pub(super) fn needed((least, most): (usize, usize)) -> String {
     match (least, most) {
         (a, b) if a == b => format!("{a} {}", if a == 1 { "is" } else { "are" }),
         (a, b) if b > 16 => format!("at least {a} are"),

@@ -5,7 +5,7 @@ use super::bind::{bind, substitute};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
 use super::literal::seconds;
-use super::row::RowScope;
+use super::row::{Meaning, RowScope};
 use super::{Cx, Node, events};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
@@ -37,8 +37,10 @@ pub(crate) struct CellScope<'q> {
     pub(crate) entities: Vec<String>,
     /// What names of `having` and `order by` mean beside metrics.
     pub(crate) aliases: BTreeMap<String, Formula>,
-    /// What a bare name of `by` or `where` meant for the first aggregate: (name, meaning, event).
-    meanings: Vec<(String, String, String)>,
+    /// Names of columns that have mistakes of their own: `having` and `order by` need not complain again.
+    pub(crate) failed: Vec<String>,
+    /// What a bare name of `by` or `where` meant for the first aggregate, and for which event.
+    meanings: Vec<(Meaning, String)>,
 }
 
 impl<'q> CellScope<'q> {
@@ -52,6 +54,7 @@ impl<'q> CellScope<'q> {
             labels: vec![None; by.len()],
             entities: Vec::new(),
             aliases: BTreeMap::new(),
+            failed: Vec::new(),
             meanings: Vec::new(),
         }
     }
@@ -147,22 +150,26 @@ impl<'q> CellScope<'q> {
         ok.then_some(rows)
     }
 
-    /// A bare name means one thing per query (rule 2).
-    fn agree(&mut self, cx: &mut Cx<'_>, set: &EventSet, seen: Vec<(String, String)>, span: Span) {
-        for (name, meaning) in seen {
-            match self.meanings.iter().find(|(n, _, _)| *n == name) {
-                None => self.meanings.push((name, meaning, set.name.clone())),
-                Some((_, other, event)) if *other != meaning => {
-                    let message =
-                        format!("`{name}` means the {other} for `{event}`, but the {meaning} for `{}`", set.name);
-                    let help = match meaning.split_once(' ').or(other.split_once(' ')) {
-                        Some(("attribute", path)) => format!("write `{path}` if that is meant"),
-                        _ => "write the name with what it belongs to in front".to_string(),
-                    };
-                    in_query(cx, |cx| cx.error_help::<()>(Code::Ambiguous, span, message, help));
-                }
-                _ => {}
+    /// A bare name means one thing per query (rule 2): the same declaration, whatever the way to it.
+    fn agree(&mut self, cx: &mut Cx<'_>, set: &EventSet, seen: Vec<Meaning>, span: Span) {
+        for meaning in seen {
+            let Some((first, event)) = self.meanings.iter().find(|(m, _)| m.name == meaning.name) else {
+                self.meanings.push((meaning, set.name.clone()));
+                continue;
+            };
+            if first.found == meaning.found {
+                continue;
             }
+            let Meaning { name, words, found } = &meaning;
+            let message = format!("`{name}` means {} for `{event}`, but {words} for `{}`", first.words, set.name);
+            let paths = [(&first.found, &first.words), (found, words)];
+            let path =
+                paths.iter().find(|(found, _)| found.starts_with("attribute")).and_then(|(_, w)| w.split('`').nth(1));
+            let help = match path {
+                Some(path) if path != name => format!("write `{path}` if that is meant"),
+                _ => "ask for them in two queries, or keep it on an entity that both are of".to_string(),
+            };
+            in_query(cx, |cx| cx.error_help::<()>(Code::Ambiguous, span, message, help));
         }
     }
 
@@ -267,6 +274,9 @@ impl Scope<Formula> for CellScope<'_> {
         if let Some(formula) = self.aliases.get(&text) {
             return Some(formula.clone());
         }
+        if self.failed.contains(&text) {
+            return None;
+        }
         if let Some(done) = self.metric(cx, path, &[]) {
             return done;
         }
@@ -303,7 +313,7 @@ impl Scope<Formula> for CellScope<'_> {
             SymbolKind::Segment(_) | SymbolKind::Dimension(_) => cx.error_help(
                 Code::NotAggregated,
                 path.span,
-                format!("`{name}` is a {}, one value per cell is needed", symbol.kind.word()),
+                format!("`{name}` is {}, one value per cell is needed", symbol.kind.a_word()),
                 format!("use it in `by {name}` or in a `where`"),
             ),
             SymbolKind::State(_) => cx.error_help(
@@ -336,12 +346,7 @@ impl Scope<Formula> for CellScope<'_> {
                 let all = self.aggregate(cx, AggregateKind::Count, &counted, span);
                 Some(Formula::call(Op::Divide, vec![part?, all?], Unit::of(Kind::Percent)))
             })()),
-            Lowering::Age | Lowering::Cohort => Some(cx.error_help(
-                Code::NotAggregated,
-                span,
-                format!("`{name}` has one value per row, one per cell is needed"),
-                format!("use it in `by`, in a `where`, or in an aggregate such as `avg(orders.at - …)`; `{name}` labels rows"),
-            )),
+            Lowering::Age | Lowering::Cohort => Some(aggregate::of_any_row(cx, name, span)),
             _ => None,
         }
     }

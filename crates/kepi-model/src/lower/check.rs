@@ -6,12 +6,12 @@ use super::events;
 use super::expr;
 use super::row::RowScope;
 use super::{Cx, Node, home};
-use crate::catalog::{Catalog, Symbol, SymbolKind};
+use crate::catalog::{Catalog, Placed, Symbol, SymbolKind};
 use crate::core::{Formula, Row};
 use crate::units;
 use crate::value::Unit;
-use kepi_syntax::ast::{Definition, ExprKind};
-use kepi_syntax::{Code, Diagnostic, Severity};
+use kepi_syntax::ast::{DateTime, Definition, Expr, ExprKind, Function, Parameter, TimeUnit, TypeName, UnitWord};
+use kepi_syntax::{Code, Diagnostic, Severity, Span};
 use std::collections::BTreeSet;
 
 impl Catalog {
@@ -23,19 +23,25 @@ impl Catalog {
             let mut cx = Cx::new(self, &symbol.module, symbol.file, now, symbol.module.is_empty());
             cx.begin(&symbol.full_name());
             check_symbol(&mut cx, symbol);
+            if matches!(&symbol.kind, SymbolKind::Metric(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d) if is_open(d))
+            {
+                // Of a value that may be anything, only names can be judged.
+                cx.diagnostics.retain(|d| is_of_names(d.code));
+            }
             if cx.failed() {
                 broken.insert(symbol.full_name());
             }
-            found.append(&mut cx.diagnostics);
+            found.append(&mut once_not_yet(cx.diagnostics));
+        }
+        for function in self.functions.values() {
+            found.append(&mut self.check_function(function, now));
         }
         let (_, mut sources) = self.sources(now);
         found.append(&mut sources);
         for report in &self.reports {
             for query in &report.item.queries {
-                let mut cx = Cx::new(self, &report.module, report.file, now, false);
-                let mut diagnostics = self.query(query, now, report.file).1;
-                cx.diagnostics.append(&mut diagnostics);
-                found.append(&mut cx.diagnostics);
+                let anywhere = report.module.is_empty();
+                found.append(&mut self.query_in(&report.module, anywhere, query, now, report.file).1);
             }
         }
         let later = [
@@ -44,13 +50,13 @@ impl Catalog {
         ];
         for (places, what) in later {
             for (file, span) in places {
-                let mut diagnostic = Diagnostic::warning(Code::NotYet, span, format!("{what} are not there yet"));
+                let mut diagnostic = Diagnostic::warning(Code::NotYet, span, super::later(what));
                 diagnostic.file = file;
                 found.push(diagnostic);
             }
         }
         // A mistake of a definition is told where it stands, not again wherever the definition is used.
-        found.retain(|d| !inner_name(&d.message).is_some_and(|name| broken.contains(name)));
+        found.retain(|d| d.code == Code::Cycle || !inner_name(&d.message).is_some_and(|name| broken.contains(name)));
         for diagnostic in &mut found {
             if diagnostic.code == Code::NotYet {
                 diagnostic.severity = Severity::Warning;
@@ -60,9 +66,24 @@ impl Catalog {
         found
     }
 
-    /// The unit of a metric, for lists; none where it has mistakes or parameters without defaults.
+    /// The mistakes of a function that do not depend on what it is given: functions that do not exist, and itself.
+    fn check_function(&self, function: &Placed<Function>, now: i64) -> Vec<Diagnostic> {
+        let mut cx = Cx::new(self, &function.module, function.file, now, function.module.is_empty());
+        cx.begin(&format!("{}()", function.item.name.text));
+        let unknown =
+            function.item.parameters.iter().map(|p| (p.name.text.clone(), missing(p.name.span))).collect::<Vec<_>>();
+        let body = substitute(&function.item.value, &unknown);
+        let _: Option<Formula> = expr::lower(&mut cx, &mut CellScope::new(&[], None, None, false), &body);
+        cx.diagnostics.retain(|d| matches!(d.code, Code::UnknownFunction | Code::Cycle | Code::TooLarge));
+        cx.diagnostics
+    }
+
+    /// The unit of a metric, for lists; none where it has mistakes or parameters of which nothing is known.
     pub fn metric_unit(&self, symbol: &Symbol, now: i64) -> Option<Unit> {
         let SymbolKind::Metric(definition) = &symbol.kind else { return None };
+        if is_open(definition) {
+            return None;
+        }
         let mut cx = Cx::new(self, &symbol.module, symbol.file, now, symbol.module.is_empty());
         cx.begin(&symbol.full_name());
         metric(&mut cx, definition).map(|f| f.unit)
@@ -74,8 +95,58 @@ fn inner_name(message: &str) -> Option<&str> {
     message.strip_prefix("in `")?.split_once('`').map(|(name, _)| name)
 }
 
-fn defaults(definition: &Definition) -> Option<Vec<(String, kepi_syntax::ast::Expr)>> {
-    definition.parameters.iter().map(|p| p.default.clone().map(|d| (p.name.text.clone(), d))).collect()
+/// Of what this version cannot run, one message per definition is enough.
+fn once_not_yet(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    for diagnostic in diagnostics {
+        let told = |d: &Diagnostic| d.code == Code::NotYet && d.message == diagnostic.message;
+        if !kept.iter().any(told) {
+            kept.push(diagnostic);
+        }
+    }
+    kept
+}
+
+fn missing(span: Span) -> Expr {
+    Expr { kind: ExprKind::Missing, span }
+}
+
+/// What the parameters of a definition stand for while it is looked at by itself: their defaults, else a value of
+/// their type, else a missing value of any type.
+fn defaults(definition: &Definition) -> Vec<(String, Expr)> {
+    let stand_in = |p: &Parameter| match (&p.default, &p.ty) {
+        (Some(default), _) => default.clone(),
+        (None, Some(ty)) => example_of(ty),
+        (None, None) => missing(p.name.span),
+    };
+    definition.parameters.iter().map(|p| (p.name.text.clone(), stand_in(p))).collect()
+}
+
+/// Whether a parameter has neither a default nor a type, so that nothing is known of what it stands for.
+fn is_open(definition: &Definition) -> bool {
+    definition.parameters.iter().any(|p| p.default.is_none() && p.ty.is_none())
+}
+
+/// A value of a written type; missing where the type has no literal.
+fn example_of(ty: &TypeName) -> Expr {
+    let quantity = |unit| ExprKind::Quantity { number: "1".to_string(), unit };
+    let currency = ty.argument.as_ref().map(|a| a.text.clone());
+    let kind = match ty.name.text.as_str() {
+        "number" | "count" => quantity(None),
+        "percent" => quantity(Some(UnitWord::Percent)),
+        "points" => quantity(Some(UnitWord::Points)),
+        "duration" => quantity(Some(UnitWord::Time(TimeUnit::Day))),
+        "money" => match currency {
+            Some(code) => quantity(Some(UnitWord::Currency(code))),
+            None => ExprKind::Missing,
+        },
+        "text" => ExprKind::Text(String::new()),
+        "bool" => ExprKind::Bool(true),
+        "date" => ExprKind::Date(DateTime { text: "2026-01-01".to_string(), span: ty.span }),
+        "time" => ExprKind::Date(DateTime { text: "2026-01-01T00:00:00Z".to_string(), span: ty.span }),
+        _ => ExprKind::Missing,
+    };
+    Expr { kind, span: ty.span }
 }
 
 fn check_symbol(cx: &mut Cx<'_>, symbol: &Symbol) {
@@ -106,18 +177,36 @@ fn check_symbol(cx: &mut Cx<'_>, symbol: &Symbol) {
         }
         SymbolKind::Segment(definition) | SymbolKind::Dimension(definition) => row_definition(cx, symbol, definition),
         SymbolKind::Metric(definition) => {
-            let Some(formula) = metric(cx, definition) else { return };
-            lint_metric(cx, symbol, definition, &formula);
+            if metric(cx, definition).is_some() {
+                lint_metric(cx, symbol, definition);
+            }
         }
     }
+}
+
+fn is_of_names(code: Code) -> bool {
+    matches!(code, Code::UnknownName | Code::FieldLacking | Code::UnknownFunction | Code::Cycle | Code::NotYet)
 }
 
 fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
     let Some(of) = &definition.of else { return };
     let path = kepi_syntax::ast::Path { parts: vec![of.clone()], span: of.span };
+    let catalog = cx.catalog;
+    if let Some((other, _)) = catalog.lookup(&cx.module, &[of.text.as_str()], cx.anywhere)
+        && !matches!(other.kind, SymbolKind::Entity(_) | SymbolKind::Stream(_) | SymbolKind::Derived(_))
+    {
+        let message =
+            format!("`{}` is {}, a {} is of an entity or an event", of.text, other.kind.a_word(), symbol.kind.word());
+        cx.error_help::<()>(
+            Code::WrongKind,
+            of.span,
+            message,
+            "write the entity or event that it describes, such as `of customer`",
+        );
+        return;
+    }
     let Some(set) = events::named(cx, &path) else { return };
-    let Some(bindings) = defaults(definition) else { return };
-    let body = substitute(&definition.value, &bindings);
+    let body = substitute(&definition.value, &defaults(definition));
     let mut scope = RowScope::of_definition(&set);
     if matches!(symbol.kind, SymbolKind::Segment(_)) {
         let _: Option<Row> = expr::condition(cx, &mut scope, &body);
@@ -128,14 +217,18 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
 
 /// Lowers a metric for itself and compares its unit with the declared one.
 fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
-    let body = substitute(&definition.value, &defaults(definition)?);
+    let body = substitute(&definition.value, &defaults(definition));
     let mut scope = CellScope::new(&[], None, None, false);
     let formula: Formula = expr::lower(cx, &mut scope, &body)?;
     let Some(ty) = &definition.ty else { return Some(formula) };
     let is_entity = |name: &str| cx.catalog.entities().any(|e| e.name == name);
     let unit = match units::named(ty, &is_entity) {
         Ok(unit) => unit,
-        Err(message) => return cx.error(Code::TypeMismatch, ty.span, message),
+        Err(message) => {
+            let help = crate::names::suggestion(&ty.name.text, units::TYPE_NAMES.iter().copied())
+                .unwrap_or_else(|| format!("types are {}", units::TYPE_NAMES.join(", ")));
+            return cx.error_help(Code::TypeMismatch, ty.span, message, help);
+        }
     };
     if !units::accepts(&unit, formula.unit()) {
         return cx.error_help(
@@ -148,10 +241,10 @@ fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
     Some(super::cell::declared(cx, formula, Some(ty)))
 }
 
-fn lint_metric(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition, _: &Formula) {
+fn lint_metric(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
     let ratio =
         matches!(&definition.value.kind, ExprKind::Call { function, .. } if crate::names::text(function) == "ratio");
-    let titled = definition.with.iter().any(|p| p.name.text == "title");
+    let titled = definition.with.iter().any(|p| p.name.text.starts_with("title"));
     if ratio && symbol.doc.is_none() && !titled {
         cx.warn(
             Code::LintNoDoc,

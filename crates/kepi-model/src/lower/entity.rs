@@ -23,7 +23,7 @@ impl RowScope<'_> {
     ) -> Option<Row> {
         let name = rest[0];
         if rest.len() == 1 && name == entity.key && !entity.fields.iter().any(|f| f.name == name) {
-            self.see(path, format!("key {role}"));
+            self.see(path, "key", &entity.name, &format!("{role}.{name}"));
             return Some(Row {
                 unit: Unit::of(Kind::Text),
                 node: RowNode::Key { of: Box::new(row), entity: entity.name.clone() },
@@ -32,7 +32,11 @@ impl RowScope<'_> {
         if let Some(field) = entity.fields.iter().find(|f| f.name == name) {
             let value = attribute(row, entity, field);
             if rest.len() == 1 {
-                self.see(path, format!("attribute {role}.{name}"));
+                let written = format!(
+                    "{}.{name}",
+                    role.rsplit_once('.').filter(|_| *role == entity.name).map_or(role, |(_, bare)| bare)
+                );
+                self.see(path, "attribute", &format!("{}.{name}", entity.name), &written);
                 return Some(value);
             }
             if let Kind::Entity(next) = &field.unit.kind {
@@ -40,18 +44,15 @@ impl RowScope<'_> {
                 let role = format!("{role}.{name}");
                 return self.entity_path(cx, path, value, &role, &next, &rest[1..]);
             }
-            let message = format!("`{name}` of `{}` is {}: it has no fields", entity.name, field.unit);
+            let message = format!("`{name}` of `{}` is {}: it has no fields", names::bare(&entity.name), field.unit);
             return cx.error(Code::WrongKind, path.span, message);
         }
-        if rest.len() == 1 {
-            let symbol = definition_of(cx, name, &entity.name);
-            if let Some((symbol, definition)) = symbol {
-                self.see(path, format!("definition {}", symbol.full_name()));
-                return self.expand(cx, path.span, &symbol, &definition, &[], Some((entity.clone(), row)));
-            }
+        if let Some((symbol, definition)) = definition_of(cx, rest, &entity.name) {
+            self.see(path, "definition", &symbol.full_name(), &symbol.name);
+            return self.expand(cx, path.span, &symbol, &definition, &[], Some((entity.clone(), row)));
         }
         let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
-        let message = format!("`{}` has no `{name}`", entity.name);
+        let message = format!("`{}` has no `{name}`", names::bare(&entity.name));
         match names::suggestion(name, known.iter().copied()) {
             Some(help) => cx.error_help(Code::FieldLacking, path.span, message, help),
             None => cx.error_help(Code::FieldLacking, path.span, message, format!("it has {}", listed(&known))),
@@ -63,7 +64,7 @@ impl RowScope<'_> {
         let own = all.len() > 1 && (all[0] == entity.name || entity.name.ends_with(&format!(".{}", all[0])));
         let parts = if own { &all[1..] } else { &all[..] };
         let name = parts[0];
-        if has(&entity, name) || definition_of(cx, name, &entity.name).is_some() {
+        if has(&entity, name) || definition_of(cx, parts, &entity.name).is_some() {
             return self.entity_path(cx, path, row, &entity.name.clone(), &entity, parts);
         }
         if all.len() == 1 && (name == entity.name || entity.name.ends_with(&format!(".{name}"))) {
@@ -73,12 +74,12 @@ impl RowScope<'_> {
             if matches!(symbol.kind, SymbolKind::State(_)) {
                 return cx.not_yet(path.span, "states");
             }
-            let word = symbol.kind.word();
+            let word = symbol.kind.a_word();
             let symbol_name = symbol.name.clone();
             return cx.error_help(
                 Code::NoRow,
                 path.span,
-                format!("`{symbol_name}` is a {word} with many values for one `{}`", entity.name),
+                format!("`{symbol_name}` is {word} with many values for one `{}`", names::bare(&entity.name)),
                 format!(
                     "take one value of its history, such as `last({})` or `count({symbol_name})`",
                     names::text(path)
@@ -88,7 +89,7 @@ impl RowScope<'_> {
         let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
         let help =
             names::suggestion(name, known.iter().copied()).unwrap_or_else(|| format!("it has {}", listed(&known)));
-        cx.error_help(Code::FieldLacking, path.span, format!("`{}` has no `{name}`", entity.name), help)
+        cx.error_help(Code::FieldLacking, path.span, format!("`{}` has no `{name}`", names::bare(&entity.name)), help)
     }
 }
 
@@ -109,8 +110,11 @@ fn attribute(row: Row, entity: &EntityDecl, field: &FieldDecl) -> Row {
 }
 
 /// A segment or dimension of an entity.
-pub(super) fn definition_of(cx: &Cx<'_>, name: &str, entity: &str) -> Option<(Symbol, Definition)> {
-    let (symbol, _) = cx.catalog.lookup(&cx.module, &[name], cx.anywhere)?;
+pub(super) fn definition_of(cx: &Cx<'_>, parts: &[&str], entity: &str) -> Option<(Symbol, Definition)> {
+    let (symbol, used) = cx.catalog.lookup(&cx.module, parts, cx.anywhere)?;
+    if used != parts.len() {
+        return None;
+    }
     let (SymbolKind::Segment(definition) | SymbolKind::Dimension(definition)) = &symbol.kind else { return None };
     let of = definition.of.as_ref()?;
     let (owner, _) = cx.catalog.lookup(&symbol.module, &[of.text.as_str()], true)?;

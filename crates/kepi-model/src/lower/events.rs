@@ -133,8 +133,8 @@ pub(crate) fn named(cx: &mut Cx<'_>, path: &Path) -> Option<EventSet> {
             kind => cx.error_help(
                 Code::WrongKind,
                 path.span,
-                format!("`{}` is a {}, an event is needed here", names::text(path), kind.word()),
-                "write an event's name",
+                format!("`{}` is {}, an event is needed here", names::text(path), kind.a_word()),
+                event_instead(symbol),
             ),
         },
         Some((symbol, _)) => cx.error_help(
@@ -151,6 +151,15 @@ pub(crate) fn named(cx: &mut Cx<'_>, path: &Path) -> Option<EventSet> {
 pub(crate) fn unknown<T>(cx: &mut Cx<'_>, path: &Path) -> Option<T> {
     let text = names::text(path);
     let first = path.parts[0].text.as_str();
+    let catalog = cx.catalog;
+    if let Some((symbol, _)) = catalog.lookup(&cx.module, &names::parts(path), cx.anywhere) {
+        return cx.error_help(
+            Code::WrongKind,
+            path.span,
+            format!("`{text}` is {}, not a value of an event", symbol.kind.a_word()),
+            event_instead(symbol),
+        );
+    }
     // A name of another module, spelled right, only has to be brought in.
     let elsewhere = cx.catalog.symbols().find(|s| s.name == first).map(|s| s.module.clone());
     if let Some(module) = elsewhere.filter(|m| !m.is_empty()) {
@@ -161,12 +170,19 @@ pub(crate) fn unknown<T>(cx: &mut Cx<'_>, path: &Path) -> Option<T> {
             format!("it is in the module `{module}`: write `use {module}` above, or `{module}.{text}`"),
         );
     }
+    if let [module, name] = names::parts(path).as_slice() {
+        let own = catalog.symbols().filter(|s| s.module == *module).map(|s| s.name.as_str());
+        if let Some(near) = names::nearest(name, own) {
+            let help = format!("did you mean `{module}.{near}`?");
+            return cx.error_help(Code::UnknownName, path.span, format!("`{text}` is unknown"), help);
+        }
+    }
     let visible: Vec<&str> = cx.catalog.visible(&cx.module).collect();
     let functions: Vec<&str> = functions::all().map(|f| f.name).collect();
-    let help = match names::nearest(first, visible) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
+    let help = match owner_of(cx, first) {
+        Some(owner) => Some(owner),
         None if functions.contains(&first) => Some(format!("`{first}` is a function: write `{first}(…)`")),
-        None => owner_of(cx, first),
+        None => names::suggestion(first, visible),
     };
     match help {
         Some(help) => cx.error_help(Code::UnknownName, path.span, format!("`{text}` is unknown"), help),
@@ -187,7 +203,23 @@ fn owner_of(cx: &Cx<'_>, field: &str) -> Option<String> {
         _ => None,
     });
     let first = owners.next()?;
-    Some(format!("did you mean `{first}.{field}`?"))
+    Some(match owners.next() {
+        Some(second) => format!("did you mean `{first}.{field}` or `{second}.{field}`?"),
+        None => format!("did you mean `{first}.{field}`?"),
+    })
+}
+
+/// What to write where an event is needed and this stands.
+fn event_instead(symbol: &Symbol) -> String {
+    let name = &symbol.name;
+    match &symbol.kind {
+        SymbolKind::Metric(_) => format!("a metric is shown as it is: `show {name}`"),
+        SymbolKind::Measure(_) => format!("a measure is a value: write `sum({name})`, or count its event"),
+        SymbolKind::Segment(_) => format!("a segment is a condition: `count(… where {name})` or `by {name}`"),
+        SymbolKind::Dimension(_) => format!("a dimension is a label: write `by {name}`"),
+        SymbolKind::State(_) => "a state holds over time; what happened is an event".to_string(),
+        _ => "write an event's name".to_string(),
+    }
 }
 
 fn derive(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) -> Option<EventSet> {
@@ -244,7 +276,7 @@ fn per_role(cx: &mut Cx<'_>, set: &EventSet, per: &InnerPer) -> Option<RoleDecl>
     let path = &per.grains[0];
     let text = names::text(path);
     let roles = set.roles();
-    if let Some(role) = roles.iter().find(|r| r.name == text || r.entity == text) {
+    if let Some(role) = roles.iter().find(|r| r.is_called(&text)) {
         return Some(role.clone());
     }
     let known: Vec<&str> = roles.iter().map(|r| r.name.as_str()).collect();

@@ -129,9 +129,9 @@ fn case<N: Node>(
             (Some(when), Some(value)) => {
                 match units::join(&unit, value.unit()) {
                     Ok(joined) => unit = joined,
-                    Err(_) => {
+                    Err(clash) => {
                         let message = format!("this branch is {}, those before are {unit}", value.unit());
-                        cx.error::<()>(Code::UnitMismatch, then.span, message);
+                        report_clash::<()>(cx, clash, then.span, message);
                         ok = false;
                     }
                 }
@@ -145,9 +145,9 @@ fn case<N: Node>(
         let value = lower(cx, scope, expr)?;
         match units::join(&unit, value.unit()) {
             Ok(joined) => unit = joined,
-            Err(_) => {
+            Err(clash) => {
                 let message = format!("this branch is {}, those before are {unit}", value.unit());
-                return cx.error(Code::UnitMismatch, expr.span, message);
+                return report_clash(cx, clash, expr.span, message);
             }
         }
         last = Some(value);

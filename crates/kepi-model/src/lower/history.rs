@@ -7,6 +7,7 @@ use super::{Cx, expr, window};
 use crate::core::{History, Measure, Reach, Row, RowNode};
 use crate::declared::RoleDecl;
 use crate::functions::AggregateKind;
+use crate::names;
 use crate::value::{Kind, Unit};
 use kepi_syntax::ast::{Argument, Expr, ExprKind, Over, Window};
 use kepi_syntax::{Code, Span};
@@ -21,15 +22,20 @@ impl RowScope<'_> {
             }
             None => self.set.roles().iter().map(|r| (r.clone(), self.set.role_row(r))).collect(),
         };
-        let find = |entity: &str| inner.iter().find(|r| r.entity == entity);
+        // The same role first: of `buyer, seller` a `seller` looks into the history of the seller.
+        let find = |role: &RoleDecl| {
+            let same = inner.iter().find(|r| r.name == role.name && r.entity == role.entity);
+            same.or_else(|| inner.iter().find(|r| r.entity == role.entity))
+        };
         if let Some(name) = chosen {
-            let picked = outer.iter().find(|(r, _)| r.name == name || r.entity == name);
-            return match picked.and_then(|(r, row)| find(&r.entity).map(|i| (row.clone(), other.role_row(i)))) {
+            let picked = outer.iter().find(|(r, _)| r.is_called(name));
+            return match picked.and_then(|(r, row)| find(r).map(|i| (row.clone(), other.role_row(i)))) {
                 Some(pair) => Some(pair),
-                None => cx.error(
+                None => cx.error_help(
                     Code::NoSubject,
                     span,
-                    format!("`{}` and `{}` do not share `{name}`", self.set.name, other.name),
+                    format!("`{}` and `{}` do not share `{}`", self.set.name, other.name, names::bare(name)),
+                    format!("`{}` is of {}", self.set.name, listed_owned(&self.set.roles())),
                 ),
             };
         }
@@ -40,14 +46,14 @@ impl RowScope<'_> {
         }
         let mut shared: Vec<(&RoleDecl, Row, Row)> = Vec::new();
         for (role, row) in &outer {
-            if let Some(theirs) = find(&role.entity) {
+            if let Some(theirs) = find(role) {
                 shared.push((role, row.clone(), other.role_row(theirs)));
             }
         }
         match shared.as_slice() {
             [(_, outer, inner)] => Some((outer.clone(), inner.clone())),
             [] => {
-                let who = self.focus.as_ref().map_or(self.set.name.clone(), |(e, _)| e.name.clone());
+                let who = self.focus.as_ref().map_or(self.set.name.clone(), |(e, _)| names::bare(&e.name).to_string());
                 cx.error_help(
                     Code::NoSubject,
                     span,

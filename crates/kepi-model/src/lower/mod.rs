@@ -32,6 +32,44 @@ use kepi_syntax::{Code, Diagnostic, Severity, Span};
 /// How deep definitions may use one another.
 const DEPTH_MAX: usize = 64;
 
+/// What is there instead of a part of the language that is not.
+const NOT_YET: &[(&str, &str)] = &[
+    (
+        "states",
+        "what happened can be measured: `count(orders)`, or the last value known, `last(stage_changes.stage)`, in a dimension",
+    ),
+    ("moved windows", "a window in the query works, such as `last 3 months`, and so does `vs previous year`"),
+    ("funnels", "a history works: `count(wins where count(leads over last 90 days) > 0)`"),
+    ("conversions", "a history works: `ratio(count(wins where count(leads over last 90 days) > 0), count(leads))`"),
+    (
+        "retention",
+        "cohorts work: `show unique(orders.customer) by cohort(new_customers, month), age(new_customers, month)`",
+    ),
+    ("lifecycle", "a dimension works: `case when count(orders) = 1 then \"new\" else \"returning\"`"),
+    ("lift", "the groups side by side work: `show … by arm`"),
+    (
+        "aggregates of aggregates",
+        "a dimension works: `dimension spent of customer = sum(revenue)`, then `avg(customer.spent)`",
+    ),
+    ("`over period`", "`over last 90 days` and `over all time` work"),
+    ("`over` outside", "a window in the query works, such as `last 90 days`"),
+    ("`over all time` outside", "a query without a window takes all time"),
+    ("conversion of currencies", "show the currencies apart: leave out `in`"),
+    ("targets", "`vs previous year` works"),
+];
+
+/// "states are not there yet", with the verb that fits.
+pub(crate) fn later(what: &str) -> String {
+    let subject = [" (", " of ", " over ", " outside ", " that "]
+        .iter()
+        .fold(what, |text, cut| text.split_once(cut).map_or(text, |(subject, _)| subject));
+    if subject.ends_with('s') {
+        format!("{what} are not there yet: this version cannot run them")
+    } else {
+        format!("{what} is not there yet: this version cannot run it")
+    }
+}
+
 /// What lowering carries along: where names are looked up, and the mistakes found so far.
 pub(crate) struct Cx<'a> {
     pub(crate) catalog: &'a Catalog,
@@ -104,9 +142,12 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) fn not_yet<T>(&mut self, span: Span, what: &str) -> Option<T> {
-        let many = what.split([' ', '(']).next().is_some_and(|word| word.ends_with('s'));
-        let verb = if many { "are" } else { "is" };
-        self.error(Code::NotYet, span, format!("{what} {verb} not there yet: this version cannot run it"))
+        let found = NOT_YET.iter().find(|(part, _)| what.starts_with(part)).map(|(_, instead)| *instead);
+        let message = later(what);
+        match found {
+            Some(instead) => self.error_help(Code::NotYet, span, message, instead),
+            None => self.error(Code::NotYet, span, message),
+        }
     }
 
     /// Looks into a definition: names are those of its module, mistakes are reported where it is used.

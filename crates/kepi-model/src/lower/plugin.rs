@@ -1,6 +1,6 @@
 //! Functions of plugins, checked against their signatures.
 
-use super::call::{plain, plain_arguments};
+use super::call::{counted, needed, plain, plain_arguments};
 use super::cell::CellScope;
 use super::events::EventSet;
 use super::expr::{Scope, condition, lower};
@@ -96,7 +96,7 @@ impl CellScope<'_> {
         }
         let (least, most) = arity(signature);
         if scopes.len() < least || scopes.len() > most {
-            let message = format!("{} arguments are given", scopes.len());
+            let message = format!("{} given, {} needed", counted(scopes.len()), needed((least, most)));
             return cx.error_help(Code::Arguments, span, message, format!("it is written as `{usage}`"));
         }
         let mut home: Option<EventSet> = None;

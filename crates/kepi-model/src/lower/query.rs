@@ -2,14 +2,15 @@
 
 use super::cell::CellScope;
 use super::literal::seconds;
-use super::{Cx, Node, expr, grain, window};
+use super::{Cx, Node, expr, grain, operator, window};
 use crate::calendar::{Grain, TimeUnit};
 use crate::catalog::{Catalog, SymbolKind};
 use crate::core::{
     Better, Column, Compare, CompareWith, Existence, Fill, Formula, FormulaNode, Label, Limit, OrderBy, OrderKey, Query,
 };
 use crate::names;
-use crate::value::{Kind, Unit};
+use crate::units;
+use crate::value::{Kind, Unit, Value};
 use kepi_syntax::ast::{self, Against, Expr, ExprKind, Item};
 use kepi_syntax::{Code, Diagnostic};
 
@@ -18,7 +19,19 @@ impl Catalog {
     ///
     /// `file` is the number that diagnostics carry; the query sees the names of every module.
     pub fn query(&self, query: &ast::Query, now: i64, file: u32) -> (Option<Query>, Vec<Diagnostic>) {
-        let mut cx = Cx::new(self, "", file, now, true);
+        self.query_in("", true, query, now, file)
+    }
+
+    /// What a query means that sees the names of a module; with `anywhere` those of every module.
+    pub(crate) fn query_in(
+        &self,
+        module: &str,
+        anywhere: bool,
+        query: &ast::Query,
+        now: i64,
+        file: u32,
+    ) -> (Option<Query>, Vec<Diagnostic>) {
+        let mut cx = Cx::new(self, module, file, now, anywhere);
         let lowered = lower(&mut cx, query);
         let lowered = if cx.failed() { None } else { lowered };
         (lowered, cx.diagnostics)
@@ -31,10 +44,8 @@ fn name_of(item: &Item) -> String {
 }
 
 fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
-    let per = match &query.per {
-        Some(path) => Some(output_grain(cx, path)?),
-        None => None,
-    };
+    // What is wrong with the periods is said; the rest is looked at without them.
+    let per = query.per.as_ref().and_then(|path| output_grain(cx, path));
     let lowered_window = window::lower(cx, query.window.as_ref(), query.moment.as_ref());
     if let (Some(bound), Some(_)) = (&query.moment, &query.per) {
         cx.error_help::<()>(
@@ -55,6 +66,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     for item in &query.items {
         let Some(formula) = expr::lower::<Formula>(cx, &mut scope, &item.value) else {
             complete = false;
+            scope.failed.extend([name_of(item), kepi_syntax::expr_text(&item.value)]);
             continue;
         };
         let formula = seconds(formula);
@@ -88,7 +100,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         scope.aliases.insert(column.name.clone(), column.formula.clone());
     }
     let having = match &query.having {
-        Some(condition) => Some(expr::condition::<Formula>(cx, &mut scope, condition)?),
+        Some(condition) => Some(expr::condition::<Formula>(cx, &mut scope, condition)),
         None => None,
     };
     let order = order(cx, &mut scope, query, per.as_ref());
@@ -98,24 +110,16 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
             Some((digits, 0)) if digits >= 0 => {
                 Some(Limit { rows: u64::try_from(digits).unwrap_or(u64::MAX), with_other: limit.with_other })
             }
-            _ => return cx.error(Code::TypeMismatch, limit.span, "a limit is a whole number"),
+            _ => cx.error_help(
+                Code::TypeMismatch,
+                limit.span,
+                "a limit is a whole number",
+                "write how many rows are kept, such as `limit 10`",
+            ),
         },
         None => None,
     };
-    let fill = match &query.fill {
-        None => None,
-        Some(ast::Fill::Missing) => Some(Fill::Missing),
-        Some(ast::Fill::Previous) => Some(Fill::Previous),
-        Some(ast::Fill::Value(value)) => {
-            let filled = expr::lower::<Formula>(cx, &mut CellScope::new(&[], None, None, false), value)?;
-            match seconds(filled).as_constant() {
-                Some(constant) => Some(Fill::Value(constant.clone())),
-                None => {
-                    return cx.error(Code::TypeMismatch, value.span, "`fill` takes a value, `previous` or `missing`");
-                }
-            }
-        }
-    };
+    let fill = query.fill.as_ref().and_then(|fill| lower_fill(cx, fill, &columns));
     if !complete || cx.failed() {
         return None;
     }
@@ -140,12 +144,38 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         existence,
         aggregates: scope.aggregates,
         columns,
-        having,
+        having: having.flatten(),
         order: order?,
         limit,
         fill,
         compare: compare?,
     })
+}
+
+/// What `fill` puts into empty cells: a constant in the unit of every column, or a zero.
+fn lower_fill(cx: &mut Cx<'_>, fill: &ast::Fill, columns: &[Column]) -> Option<Fill> {
+    let value = match fill {
+        ast::Fill::Missing => return Some(Fill::Missing),
+        ast::Fill::Previous => return Some(Fill::Previous),
+        ast::Fill::Value(value) => value,
+    };
+    let filled = expr::lower::<Formula>(cx, &mut CellScope::new(&[], None, None, false), value)?;
+    let filled = seconds(filled);
+    let Some(constant) = filled.as_constant() else {
+        return cx.error(Code::TypeMismatch, value.span, "`fill` takes a value, `previous` or `missing`");
+    };
+    let zero = matches!(constant, Value::Decimal { digits: 0, .. });
+    for column in columns {
+        let unit = &column.formula.unit;
+        if zero && unit.kind.is_numeric() {
+            continue;
+        }
+        if let Err(clash) = units::join(unit, &filled.unit) {
+            let message = format!("`{}` is {unit}, it cannot be filled with {}", column.name, filled.unit);
+            return operator::report_clash(cx, clash, value.span, message);
+        }
+    }
+    Some(Fill::Value(constant.clone()))
 }
 
 fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
@@ -165,8 +195,8 @@ fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
 
 /// Which direction is good, where a shown metric says so.
 fn better(cx: &Cx<'_>, value: &Expr) -> Option<Better> {
-    let ExprKind::Path(path) = &value.kind else { return None };
-    let (symbol, _) = cx.catalog.lookup("", &names::parts(path), true)?;
+    let (ExprKind::Path(path) | ExprKind::Call { function: path, .. }) = &value.kind else { return None };
+    let (symbol, _) = cx.catalog.lookup(&cx.module, &names::parts(path), cx.anywhere)?;
     let SymbolKind::Metric(definition) = &symbol.kind else { return None };
     let pair = definition.with.iter().find(|p| p.name.text == "better")?;
     match &pair.value.kind {

@@ -16,13 +16,24 @@ use crate::value::{Kind, Unit};
 use kepi_syntax::ast::{Argument, Definition, Path};
 use kepi_syntax::{Code, Span};
 
+/// What a name turned out to mean.
+#[derive(Clone, Debug)]
+pub(crate) struct Meaning {
+    /// The name as written.
+    pub(crate) name: String,
+    /// The declaration, whatever the way to it.
+    pub(crate) found: String,
+    /// In words, for messages: "the field `orders.kind`".
+    pub(crate) words: String,
+}
+
 /// A row of an event (or an entity), or an entity seen from a row.
 pub(crate) struct RowScope<'e> {
     pub(super) set: &'e EventSet,
     /// Inside a definition of an entity: which one, and how the row leads to it.
     pub(super) focus: Option<(EntityDecl, Row)>,
-    /// What names meant, in the order met: as written, and what was found.
-    pub(crate) seen: Vec<(String, String)>,
+    /// What names meant, in the order met.
+    pub(crate) seen: Vec<Meaning>,
 }
 
 impl<'e> RowScope<'e> {
@@ -44,8 +55,10 @@ impl<'e> RowScope<'e> {
         RowScope { set: self.set, focus: Some((entity, row)), seen: Vec::new() }
     }
 
-    pub(super) fn see(&mut self, path: &Path, found: String) {
-        self.seen.push((names::text(path), found));
+    /// Keeps what a name meant: the kind of declaration, the declaration itself, how it is written in full.
+    pub(super) fn see(&mut self, path: &Path, kind: &str, declared: &str, written: &str) {
+        let words = format!("the {kind} `{written}`");
+        self.seen.push(Meaning { name: names::text(path), found: format!("{kind} {declared}"), words });
     }
 
     fn at(&self) -> Row {
@@ -95,19 +108,19 @@ impl<'e> RowScope<'e> {
             return Some(row);
         }
         let roles = self.set.roles();
-        if let Some(role) = roles.iter().find(|r| r.name == name || (parts.len() > 1 && r.entity == name)) {
+        if let Some(role) = self.role(&roles, name, parts.len() > 1) {
             let row = self.set.role_row(role);
             if parts.len() == 1 {
-                self.see(path, format!("entity {}", role.name));
+                self.see(path, "entity", &role.name, &role.name);
                 return Some(row);
             }
             let entity = cx.catalog.entity(&role.entity).cloned()?;
             return self.entity_path(cx, path, row, &role.name.clone(), &entity, &parts[1..]);
         }
+        if let Some(done) = self.definition(cx, path, &[]) {
+            return done;
+        }
         if let [_] = parts {
-            if let Some(done) = self.definition(cx, path, name, &[]) {
-                return done;
-            }
             let owners: Vec<&RoleDecl> =
                 roles.iter().filter(|r| cx.catalog.entity(&r.entity).is_some_and(|e| has(e, name))).collect();
             match owners.as_slice() {
@@ -130,17 +143,27 @@ impl<'e> RowScope<'e> {
         self.lacking(cx, path, name)
     }
 
+    /// The role of a name: its own, or, in front of a dot, the entity's where only one role has it.
+    fn role<'r>(&self, roles: &'r [RoleDecl], name: &str, dotted: bool) -> Option<&'r RoleDecl> {
+        if let Some(role) = roles.iter().find(|r| r.name == name) {
+            return Some(role);
+        }
+        let mut called = roles.iter().filter(|r| dotted && r.is_called(name));
+        called.next().filter(|_| called.next().is_none())
+    }
+
     /// A field of the event itself, or its moment.
     fn own_field(&mut self, path: &Path, name: &str) -> Option<Row> {
         match &self.set.base {
             BaseDecl::Stream(stream) => {
                 if let Some(field) = stream.fields.iter().find(|f| f.name == name) {
-                    self.see(path, format!("field {}.{name}", stream.name));
+                    let written = format!("{}.{name}", names::bare(&stream.name));
+                    self.see(path, "field", &format!("{}.{name}", stream.name), &written);
                     return Some(Row { unit: field.unit.clone(), node: RowNode::Field(name.to_string()) });
                 }
                 let own_time = stream.at.as_deref() == Some(name) || name == "at";
                 if own_time && stream.at.is_some() {
-                    self.see(path, "moment".to_string());
+                    self.see(path, "moment", "", "at");
                     return Some(self.at());
                 }
                 None
@@ -151,20 +174,24 @@ impl<'e> RowScope<'e> {
                 if matches!(field.unit.kind, Kind::Entity(_)) {
                     return None;
                 }
-                self.see(path, format!("attribute {}.{name}", entity.name));
+                let written = format!("{}.{name}", names::bare(&entity.name));
+                self.see(path, "attribute", &format!("{}.{name}", entity.name), &written);
                 Some(Row { unit: field.unit.clone(), node: RowNode::Field(name.to_string()) })
             }
         }
     }
 
     /// A measure, segment or dimension that holds for these rows. `None`: there is none of this name.
-    fn definition(&mut self, cx: &mut Cx<'_>, path: &Path, name: &str, args: &[Argument]) -> Option<Option<Row>> {
-        let parts = [name];
-        let (symbol, _) = cx.catalog.lookup(&cx.module, &parts, cx.anywhere)?;
-        let symbol = symbol.clone();
+    fn definition(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Row>> {
+        let parts = names::parts(path);
+        let (symbol, used) = cx.catalog.lookup(&cx.module, &parts, cx.anywhere)?;
+        if used != parts.len() {
+            return None;
+        }
+        let (symbol, name) = (symbol.clone(), symbol.name.clone());
         match &symbol.kind {
             SymbolKind::Measure(definition) => {
-                self.see(path, format!("definition {}", symbol.full_name()));
+                self.see(path, "definition", &symbol.full_name(), &symbol.name);
                 Some(self.expand(cx, path.span, &symbol, definition, args, None))
             }
             SymbolKind::Segment(definition) | SymbolKind::Dimension(definition) => {
@@ -172,7 +199,7 @@ impl<'e> RowScope<'e> {
                 let catalog = cx.catalog;
                 let owner = catalog.lookup(&symbol.module, &[of.text.as_str()], true).map(|(s, _)| s)?;
                 let full = owner.full_name();
-                self.see(path, format!("definition {}", symbol.full_name()));
+                self.see(path, "definition", &symbol.full_name(), &symbol.name);
                 if self.set.names.contains(&full) && !matches!(owner.kind, SymbolKind::Entity(_)) {
                     return Some(self.expand(cx, path.span, &symbol, definition, args, None));
                 }
@@ -190,10 +217,11 @@ impl<'e> RowScope<'e> {
                         format!("`{}` has several `{}`", self.set.name, of.text),
                         format!("write which one is meant, such as `{}.{name}`", roles[0].name),
                     )),
-                    _ => Some(cx.error(
+                    _ => Some(cx.error_help(
                         Code::FieldLacking,
                         path.span,
                         format!("`{name}` is of `{}`, and `{}` has none", of.text, self.set.name),
+                        format!("`{}` is of {}", self.set.name, listed_owned(&roles)),
                     )),
                 }
             }
@@ -233,7 +261,7 @@ impl<'e> RowScope<'e> {
                         Code::WrongKind,
                         path.span,
                         format!("`{symbol_name}` is a metric: it has a value per cell, not per row"),
-                        "filter cells with `having`",
+                        "a condition on it belongs into `having`",
                     );
                 }
                 SymbolKind::Stream(_) | SymbolKind::Derived(_) if used == parts.len() => {
@@ -256,13 +284,18 @@ impl<'e> RowScope<'e> {
             }
         }
         let mut known: Vec<String> = Vec::new();
+        let mut add = |name: &str| {
+            if !known.iter().any(|k| k == name) {
+                known.push(name.to_string());
+            }
+        };
         if let BaseDecl::Stream(stream) = &self.set.base {
-            known.extend(stream.fields.iter().map(|f| f.name.clone()));
+            stream.fields.iter().for_each(|f| add(&f.name));
         }
         for role in self.set.roles() {
-            known.push(role.name.clone());
+            add(names::bare(&role.name));
             if let Some(entity) = cx.catalog.entity(&role.entity) {
-                known.extend(entity.fields.iter().map(|f| f.name.clone()));
+                entity.fields.iter().for_each(|f| add(&f.name));
             }
         }
         let message = format!("`{}` has no `{name}`", self.set.name);
@@ -274,15 +307,15 @@ impl<'e> RowScope<'e> {
     }
 }
 
-pub(super) fn listed(names: &[&str]) -> String {
-    if names.is_empty() {
+pub(super) fn listed(found: &[&str]) -> String {
+    if found.is_empty() {
         return "no fields".to_string();
     }
-    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+    found.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn listed_owned(roles: &[RoleDecl]) -> String {
-    let names: Vec<&str> = roles.iter().map(|r| r.name.as_str()).collect();
+    let names: Vec<&str> = roles.iter().map(|r| names::bare(&r.name)).collect();
     listed(&names)
 }
 
@@ -342,9 +375,9 @@ impl Scope<Row> for RowScope<'_> {
 
     fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Row>> {
         if let Some((entity, row)) = self.focus.clone() {
-            let (symbol, definition) = definition_of(cx, &names::text(path), &entity.name)?;
+            let (symbol, definition) = definition_of(cx, &names::parts(path), &entity.name)?;
             return Some(self.expand(cx, path.span, &symbol, &definition, args, Some((entity, row))));
         }
-        self.definition(cx, path, &names::text(path), args)
+        self.definition(cx, path, args)
     }
 }

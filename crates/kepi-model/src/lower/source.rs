@@ -100,7 +100,7 @@ fn lower_mapping(cx: &mut Cx<'_>, mapping: &Mapping) -> Option<MappingDecl> {
             kind => cx.error_help(
                 Code::Mapping,
                 mapping.target.span,
-                format!("`{text}` is a {}: nothing can be loaded into it", kind.word()),
+                format!("`{text}` is {}: nothing can be loaded into it", kind.a_word()),
                 "a source fills stored events and entities",
             ),
         },
@@ -134,7 +134,7 @@ fn fill_stream(cx: &mut Cx<'_>, mapping: &Mapping, stream: &StreamDecl, filter: 
         let done = match part {
             Part::Role { role: Role::At, column: name } => {
                 if stream.at.is_none() {
-                    let message = format!("`{}` is undated: it has no `at`", stream.name);
+                    let message = format!("`{}` is undated: it has no `at`", names::bare(&stream.name));
                     cx.error_help::<()>(
                         Code::Mapping,
                         name.span,
@@ -164,7 +164,7 @@ fn fill_stream(cx: &mut Cx<'_>, mapping: &Mapping, stream: &StreamDecl, filter: 
         ok &= done.is_some();
     }
     if stream.at.is_some() && filled.at.is_none() && ok {
-        let message = format!("nothing says when `{}` happened", stream.name);
+        let message = format!("nothing says when `{}` happened", names::bare(&stream.name));
         return cx.error_help(Code::Mapping, mapping.span, message, "add `at COLUMN`");
     }
     ok.then_some(filled)
@@ -191,7 +191,7 @@ fn put(
     }
     if of {
         let known: Vec<&str> = stream.roles.iter().map(|r| r.name.as_str()).collect();
-        let message = format!("`{}` is not of `{}`", stream.name, field.text);
+        let message = format!("`{}` is not of `{}`", names::bare(&stream.name), field.text);
         return cx.error_help(Code::Mapping, field.span, message, format!("it is of {}", known.join(", ")));
     }
     if stream.at.as_deref() == Some(field.text.as_str()) {
@@ -206,7 +206,7 @@ fn put(
         return cx.error_help(
             Code::Mapping,
             field.span,
-            format!("`{}` has no field `{}`", stream.name, field.text),
+            format!("`{}` has no field `{}`", names::bare(&stream.name), field.text),
             help,
         );
     };
@@ -268,7 +268,7 @@ fn fill_entity(cx: &mut Cx<'_>, mapping: &Mapping, entity: &EntityDecl, filter: 
             cx.error_help::<()>(
                 Code::Mapping,
                 field.span,
-                format!("`{}` has no attribute `{}`", entity.name, field.text),
+                format!("`{}` has no attribute `{}`", names::bare(&entity.name), field.text),
                 help,
             );
             ok = false;
@@ -280,7 +280,7 @@ fn fill_entity(cx: &mut Cx<'_>, mapping: &Mapping, entity: &EntityDecl, filter: 
         }
     }
     if filled.key.is_none() && ok {
-        let message = format!("nothing says which `{}` a row is about", entity.name);
+        let message = format!("nothing says which `{}` a row is about", names::bare(&entity.name));
         return cx.error_help(Code::Mapping, mapping.span, message, "add `key COLUMN`");
     }
     ok.then_some(filled)

@@ -82,11 +82,12 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
             let current = zone.truncate(&grain, now);
             let from = zone.step(&grain, current, -count);
             let unit = crate::calendar::unit_name(length.unit);
-            let plural = if count == 1 { "" } else { "s" };
+            let many = if count == 1 { unit.to_string() } else { format!("{count} {unit}s") };
+            let many = if count == 1 { format!("complete {many}") } else { many.replacen(' ', " complete ", 1) };
             if *to_date {
-                (Some(from), now, format!("the last {count} complete {unit}{plural} and the running one to date"))
+                (Some(from), now, format!("the last {many} and the running one to date"))
             } else {
-                (Some(from), current, format!("the last {count} complete {unit}{plural}"))
+                (Some(from), current, format!("the last {many}"))
             }
         }
         Some(Window::This { grain, to_date }) => {
@@ -101,16 +102,29 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
         }
         Some(Window::During(bound)) => {
             let (from, until) = bounds(cx, &zone, bound)?;
+            if from >= until {
+                let text = bound_text(bound);
+                let help = format!("write a period, such as `during 2025-03`, or `at {text}`, `since {text}`");
+                return cx.error_help(
+                    Code::NoSuchDay,
+                    bound_span(bound),
+                    format!("`{text}` is a moment: nothing lasts so short"),
+                    help,
+                );
+            }
             (Some(from), until, format!("during {}", bound_text(bound)))
         }
         Some(Window::Since { from, until }) => {
             let (start, _) = bounds(cx, &zone, from)?;
             match until {
-                None => (Some(start), now, format!("since {}", bound_text(from))),
+                None => {
+                    ordered(cx, start, now, bound_span(from), "it ends now")?;
+                    (Some(start), now, format!("since {}", bound_text(from)))
+                }
                 Some(until) => {
                     let (end, _) = bounds(cx, &zone, until)?;
                     let words = format!("since {} until {}", bound_text(from), bound_text(until));
-                    ordered(cx, start, end, bound_span(until))?;
+                    ordered(cx, start, end, bound_span(until), "its end is not part of it")?;
                     (Some(start), end, words)
                 }
             }
@@ -118,7 +132,7 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
         Some(Window::FromUntil { from, until }) => {
             let (start, _) = bounds(cx, &zone, from)?;
             let (end, _) = bounds(cx, &zone, until)?;
-            ordered(cx, start, end, bound_span(until))?;
+            ordered(cx, start, end, bound_span(until), "its end is not part of it")?;
             (Some(start), end, format!("from {} until {}", bound_text(from), bound_text(until)))
         }
         Some(Window::Until(bound)) => {
@@ -129,15 +143,15 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
     Some(core::Window { from, until, words, moment: false })
 }
 
-fn ordered(cx: &mut Cx<'_>, start: i64, end: i64, span: Span) -> Option<()> {
+fn ordered(cx: &mut Cx<'_>, start: i64, end: i64, span: Span, why: &str) -> Option<()> {
     if start < end {
         return Some(());
     }
     cx.error_help(
         Code::NoSuchDay,
         span,
-        "this window ends before it begins",
-        "a window is `[from, until)`: its end lies behind it",
+        format!("there is no time in this window: {why}"),
+        "a window ends behind its beginning, such as `from 2025-01-01 until 2025-02-01` for January",
     )
 }
 
@@ -203,6 +217,16 @@ pub(crate) fn period(
     let Ok(start_of_year) = Date::new(first_year, yearly.year_start, 1) else {
         return cx.error(Code::NoSuchDay, span, format!("there is no `{text}`"));
     };
+    // The weeks and months of a year that starts later have no numbers of their own.
+    if let (Some(name), Some(rest)) = (calendar, rest.filter(|r| yearly.year_start > 1 && !r.starts_with('Q'))) {
+        let what = if rest.starts_with('W') { "weeks" } else { "months" };
+        return cx.error_help(
+            Code::NoSuchDay,
+            span,
+            format!("the {what} of `{}` have no numbers of their own", name.text),
+            format!("write `{text}` for that of the ordinary year, or a quarter such as `{}.{year}-Q1`", name.text),
+        );
+    }
     let (unit, first_day) = match rest {
         None => (TimeUnit::Year, Some(start_of_year)),
         Some(rest) => match (rest.strip_prefix('Q'), rest.strip_prefix('W')) {

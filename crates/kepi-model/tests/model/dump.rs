@@ -1,0 +1,263 @@
+//! Core queries written for people: one line per part, instants in the project's zone.
+//!
+//! `.amount` is a stored field, `@customer` an entity of the row, `@customer.region` its attribute, `…~` one as it was
+//! then; `{count of orders …}` is an aggregate over a history, `#0` an aggregate of the query.
+
+use kepi_model::calendar::{Grain, Zone, date_of};
+use kepi_model::core::*;
+use kepi_model::value::{CalendarSpan, Value};
+use std::fmt::Write;
+
+struct Dump {
+    zone: Zone,
+}
+
+/// The query in lines.
+pub(crate) fn query(query: &Query) -> String {
+    let dump = Dump { zone: Zone::named(&query.zone).unwrap() };
+    let mut out = format!("{}\n", query.text);
+    let mut line = |text: String| writeln!(out, "  {text}").unwrap();
+    line(dump.window(&query.window));
+    if let Some(per) = &query.per {
+        line(format!("per {}", grain(per)));
+    }
+    for label in &query.by {
+        let period = label.grain.as_ref().map_or(String::new(), |g| format!(" (a period: {})", grain(g)));
+        line(format!("by {}: {}{period}", label.name, label.unit));
+    }
+    for known in &query.existence {
+        let from = known.from.as_ref().map_or(String::new(), |f| format!(" from {f}"));
+        let streams: Vec<String> = known.streams.iter().map(|(s, r)| format!("{s}@{r}")).collect();
+        let streams = if streams.len() > 4 { format!("{} events", streams.len()) } else { streams.join(" ") };
+        line(format!("{} exists{from}, else since {streams}", known.entity));
+    }
+    for (index, aggregate) in query.aggregates.iter().enumerate() {
+        line(format!("#{index} {}: {}", dump.measure(&aggregate.measure), aggregate.unit));
+        line(format!("   of {}", dump.events(&aggregate.events)));
+        if let Some(filter) = &aggregate.filter {
+            line(format!("   where {}", dump.row(filter)));
+        }
+        for label in &aggregate.labels {
+            line(format!("   by {}", dump.row(label)));
+        }
+    }
+    for column in &query.columns {
+        let better = column.better.map_or(String::new(), |b| format!(", better {b:?}").to_lowercase());
+        let formula = dump.formula(&column.formula);
+        line(format!("column {}: {}{better} = {formula}", column.name, column.formula.unit));
+    }
+    if let Some(having) = &query.having {
+        line(format!("having {}", dump.formula(having)));
+    }
+    for key in &query.order {
+        let by = match &key.by {
+            OrderBy::Period => "the period".to_string(),
+            OrderBy::Label(index) => format!("label {}", query.by[*index].name),
+            OrderBy::Formula(formula) => dump.formula(formula),
+        };
+        line(format!("order by {by}{}", if key.descending { " desc" } else { "" }));
+    }
+    if let Some(limit) = &query.limit {
+        line(format!("limit {}{}", limit.rows, if limit.with_other { " with other" } else { "" }));
+    }
+    match &query.fill {
+        Some(Fill::Value(value)) => line(format!("fill {}", dump.value(value))),
+        Some(fill) => line(format!("fill {fill:?}")),
+        None => {}
+    }
+    for compare in &query.compare {
+        let with = match &compare.with {
+            CompareWith::Previous(of) => format!("one {} earlier", grain(of)),
+            CompareWith::Days(days) => format!("{days} days earlier"),
+            CompareWith::WindowBefore => "the window before".to_string(),
+            CompareWith::Period { from, until } => format!("[{}, {})", dump.instant(*from), dump.instant(*until)),
+        };
+        line(format!("vs {}: {with}", compare.name));
+    }
+    out
+}
+
+/// The window in a line.
+pub(crate) fn window(query: &Query) -> String {
+    Dump { zone: Zone::named(&query.zone).unwrap() }.window(&query.window)
+}
+
+/// A row's expression in a line; its instants are UTC.
+pub(crate) fn row(row: &Row) -> String {
+    Dump { zone: Zone::utc() }.row(row)
+}
+
+fn grain(grain: &Grain) -> String {
+    let mut text = grain.name();
+    if grain.week_start != 1 {
+        write!(text, ", weeks from day {}", grain.week_start).unwrap();
+    }
+    if grain.year_start != 1 {
+        write!(text, ", years from month {}", grain.year_start).unwrap();
+    }
+    if grain.named_by_start {
+        text.push_str(", named by start");
+    }
+    text
+}
+
+fn span(span: &CalendarSpan) -> String {
+    let parts = [(i64::from(span.months), "months"), (i64::from(span.days), "days"), (span.micros, "µs")];
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n != 0).map(|(n, unit)| format!("{n} {unit}")).collect();
+    if parts.is_empty() { "no time".to_string() } else { parts.join(" ") }
+}
+
+fn symbol(op: &Op) -> Option<&'static str> {
+    Some(match op {
+        Op::Add => "+",
+        Op::Subtract => "-",
+        Op::Multiply => "*",
+        Op::Divide => "/",
+        Op::Equal => "=",
+        Op::NotEqual => "!=",
+        Op::Less => "<",
+        Op::LessEqual => "<=",
+        Op::Greater => ">",
+        Op::GreaterEqual => ">=",
+        Op::And => "and",
+        Op::Or => "or",
+        Op::Matches => "matches",
+        Op::Otherwise => "otherwise",
+        Op::Elapsed => "since",
+        _ => return None,
+    })
+}
+
+impl Dump {
+    fn instant(&self, micros: i64) -> String {
+        let local = self.zone.local(micros);
+        let (day, time) = (local.date(), local.time());
+        if time == jiff::civil::Time::midnight() { day.to_string() } else { format!("{day} {time}") }
+    }
+
+    fn window(&self, window: &Window) -> String {
+        let from = window.from.map_or("the first row".to_string(), |at| self.instant(at));
+        let moment = if window.moment { ", one moment" } else { "" };
+        format!("[{from}, {}): {}{moment}", self.instant(window.until), window.words)
+    }
+
+    fn value(&self, value: &Value) -> String {
+        match value {
+            Value::Missing => "missing".to_string(),
+            Value::Decimal { digits, scale: 0 } => digits.to_string(),
+            Value::Decimal { digits, scale } => format!("{digits}e-{scale}"),
+            Value::Float(float) => format!("{float:?}"),
+            Value::Span(length) => format!("<{}>", span(length)),
+            Value::Text(text) => format!("{text:?}"),
+            Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
+            Value::Time(at) => format!("{} ({})", self.instant(*at), "instant"),
+            Value::Date(day) => date_of(*day).to_string(),
+            Value::List(values) => values.iter().map(|v| self.value(v)).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn call(&self, op: &Op, args: Vec<String>) -> String {
+        match (op, symbol(op), args.as_slice()) {
+            (_, Some(symbol), [a, b]) => format!("({a} {symbol} {b})"),
+            (Op::Not, _, [a]) => format!("not {a}"),
+            (Op::IsMissing, _, [a]) => format!("({a} is missing)"),
+            (Op::In, _, [a, list @ ..]) => format!("({a} in [{}])", list.join(", ")),
+            (Op::AddSpan(length), _, [a]) => format!("({a} moved {})", span(length)),
+            (Op::Truncate(of), _, [a]) => format!("{}({a})", grain(of)),
+            (Op::PeriodsBetween(of), _, [a, b]) => format!("{}s({b} -> {a})", grain(of)),
+            _ => format!("{op:?}({})", args.join(", ")).to_lowercase(),
+        }
+    }
+
+    fn case(whens: Vec<(String, String)>, otherwise: Option<String>) -> String {
+        let whens: Vec<String> = whens.iter().map(|(when, then)| format!("{when} then {then}")).collect();
+        format!("case[{}{}]", whens.join("; "), otherwise.map_or(String::new(), |o| format!("; else {o}")))
+    }
+
+    fn row(&self, row: &Row) -> String {
+        match &row.node {
+            RowNode::Const(value) => self.value(value),
+            RowNode::At => "at".to_string(),
+            RowNode::Field(name) => format!(".{name}"),
+            RowNode::Role(name) => format!("@{name}"),
+            RowNode::Attribute { of, field, history, .. } => {
+                format!("{}.{field}{}", self.row(of), if *history { "~" } else { "" })
+            }
+            RowNode::Key { of, .. } => format!("key({})", self.row(of)),
+            RowNode::History(history) => self.history(history),
+            RowNode::Call { op, args } => self.call(op, args.iter().map(|a| self.row(a)).collect()),
+            RowNode::Case { whens, otherwise } => Dump::case(
+                whens.iter().map(|(a, b)| (self.row(a), self.row(b))).collect(),
+                otherwise.as_ref().map(|o| self.row(o)),
+            ),
+            RowNode::Plugin { name, args } => {
+                format!("{name}({})", args.iter().map(|a| self.row(a)).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    fn history(&self, history: &History) -> String {
+        let over = match &history.over {
+            Reach::AllTime => String::new(),
+            Reach::Last(length) => format!(" over the last {}", span(length)),
+            Reach::Period => " over the period".to_string(),
+        };
+        let filter = history.filter.as_ref().map_or(String::new(), |f| format!(" where {}", self.row(f)));
+        let (key, subject) = (self.row(&history.key), self.row(&history.subject));
+        let whose = if key == subject { format!("of the same {key}") } else { format!("whose {key} is {subject}") };
+        let events = self.events(&history.events);
+        format!("{{{} of {events}{filter} {whose}{over}}}", self.measure(&history.measure))
+    }
+
+    fn events(&self, events: &Events) -> String {
+        let mut out = match &events.base {
+            Base::Stream(name) => name.clone(),
+            Base::Entity(name) => format!("every {name}"),
+        };
+        for stage in &events.stages {
+            match stage {
+                Stage::Where(condition) => write!(out, " | where {}", self.row(condition)).unwrap(),
+                Stage::First { per } => write!(out, " | first per {}", self.row(per)).unwrap(),
+            }
+        }
+        out
+    }
+
+    fn measure(&self, measure: &Measure) -> String {
+        let of = |name: &str, row: &Row| format!("{name} {}", self.row(row));
+        match measure {
+            Measure::Count => "count".to_string(),
+            Measure::Sum(row) => of("sum", row),
+            Measure::Avg(row) => of("avg", row),
+            Measure::Min(row) => of("min", row),
+            Measure::Max(row) => of("max", row),
+            Measure::Percentile { of: row, percent, observed } => {
+                of(&format!("percentile {percent}{}", if *observed { " observed" } else { "" }), row)
+            }
+            Measure::Stddev(row) => of("stddev", row),
+            Measure::First(row) => of("first", row),
+            Measure::Last(row) => of("last", row),
+            Measure::Unique(row) => of("unique", row),
+            Measure::Plugin { name, args } => {
+                format!("{name}({})", args.iter().map(|a| self.row(a)).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    fn formula(&self, formula: &Formula) -> String {
+        match &formula.node {
+            FormulaNode::Const(value) => self.value(value),
+            FormulaNode::Aggregate(index) => format!("#{index}"),
+            FormulaNode::Label(index) => format!("label {index}"),
+            FormulaNode::Period => "the period".to_string(),
+            FormulaNode::Call { op, args } => self.call(op, args.iter().map(|a| self.formula(a)).collect()),
+            FormulaNode::Case { whens, otherwise } => Dump::case(
+                whens.iter().map(|(a, b)| (self.formula(a), self.formula(b))).collect(),
+                otherwise.as_ref().map(|o| self.formula(o)),
+            ),
+            FormulaNode::Plugin { name, args } => {
+                format!("{name}({})", args.iter().map(|a| self.formula(a)).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Many definitions: what is asked of the catalog grows with their number, not with its square.
+
+use crate::shop::{catalog, now};
+use std::fmt::Write;
+
+/// A module of many metrics, each of which uses others.
+fn many(metrics: usize) -> String {
+    let mut text = include_str!("shop.kepi").to_string();
+    for i in 0..metrics {
+        let body = match i % 4 {
+            0 => "ratio(sum(revenue where first_year), count(new_customers))".to_string(),
+            1 => format!("m{} * 2", i - 1),
+            2 => format!("ratio(m{}, m{})", i - 1, i - 2),
+            _ => format!(
+                "sum(margin where kind = \"k{i}\" and amount > {i} EUR) / count(orders where campaign.kind = \"k{i}\")"
+            ),
+        };
+        write!(text, "\n## The metric number {i}.\nmetric m{i} = {body}\n").unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_thousand_metrics_are_checked() {
+    let (catalog, problems) = catalog(&[&many(1000)]);
+    assert_eq!(problems, []);
+    let problems = catalog.check(now(&catalog));
+    assert!(!problems.iter().any(|p| p.message.contains("`m")), "{problems:?}");
+    let listed = catalog.list(now(&catalog));
+    assert_eq!(
+        listed.iter().filter(|l| l.kind == "metric" && l.name.starts_with("crm.m") && l.unit.is_some()).count(),
+        1000
+    );
+}
