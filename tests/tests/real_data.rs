@@ -41,6 +41,9 @@ fn project(model: &str, loads: &[(&str, PathBuf)]) -> Option<Project> {
     Some(project)
 }
 
+/// Rows by their labels, the labels joined by a blank.
+type Figures = BTreeMap<String, Vec<Option<f64>>>;
+
 /// Answers of one project as rows: the labels as text, then the numbers.
 struct Asking {
     project: Project,
@@ -56,7 +59,7 @@ impl Asking {
         Asking { project, calendar, now }
     }
 
-    fn ask(&self, query: &str) -> BTreeMap<String, Vec<Option<f64>>> {
+    fn ask(&self, query: &str) -> Figures {
         let table: ShownTable =
             self.project.answer(query, self.now, &self.calendar).unwrap_or_else(|problem| panic!("{query}: {problem}"));
         let row = |row: &Vec<Shown>| {
@@ -72,7 +75,7 @@ impl Asking {
     }
 
     /// Asserts that a query gives these rows, the labels joined by a blank.
-    fn expect(&self, query: &str, expected: &BTreeMap<String, Vec<Option<f64>>>) {
+    fn expect(&self, query: &str, expected: &Figures) {
         let found = self.ask(query);
         let (a, b): (Vec<_>, Vec<_>) = (found.keys().collect(), expected.keys().collect());
         assert_eq!(a, b, "{query}");
@@ -238,7 +241,7 @@ fn the_sales_pipeline_gives_the_figures_of_an_independent_computation() {
             }),
         ),
     ];
-    let mut tables: Vec<(&str, BTreeMap<String, Vec<Option<f64>>>)> = Vec::new();
+    let mut tables: Vec<(&str, Figures)> = Vec::new();
     tables.push(("", BTreeMap::from([(String::new(), figures(&closed.iter().collect::<Vec<_>>(), &prices))])));
     for (name, label) in &labels {
         let mut groups: BTreeMap<String, Vec<&Closed>> = BTreeMap::new();
@@ -341,7 +344,7 @@ fn the_record_shop_gives_the_figures_of_an_independent_computation() {
     }
     let in_first_year = |p: &Purchase| p.day < first[&p.customer[..]] + jiff::Span::new().years(1);
 
-    let mut months: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
+    let mut months: Figures = BTreeMap::new();
     for (month, orders, buyers, cents, new, first_year) in SHOP {
         let inside: Vec<&Purchase> = purchases.iter().filter(|p| p.day.first_of_month().to_string() == month).collect();
         let mut customers: Vec<&str> = inside.iter().map(|p| &p.customer[..]).collect();

@@ -222,7 +222,7 @@ impl Calendar {
         let mut first = self.day(start);
         let mut number = 1;
         while fourth_day(first - 7.days()).year() == year {
-            first = first - 7.days();
+            first -= 7.days();
             number += 1;
         }
         debug_assert!(first_day(grain, first) == first);
@@ -233,7 +233,7 @@ impl Calendar {
     pub fn week_numbered(&self, grain: Grain, year: i16, number: i32) -> Option<i64> {
         let mut day = first_day(grain, Date::new(year, 1, 4).ok()?);
         for _ in 1..number {
-            day = day + 7.days();
+            day += 7.days();
         }
         (fourth_day(day).year() == year && number >= 1).then(|| self.start_of_day(day))
     }
@@ -357,7 +357,7 @@ fn begins(grain: Grain, day: Date) -> bool {
 fn first_day(grain: Grain, day: Date) -> Date {
     let mut day = day;
     while !begins(grain, day) {
-        day = day - 1.day();
+        day -= 1.day();
     }
     day
 }
@@ -365,7 +365,7 @@ fn first_day(grain: Grain, day: Date) -> Date {
 fn next_first_day(grain: Grain, day: Date) -> Date {
     let mut day = day + 1.day();
     while !begins(grain, day) {
-        day = day + 1.day();
+        day += 1.day();
     }
     day
 }

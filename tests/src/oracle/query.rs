@@ -6,7 +6,7 @@ use super::names::dotted;
 use super::value::{Kind, Unit};
 use super::window::{self, Period};
 use super::{Number, Oracle, Value};
-use kepi_syntax::ast::{Against, Argument, Expr, Fill, Item, Query};
+use kepi_syntax::ast::{Against, Argument, Expr, ExprKind, Fill, Item, Query};
 use std::cmp::Ordering;
 
 /// An answer.
@@ -273,6 +273,16 @@ fn carry_forward(found: &mut [Found], asking: &Asking<'_>, query: &Query) -> Res
         }
         let before = found[..index].iter().rfind(|row| same(&labels_of(row), &labels));
         if let Some(values) = before.map(|row| row.values.clone()) {
+            // `order by` an alias goes by what is shown.
+            for (key, order) in query.order.iter().enumerate() {
+                let called = |item: &Item| {
+                    matches!((&order.value.kind, &item.alias),
+                    (ExprKind::Path(path), Some(alias)) if dotted(path) == alias.text)
+                };
+                if let Some(item) = query.items.iter().position(called) {
+                    found[index].keys[key] = values[item * (1 + 3 * query.versus.len())].clone();
+                }
+            }
             found[index].values = values;
         }
     }
