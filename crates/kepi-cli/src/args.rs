@@ -111,8 +111,8 @@ pub(crate) struct DemoArgs {
 
 Loading the same rows again adds nothing. Malformed rows are kept in .kepi/rejected with the reason.")]
 pub(crate) struct LoadArgs {
-    /// CSV, TSV, JSON lines or Parquet, plain, gzip or zstd; globs; `-` is the standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// CSV, TSV, JSON lines or Parquet, plain, gzip or zstd; globs; `-` is the standard input. With --source: what the source names
+    #[arg(required_unless_present = "source", value_name = "FILE")]
     pub(crate) files: Vec<String>,
     /// The `source` of the model that maps the columns
     #[arg(long, value_name = "NAME", conflicts_with_all = ["as_event", "entity", "at", "id", "of", "key"])]

@@ -247,3 +247,87 @@ fn the_prompt_keeps_definitions_and_goes_on_after_a_mistake() {
     assert_eq!(said.out, "region,big\nNorth,2\nrevenue\n170.5\n");
     assert!(said.err.contains("defined big") && said.err.contains("K201"), "{}", said.err);
 }
+
+/// A project with files, and nothing declared.
+fn project_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = folder();
+    assert_eq!(kepi(folder.path(), &["init", "."]).code, 0);
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn parts_of_a_table_are_the_table() {
+    let parts = [("s/1.csv", "1,ada,2025-01-03,100.50,North\n"), ("s/2.csv", "2,bob,2025-02-03,50,South\n")];
+    let head = ORDERS.lines().next().unwrap();
+    let texts = parts.map(|(name, row)| (name, format!("{head}\n{row}")));
+    let folder = project_with(&texts.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let load = |arguments: &[&str]| kepi(folder.path(), &[&["load"], arguments].concat());
+    let first = load(&["s/*.csv", "--as", "orders"]);
+    assert!(first.code == 0 && first.err.contains("orders  2 new"), "{}", first.err);
+    for again in [&["s/*.csv"][..], &["s/2.csv"], &["s/1.csv", "s/2.csv"], &["s/2.csv", "s/1.csv", "--as", "orders"]] {
+        let said = load(again);
+        assert!(said.code == 0 && !said.err.contains("new"), "{again:?}: {}", said.err);
+    }
+    // `s/*.csv` reads what lies in `s`, not every CSV file.
+    std::fs::copy(folder.path().join("s/1.csv"), folder.path().join("other.csv")).unwrap();
+    let other = load(&["other.csv"]);
+    assert!(other.code == 0 && other.err.contains("other  1 new"), "{}", other.err);
+    let source = load(&["--source", "orders"]);
+    assert!(source.code == 0 && source.err.contains("orders  2 known"), "{}", source.err);
+}
+
+#[test]
+fn the_standard_input_is_looked_at_and_loaded() {
+    let folder = project_with(&[]);
+    let said = kepi_with(folder.path(), &["load", "-", "--as", "orders", "--at", "ordered"], ORDERS);
+    assert!(said.code == 0 && said.err.contains("orders  3 new"), "{}", said.err);
+    let again = kepi_with(folder.path(), &["load", "-", "--as", "orders"], ORDERS);
+    assert!(again.code == 0 && again.err.contains("orders  3 known"), "{}", again.err);
+    let undated = kepi_with(folder.path(), &["load", "-", "--as", "lists"], "id,name\n1,a\n2,b\n");
+    assert!(undated.code == 0 && undated.err.contains("lists  2 new"), "{}", undated.err);
+}
+
+#[test]
+fn what_cannot_be_a_table_of_events_declares_nothing() {
+    let head = ORDERS.lines().next().unwrap();
+    let folder = project_with(&[("orders.csv", ORDERS), ("head.csv", head), ("empty.csv", "")]);
+    let cases = [
+        (&["orders.csv", "--at", "region"][..], 4, "orders.csv: column `region` is no time"),
+        (&["orders.csv", "--at", "when"], 4, "orders.csv has no column `when`"),
+        (&["head.csv"], 4, "head.csv has names and no rows"),
+        (&["empty.csv"], 4, "empty.csv is empty"),
+    ];
+    for (arguments, code, text) in cases {
+        let said = kepi(folder.path(), &[&["load"], arguments].concat());
+        assert!(said.code == code && said.err.contains(text), "{arguments:?}: {} {}", said.code, said.err);
+    }
+    assert_eq!(std::fs::read_dir(folder.path().join("model")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_flags_of_a_load_are_never_dropped() {
+    let (folder, _) = shop();
+    let load = |more: &[&str]| kepi(folder.path(), &[&["load", "orders.csv"], more].concat());
+    let contradiction = load(&["--at", "region"]);
+    assert_eq!(contradiction.code, 2);
+    assert!(contradiction.err.contains("the source `book` does not take the time from `region`"));
+    let filtered = load(&["--where", "region = \"South\""]);
+    assert!(filtered.err.contains("orders  1 known, 2 left out"), "{}", filtered.err);
+    std::fs::write(folder.path().join("bad.csv"), "order_id,customer,ordered,amount,region\n9,x,never,1,a\n").unwrap();
+    let nothing = kepi(folder.path(), &["load", "bad.csv", "--source", "book"]);
+    assert!(nothing.code == 4 && nothing.err.contains("bad.csv:2: column `ordered`"), "{}", nothing.err);
+}
+
+#[test]
+fn mistakes_in_the_settings_have_a_place() {
+    let folder = project_with(&[("kepi.toml", "currency = \"EUR\"\nnow = 3\n")]);
+    let said = kepi(folder.path(), &["list"]);
+    assert!(said.code == 2 && said.err.contains("kepi.toml:2:7: invalid type"), "{}", said.err);
+    std::fs::write(folder.path().join("kepi.toml"), b"now = \"\xff\"").unwrap();
+    assert!(kepi(folder.path(), &["list"]).err.contains("kepi.toml is not UTF-8"));
+}

@@ -93,6 +93,18 @@ pub enum ConnectError {
         /// The columns there are.
         columns: String,
     },
+    /// A column that is to be the time and holds none.
+    #[error(
+        "{file}: column `{name}` is no time, its values are like `{example}`; name another with `--at`, or state its format with `--dates`"
+    )]
+    NotATime {
+        /// The file.
+        file: String,
+        /// The column.
+        name: String,
+        /// One of its values.
+        example: String,
+    },
     /// The contents break off or contradict the format.
     #[error("{file}: {reason}")]
     Malformed {

@@ -121,6 +121,14 @@ pub fn infer(table: &Table, profile: &Profile, hints: &Hints) -> Result<Inferred
     {
         table.column(column)?;
     }
+    let stated = hints.at.as_ref().and_then(|at| profile.columns.iter().find(|c| c.name == *at));
+    if let Some(column) = stated.filter(|c| c.guess.known > 0 && c.guess.moment.is_none()) {
+        return Err(ConnectError::NotATime {
+            file: table.first_file().to_string(),
+            name: column.name.clone(),
+            example: crate::error::shown(column.guess.examples.first().map_or("", String::as_str)),
+        });
+    }
     let stem = naming::snake(&table.stem());
     let mut notes = Vec::new();
     if profile.rows == 0 {
@@ -137,7 +145,8 @@ pub fn infer(table: &Table, profile: &Profile, hints: &Hints) -> Result<Inferred
     }
     let key = match (&hints.entity, &time) {
         (Some((_, column)), _) => Some(column.clone()),
-        (None, None) => key_column(&columns, &stem),
+        // What is called an event is one, though it has no time.
+        (None, None) if hints.name.is_none() => key_column(&columns, &stem),
         _ => None,
     };
     let mut inferred = Inferred {
@@ -225,7 +234,11 @@ impl<'a> Look<'a> {
                 why = "0 is no, 1 is yes".to_string();
                 Kind::Bool
             }
-            Kind::Number if naming::is_amount(name) => amount(profile, hints),
+            Kind::Number if naming::is_amount(name) => {
+                let (kind, currencies) = amount(profile, hints);
+                why = currencies;
+                kind
+            }
             Kind::Bool if idlike => Kind::Text,
             other => other.clone(),
         };
@@ -319,8 +332,9 @@ fn is_zero_one(column: &ColumnProfile) -> bool {
     guess.whole && guess.distinct == 2 && guess.known >= 10 && guess.examples.iter().all(|e| e == "0" || e == "1")
 }
 
-/// The unit of an amount: the currency in the column beside it, else the project's, else a plain number.
-fn amount(profile: &Profile, hints: &Hints) -> Kind {
+/// The unit of an amount, and what is to be said of it: the currency in the column beside it, else the project's, else
+/// a plain number.
+fn amount(profile: &Profile, hints: &Hints) -> (Kind, String) {
     let is_currency = |c: &&ColumnProfile| {
         naming::words(&c.name).last().is_some_and(|w| w == "currency")
             && c.guess.kind == Kind::Text
@@ -332,14 +346,16 @@ fn amount(profile: &Profile, hints: &Hints) -> Kind {
         let codes: Option<Vec<Currency>> = guess.examples.iter().map(|e| Currency::parse(e)).collect();
         if let Some(codes) = codes {
             if let ([currency], true, 0) = (codes.as_slice(), guess.distinct_exact, guess.missing) {
-                return Kind::Money(Some(*currency));
+                return (Kind::Money(Some(*currency)), String::new());
             }
-            if guess.missing == 0 && naming::written(&column.name).is_some() && !column.name.contains('.') {
-                return Kind::MoneyOf(column.name.clone());
+            // Sums over several currencies are not there yet: a plain number can be added up `by` the currency.
+            if guess.missing == 0 {
+                let name = crate::error::shown(&column.name);
+                return (Kind::Number, format!("in the currency that `{name}` says: add up `by` it"));
             }
         }
     }
-    hints.currency.map_or(Kind::Number, |c| Kind::Money(Some(c)))
+    (hints.currency.map_or(Kind::Number, |c| Kind::Money(Some(c))), String::new())
 }
 
 fn time_column(columns: &[Look<'_>], hints: &Hints, profile: &Profile) -> Option<String> {

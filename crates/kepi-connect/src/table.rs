@@ -104,7 +104,18 @@ impl Table {
     /// # Errors
     /// No such file, an empty file, a file that is no table, two columns of one name, files with different columns.
     pub fn open(patterns: &[String], options: &ReadOptions) -> Result<Table> {
-        let inputs = input::find(patterns)?;
+        Table::of_inputs(input::find(patterns)?, options)
+    }
+
+    /// The same files, read in another way. Standard input is kept, since it can be read only once.
+    ///
+    /// # Errors
+    /// As of [`Table::open`].
+    pub fn reopened(&self, options: &ReadOptions) -> Result<Table> {
+        Table::of_inputs(self.inputs.iter().map(|file| file.input.clone()).collect(), options)
+    }
+
+    fn of_inputs(inputs: Vec<Input>, options: &ReadOptions) -> Result<Table> {
         let mut files: Vec<TableFile> = Vec::new();
         let mut schema: Option<SchemaRef> = None;
         let mut dialect = None;
@@ -133,7 +144,7 @@ impl Table {
             let places = places(schema, &names, &input.name, files.first().map_or("", |f| f.input.name.as_str()))?;
             files.push(TableFile { input, content, header, places });
         }
-        let schema = schema.ok_or(ConnectError::NoMatch { pattern: patterns.join(" ") })?;
+        let schema = schema.ok_or(ConnectError::NoMatch { pattern: String::new() })?;
         Ok(Table { inputs: files, schema, options: options.clone(), dialect, wanted: None })
     }
 

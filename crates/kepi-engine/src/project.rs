@@ -43,12 +43,22 @@ pub(crate) struct ConfigLimits {
 impl Project {
     pub(crate) fn open(root: &Path) -> Result<Project, EngineError> {
         let path = root.join(CONFIG);
-        let text = fs::read_to_string(&path).map_err(|error| {
-            EngineError::usage(format!("cannot read {}: {error}", path.display()))
-                .with_help("`kepi init` makes a project")
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                EngineError::usage(format!("there is no {}", path.display())).with_help("`kepi init` makes a project")
+            }
+            std::io::ErrorKind::InvalidData => {
+                EngineError::usage(format!("{} is not UTF-8", path.display())).with_help("save the file as UTF-8")
+            }
+            _ => EngineError::data(format!("cannot read {}: {error}", path.display())),
         })?;
         let config: Config = toml::from_str(&text).map_err(|error| {
-            EngineError::usage(format!("{} is not right: {}", path.display(), error.to_string().trim_end()))
+            let place = error.span().map_or_else(String::new, |span| {
+                let before = &text[..text.floor_char_boundary(span.start)];
+                let line = before.matches('\n').count() + 1;
+                format!(":{line}:{}", before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1)
+            });
+            EngineError::usage(format!("{}{place}: {}", path.display(), error.message().trim_end()))
                 .with_help("it may have now, timezone, currency and [limits] with memory and timeout")
         })?;
         let project = Project { root: root.to_path_buf(), config };
@@ -83,7 +93,12 @@ impl Project {
 
     /// Reads a model file; its path is shown relative to the project.
     pub(crate) fn text(&self, path: &Path) -> Result<SourceText, EngineError> {
-        let bytes = fs::read(path).map_err(|e| EngineError::data(format!("cannot read {}: {e}", path.display())))?;
+        let unreadable = |e: std::io::Error| EngineError::data(format!("cannot read {}: {e}", path.display()));
+        // A pipe would be waited for.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(EngineError::data(format!("cannot read {}: it is no file", path.display())));
+        }
+        let bytes = fs::read(path).map_err(unreadable)?;
         let text = String::from_utf8(bytes).map_err(|e| {
             let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
             EngineError::data(format!("{}, line {line}: this is not UTF-8", path.display()))

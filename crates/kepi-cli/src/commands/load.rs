@@ -16,9 +16,13 @@ pub(crate) fn run(context: &Context, args: &LoadArgs) -> Result<(), Failure> {
     let bar = Bar::new();
     let report = engine.load(request, &|progress| bar.show(&progress));
     drop((bar, guard));
-    let terminal = &context.terminal;
-    for line in summary(&report?) {
-        terminal.words(&line);
+    let report = report?;
+    for line in summary(&report) {
+        context.terminal.words(&line);
+    }
+    let taken = |t: &TargetReport| t.added + t.known + t.replaced + t.skipped > 0;
+    if report.rejected_count > 0 && !report.targets.iter().any(taken) {
+        return Err(Failure::io("no row could be loaded"));
     }
     Ok(())
 }

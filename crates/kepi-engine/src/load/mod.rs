@@ -1,6 +1,8 @@
 //! Loading: files to tables, tables through mappings to streams and entities, rejected rows kept with their reasons.
 
 mod choose;
+mod fitting;
+mod infer;
 mod mapping;
 mod rejects;
 mod run;

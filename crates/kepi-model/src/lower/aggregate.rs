@@ -197,7 +197,14 @@ pub(crate) fn aggregate_of<'a>(
                         format!("write `count({0})`, or one of its fields such as `{0}.amount`", symbol.name),
                     );
                 }
-                SymbolKind::Metric(_) => return nested(cx, scoped.value.span),
+                SymbolKind::Metric(_) => {
+                    return cx.error_help(
+                        Code::NestedAggregate,
+                        scoped.value.span,
+                        format!("`{}` is a metric, so an aggregate already", symbol.name),
+                        format!("show it as it is: `show {}`", symbol.name),
+                    );
+                }
                 _ => {}
             }
         }
