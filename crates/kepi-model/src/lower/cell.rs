@@ -282,6 +282,9 @@ impl Scope<Formula> for CellScope<'_> {
         }
         let catalog = cx.catalog;
         let Some((symbol, used)) = catalog.lookup(&cx.module, &parts, cx.anywhere) else {
+            if let Some(help) = names::suggestion(&text, self.aliases.keys().map(String::as_str)) {
+                return cx.error_help(Code::UnknownName, path.span, format!("`{text}` is unknown"), help);
+            }
             return events::unknown(cx, path);
         };
         let name = &symbol.name;

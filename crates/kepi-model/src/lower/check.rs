@@ -9,7 +9,7 @@ use super::{Cx, Node, home};
 use crate::catalog::{Catalog, Placed, Symbol, SymbolKind};
 use crate::core::{Formula, Row};
 use crate::units;
-use crate::value::Unit;
+use crate::value::{Currency, Unit};
 use kepi_syntax::ast::{DateTime, Definition, Expr, ExprKind, Function, Parameter, TimeUnit, TypeName, UnitWord};
 use kepi_syntax::{Code, Diagnostic, Severity, Span};
 use std::collections::BTreeSet;
@@ -31,6 +31,9 @@ impl Catalog {
             if cx.failed() {
                 broken.insert(symbol.full_name());
             }
+            // A circle is told by those that are in it.
+            let itself = format!("`{}` is defined by itself", symbol.name);
+            cx.diagnostics.retain(|d| d.code != Code::Cycle || d.message.ends_with(&itself));
             found.append(&mut once_not_yet(cx.diagnostics));
         }
         for function in self.functions.values() {
@@ -113,10 +116,10 @@ fn missing(span: Span) -> Expr {
 
 /// What the parameters of a definition stand for while it is looked at by itself: their defaults, else a value of
 /// their type, else a missing value of any type.
-fn defaults(definition: &Definition) -> Vec<(String, Expr)> {
+fn defaults(cx: &Cx<'_>, definition: &Definition) -> Vec<(String, Expr)> {
     let stand_in = |p: &Parameter| match (&p.default, &p.ty) {
         (Some(default), _) => default.clone(),
-        (None, Some(ty)) => example_of(ty),
+        (None, Some(ty)) => example_of(ty, cx.catalog.settings.currency),
         (None, None) => missing(p.name.span),
     };
     definition.parameters.iter().map(|p| (p.name.text.clone(), stand_in(p))).collect()
@@ -128,9 +131,9 @@ fn is_open(definition: &Definition) -> bool {
 }
 
 /// A value of a written type; missing where the type has no literal.
-fn example_of(ty: &TypeName) -> Expr {
+fn example_of(ty: &TypeName, project: Option<Currency>) -> Expr {
     let quantity = |unit| ExprKind::Quantity { number: "1".to_string(), unit };
-    let currency = ty.argument.as_ref().map(|a| a.text.clone());
+    let currency = ty.argument.as_ref().map(|a| a.text.clone()).or(project.map(|c| c.to_string()));
     let kind = match ty.name.text.as_str() {
         "number" | "count" => quantity(None),
         "percent" => quantity(Some(UnitWord::Percent)),
@@ -206,7 +209,7 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
         return;
     }
     let Some(set) = events::named(cx, &path) else { return };
-    let body = substitute(&definition.value, &defaults(definition));
+    let body = substitute(&definition.value, &defaults(cx, definition));
     let mut scope = RowScope::of_definition(&set);
     if matches!(symbol.kind, SymbolKind::Segment(_)) {
         let _: Option<Row> = expr::condition(cx, &mut scope, &body);
@@ -217,7 +220,7 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
 
 /// Lowers a metric for itself and compares its unit with the declared one.
 fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
-    let body = substitute(&definition.value, &defaults(definition));
+    let body = substitute(&definition.value, &defaults(cx, definition));
     let mut scope = CellScope::new(&[], None, None, false);
     let formula: Formula = expr::lower(cx, &mut scope, &body)?;
     let Some(ty) = &definition.ty else { return Some(formula) };

@@ -162,7 +162,7 @@ impl<'a> Cx<'a> {
             return self.error_help(
                 Code::Cycle,
                 span,
-                format!("`{name}` is defined by itself"),
+                format!("`{}` is defined by itself", crate::names::bare(name)),
                 "a definition may use others, but never come back to itself",
             );
         }

@@ -15,7 +15,7 @@ pub(crate) fn report_clash<T>(cx: &mut Cx<'_>, clash: Clash, span: Span, message
             Code::SeveralCurrencies,
             span,
             format!("{message}: the currencies differ"),
-            "convert one of them with `in`, such as `in EUR`",
+            "show them apart: amounts are not yet converted inside a formula",
         ),
         Clash::Units(Some(help)) => cx.error_help(Code::UnitMismatch, span, message, help),
         Clash::Units(None) => cx.error(Code::UnitMismatch, span, message),

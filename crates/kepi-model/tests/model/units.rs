@@ -15,6 +15,7 @@ fn what_goes_together() {
         "sum(revenue) / count(orders) / 1 day",
         "sum(revenue) / avg(trips.took)",
         "count(orders) / 1 year",
+        "sum(revenue) / 1 day + sum(revenue) / 1 year",
         "unique(orders.customer) * 2 / 1 month",
         "sum(revenue) / avg(trips.took) * 1 week",
         "avg(trips.yearly) * 2 years",
@@ -46,15 +47,10 @@ fn what_goes_together() {
         "max(orders.at) - min(orders.at)",
         "min(orders.at) + 1 month",
         "min(orders.kind)",
-        "avg(count(orders where kind = \"a\") + 0)",
         "stddev(surveys.score) + sqrt(avg(surveys.score))",
         "nps",
-        "case when sum(revenue) > 5 EUR then 1 else count(orders) + 0 end",
+        "case when sum(revenue) > 5 EUR then 1 else count(orders) + 0",
     ] {
-        let text = text.trim_end_matches(" end");
-        if text.starts_with("avg(count") {
-            continue;
-        }
         let query = core(&catalog, text);
         writeln!(out, "{text}\n  {}", query.columns[0].formula.unit).unwrap();
     }
@@ -75,7 +71,6 @@ fn what_does_not() {
         "avg(orders.at - customer.created) + 5",
         "avg(orders.at - customer.created) > 5",
         "5 points - win_rate",
-        "sum(revenue) / 1 day + sum(revenue) / 1 year",
         "sum(revenue) / 1 day + sum(revenue)",
         "sum(revenue) > 1000",
         "win_rate > count(orders)",
@@ -100,7 +95,9 @@ fn what_does_not() {
         "count(orders where not kind)",
         "count(closings where solved > no)",
     ] {
-        writeln!(out, "{}", said(&format!("show {formula}"))).unwrap();
+        let said = said(&format!("show {formula}"));
+        assert!(!said.is_empty(), "{formula}: must be refused");
+        writeln!(out, "{said}").unwrap();
     }
     assert_snapshot!(out);
 }
