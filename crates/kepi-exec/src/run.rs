@@ -2,7 +2,7 @@
 
 use crate::cells::compare::{Side, side};
 use crate::cells::formula::{Setting, aggregates_of, parts};
-use crate::cells::periods::{Span, partial, starts};
+use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
 use crate::cells::{bounds, notes, other, zone};
 use crate::steps::{reports, steps};
@@ -20,6 +20,7 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use kepi_extension::{EventScan, Functions};
 use kepi_model::core::{Formula, FormulaNode, Query};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -272,14 +273,15 @@ impl<'a> Runner<'a> {
         Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
     }
 
-    /// The periods of the answer that are not whole.
+    /// The periods of the answer's rows that are not whole.
     fn partial(&self, query: &Query, times: &Times, rows: &RecordBatch) -> Result<Vec<PartialPeriod>, ExecError> {
         let Some(grain) = &query.per else { return Ok(Vec::new()) };
-        let shown = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>();
-        let first = times.span.from.or_else(|| shown.and_then(|p| p.iter().flatten().min()));
-        let Some(first) = first else { return Ok(Vec::new()) };
-        let zone = &self.setting.zone;
-        Ok(partial(zone, grain, &times.span, query.now, &starts(zone, grain, first, times.span.until)?))
+        let Some(periods) = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>() else {
+            return Ok(Vec::new());
+        };
+        let shown: BTreeSet<i64> = periods.iter().flatten().collect();
+        let shown: Vec<i64> = shown.into_iter().collect();
+        Ok(partial(&self.setting.zone, grain, &times.span, query.now, &shown))
     }
 
     /// The same query without labels and periods on the same time: one row, in the columns of `schema`.

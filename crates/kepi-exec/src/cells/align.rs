@@ -23,13 +23,14 @@ pub(crate) fn apply(alignment: &Alignment, batch: &RecordBatch) -> Result<Record
             _ => None,
         })
         .collect();
+    // Rows without a counterpart go first: a period is never missing, and the column's type says so.
     let kept: BooleanArray = periods.iter().map(|p| Some(p.is_some())).collect();
-    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    let kept = filter_record_batch(batch, &kept).map_err(|e| ExecError::Plan(e.to_string()))?;
+    let mut columns: Vec<ArrayRef> = kept.columns().to_vec();
     if let Some(first) = columns.first_mut() {
-        *first = time_array(periods);
+        *first = time_array(periods.into_iter().filter(Option::is_some).collect());
     }
-    let moved = RecordBatch::try_new(batch.schema(), columns).map_err(|e| ExecError::Plan(e.to_string()))?;
-    filter_record_batch(&moved, &kept).map_err(|e| ExecError::Plan(e.to_string()))
+    RecordBatch::try_new(batch.schema(), columns).map_err(|e| ExecError::Plan(e.to_string()))
 }
 
 /// The zone of this name.
