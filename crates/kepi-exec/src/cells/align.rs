@@ -28,7 +28,7 @@ pub(crate) fn apply(alignment: &Alignment, batch: &RecordBatch) -> Result<Record
     let kept = filter_record_batch(batch, &kept).map_err(|e| ExecError::Plan(e.to_string()))?;
     let mut columns: Vec<ArrayRef> = kept.columns().to_vec();
     if let Some(first) = columns.first_mut() {
-        *first = time_array(periods.into_iter().filter(Option::is_some).collect());
+        *first = time_array(periods.into_iter().filter(Option::is_some));
     }
     RecordBatch::try_new(batch.schema(), columns).map_err(|e| ExecError::Plan(e.to_string()))
 }
