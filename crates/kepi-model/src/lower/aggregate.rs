@@ -358,7 +358,13 @@ pub(crate) fn measure(
     }
     if let (
         Kind::MoneyOf(field),
-        AggregateKind::Sum | AggregateKind::Avg | AggregateKind::Median | AggregateKind::Percentile,
+        AggregateKind::Sum
+        | AggregateKind::Avg
+        | AggregateKind::Min
+        | AggregateKind::Max
+        | AggregateKind::Median
+        | AggregateKind::Percentile
+        | AggregateKind::Stddev,
     ) = (&unit.kind, kind)
     {
         return cx.error_help(

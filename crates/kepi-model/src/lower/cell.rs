@@ -329,8 +329,8 @@ impl Scope<Formula> for CellScope<'_> {
         }
     }
 
-    fn now(&self, cx: &Cx<'_>) -> Formula {
-        Formula::constant(Value::Time(cx.now), Unit::of(Kind::Time))
+    fn now(&self, cx: &mut Cx<'_>, _: Span) -> Option<Formula> {
+        Some(Formula::constant(Value::Time(cx.now), Unit::of(Kind::Time)))
     }
 
     fn call(

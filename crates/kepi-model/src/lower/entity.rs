@@ -30,6 +30,9 @@ impl RowScope<'_> {
             });
         }
         if let Some(field) = entity.fields.iter().find(|f| f.name == name) {
+            if field.history {
+                self.dated(cx, path.span, &format!("`{name}` is kept as it was at a moment"))?;
+            }
             let value = attribute(row, entity, field);
             if rest.len() == 1 {
                 let written = format!(

@@ -17,8 +17,8 @@ pub(crate) trait Scope<N: Node> {
     /// What a name means.
     fn path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<N>;
 
-    /// What `now` means.
-    fn now(&self, cx: &Cx<'_>) -> N;
+    /// What `now` means. `None`: nothing here, and that has been reported.
+    fn now(&self, cx: &mut Cx<'_>, span: Span) -> Option<N>;
 
     /// A function that depends on the place; `None`: it does not.
     fn call(
@@ -51,7 +51,7 @@ pub(crate) fn lower<N: Node>(cx: &mut Cx<'_>, scope: &mut dyn Scope<N>, expr: &E
         ExprKind::List(_) => {
             cx.error_help(Code::TypeMismatch, expr.span, "a list stands only behind `in`", "write `x in [a, b]`")
         }
-        ExprKind::Path(path) if path.parts.len() == 1 && path.parts[0].text == "now" => Some(scope.now(cx)),
+        ExprKind::Path(path) if path.parts.len() == 1 && path.parts[0].text == "now" => scope.now(cx, expr.span),
         ExprKind::Path(path) => scope.path(cx, path),
         ExprKind::Call { function, arguments } => call(cx, scope, function, arguments, expr.span),
         ExprKind::Field { of, .. } => {

@@ -110,6 +110,13 @@ impl RowScope<'_> {
                 "take the history of an event",
             );
         }
+        if set.events().base != self.set.events().base || over != Reach::AllTime {
+            self.dated(cx, span, "a history goes up to the moment of the row")?;
+        }
+        if over != Reach::AllTime && !set.is_dated() {
+            let message = format!("`{}` is undated: nothing of it lies in the last days", set.name);
+            return cx.error_help(Code::Undated, span, message, "leave out `over`, or declare the event with `at`");
+        }
         let (subject, key) = self.subject(cx, &set, chosen.as_deref(), span)?;
         let filter = match &scoped.filter {
             Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
@@ -144,7 +151,11 @@ impl RowScope<'_> {
             );
         };
         if !set.is_dated() {
-            return cx.error(Code::Undated, event.span, format!("`{}` is undated", set.name));
+            let message = format!("`{}` is undated, so nothing has an `{function}` by it", set.name);
+            return cx.error_help(Code::Undated, event.span, message, "declare the event with `at`");
+        }
+        if set.events().base != self.set.events().base {
+            self.dated(cx, event.span, "a history goes up to the moment of the row")?;
         }
         let (subject, key) = self.subject(cx, &set, Some(&once), event.span)?;
         let history = History {

@@ -65,6 +65,20 @@ impl<'e> RowScope<'e> {
         Row { unit: Unit::of(Kind::Time), node: RowNode::At }
     }
 
+    /// Reports what needs the row's moment where the rows have none.
+    pub(super) fn dated(&self, cx: &mut Cx<'_>, span: Span, why: &str) -> Option<()> {
+        if self.set.is_dated() {
+            return Some(());
+        }
+        let message = format!("`{}` is undated: {why}", self.set.name);
+        cx.error_help(
+            Code::Undated,
+            span,
+            message,
+            "declare the event with `at`, such as `event … of customer at day { }`",
+        )
+    }
+
     /// The parts behind the event's own name, if the path begins with it. `Err`: it begins with another event's.
     fn stripped<'p>(&self, cx: &Cx<'_>, parts: &'p [&'p str]) -> Result<&'p [&'p str], String> {
         if parts.len() < 2 {
@@ -327,8 +341,9 @@ impl Scope<Row> for RowScope<'_> {
         }
     }
 
-    fn now(&self, _cx: &Cx<'_>) -> Row {
-        self.at()
+    fn now(&self, cx: &mut Cx<'_>, span: Span) -> Option<Row> {
+        self.dated(cx, span, "`now` is the moment of the row")?;
+        Some(self.at())
     }
 
     fn call(
@@ -350,6 +365,7 @@ impl Scope<Row> for RowScope<'_> {
             Lowering::Age => Some((|| {
                 let values = plain_arguments(cx, "age(event), age(event, grain)", args, (1, 2), span)?;
                 let moment = self.moment_of(cx, values[0], name)?;
+                self.dated(cx, span, "an age is that at the moment of the row")?;
                 let at = self.at();
                 Some(match values.get(1) {
                     None => Row::call(Op::Elapsed, vec![at, moment], Unit::of(Kind::Duration)),

@@ -343,8 +343,8 @@ impl Scope<Row> for TableScope {
         Some(Row { unit: Unit::of(Kind::Raw), node: RowNode::Field(names::text(path)) })
     }
 
-    fn now(&self, cx: &Cx<'_>) -> Row {
-        Row::constant(Value::Time(cx.now), Unit::of(Kind::Time))
+    fn now(&self, cx: &mut Cx<'_>, _: Span) -> Option<Row> {
+        Some(Row::constant(Value::Time(cx.now), Unit::of(Kind::Time)))
     }
 
     fn call(

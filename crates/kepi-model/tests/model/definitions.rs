@@ -9,8 +9,7 @@ fn functions_and_parameters() {
         "segment at_risk(factor: number = 3, days: duration = 30 days) of customer = \
            now - last(orders.at) > days * factor\n\
          metric large(least: money = 100 EUR, kind_is: text = \"web\") = count(orders where amount >= least and kind = kind_is)\n\
-         dimension size(limit_at: money(EUR)) of orders = case when amount >= limit_at then \"large\" else \"small\" end"
-            .trim_end_matches(" end"),
+         dimension size(limit_at: money(EUR)) of orders = case when amount >= limit_at then \"large\" else \"small\"",
     );
     assert_snapshot!(meant(
         &catalog,

@@ -145,6 +145,37 @@ fn clauses() {
 }
 
 #[test]
+fn rows_without_a_moment() {
+    let labels = "event labels of customer { tag: text }\n";
+    let texts = [
+        "show count(labels) last 3 days",
+        "show count(labels) per month",
+        "show count(labels where age(new_customers) < 1 year)",
+        "show count(labels where now > customer.created)",
+        "show count(labels) by customer.tier",
+        "show count(labels where count(orders) > 1)",
+        "show count(labels where count(labels over last 3 days) > 1)",
+        "show count(orders where count(labels over last 3 days) > 1)",
+        "show count(labels) by cohort(new_customers, month)",
+        "show max(labels.at)",
+    ];
+    let texts: Vec<String> = texts.iter().map(|text| format!("{labels}{text}")).collect();
+    assert_snapshot!(each(&texts.iter().map(String::as_str).collect::<Vec<_>>()));
+    // Its own rows have an order, and an attribute as it is now no moment.
+    assert_eq!(said(&format!("{labels}show count(labels where count(labels) = 1) by region")), "");
+    assert_eq!(said(&format!("{labels}show count(orders where count(labels) > 0)")), "");
+}
+
+#[test]
+fn amounts_whose_currency_is_a_field() {
+    let event = "event fees of customer at day { paid: money(currency)  tip: money(currency)  currency: text }\n";
+    let texts = ["sum(fees.paid)", "max(fees.paid)", "count(fees where paid > 5 EUR)", "stddev(fees.paid)"];
+    let texts: Vec<String> = texts.iter().map(|text| format!("{event}show {text}")).collect();
+    assert_snapshot!(each(&texts.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert_eq!(said(&format!("{event}show avg(fees.tip / fees.paid), count(fees where tip > paid)")), "");
+}
+
+#[test]
 fn what_is_not_there_yet_says_what_is() {
     assert_snapshot!(each(&[
         "show closing(active)",

@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::sync::LazyLock;
 
 const SHOP: &str = "module m\ncalendar fiscal = year starts \"april\"\n\
     entity customer key id from created { created: time  region: text  tier: text history  boss: customer }\n\
@@ -320,8 +321,11 @@ fn source() -> BoxedStrategy<StatementKind> {
         .boxed()
 }
 
+static TREE: LazyLock<File> = LazyLock::new(|| parse_file(SHOP).0);
+static MODEL: LazyLock<Catalog> = LazyLock::new(|| model(None));
+
 fn model(extra: Option<StatementKind>) -> Catalog {
-    let mut tree = parse_file(SHOP).0;
+    let mut tree = TREE.clone();
     tree.statements.extend(extra.map(|kind| Statement { doc: None, kind, span: Span::default() }));
     Catalog::build(&[ModelFile { index: 0, tree }], Settings::default(), plugins()).0
 }
@@ -343,12 +347,12 @@ fn fits(query: &Core, formula: &Formula) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_query_has_a_meaning_or_a_message(query in query()) {
-        let catalog = model(None);
-        let (lowered, problems) = catalog.query(&query, now(&catalog), 0);
+        let catalog = &*MODEL;
+        let (lowered, problems) = catalog.query(&query, now(catalog), 0);
         let wrong = problems.iter().any(|p| p.severity == Severity::Error);
         prop_assert_eq!(lowered.is_none(), wrong, "{:?}", problems);
         for (index, problem) in problems.iter().enumerate() {
