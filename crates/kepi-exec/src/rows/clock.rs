@@ -84,11 +84,7 @@ impl Clock {
     /// The local day of an instant, and the microseconds on its clock.
     #[inline]
     pub(crate) fn local(&mut self, micros: i64) -> (i64, i64) {
-        let utc_day = micros.div_euclid(DAY);
-        let offset = match self.offset(utc_day) {
-            Some(offset) => offset,
-            None => self.changing(utc_day, micros),
-        };
+        let offset = self.ahead(micros);
         let local = micros.saturating_add(offset);
         (local.div_euclid(DAY), local.rem_euclid(DAY))
     }
@@ -112,16 +108,33 @@ impl Clock {
         if micros < high { before } else { after }
     }
 
-    /// By how much local time is ahead of UTC during all of a local day; none: it changes on that day.
+    /// By how much local time is ahead of UTC during all of a local day; none: it changes on that day, or at one of its
+    /// ends, where an hour of it may come twice.
     #[inline]
     fn calm(&mut self, day: i64) -> Option<i64> {
         let offset = self.offset(day)?;
-        // Ahead of UTC, a local day begins in the day of UTC before; behind it, it ends in the one after.
+        if self.offset(day.saturating_sub(1)) == Some(offset) && self.offset(day.saturating_add(1)) == Some(offset) {
+            return Some(offset);
+        }
+        self.calm_beside_change(day, offset)
+    }
+
+    /// The same where the clock changes in the day of UTC before or after.
+    fn calm_beside_change(&mut self, day: i64, offset: i64) -> Option<i64> {
         let start = day.saturating_mul(DAY).saturating_sub(offset);
-        let edge = if offset > 0 { start } else { start.saturating_add(DAY - 1) };
-        let edge_day = edge.div_euclid(DAY);
-        let there = self.offset(edge_day).unwrap_or_else(|| self.changing(edge_day, edge));
-        (there == offset).then_some(offset)
+        let end = start.saturating_add(DAY);
+        let within = self.ahead(start) == offset && self.ahead(end - 1) == offset;
+        // Set back at midnight, the clock shows the same day once more on the other side of it.
+        let before = (start - 1).saturating_add(self.ahead(start - 1)).div_euclid(DAY);
+        let after = end.saturating_add(self.ahead(end)).div_euclid(DAY);
+        (within && before != day && after != day).then_some(offset)
+    }
+
+    /// By how much local time is ahead of UTC at an instant.
+    #[inline]
+    fn ahead(&mut self, micros: i64) -> i64 {
+        let utc_day = micros.div_euclid(DAY);
+        self.offset(utc_day).unwrap_or_else(|| self.changing(utc_day, micros))
     }
 
     /// The instants of a local day; empty where its clock changes.
