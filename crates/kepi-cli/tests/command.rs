@@ -331,3 +331,51 @@ fn mistakes_in_the_settings_have_a_place() {
     std::fs::write(folder.path().join("kepi.toml"), b"now = \"\xff\"").unwrap();
     assert!(kepi(folder.path(), &["list"]).err.contains("kepi.toml is not UTF-8"));
 }
+
+#[test]
+fn a_time_limit_ends_a_running_plugin() {
+    let (folder, _) = shop();
+    let plugin = folder.path().join("plugins/slow");
+    std::fs::create_dir_all(&plugin).unwrap();
+    let manifest = "id = \"acme.slow\"\nversion = \"0.1.0\"\napi = \"0.1\"\nruntime = \"rhai\"\nprovides = [\"scalar\"]\n\
+        file = \"slow.rhai\"\ndescription = \"Never ends.\"\n\n[[function]]\nname = \"spin\"\nkind = \"scalar\"\n\
+        doc = \"Never ends.\"\nparams = [{ name = \"x\", kind = \"money\" }]\nreturns = \"money\"\n";
+    std::fs::write(plugin.join("kepi-plugin.toml"), manifest).unwrap();
+    // Each turn takes long, so that the limit of operations does not end it soon.
+    std::fs::write(plugin.join("slow.rhai"), "fn spin(x) { let a = []; a.pad(20000, 1); loop { a.reverse(); } }\n")
+        .unwrap();
+    std::fs::write(folder.path().join("model/slow.kepi"), "use plugin \"acme.slow\" as slow\n").unwrap();
+    let started = std::time::Instant::now();
+    let said = kepi(folder.path(), &["query", "sum(slow.spin(orders.amount))", "--timeout", "300 ms"]);
+    assert!(said.code == 1 && said.err.contains("took longer than its time limit"), "{}", said.err);
+    assert!(started.elapsed() < std::time::Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_connector_is_pulled_page_by_page() {
+    let folder = project_with(&[
+        (
+            "model/tickets.kepi",
+            "use plugin \"kepi.json-folder\" as json\n\
+             event tickets at updated_at { score: number  note: text }\n\
+             source tickets from \"json:tickets\" with folder = \"inbox\" {\n\
+               tickets: at updated_at, id `id`, score, note\n}\n",
+        ),
+        (
+            "inbox/tickets/1.jsonl",
+            "{\"id\":1,\"updated_at\":\"2025-01-01T10:00:00Z\",\"score\":3,\"note\":\"a\"}\n\
+          {\"id\":2,\"updated_at\":\"2025-01-01T10:00:00Z\",\"score\":4}\n",
+        ),
+    ]);
+    let sync = |more: &[&str]| kepi(folder.path(), &[&["sync", "tickets"], more].concat());
+    let first = sync(&["--limit", "1"]);
+    assert!(first.code == 0 && first.err.contains("tickets  1 new"), "{}", first.err);
+    // The second page has no `note`, and the third one does not exist.
+    let second = sync(&[]);
+    assert!(second.code == 0 && second.err.contains("tickets  1 new"), "{}", second.err);
+    assert!(second.err.contains("no record that was pulled has note"), "{}", second.err);
+    assert!(sync(&[]).err.contains("`tickets` has nothing new"));
+    assert!(sync(&["--full"]).err.contains("tickets  2 known"));
+    let loaded = kepi(folder.path(), &["load", "--source", "tickets"]);
+    assert!(loaded.code == 2 && loaded.err.contains("kepi sync tickets"), "{}", loaded.err);
+}

@@ -198,6 +198,17 @@ impl Table {
         Ok(Table { wanted: Some(wanted.into()), ..self.clone() })
     }
 
+    /// The same table of JSON records with these columns too: one that no record has is missing in all of them.
+    pub fn with_missing(&self, columns: &[String]) -> Table {
+        let mut fields: Vec<_> = self.schema.fields().iter().cloned().collect();
+        for name in columns.iter().filter(|name| self.schema.index_of(name).is_err()) {
+            if !fields.iter().any(|f| f.name() == name) {
+                fields.push(Arc::new(Field::new(name, DataType::Utf8, true)));
+            }
+        }
+        Table { schema: Arc::new(Schema::new(fields)), ..self.clone() }
+    }
+
     /// The delimiter and header that were found or stated; none for formats that have none.
     pub fn dialect(&self) -> Option<&Dialect> {
         self.dialect.as_ref()

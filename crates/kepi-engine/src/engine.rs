@@ -4,7 +4,8 @@ use crate::answer::{Answer, Request};
 use crate::api::{DemoReport, EngineError, Explanation, Progress, SourceText};
 use crate::model::Model;
 use crate::project::{CONFIG, Project};
-use kepi_exec::{ExecError, RunOptions};
+use crate::watch::Watch;
+use kepi_exec::{Cancel, ExecError, RunOptions};
 use kepi_model::core;
 use kepi_store::{Snapshot, Store, StoreError};
 use kepi_syntax::{Diagnostic, Severity};
@@ -80,11 +81,13 @@ impl Engine {
         let (model, prepared) = self.prepare(&request)?;
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request)?;
+        let _watch = Watch::over(&model.plugins, &options.cancel);
         let mut answers = Vec::new();
         for (query, warnings) in prepared {
             let started = Instant::now();
             let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
-            let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options).map_err(exec_error)?;
+            let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
+                .map_err(|error| ended(error, &options.cancel))?;
             answers.push(Answer {
                 query: query.text,
                 as_of: query.now,
@@ -103,10 +106,12 @@ impl Engine {
         let (model, prepared) = self.prepare(&request)?;
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request)?;
+        let _watch = Watch::over(&model.plugins, &options.cancel);
         let mut explanations = Vec::new();
         for (query, _) in prepared {
             let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
-            let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options).map_err(exec_error)?;
+            let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options)
+                .map_err(|error| ended(error, &options.cancel))?;
             explanations.push(Explanation { query: query.text, words: told.words, steps: told.steps, plan: told.plan });
         }
         Ok(explanations)
@@ -165,6 +170,15 @@ impl Engine {
             cancel,
             totals: request.totals,
         })
+    }
+}
+
+/// A failure of a run that may have been stopped: what a stopped plugin says of it is not the reason.
+fn ended(error: ExecError, cancel: &Cancel) -> EngineError {
+    match error {
+        _ if cancel.is_cancelled() => EngineError::Interrupted,
+        _ if cancel.is_late() => exec_error(ExecError::Timeout),
+        other => exec_error(other),
     }
 }
 

@@ -10,6 +10,7 @@ mod plugins;
 mod project;
 mod project_files;
 mod sync;
+mod watch;
 mod words;
 
 pub use answer::{Answer, Limits, Request};

@@ -4,7 +4,7 @@ use crate::api::EngineError;
 use crate::project::Project;
 use kepi_extension::{Connector, Functions};
 use kepi_model::declared::Signature;
-use kepi_plugin::{Found, Settings, discover, load, shipped};
+use kepi_plugin::{Found, Settings, Stop, discover, load, shipped};
 use kepi_syntax::ast::{File, Name, StatementKind};
 use kepi_syntax::{Code, Diagnostic};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub(crate) struct Plugins {
     pub(crate) functions: Functions,
     /// By alias: the plugin's id and its connector.
     pub(crate) connectors: BTreeMap<String, (String, Arc<dyn Connector>)>,
+    /// Ends their running calls.
+    pub(crate) stop: Stop,
 }
 
 impl fmt::Debug for Plugins {
@@ -47,7 +49,7 @@ impl Plugins {
         }
         let (mut found, errors) = discover(&[project.root.join("plugins")]);
         found.extend(shipped());
-        let settings = Settings { cache: Some(project.compiled()), ..Settings::default() };
+        let settings = Settings { cache: Some(project.compiled()), stop: plugins.stop.clone(), ..Settings::default() };
         for (file, id, alias, span) in used {
             let mut error = |message: String, help: String| {
                 let mut diagnostic = Diagnostic::error(Code::UnknownModule, span, message).help(help);
@@ -79,6 +81,11 @@ impl Plugins {
             }
         }
         Ok(plugins)
+    }
+
+    /// Whether anything is offered that could be called.
+    pub(crate) fn are_used(&self) -> bool {
+        !self.signatures.is_empty() || !self.connectors.is_empty()
     }
 
     fn has(&self, alias: &str) -> bool {

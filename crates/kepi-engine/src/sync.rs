@@ -2,7 +2,8 @@
 
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress, SyncRequest};
 use crate::engine::{Engine, store_error};
-use crate::load::{Loading, connect_error};
+use crate::load::{Loading, columns_of, connect_error};
+use crate::watch::Watch;
 use kepi_connect::{ReadOptions, Table};
 use kepi_extension::{FunctionError, PageRequest};
 use kepi_model::declared::SourceDecl;
@@ -50,6 +51,9 @@ impl Engine {
         let mut report = LoadReport::default();
         let load_request = LoadRequest { cancel: request.cancel.clone(), ..LoadRequest::default() };
         let (mut pulled, mut stuck) = (0u64, 0u32);
+        let expected: Vec<String> = source.mappings.iter().flat_map(columns_of).collect();
+        let mut unseen = expected.clone();
+        let _watch = Watch::over(&model.plugins, &request.cancel);
         loop {
             if request.cancel.is_cancelled() {
                 return Err(EngineError::Interrupted);
@@ -60,7 +64,10 @@ impl Engine {
             });
             let wanted =
                 PageRequest { stream: stream.to_string(), config: config.clone(), cursor: cursor.clone(), page_size };
-            let page = connector.read(&wanted, &host).map_err(function_error)?;
+            let page = connector.read(&wanted, &host).map_err(|error| match request.cancel.is_cancelled() {
+                true => EngineError::Interrupted,
+                false => function_error(error),
+            })?;
             stuck = if page.cursor == cursor && page.more { stuck + 1 } else { 0 };
             if stuck >= STUCK_PAGES {
                 return Err(EngineError::failed(format!("the connector {id} gives the same page again and again")));
@@ -71,6 +78,9 @@ impl Engine {
                 let text = page.records.join("\n");
                 let table = Table::of_json_lines(&format!("{id}:{stream}"), text.into_bytes(), &read_options)
                     .map_err(connect_error)?;
+                unseen.retain(|column| table.column(column).is_err());
+                // A page of which no record has a field is a page where it is missing.
+                let table = table.with_missing(&expected);
                 let mut loading = Loading::new(&model, source, &table, now)?;
                 let outcome = loading.run(&table, &mut writer, &load_request, committed, &|_| {})?;
                 outcome.report_into(&mut report, &self.project.rejected())?;
@@ -84,6 +94,9 @@ impl Engine {
         }
         if pulled == 0 {
             report.notes.push(format!("`{}` has nothing new", source.name));
+        }
+        if pulled > 0 && !unseen.is_empty() {
+            report.notes.push(format!("no record that was pulled has {}", unseen.join(", ")));
         }
         report.elapsed = started.elapsed();
         Ok(report)

@@ -64,6 +64,11 @@ impl Engine {
         model: &Model,
         mut source: SourceDecl,
     ) -> Result<Chosen, EngineError> {
+        let alias = source.from.split_once(':').map_or("", |(alias, _)| alias);
+        if model.plugins.connectors.contains_key(alias) && request.files.is_empty() {
+            return Err(EngineError::usage(format!("the source `{}` reads a connector", source.name))
+                .with_help(format!("pull from it: `kepi sync {}`", source.name)));
+        }
         if let Some(contradiction) = contradiction(&source, request) {
             return Err(EngineError::usage(contradiction).with_help(format!(
                 "change the source `{}`, or load the file as something else with `--as NAME`",
@@ -160,7 +165,7 @@ fn is_column(row: &Row, column: &str) -> bool {
 }
 
 /// The columns that a mapping reads.
-fn columns_of(mapping: &MappingDecl) -> Vec<String> {
+pub(crate) fn columns_of(mapping: &MappingDecl) -> Vec<String> {
     let rows = [&mapping.at, &mapping.id, &mapping.key, &mapping.filter].into_iter().flatten();
     let mut columns = Vec::new();
     for row in rows.chain(mapping.roles.iter().chain(&mapping.fields).map(|(_, row)| row)) {

@@ -9,10 +9,12 @@ mod run;
 
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress};
 use crate::engine::{Engine, store_error};
+use crate::watch::Watch;
 use kepi_connect::{ConnectError, ReadOptions, Table};
 use kepi_store::Store;
 use std::time::Instant;
 
+pub(crate) use fitting::columns_of;
 pub(crate) use run::Loading;
 
 impl Engine {
@@ -37,7 +39,11 @@ impl Engine {
         let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
         let command = format!("kepi load {}", chosen.files.join(" "));
         let mut writer = Store::open_writer(&self.project.store(), &command).map_err(store_error)?;
-        let outcome = loading.run(&table, &mut writer, &request, None, progress)?;
+        let _watch = Watch::over(&model.plugins, &request.cancel);
+        let outcome = loading.run(&table, &mut writer, &request, None, progress).map_err(|error| {
+            // A plugin that was stopped says so; the reason is the interruption.
+            if request.cancel.is_cancelled() { EngineError::Interrupted } else { error }
+        })?;
         report.notes.extend(outcome.notes());
         outcome.report_into(&mut report, &self.project.rejected())?;
         if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {
