@@ -5,11 +5,13 @@ use kepi_model::catalog::{Catalog, ModelFile};
 use kepi_model::core::{Formula, FormulaNode, Query as Core};
 use kepi_model::settings::Settings;
 use kepi_syntax::ast::*;
-use kepi_syntax::{Severity, Span, parse_file};
+use kepi_syntax::{Severity, Span, parse_file, parse_query};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use std::sync::LazyLock;
 
 const SHOP: &str = "module m\ncalendar fiscal = year starts \"april\"\n\
@@ -321,6 +323,94 @@ fn source() -> BoxedStrategy<StatementKind> {
         .boxed()
 }
 
+/// The text of a query that is probably right, made of parts that fit more often than not.
+fn likely() -> BoxedStrategy<String> {
+    let pick = |texts: &'static [&'static str]| select(texts).prop_map(str::to_owned);
+    let condition = pick(&[
+        "kind = \"a\"",
+        "amount > 5 EUR",
+        "paid",
+        "young",
+        "customer.big(10 EUR)",
+        "region != \"EU\"",
+        "count(orders) = 1",
+        "age(new_customers) < 1 year",
+        "took >= 30 minutes",
+        "last(leads.source) is known",
+        "at >= 2025-01-01",
+        "customer.spent > 9 EUR",
+        "count(leads over last 90 days) in [1, 2]",
+        "customer.boss.region is missing",
+        "big",
+    ])
+    .boxed();
+    let both = (condition.clone(), condition.clone(), any::<bool>())
+        .prop_map(|(a, b, and)| format!("({a} {} not {b})", if and { "and" } else { "or" }));
+    let condition = prop_oneof![3 => condition, 1 => both].boxed();
+    let value = pick(&[
+        "revenue",
+        "orders.amount - orders.amount * 2",
+        "orders.took",
+        "orders.at - first(orders.at)",
+        "orders.amount / 2",
+        "half(orders.amount)",
+        "least(orders.amount, 5 EUR)",
+        "orders.at - customer.created",
+        "orders.cost",
+        "spend.amount",
+        "new_customers.amount",
+        "case when orders.paid then orders.amount else 0 EUR",
+    ])
+    .boxed();
+    let scoped = (value, weighted(0.4, condition.clone()))
+        .prop_map(|(value, filter)| filter.map_or(value.clone(), |f| format!("{value} where {f}")));
+    let number = (pick(&["sum", "avg", "min", "max", "median", "stddev", "first", "last", "unique"]), scoped)
+        .prop_map(|(function, scoped)| format!("{function}({scoped})"));
+    let count =
+        (pick(&["orders", "leads", "new_customers", "customer", "spend", "swaps"]), weighted(0.4, condition.clone()))
+            .prop_map(|(event, filter)| {
+                filter.map_or(format!("count({event})"), |f| format!("count({event} where {f})"))
+            });
+    let one = prop_oneof![3 => number, 3 => count, 1 => pick(&["aov", "rate", "share(orders where paid)"])].boxed();
+    let two = (one.clone(), pick(&["/", "*", "+", "-", "otherwise"]), one.clone())
+        .prop_map(|(a, op, b)| format!("{a} {op} {b}"));
+    let formula = prop_oneof![3 => one, 1 => two].boxed();
+    let label = pick(&[
+        "region",
+        "customer",
+        "campaign",
+        "kind",
+        "customer.tier",
+        "cohort(new_customers, month)",
+        "young",
+        "month(at)",
+        "age(new_customers, fiscal.quarter)",
+        "spent",
+        "weekday(at)",
+        "customer.big(1 EUR)",
+    ]);
+    let tail = pick(&[
+        "",
+        "last 3 months",
+        "per week last 3 weeks to date",
+        "per fiscal.quarter during fiscal.2026",
+        "this year vs previous",
+        "per month vs previous year",
+        "since 2025-01",
+        "per day during 2026-03 fill missing",
+        "limit 3 with other",
+    ]);
+    (vec(formula.clone(), 1..3), weighted(0.5, label), weighted(0.3, condition), tail, weighted(0.2, formula))
+        .prop_map(|(items, label, filter, tail, order)| {
+            let mut text = format!("show {}", items.join(", "));
+            for (word, clause) in [("by", label), ("where", filter), ("order by", order)] {
+                text.extend(clause.map(|c| format!(" {word} {c}")));
+            }
+            format!("{text} {tail}")
+        })
+        .boxed()
+}
+
 static TREE: LazyLock<File> = LazyLock::new(|| parse_file(SHOP).0);
 static MODEL: LazyLock<Catalog> = LazyLock::new(|| model(None));
 
@@ -346,24 +436,45 @@ fn fits(query: &Core, formula: &Formula) {
     }
 }
 
+/// Asks a query; whether it has a meaning.
+fn judge(query: &Query) -> bool {
+    let catalog = &*MODEL;
+    let (lowered, problems) = catalog.query(query, now(catalog), 0);
+    let wrong = problems.iter().any(|p| p.severity == Severity::Error);
+    assert_eq!(lowered.is_none(), wrong, "{problems:?}");
+    for (index, problem) in problems.iter().enumerate() {
+        assert!(!problems[..index].contains(problem), "said twice: {problem:?}");
+    }
+    let Some(core) = lowered else { return false };
+    for (index, aggregate) in core.aggregates.iter().enumerate() {
+        assert_eq!(aggregate.labels.len(), core.by.len());
+        assert!(!core.aggregates[..index].contains(aggregate), "two equal aggregates: {}", core.text);
+    }
+    core.columns.iter().for_each(|c| fits(&core, &c.formula));
+    true
+}
+
+#[test]
+fn many_likely_queries_are_right() {
+    let mut runner = TestRunner::deterministic();
+    let texts: Vec<String> = (0..300).map(|_| likely().new_tree(&mut runner).unwrap().current()).collect();
+    let right = texts.iter().filter(|text| parse_query(text).0.is_some_and(|query| judge(&query))).count();
+    assert!(right > 60, "only {right} of {} have a meaning", texts.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_query_has_a_meaning_or_a_message(query in query()) {
-        let catalog = &*MODEL;
-        let (lowered, problems) = catalog.query(&query, now(catalog), 0);
-        let wrong = problems.iter().any(|p| p.severity == Severity::Error);
-        prop_assert_eq!(lowered.is_none(), wrong, "{:?}", problems);
-        for (index, problem) in problems.iter().enumerate() {
-            prop_assert!(!problems[..index].contains(problem), "said twice: {:?}", problem);
-        }
-        if let Some(core) = lowered {
-            for aggregate in &core.aggregates {
-                prop_assert_eq!(aggregate.labels.len(), core.by.len());
-            }
-            core.columns.iter().for_each(|c| fits(&core, &c.formula));
-        }
+        judge(&query);
+    }
+
+    #[test]
+    fn a_likely_query_has_a_meaning_or_a_message(text in likely()) {
+        let (query, problems) = parse_query(&text);
+        prop_assert_eq!(problems, [], "{}", text);
+        judge(&query.unwrap());
     }
 
     #[test]

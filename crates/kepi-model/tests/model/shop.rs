@@ -6,8 +6,10 @@ use kepi_model::core::Query;
 use kepi_model::declared::{Returns, Signature, SignatureParameter};
 use kepi_model::settings::Settings;
 use kepi_model::value::{Kind, Unit};
+use kepi_syntax::ast::{File, StatementKind};
 use kepi_syntax::{Diagnostic, Severity, line_column, parse_file, parse_query};
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 /// Wednesday 15 July 2026, noon in Amsterdam.
 pub(crate) const NOW: &str = "2026-07-15T12:00:00+02:00";
@@ -80,15 +82,15 @@ pub(crate) fn said(text: &str) -> String {
     if !problems.is_empty() {
         return listed(text, &problems);
     }
-    let shop = parse_file(include_str!("shop.kepi")).0;
+    static SHOP: LazyLock<File> = LazyLock::new(|| parse_file(include_str!("shop.kepi")).0);
     let module = parse_file("module crm").0.statements;
-    let extra = kepi_syntax::ast::File { statements: module.into_iter().chain(file.statements.clone()).collect() };
-    let files = [ModelFile { index: 1, tree: shop }, ModelFile { index: 0, tree: extra }];
+    let extra = File { statements: module.into_iter().chain(file.statements.clone()).collect() };
+    let files = [ModelFile { index: 1, tree: SHOP.clone() }, ModelFile { index: 0, tree: extra }];
     let (catalog, mut problems) = Catalog::build(&files, Settings::default(), plugins());
     let now = now(&catalog);
     problems.extend(catalog.check(now).into_iter().filter(|p| p.file == 0));
     for statement in &file.statements {
-        if let kepi_syntax::ast::StatementKind::Query(query) = &statement.kind {
+        if let StatementKind::Query(query) = &statement.kind {
             problems.extend(catalog.query(query, now, 0).1);
         }
     }
