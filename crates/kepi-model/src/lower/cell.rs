@@ -43,6 +43,16 @@ pub(crate) struct CellScope<'q> {
     meanings: Vec<(Meaning, String)>,
 }
 
+/// An aggregate over rows, before labels and the query's filter are read for them.
+pub(super) struct Wanted {
+    /// As it is written, for `explain`.
+    pub(super) text: String,
+    /// The argument's own condition.
+    pub(super) own: Option<Row>,
+    pub(super) measure: Measure,
+    pub(super) unit: Unit,
+}
+
 impl<'q> CellScope<'q> {
     pub(crate) fn new(by: &'q [Expr], filter: Option<&'q Expr>, per: Option<Grain>, windowed: bool) -> CellScope<'q> {
         CellScope {
@@ -60,15 +70,8 @@ impl<'q> CellScope<'q> {
     }
 
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
-    pub(super) fn add(
-        &mut self,
-        cx: &mut Cx<'_>,
-        set: &EventSet,
-        own: Option<Row>,
-        measure: Measure,
-        unit: Unit,
-        span: Span,
-    ) -> Option<Formula> {
+    pub(super) fn add(&mut self, cx: &mut Cx<'_>, set: &EventSet, wanted: Wanted, span: Span) -> Option<Formula> {
+        let Wanted { text, own, measure, unit } = wanted;
         if !set.is_dated() {
             if let Some(grain) = &self.per {
                 let message = format!("`{}` is undated: it has no {}", set.name, grain.name());
@@ -98,7 +101,6 @@ impl<'q> CellScope<'q> {
             (Some(own), Some(query)) => Some(Row::call(Op::And, vec![own, query], Unit::of(Kind::Bool))),
             (own, query) => own.or(query),
         };
-        let text = format!("{} of {}", words(&measure), set.name);
         if let BaseDecl::Entity(entity) = &set.base
             && !self.entities.contains(&entity.name)
         {
@@ -126,7 +128,7 @@ impl<'q> CellScope<'q> {
                 continue;
             };
             let row: Row = seconds(row);
-            self.agree(cx, set, scope.seen, label.span);
+            self.agree(cx, set, std::mem::take(&mut scope.seen), label.span);
             let grain = match row.as_call() {
                 Some((Op::Truncate(grain), _)) => Some(grain.clone()),
                 _ => None,
@@ -145,7 +147,8 @@ impl<'q> CellScope<'q> {
                     }
                 }
             }
-            rows.push(row);
+            let direct = matches!(label.kind, kepi_syntax::ast::ExprKind::Path(_));
+            rows.push(if direct { missing_without(row, &scope.through) } else { row });
         }
         ok.then_some(rows)
     }
@@ -200,7 +203,8 @@ impl<'q> CellScope<'q> {
             None => None,
         };
         let (measure, unit) = aggregate::measure(cx, kind, &set, arg, percent, observed, span)?;
-        self.add(cx, &set, own, measure, unit, span)
+        let text = format!("{}({})", word(&measure), kepi_syntax::scoped_text(scoped));
+        self.add(cx, &set, Wanted { text, own, measure, unit }, span)
     }
 
     /// A metric of this name, expanded.
@@ -221,21 +225,19 @@ impl<'q> CellScope<'q> {
         };
         let body = substitute(&definition.value, &bindings);
         let formula = cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body));
-        Some(formula.map(|formula| declared(cx, formula, definition.ty.as_ref())))
+        let Some(formula) = formula else { return Some(None) };
+        Some(super::check::in_declared_unit(cx, definition, formula, path.span))
     }
 }
 
-/// The formula in its metric's declared unit; whether that fits is checked where the metric is declared.
-pub(crate) fn declared(cx: &Cx<'_>, mut formula: Formula, ty: Option<&kepi_syntax::ast::TypeName>) -> Formula {
-    let Some(ty) = ty else { return formula };
-    let is_entity = |name: &str| cx.catalog.entities().any(|e| e.name == name);
-    if let Ok(unit) = units::named(ty, &is_entity)
-        && units::accepts(&unit, formula.unit())
-        && unit.kind != Kind::Money(None)
-    {
-        formula.set_unit(unit);
-    }
-    formula
+/// A label that an entity's segment or dimension gives: an event without that entity has none (rule 9).
+fn missing_without(row: Row, entities: &[Row]) -> Row {
+    entities.iter().fold(row, |row, entity| {
+        let unit = row.unit.clone();
+        let unknown = Row::call(Op::IsMissing, vec![entity.clone()], Unit::of(Kind::Bool));
+        let missing = Row::constant(Value::Missing, Unit::of(Kind::Missing));
+        Row::case(vec![(unknown, missing)], Some(Box::new(row)), unit)
+    })
 }
 
 /// Labels and filters are the query's own text, also while a metric is being expanded.
@@ -250,19 +252,20 @@ fn in_query<T>(cx: &mut Cx<'_>, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
     result
 }
 
-fn words(measure: &Measure) -> &'static str {
+/// The function of a measure, as it is written.
+fn word(measure: &Measure) -> &'static str {
     match measure {
-        Measure::Count => "number",
+        Measure::Count => "count",
         Measure::Sum(_) => "sum",
-        Measure::Avg(_) => "average",
-        Measure::Min(_) => "least",
-        Measure::Max(_) => "greatest",
+        Measure::Avg(_) => "avg",
+        Measure::Min(_) => "min",
+        Measure::Max(_) => "max",
         Measure::Percentile { percent, .. } if *percent == 50.0 => "median",
         Measure::Percentile { .. } => "percentile",
-        Measure::Stddev(_) => "standard deviation",
-        Measure::First(_) => "first value",
-        Measure::Last(_) => "last value",
-        Measure::Unique(_) => "distinct values",
+        Measure::Stddev(_) => "stddev",
+        Measure::First(_) => "first",
+        Measure::Last(_) => "last",
+        Measure::Unique(_) => "unique",
         Measure::Plugin { .. } => "a plugin's aggregate",
     }
 }

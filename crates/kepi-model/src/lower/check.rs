@@ -9,7 +9,7 @@ use super::{Cx, Node, home};
 use crate::catalog::{Catalog, Placed, Symbol, SymbolKind};
 use crate::core::{Formula, Row};
 use crate::units;
-use crate::value::{Currency, Unit};
+use crate::value::{Currency, Kind, Unit};
 use kepi_syntax::ast::{DateTime, Definition, Expr, ExprKind, Function, Parameter, TimeUnit, TypeName, UnitWord};
 use kepi_syntax::{Code, Diagnostic, Severity, Span};
 use std::collections::BTreeSet;
@@ -223,6 +223,17 @@ fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
     let body = substitute(&definition.value, &defaults(cx, definition));
     let mut scope = CellScope::new(&[], None, None, false);
     let formula: Formula = expr::lower(cx, &mut scope, &body)?;
+    let place = definition.ty.as_ref().map_or(definition.name.span, |ty| ty.span);
+    in_declared_unit(cx, definition, formula, place)
+}
+
+/// A metric's formula in the unit that the metric declares. A unit that does not fit is a mistake, at `place`.
+pub(super) fn in_declared_unit(
+    cx: &mut Cx<'_>,
+    definition: &Definition,
+    mut formula: Formula,
+    place: Span,
+) -> Option<Formula> {
     let Some(ty) = &definition.ty else { return Some(formula) };
     let is_entity = |name: &str| cx.catalog.entities().any(|e| e.name == name);
     let unit = match units::named(ty, &is_entity) {
@@ -230,18 +241,22 @@ fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
         Err(message) => {
             let help = crate::names::suggestion(&ty.name.text, units::TYPE_NAMES.iter().copied())
                 .unwrap_or_else(|| format!("types are {}", units::TYPE_NAMES.join(", ")));
-            return cx.error_help(Code::TypeMismatch, ty.span, message, help);
+            return cx.error_help(Code::TypeMismatch, place, message, help);
         }
     };
     if !units::accepts(&unit, formula.unit()) {
         return cx.error_help(
             Code::DeclaredType,
-            ty.span,
+            place,
             format!("`{}` is declared as {unit}, but its formula is {}", definition.name.text, formula.unit()),
             format!("declare it as `{}`, or mend the formula", formula.unit()),
         );
     }
-    Some(super::cell::declared(cx, formula, Some(ty)))
+    // `money` alone takes the currency of its formula.
+    if unit.kind != Kind::Money(None) {
+        formula.set_unit(unit);
+    }
+    Some(formula)
 }
 
 fn lint_metric(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {

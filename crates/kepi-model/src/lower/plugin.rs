@@ -1,7 +1,7 @@
 //! Functions of plugins, checked against their signatures.
 
 use super::call::{counted, needed, plain, plain_arguments};
-use super::cell::CellScope;
+use super::cell::{CellScope, Wanted};
 use super::events::EventSet;
 use super::expr::{Scope, condition, lower};
 use super::home;
@@ -137,6 +137,7 @@ impl CellScope<'_> {
         let given: Vec<Unit> = rows.iter().map(|r| r.unit.clone()).collect();
         let unit = returned(signature, &given);
         let measure = Measure::Plugin { name: signature.name.clone(), args: rows };
-        self.add(cx, &set, own, measure, unit, span)
+        let text = usage.clone();
+        self.add(cx, &set, Wanted { text, own, measure, unit }, span)
     }
 }

@@ -34,11 +34,13 @@ pub(crate) struct RowScope<'e> {
     pub(super) focus: Option<(EntityDecl, Row)>,
     /// What names meant, in the order met.
     pub(crate) seen: Vec<Meaning>,
+    /// The entities of the row whose segments and dimensions were looked into.
+    pub(crate) through: Vec<Row>,
 }
 
 impl<'e> RowScope<'e> {
     pub(crate) fn of(set: &'e EventSet) -> RowScope<'e> {
-        RowScope { set, focus: None, seen: Vec::new() }
+        RowScope { set, focus: None, seen: Vec::new(), through: Vec::new() }
     }
 
     /// The scope in which a definition of these rows (or of this entity) is written.
@@ -47,12 +49,12 @@ impl<'e> RowScope<'e> {
             BaseDecl::Entity(entity) => Some((entity.clone(), set.role_row(&set.roles()[0]))),
             BaseDecl::Stream(_) => None,
         };
-        RowScope { set, focus, seen: Vec::new() }
+        RowScope { set, focus, seen: Vec::new(), through: Vec::new() }
     }
 
     /// A scope for the definitions of one entity, seen from its rows.
     fn focused(&self, entity: EntityDecl, row: Row) -> RowScope<'e> {
-        RowScope { set: self.set, focus: Some((entity, row)), seen: Vec::new() }
+        RowScope { set: self.set, focus: Some((entity, row)), seen: Vec::new(), through: Vec::new() }
     }
 
     /// Keeps what a name meant: the kind of declaration, the declaration itself, how it is written in full.
@@ -255,7 +257,12 @@ impl<'e> RowScope<'e> {
         let bindings = bind(cx, &symbol.name, &definition.parameters, args, span)?;
         let body = substitute(&definition.value, &bindings);
         let mut scope = match focus {
-            Some((entity, row)) => self.focused(entity, row),
+            Some((entity, row)) => {
+                if matches!(self.set.base, BaseDecl::Stream(_)) {
+                    self.through.push(row.clone());
+                }
+                self.focused(entity, row)
+            }
             None => RowScope::of(self.set),
         };
         let condition = matches!(symbol.kind, SymbolKind::Segment(_));

@@ -97,6 +97,9 @@ pub(crate) fn said(text: &str) -> String {
     let shown = listed(text, &problems);
     for (index, problem) in problems.iter().enumerate() {
         assert!(!problems[..index].contains(problem), "said twice:\n{shown}");
+        let near = problem.help.as_deref().and_then(|help| help.strip_prefix("did you mean `")?.strip_suffix("`?"));
+        let written = text.get(problem.span.start as usize..problem.span.end as usize);
+        assert!(near.is_none() || near != written, "the same word is suggested:\n{shown}");
     }
     shown
 }

@@ -3,7 +3,9 @@
 use crate::dump;
 use crate::shop::{catalog, core, said, shop};
 use insta::assert_snapshot;
+use kepi_model::calendar::Zone;
 use kepi_model::catalog::Catalog;
+use kepi_model::value::CalendarSpan;
 use std::fmt::Write;
 
 fn windows(catalog: &Catalog, clauses: &[&str]) -> String {
@@ -127,4 +129,23 @@ fn windows_that_make_no_sense() {
         writeln!(out, "{said}").unwrap();
     }
     assert_snapshot!(out);
+}
+
+#[test]
+fn days_and_months_have_the_length_that_the_calendar_says() {
+    let catalog = shop("");
+    let hours = |clause: &str| {
+        let window = core(&catalog, &format!("show count(orders) {clause}")).window;
+        (window.until - window.from.unwrap()) / 3_600_000_000
+    };
+    // The clocks go forward on the last Sunday of March and back on that of October.
+    assert_eq!([hours("during 2025-03-30"), hours("during 2025-10-26"), hours("during 2025-10-27")], [23, 25, 24]);
+    assert_eq!([hours("during 2025-03"), hours("during 2024-02")], [31 * 24 - 1, 29 * 24]);
+    let zone = Zone::named("Europe/Amsterdam").unwrap();
+    let moved = |day: &str, months: i32| {
+        let at = zone.add(catalog.instant(day).unwrap(), CalendarSpan { months, ..CalendarSpan::default() });
+        zone.local(at).date().to_string()
+    };
+    assert_eq!([moved("2025-03-31", -1), moved("2024-03-31", -1)], ["2025-02-28", "2024-02-29"]);
+    assert_eq!([moved("2024-02-29", 12), moved("2025-01-31", 1)], ["2025-02-28", "2025-02-28"]);
 }
