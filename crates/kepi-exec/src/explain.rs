@@ -86,12 +86,15 @@ fn window(query: &Query, times: &Times, zone: &Zone) -> String {
     if query.window.moment {
         return format!("It looks at one moment, {until} ({}): everything that happened before it counts.", query.zone);
     }
-    let from = match span.from {
-        Some(from) => format!("from {}", moment(zone, from)),
-        None => "from the first row".to_string(),
+    let mut text = match span.from {
+        // "From the first row up to now" says it all: only the moment is missing.
+        None => format!("It looks at everything from the first row on, until before {until}"),
+        Some(from) => {
+            let words = if query.window.words.is_empty() { "the time" } else { &query.window.words };
+            format!("It looks at {words}, from {} until before {until}", moment(zone, from))
+        }
     };
-    let words = if query.window.words.is_empty() { "the time" } else { &query.window.words };
-    let mut text = format!("It looks at {words}, {from} until before {until}, by the clock of {}.", query.zone);
+    text.push_str(&format!(", by the clock of {}.", query.zone));
     if span.from.is_none_or(|from| from < query.now) && query.now < span.until {
         text.push_str(&format!(" It is {} now, so the window still runs.", moment(zone, query.now)));
     }

@@ -26,8 +26,9 @@ fn windows(scene: &Scene<'_>) -> Option<Diagnostic> {
     let (before, found, next) = (scene.before(), scene.found(), scene.at(1));
     let number = scene.is_number(0);
     if before == "last" && !number {
-        let unit = if unit(found).is_some() { found } else { "months" };
-        return Some(scene.error("`last` needs a number").help(format!("such as `last 12 {unit}`")));
+        let unit = if unit(found).is_some() { found.trim_end_matches('s') } else { "month" };
+        let help = format!("such as `last 12 {unit}s`; the one before this is `last 1 {unit}`");
+        return Some(scene.error("`last` needs a number").help(help));
     }
     // pest stops at the number when its unit is missing, or behind it.
     if before == "last" && number || scene.at(-2) == "last" && scene.is_number(-1) {
