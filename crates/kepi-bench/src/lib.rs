@@ -1,1 +1,30 @@
 //! Generated events and timed questions, beside other engines.
+//!
+//! `generate` writes the events of a made-up shop, the same on every machine, with a kepi project that maps them.
+//! `compare` loads them into kepi and into DuckDB, checks that both give the same answers, and only then times both.
+
+mod answer;
+mod civil;
+mod compare;
+mod dice;
+mod duckdb;
+mod error;
+mod floor;
+mod generate;
+mod kepi;
+mod project;
+mod questions;
+mod report;
+mod shop;
+mod streams;
+mod table;
+
+pub use answer::{Answer, Cells};
+pub use compare::{CompareOptions, compare};
+pub use error::BenchError;
+pub use floor::Floor;
+pub use generate::{GenerateOptions, Generated, generate};
+pub use kepi::ask;
+pub use questions::{Comparison, QUESTIONS, Question};
+pub use streams::STREAMS;
+pub use table::Format;

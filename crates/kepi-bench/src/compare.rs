@@ -1,0 +1,188 @@
+//! One run: loads on both sides, then questions on both sides, each first checked and then timed by turns.
+
+use crate::duckdb::DuckDb;
+use crate::error::BenchError;
+use crate::floor::Floor;
+use crate::kepi;
+use crate::questions::{QUESTIONS, Question};
+use crate::report::{Asked, LoadLine, Report};
+use crate::streams::STREAMS;
+use crate::table::Format;
+use kepi_engine::Engine;
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What to compare, and how often.
+#[derive(Clone, Debug)]
+pub struct CompareOptions {
+    /// The folder that `generate` has written.
+    pub folder: PathBuf,
+    /// Threads on both sides.
+    pub threads: usize,
+    /// How often each file is loaded on each side.
+    pub loads: usize,
+    /// How often each question is asked again on each side.
+    pub repeats: usize,
+}
+
+/// Runs everything; gives the report as Markdown.
+///
+/// Errors: one side cannot load or answer. Different answers are no error: the table says so.
+pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<String, BenchError> {
+    let mut duckdb = DuckDb::start(&options.folder, progress)?;
+    let mut report = Report {
+        duckdb: duckdb.version()?,
+        threads: options.threads,
+        load_average: load_average(),
+        ..Report::default()
+    };
+    let streams: Vec<&str> =
+        STREAMS.into_iter().filter(|s| data(&options.folder, s, Format::Parquet).is_file()).collect();
+    if !streams.contains(&"purchases") {
+        return Err(BenchError::Data("there is no data/purchases.parquet: run `generate` first".to_string()));
+    }
+    for stream in &streams {
+        for format in [Format::Csv, Format::Parquet] {
+            let file = data(&options.folder, stream, format);
+            if file.is_file() {
+                progress(&format!("loading {stream} from {}", format.ending()));
+                report.loads.push(load(options, &mut duckdb, stream, format, &file)?);
+            }
+        }
+    }
+    report.peak_bytes = peak_bytes();
+    progress("loading purchases once more, for the questions");
+    load_both(
+        options,
+        &mut duckdb,
+        "purchases",
+        Format::Parquet,
+        &data(&options.folder, "purchases", Format::Parquet),
+    )?;
+    let floor = Floor::read(&options.folder)?;
+    report.rows = floor.rows();
+    // A fresh engine, so that a question's first time is that of an opened project.
+    let engine = Engine::open(&options.folder)?;
+    for question in &QUESTIONS {
+        progress(question.title);
+        report.asked.push(ask(options, &engine, &mut duckdb, &floor, question)?);
+    }
+    report.load_average = report.load_average.zip(load_average()).map(|(before, after)| before.max(after));
+    Ok(report.markdown())
+}
+
+fn data(folder: &Path, stream: &str, format: Format) -> PathBuf {
+    folder.join("data").join(format!("{stream}.{}", format.ending()))
+}
+
+fn load(
+    options: &CompareOptions,
+    duckdb: &mut DuckDb,
+    stream: &str,
+    format: Format,
+    file: &Path,
+) -> Result<LoadLine, BenchError> {
+    let (mut kepi, mut theirs) = (Vec::new(), Vec::new());
+    let mut sizes = (0, 0);
+    let mut rows = 0;
+    for _ in 0..options.loads.max(1) {
+        let (loaded, took) = load_both(options, duckdb, stream, format, file)?;
+        rows = loaded.rows;
+        kepi.push(loaded.elapsed);
+        theirs.push(took);
+        let database = database(&options.folder);
+        let bytes = fs::metadata(&database).map_err(BenchError::io(&database))?.len();
+        sizes = (kepi::size(&options.folder)?, bytes);
+    }
+    Ok(LoadLine {
+        what: format!("{stream}.{}", format.ending()),
+        rows,
+        kepi: median(&mut kepi),
+        duckdb: median(&mut theirs),
+        kepi_bytes: sizes.0,
+        duckdb_bytes: sizes.1,
+    })
+}
+
+fn database(folder: &Path) -> PathBuf {
+    folder.join("bench.duckdb")
+}
+
+/// Loads a file into an empty store and into an empty database.
+fn load_both(
+    options: &CompareOptions,
+    duckdb: &mut DuckDb,
+    stream: &str,
+    format: Format,
+    file: &Path,
+) -> Result<(kepi::Loaded, Duration), BenchError> {
+    kepi::forget(&options.folder)?;
+    let loaded = kepi::load(&options.folder, stream, file)?;
+    let database = database(&options.folder);
+    duckdb.open(Path::new(":memory:"), options.threads)?;
+    if database.exists() {
+        fs::remove_file(&database).map_err(BenchError::io(&database))?;
+    }
+    duckdb.open(&database, options.threads)?;
+    let reader = match format {
+        Format::Parquet => "read_parquet",
+        Format::Csv => "read_csv",
+    };
+    let path = file.display().to_string().replace('\'', "''");
+    let (_, took) = duckdb.run(&format!("create table {stream} as select * from {reader}('{path}')"))?;
+    duckdb.run("checkpoint")?;
+    Ok((loaded, took))
+}
+
+fn ask(
+    options: &CompareOptions,
+    engine: &Engine,
+    duckdb: &mut DuckDb,
+    floor: &Floor,
+    question: &Question,
+) -> Result<Asked, BenchError> {
+    let threads = Some(options.threads);
+    let (ours, first) = kepi::ask(engine, question.kepi, threads)?;
+    let (theirs, theirs_first) = duckdb.run(question.sql)?;
+    let by_floor = floor.ask(question.title);
+    let differs = |other| ours.difference(other, question.comparison);
+    let difference = differs(&theirs).or_else(|| by_floor.as_ref().and_then(differs));
+    let (mut kepi_again, mut duckdb_again, mut floor_again) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.repeats.max(1) {
+        kepi_again.push(kepi::ask(engine, question.kepi, threads)?.1);
+        duckdb_again.push(duckdb.run(question.sql)?.1);
+        let started = Instant::now();
+        if black_box(floor.ask(question.title)).is_some() {
+            floor_again.push(started.elapsed());
+        }
+    }
+    Ok(Asked {
+        title: question.title,
+        first,
+        again: median(&mut kepi_again),
+        duckdb_first: theirs_first,
+        duckdb_again: median(&mut duckdb_again),
+        floor: (!floor_again.is_empty()).then(|| median(&mut floor_again)),
+        difference,
+    })
+}
+
+/// The middle one; the later of the two in the middle. Zero of none.
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// How busy the machine was in the last minute, where the system tells.
+fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// The most memory that this process has had, where the system tells.
+fn peak_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,131 @@
+//! kepi's side: loads and questions through the engine's one door.
+
+use crate::answer::Answer;
+use crate::civil::date_text;
+use crate::error::BenchError;
+use crate::project::source_of;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, TimeUnit};
+use kepi_engine::{Engine, Frame, FrameColumnKind, Limits, LoadRequest, Request};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What a load took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) rows: u64,
+    pub(crate) elapsed: Duration,
+}
+
+/// Makes the project's store empty.
+pub(crate) fn forget(folder: &Path) -> Result<(), BenchError> {
+    let store = folder.join(".kepi");
+    match fs::remove_dir_all(&store) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(BenchError::Io { path: store, source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Loads a file of a stream.
+pub(crate) fn load(folder: &Path, stream: &str, file: &Path) -> Result<Loaded, BenchError> {
+    let engine = Engine::open(folder)?;
+    let request = LoadRequest {
+        files: vec![file.display().to_string()],
+        source: Some(source_of(stream)),
+        strict: true,
+        ..LoadRequest::default()
+    };
+    let started = Instant::now();
+    let report = engine.load(request, &|_| ())?;
+    let elapsed = started.elapsed();
+    match report.targets.first() {
+        Some(target) if target.added == target.read => Ok(Loaded { rows: target.added, elapsed }),
+        _ => Err(BenchError::Data(format!("not every row of {} was new", file.display()))),
+    }
+}
+
+/// Bytes of the store on disk.
+pub(crate) fn size(folder: &Path) -> Result<u64, BenchError> {
+    fn sum(path: &Path) -> std::io::Result<u64> {
+        let about = fs::symlink_metadata(path)?;
+        if !about.is_dir() {
+            return Ok(about.len());
+        }
+        fs::read_dir(path)?.try_fold(0, |bytes, entry| Ok(bytes + sum(&entry?.path())?))
+    }
+    let store = folder.join(".kepi").join("store");
+    sum(&store).map_err(BenchError::io(&store))
+}
+
+/// Asks one question; gives the answer and how long it took, from the text to the table.
+///
+/// Errors: no answer, more than one value column, a column of a type that the bench does not know.
+pub fn ask(engine: &Engine, text: &str, threads: Option<usize>) -> Result<(Answer, Duration), BenchError> {
+    let limits = Limits { threads, ..Limits::default() };
+    let request = Request { text: text.to_string(), limits, ..Request::default() };
+    let started = Instant::now();
+    let answers = engine.query(request)?;
+    let elapsed = started.elapsed();
+    match answers.as_slice() {
+        [answer] => Ok((comparable(&answer.frame)?, elapsed)),
+        several => Err(BenchError::Data(format!("`{text}` has {} answers", several.len()))),
+    }
+}
+
+fn comparable(frame: &Frame) -> Result<Answer, BenchError> {
+    let mut keys: Vec<&ArrayRef> = Vec::new();
+    let mut values: Vec<&ArrayRef> = Vec::new();
+    for (column, array) in frame.columns.iter().zip(frame.rows.columns()) {
+        match column.kind {
+            FrameColumnKind::Period | FrameColumnKind::Dimension => keys.push(array),
+            FrameColumnKind::Value => values.push(array),
+            _ => return Err(BenchError::Data(format!("`{}` is a comparison, not a value", column.name))),
+        }
+    }
+    let [value] = values.as_slice() else {
+        return Err(BenchError::Data(format!("{} value columns where one is expected", values.len())));
+    };
+    let mut cells = Vec::with_capacity(frame.rows.num_rows());
+    for row in 0..frame.rows.num_rows() {
+        let keys = keys.iter().map(|array| key(array, row)).collect::<Result<Vec<_>, _>>()?;
+        cells.push((keys, number(value, row)?));
+    }
+    Ok(Answer::new(cells))
+}
+
+fn key(array: &ArrayRef, row: usize) -> Result<String, BenchError> {
+    if array.is_null(row) {
+        return Ok(String::new());
+    }
+    match array.data_type() {
+        DataType::Utf8 => Ok(array.as_string::<i32>().value(row).to_string()),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Ok(date_text(array.as_primitive::<TimestampMicrosecondType>().value(row)))
+        }
+        DataType::Date32 => {
+            let day = i64::from(array.as_primitive::<Date32Type>().value(row));
+            Ok(date_text(day * crate::civil::DAY))
+        }
+        other => Err(BenchError::Data(format!("a key of type {other}"))),
+    }
+}
+
+fn number(array: &ArrayRef, row: usize) -> Result<Option<f64>, BenchError> {
+    if array.is_null(row) {
+        return Ok(None);
+    }
+    match array.data_type() {
+        DataType::Int64 => Ok(Some(array.as_primitive::<Int64Type>().value(row) as f64)),
+        DataType::Float64 => Ok(Some(array.as_primitive::<Float64Type>().value(row))),
+        DataType::Decimal128(_, scale) => {
+            let digits = array.as_primitive::<Decimal128Type>().value(row) as f64;
+            Ok(Some(digits / 10f64.powi(i32::from(*scale))))
+        }
+        other => Err(BenchError::Data(format!("a value of type {other}"))),
+    }
+}

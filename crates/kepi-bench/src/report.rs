@@ -1,0 +1,146 @@
+//! What a run has found, as Markdown.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+/// A question's times.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) title: &'static str,
+    pub(crate) first: Duration,
+    pub(crate) again: Duration,
+    pub(crate) duckdb_first: Duration,
+    pub(crate) duckdb_again: Duration,
+    pub(crate) floor: Option<Duration>,
+    /// Where the answers differ; none: they are equal.
+    pub(crate) difference: Option<String>,
+}
+
+/// A file's loads.
+#[derive(Clone, Debug)]
+pub(crate) struct LoadLine {
+    pub(crate) what: String,
+    pub(crate) rows: u64,
+    pub(crate) kepi: Duration,
+    pub(crate) duckdb: Duration,
+    pub(crate) kepi_bytes: u64,
+    pub(crate) duckdb_bytes: u64,
+}
+
+/// A run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) duckdb: String,
+    pub(crate) threads: usize,
+    /// Rows that the questions are about.
+    pub(crate) rows: u64,
+    /// The machine's, at its highest.
+    pub(crate) load_average: Option<f64>,
+    /// kepi's and the bench's memory after the loads.
+    pub(crate) peak_bytes: Option<u64>,
+    pub(crate) loads: Vec<LoadLine>,
+    pub(crate) asked: Vec<Asked>,
+}
+
+impl Report {
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        write!(
+            out,
+            "{} purchases, {} threads on both sides, DuckDB {}",
+            grouped(self.rows),
+            self.threads,
+            self.duckdb
+        )?;
+        if let Some(load) = self.load_average {
+            write!(out, ", load average {load:.1}")?;
+        }
+        if let Some(bytes) = self.peak_bytes {
+            write!(out, ", at most {} MB of memory while loading", bytes / 1_000_000)?;
+        }
+        out.push_str(".\n\n");
+        out.push_str("| question | kepi first, ms | kepi again, ms | DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
+        out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---|\n");
+        for asked in &self.asked {
+            let equal = match &asked.difference {
+                None => "yes".to_string(),
+                Some(difference) => format!("**no**: {difference}"),
+            };
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {equal} |",
+                asked.title,
+                millis(asked.first),
+                millis(asked.again),
+                millis(asked.duckdb_first),
+                millis(asked.duckdb_again),
+                times(asked.duckdb_first, asked.first),
+                times(asked.duckdb_again, asked.again),
+                asked.floor.map_or_else(String::new, millis),
+            )?;
+        }
+        out.push('\n');
+        out.push_str("| load | rows | kepi, s | DuckDB, s | kepi, M rows/s | DuckDB, M rows/s | DuckDB ÷ kepi | kepi, bytes a row | DuckDB |\n");
+        out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+        for load in &self.loads {
+            let rows = load.rows.max(1) as f64;
+            let rate = |took: Duration| format!("{:.2}", rows / took.as_secs_f64().max(1e-9) / 1e6);
+            writeln!(
+                out,
+                "| {} | {} | {:.2} | {:.2} | {} | {} | {} | {:.1} | {:.1} |",
+                load.what,
+                grouped(load.rows),
+                load.kepi.as_secs_f64(),
+                load.duckdb.as_secs_f64(),
+                rate(load.kepi),
+                rate(load.duckdb),
+                times(load.duckdb, load.kepi),
+                load.kepi_bytes as f64 / rows,
+                load.duckdb_bytes as f64 / rows,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn millis(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1e3;
+    if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") }
+}
+
+fn times(theirs: Duration, ours: Duration) -> String {
+    format!("{:.1}", theirs.as_secs_f64() / ours.as_secs_f64().max(1e-9))
+}
+
+/// A number with commas between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_numbers_as_people_read_them() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(millis(Duration::from_micros(9_440)), "9.4");
+        assert_eq!(millis(Duration::from_micros(51_600)), "52");
+        assert_eq!(times(Duration::from_millis(100), Duration::from_millis(40)), "2.5");
+    }
+}
