@@ -40,6 +40,15 @@ impl Layout {
         self.journals().join(format!("{generation:08}.log"))
     }
 
+    /// Whether data files or journal records lie here.
+    pub(crate) fn holds_commits(&self) -> bool {
+        let longer = |folder: PathBuf, length: u64| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.metadata().ok()).any(|data| data.is_file() && data.len() > length)
+        };
+        longer(self.data(), 0) || longer(self.journals(), crate::journal::HEADER)
+    }
+
     /// Where files that are written once are: `<number>.<what>`.
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")

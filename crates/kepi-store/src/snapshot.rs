@@ -51,7 +51,15 @@ impl Snapshot {
         let layout = Layout::new(folder);
         let mut attempt = 0;
         loop {
-            let Some(manifest) = manifest::read(&layout)? else { return Ok(Snapshot::empty(&layout)) };
+            let Some(manifest) = manifest::read(&layout)? else {
+                // The first manifest is published before the first commit: without one nothing can be stored, unless
+                // it was lost. An empty answer would then be a wrong number.
+                if layout.holds_commits() {
+                    let reason = "it is missing, though there are commits";
+                    return Err(StoreError::damaged(&layout.manifest(), 0, reason));
+                }
+                return Ok(Snapshot::empty(&layout));
+            };
             match Snapshot::of_manifest(&layout, &manifest) {
                 // The writer may have removed a file between our reading the manifest and opening the file; then
                 // there is a newer manifest.
