@@ -22,6 +22,8 @@ const DICTIONARY_FEW: usize = 65_536;
 const ROWS_BEFORE_PLAIN: usize = 262_144;
 /// … and a dictionary never has more texts than this.
 const DICTIONARY_MOST: usize = 1 << 20;
+/// Fewer rows than this are not worth a thread of their own.
+const ROWS_WORTH_A_THREAD: usize = 4096;
 
 /// What all columns of a load share: the ids of keys and the codes of texts, old and new.
 #[derive(Debug, Default)]
@@ -54,13 +56,18 @@ pub(crate) struct TextCodes {
 
 impl Names {
     /// Turns keys into ids; keys that were never seen get the next ones.
-    fn ids(&mut self, writer: &Writer, entity: &str, keys: &StringArray) -> Result<UInt32Array, StoreError> {
+    fn ids(
+        all: &mut BTreeMap<String, KeyIds>,
+        writer: &Writer,
+        entity: &str,
+        keys: &StringArray,
+    ) -> Result<UInt32Array, StoreError> {
         let known = writer.current.entities.get(entity);
-        if !self.keys.contains_key(entity) {
+        if !all.contains_key(entity) {
             let next = known.map_or(0, |e| e.keys.len() as u32);
-            self.keys.insert(entity.into(), KeyIds { next, ..KeyIds::default() });
+            all.insert(entity.into(), KeyIds { next, ..KeyIds::default() });
         }
-        let ids = self.keys.get_mut(entity).expect("it was put in just now");
+        let ids = all.get_mut(entity).expect("it was put in just now");
         let mut out = Vec::with_capacity(keys.len());
         for row in 0..keys.len() {
             if keys.is_null(row) {
@@ -319,19 +326,58 @@ impl Column {
         checked: Checked,
         keep: Option<&BooleanArray>,
     ) -> Result<(), StoreError> {
-        let values = match keep {
-            Some(keep) => arrow_select::filter::filter(&checked.values, keep)?,
-            None => checked.values,
+        if let StoredKind::Id { .. } = checked.kind {
+            return self.take_keys(writer, &mut names.keys, checked, keep);
+        }
+        self.prepare(writer, names, of, known, &checked.kind)?;
+        self.take_values(&mut names.texts, of, checked, keep)
+    }
+
+    /// Gets the codes ready that [`Column::take_values`] will use.
+    fn prepare(
+        &self,
+        writer: &mut Writer,
+        names: &mut Names,
+        of: &str,
+        known: Option<&Strings>,
+        kind: &StoredKind,
+    ) -> Result<(), StoreError> {
+        match kind {
+            StoredKind::Text { plain: false } => names.codes(writer, of, &self.name, known).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_keys(
+        &mut self,
+        writer: &Writer,
+        ids: &mut BTreeMap<String, KeyIds>,
+        checked: Checked,
+        keep: Option<&BooleanArray>,
+    ) -> Result<(), StoreError> {
+        let values = filtered(checked.values, keep)?;
+        self.kind = checked.kind;
+        let piece: ArrayRef = match &self.kind {
+            StoredKind::Id { entity } => Arc::new(Names::ids(ids, writer, entity, values.as_string::<i32>())?),
+            _ => values,
         };
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    fn take_values(
+        &mut self,
+        texts: &mut BTreeMap<(String, String), TextCodes>,
+        of: &str,
+        checked: Checked,
+        keep: Option<&BooleanArray>,
+    ) -> Result<(), StoreError> {
+        let values = filtered(checked.values, keep)?;
         self.kind = checked.kind;
         let piece: ArrayRef = match &mut self.kind {
-            StoredKind::Id { entity } => {
-                let entity = entity.clone();
-                Arc::new(names.ids(writer, &entity, values.as_string::<i32>())?)
-            }
-            StoredKind::Text { plain: true } => values,
-            StoredKind::Text { plain } => {
-                let codes = names.codes(writer, of, &self.name, known)?;
+            StoredKind::Text { plain } if !*plain => {
+                let codes = texts.get_mut(&(of.to_owned(), self.name.clone()));
+                let codes = codes.expect("`prepare` was called for this kind");
                 let piece = codes.take(values.as_string::<i32>());
                 *plain = codes.plain;
                 piece
@@ -372,6 +418,47 @@ impl Column {
             }
         }
     }
+}
+
+fn filtered(values: ArrayRef, keep: Option<&BooleanArray>) -> Result<ArrayRef, StoreError> {
+    match keep {
+        Some(keep) => Ok(arrow_select::filter::filter(&values, keep)?),
+        None => Ok(values),
+    }
+}
+
+/// Takes checked batches, one per column. Looking keys up is most of the work, so it has a thread of its own where
+/// there are enough rows.
+pub(crate) fn take_all(
+    columns: &mut [Column],
+    writer: &mut Writer,
+    names: &mut Names,
+    of: &str,
+    known: &BTreeMap<String, Strings>,
+    checked: Vec<Checked>,
+    keep: Option<&BooleanArray>,
+) -> Result<(), StoreError> {
+    for (column, checked) in columns.iter().zip(&checked) {
+        column.prepare(writer, names, of, known.get(&column.name), &checked.kind)?;
+    }
+    let rows = checked.first().map_or(0, |checked| checked.values.len());
+    let is_key = |checked: &Checked| matches!(checked.kind, StoredKind::Id { .. });
+    let (keys, values): (Vec<_>, Vec<_>) = columns.iter_mut().zip(checked).partition(|(_, checked)| is_key(checked));
+    let (writer, Names { keys: ids, texts }) = (&*writer, names);
+    let take_keys = || keys.into_iter().try_for_each(|(column, checked)| column.take_keys(writer, ids, checked, keep));
+    let take_values =
+        || values.into_iter().try_for_each(|(column, checked)| column.take_values(texts, of, checked, keep));
+    if rows < ROWS_WORTH_A_THREAD {
+        return take_keys().and_then(|()| take_values());
+    }
+    std::thread::scope(|scope| {
+        let keys = scope.spawn(take_keys);
+        let values = take_values();
+        match keys.join() {
+            Ok(keys) => keys.and(values),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 fn stored_kind(of: &str, name: &str, declared: &Kind) -> Result<StoredKind, StoreError> {

@@ -7,10 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 /// A set of texts with open addressing. All texts lie in one arena, so a million keys are not a million allocations.
 #[derive(Debug, Default)]
 pub(crate) struct KeyTable {
-    /// Number + 1 of the text in each slot, 0 where empty; a power of two of them, at most half full.
-    slots: Vec<u32>,
-    /// The low half of each text's hash, by number: most misses end here.
-    hashes: Vec<u32>,
+    /// Per slot number + 1 of its text, and above it the low half of the text's hash, where most misses end; 0 where
+    /// empty. A power of two of them, at most half full.
+    slots: Vec<u64>,
     ends: Vec<usize>,
     bytes: Vec<u8>,
 }
@@ -62,9 +61,8 @@ impl KeyTable {
         }
         self.bytes.extend_from_slice(text.as_bytes());
         self.ends.push(self.bytes.len());
-        self.hashes.push(hash as u32);
         if let Err(slot) = self.probe_slot(hash as u32, |_| false) {
-            self.slots[slot] = self.len() as u32;
+            self.slots[slot] = hash << 32 | self.len() as u64;
         }
     }
 
@@ -83,9 +81,9 @@ impl KeyTable {
             match self.slots[slot] {
                 0 => return Err(slot),
                 taken => {
-                    let number = taken as usize - 1;
-                    if self.hashes[number] == hash && same(number) {
-                        return Ok(number as u32);
+                    let number = taken as u32 - 1;
+                    if (taken >> 32) as u32 == hash && same(number as usize) {
+                        return Ok(number);
                     }
                 }
             }
@@ -100,10 +98,10 @@ impl KeyTable {
 
     fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(64);
-        self.slots = vec![0; size];
-        for number in 0..self.len() {
-            if let Err(slot) = self.probe_slot(self.hashes[number], |_| false) {
-                self.slots[slot] = number as u32 + 1;
+        let before = std::mem::replace(&mut self.slots, vec![0; size]);
+        for taken in before.into_iter().filter(|taken| *taken != 0) {
+            if let Err(slot) = self.probe_slot((taken >> 32) as u32, |_| false) {
+                self.slots[slot] = taken;
             }
         }
     }

@@ -20,6 +20,13 @@ pub(crate) enum ById {
     Texts(KeyTable, Vec<u32>),
 }
 
+/// Whether the ids are numbers that only rise, as they do in most exports: then none is there twice, and no table of
+/// them is needed to tell.
+pub(crate) fn are_rising(ids: &ArrayRef) -> bool {
+    let numbers = ids.as_primitive_opt::<Int64Type>();
+    numbers.is_some_and(|numbers| numbers.null_count() == 0 && numbers.values().is_sorted_by(|a, b| a < b))
+}
+
 /// Finds the last row of each id, and calls `superseded` with the rows before it.
 pub(crate) fn last_of_each(ids: &ArrayRef, mut superseded: impl FnMut(usize)) -> ById {
     match ids.as_primitive_opt::<Int64Type>() {

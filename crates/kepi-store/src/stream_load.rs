@@ -4,9 +4,9 @@ use crate::change::StreamChange;
 use crate::column::Presented;
 use crate::error::StoreError;
 use crate::identity::{Stored, hashes};
-use crate::incoming::{Checked, Column, Names, text_array};
+use crate::incoming::{Checked, Column, Names, take_all, text_array};
 use crate::load::{OnConflict, RejectedRow};
-use crate::row_ids::{as_numbers, last_of_each, stored_ids};
+use crate::row_ids::{are_rising, as_numbers, last_of_each, stored_ids};
 use crate::scan::{Scan, order};
 use crate::seal::{all_columns, table_of};
 use crate::segment_index::{Range, range, time_type};
@@ -20,6 +20,7 @@ use arrow_schema::{DataType, TimeUnit};
 use kepi_extension::{AT, ColumnKind, ID};
 use kepi_model::declared::StreamDecl;
 use kepi_model::value::Kind;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rows of one stream, as they were given.
@@ -104,10 +105,9 @@ impl StreamBuffer {
         }
         self.ids.push(filtered(ids)?);
         let stream = writer.current.streams.get(&self.name).cloned();
-        for (column, checked) in self.columns.iter_mut().zip(checked) {
-            let known = stream.as_ref().and_then(|s| s.dictionaries.get(&column.name));
-            column.take(writer, names, &self.name, known, checked, keep.as_ref())?;
-        }
+        let none = BTreeMap::new();
+        let known = stream.as_ref().map_or(&none, |stream| &stream.dictionaries);
+        take_all(&mut self.columns, writer, names, &self.name, known, checked, keep.as_ref())?;
         self.rows += count - rejected.len();
         Ok(rejected)
     }
@@ -244,6 +244,9 @@ impl StreamBuffer {
     ) -> Result<Vec<Fate>, StoreError> {
         let mut fates: Vec<Fate> = (0..self.rows).map(|_| Fate::Add).collect();
         let ids = rows.column_by_name(ID);
+        if stream.rows() == 0 && ids.is_none_or(are_rising) {
+            return Ok(fates);
+        }
         let by_id = ids.map(|ids| last_of_each(ids, |row| fates[row] = Fate::Known));
         if stream.rows() == 0 {
             return Ok(fates);
