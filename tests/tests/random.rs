@@ -411,7 +411,9 @@ fn query() -> impl Strategy<Value = String> {
                 _ => {}
             }
             if fill % 6 == 0 && kind > 0 && !versus.is_multiple_of(3) {
-                text += pick(&[" fill 0", " fill missing", " fill previous"], fill / 6);
+                let filled = pick(&[" fill 0", " fill missing", " fill previous"], fill / 6);
+                // A time takes no number.
+                text += if text.contains(".at)") && filled == " fill 0" { " fill missing" } else { filled };
             }
             text
         })

@@ -189,7 +189,9 @@ impl<'a> Runner<'a> {
         }
         if span.from.is_none() && needs_beginning(query) {
             let first = self.first_row(query, &span)?;
-            span.from = Some(first.unwrap_or(span.until));
+            // Where nothing shown has a row, what only picks rows still looks at everything before the window's end.
+            let nothing = if query.compare.is_empty() { None } else { Some(span.until) };
+            span.from = first.or(nothing);
         }
         let from = span.from.unwrap_or(span.until);
         let zone = &self.setting.zone;
