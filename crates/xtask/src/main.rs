@@ -60,6 +60,9 @@ fn usage() -> ExitCode {
 
 /// The top of the project, two folders above this crate.
 fn root() -> PathBuf {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    // What cargo says now: a target folder shared by several checkouts may hold a binary that another one built.
+    let own =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let top = own.ancestors().nth(2);
     top.expect("this crate lies in crates/xtask").to_path_buf()
 }
