@@ -245,23 +245,9 @@ pub(crate) fn one_or_two(text: &[u8]) -> Option<(i32, &[u8])> {
 
 /// The month whose English name, whole or its first three letters, stands at the start.
 pub(crate) fn month_name(text: &[u8]) -> Option<(i32, &[u8])> {
-    const MONTHS: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
     let length = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     let word = &text[..length];
-    let at = MONTHS.iter().position(|m| {
+    let at = kepi_model::calendar::MONTHS.iter().position(|m| {
         let m = m.as_bytes();
         word.eq_ignore_ascii_case(m)
             || word.eq_ignore_ascii_case(&m[..3])

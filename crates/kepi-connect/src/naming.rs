@@ -1,5 +1,7 @@
 //! What names of columns and files tell: words, entities, times, money, codes.
 
+use kepi_model::RESERVED;
+
 /// The words of a name in lower case: `customerID`, `cust_id`, `Customer Id` are `customer`/`cust`, `id`.
 pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
@@ -38,40 +40,6 @@ pub(crate) fn snake(name: &str) -> String {
     }
     out
 }
-
-/// Words that are names only in backticks; a test compares them with the language's own list.
-const RESERVED: [&str; 30] = [
-    "and",
-    "as",
-    "by",
-    "case",
-    "during",
-    "else",
-    "expect",
-    "fill",
-    "gives",
-    "having",
-    "in",
-    "is",
-    "limit",
-    "missing",
-    "no",
-    "not",
-    "or",
-    "otherwise",
-    "over",
-    "per",
-    "show",
-    "since",
-    "then",
-    "until",
-    "vs",
-    "when",
-    "where",
-    "with",
-    "without",
-    "yes",
-];
 
 /// Words that begin statements, or that every model uses: legal as names of events, but hard to read.
 const STATEMENTS: [&str; 20] = [
@@ -436,11 +404,6 @@ mod tests {
         assert!(time_score("updated_at") > time_score("_fivetran_synced"));
         assert!(time_score("engage_date") > time_score("close_date"));
         assert!(time_score("birth_date") < 0);
-    }
-
-    #[test]
-    fn the_reserved_words_are_those_of_the_language() {
-        assert_eq!(RESERVED.as_slice(), kepi_syntax::RESERVED);
     }
 
     #[test]

@@ -216,22 +216,24 @@ pub fn weekday_named(name: &str) -> Option<i8> {
     Some(day.to_monday_one_offset())
 }
 
+/// The English names of the months, in small letters.
+pub const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
 /// The month of a name such as `april`: 1 to 12.
 pub fn month_named(name: &str) -> Option<i8> {
-    const MONTHS: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
     let name = name.to_ascii_lowercase();
     MONTHS.iter().position(|m| *m == name).map(|i| i as i8 + 1)
 }

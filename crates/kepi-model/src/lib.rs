@@ -18,3 +18,5 @@ pub mod value;
 
 pub use lower::SOURCE_OPTIONS;
 pub use units::{TYPE_NAMES, per_name};
+// The language's own list, for who writes names without reading texts.
+pub use kepi_syntax::RESERVED;
