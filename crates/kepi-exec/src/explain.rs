@@ -9,7 +9,9 @@ use crate::{ExecError, Pass, Report, RunOptions, Source, Step};
 use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
-use kepi_model::core::{Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Op, Query, Row, RowNode, Stage};
+use kepi_model::core::{
+    Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Op, Query, Row, RowNode, Stage, When,
+};
 use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
 
@@ -48,7 +50,7 @@ pub fn explain(
 
 /// What a pass found.
 fn read(pass: &Pass, report: &Report) -> String {
-    let (Base::Stream(name) | Base::Entity(name)) = &pass.base;
+    let name = pass.base.words();
     let (read, kept) = (grouped(report.rows_scanned), grouped(report.rows_kept));
     let left = if report.rows_kept < report.rows_scanned {
         "; the others lie outside the window, fail a condition, or only tell a history"
@@ -105,6 +107,7 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     let mut text = match &aggregate.events.base {
         Base::Stream(name) => format!("`{}` reads {name}", aggregate.text),
         Base::Entity(name) => format!("`{}` looks at every {name}", aggregate.text),
+        Base::Made(made) => format!("`{}` makes {}", aggregate.text, made.words()),
     };
     for stage in &aggregate.events.stages {
         text.push_str(&match stage {
@@ -123,7 +126,7 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     }
     if let Some(grain) = query.per.as_ref().map(|g| g.name()) {
         text.push_str(&match aggregate.events.base {
-            Base::Stream(_) => format!(", each in the {grain} in which it happened"),
+            Base::Stream(_) | Base::Made(_) => format!(", each in the {grain} in which it happened"),
             Base::Entity(_) => format!(", as it stands at the end of each {grain}"),
         });
     }
@@ -144,6 +147,7 @@ fn measure(measure: &Measure) -> String {
         Measure::First(of) => format!("takes the first known {}", row(of)),
         Measure::Last(of) => format!("takes the last known {}", row(of)),
         Measure::Unique(of) => format!("counts the different values of {}", row(of)),
+        Measure::Best { of, rank } => format!("takes {} of the one with the most {}", row(of), row(rank)),
         Measure::Plugin { name, .. } => format!("runs the plugin's {name} over them"),
     }
 }
@@ -259,9 +263,7 @@ fn row(of: &Row) -> String {
         }
         RowNode::Key { of, .. } => row(of),
         RowNode::History(history) => {
-            let base = match &history.events.base {
-                Base::Stream(name) | Base::Entity(name) => name,
-            };
+            let base = history.events.base.words();
             let first = history.events.stages.iter().any(|s| matches!(s, Stage::First { .. }));
             let which = if first { format!("first of {base}") } else { base.clone() };
             let subject = row(&history.subject);
@@ -271,6 +273,7 @@ fn row(of: &Row) -> String {
                 Measure::First(of) => format!("{} of the first {base}", plain(of)),
                 Measure::Last(of) => format!("{} of the last {which}", plain(of)),
                 Measure::Unique(of) => format!("the different {} of {which}", row(of)),
+                Measure::Best { of, rank } => format!("{} of the one of {which} with the most {}", row(of), row(rank)),
                 Measure::Plugin { name, .. } => format!("{name} of {which}"),
                 Measure::Avg(of) => format!("the average {} of {which}", row(of)),
                 Measure::Min(of) => format!("the smallest {} of {which}", plain(of)),
@@ -288,6 +291,18 @@ fn row(of: &Row) -> String {
         RowNode::Plugin { name, args } => {
             format!("{name}({})", args.iter().map(row).collect::<Vec<_>>().join(", "))
         }
+        RowNode::State { state, when, .. } => match when {
+            When::Moment => state.text.clone(),
+            When::Opening => format!("the opening {}", state.text),
+            When::Closing => format!("the closing {}", state.text),
+        },
+        RowNode::StateAverage { state, .. } => format!("the average {}", state.text),
+        RowNode::TimeIn { state, .. } => format!("the time in {}", state.text),
+        RowNode::Lifecycle { rows, grain, .. } => {
+            format!("the lifecycle of {} per {}", rows.events.base.words(), grain.name())
+        }
+        RowNode::Step { step, of } => format!("{} of step {}", row(of), step + 1),
+        RowNode::Convert { of, to, .. } => format!("{} in {to}", row(of)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Running a query: from the core nodes to the frame.
 
 use crate::cells::compare::{Side, side};
-use crate::cells::formula::{Setting, aggregates_of, parts};
+use crate::cells::formula::{Setting, aggregates_of};
 use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
 use crate::cells::{bounds, notes, other, zone};
@@ -320,7 +320,7 @@ fn needs_beginning(query: &Query) -> bool {
 }
 
 fn reads_period(formula: &Formula) -> bool {
-    matches!(formula.node, FormulaNode::Period) || parts(formula).into_iter().any(reads_period)
+    matches!(formula.node, FormulaNode::Period) || formula.parts().into_iter().any(reads_period)
 }
 
 fn scanned(plan: &Plan) -> u64 {

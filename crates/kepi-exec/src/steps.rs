@@ -61,6 +61,7 @@ pub(crate) fn read(pass: &Pass) -> String {
     aggregates.dedup();
     let mut text = match &pass.base {
         Base::Stream(name) => format!("{name}: rows in the order of time, {}", aggregates.join(", ")),
+        Base::Made(made) => format!("{}: rows in the order of time, {}", made.words(), aggregates.join(", ")),
         Base::Entity(name) => format!("{name}: each one at the end of the period, {}", aggregates.join(", ")),
     };
     if let Some(grain) = &pass.per {

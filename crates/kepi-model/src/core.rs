@@ -9,6 +9,13 @@
 //! Numbers, money, percents, points and durations are decimals or floats; a duration is in seconds, a percent is a
 //! fraction. Conversions between units (`money per day`) are explicit multiplications by constants.
 
+mod made;
+mod state;
+mod walk;
+
+pub use made::*;
+pub use state::*;
+
 use crate::calendar::Grain;
 use crate::value::{CalendarSpan, Unit, Value};
 use serde::{Deserialize, Serialize};
@@ -44,6 +51,44 @@ pub struct Query {
     pub fill: Option<Fill>,
     /// What `vs` compares with.
     pub compare: Vec<Compare>,
+    /// How the columns become a table of their own (`funnel`, `retention`).
+    pub shape: Option<Shape>,
+}
+
+/// How the columns of a query become the rows of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Shape {
+    /// A funnel: every cell becomes one row per step. The query has `steps.len() * columns.len()` columns, step by step;
+    /// a comparison's columns go along with theirs.
+    Steps {
+        /// The name of the label: `step`.
+        label: String,
+        /// The steps' names.
+        steps: Vec<String>,
+        /// The names of the columns of a step.
+        columns: Vec<String>,
+    },
+    /// Retention: the label `cohort` and the label `age` of [`Query::by`] get a row for every age from 0 up to the one
+    /// that runs at `now`; the column `size` holds for all ages of a cohort, `returned` is 0 where nobody came back (and
+    /// at age 0 the size).
+    Ages {
+        /// The label that is the cohort.
+        cohort: usize,
+        /// The label that is the age.
+        age: usize,
+        /// The aggregate that counts the members (its label `age` is taken across).
+        size: usize,
+        /// The aggregate that counts those who returned.
+        returned: usize,
+        /// What an age is a number of.
+        grain: Grain,
+        /// Whether ages count from each entity's own start.
+        own_clock: bool,
+        /// Whether who returned at an age counts for all ages before it.
+        onward: bool,
+        /// The brackets, as in [`Returns`].
+        brackets: Vec<i64>,
+    },
 }
 
 /// Since when the entities of a kind exist. An entity exists at T when it began before T.
@@ -127,6 +172,20 @@ pub enum CompareWith {
         /// The instant behind the last.
         until: i64,
     },
+    /// The targets of the shown values, one per column; none: missing.
+    Target(Vec<Option<TargetLine>>),
+}
+
+/// What a target asks for over time, in the unit of its column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // The fields say it.
+pub enum TargetLine {
+    /// A total over `[from, until)`; a part of that time has its part by elapsed time.
+    Total { from: i64, until: i64, reach: Value },
+    /// The same total in each period of the grain in `[from, until)`.
+    Each { from: i64, until: i64, grain: Grain, reach: Value },
+    /// A level at `by`, on a line from a dated baseline where there is one; read at the cell's end.
+    Level { by: i64, reach: Value, baseline: Option<(i64, Value)> },
 }
 
 /// A key of the order.
@@ -198,6 +257,9 @@ pub enum FormulaNode {
         name: String,
         args: Vec<Formula>,
     },
+    /// The place of the cell among those of the same period by this value, from 1, the largest first; equal values
+    /// share the first of their places, missing has none.
+    Rank(Box<Formula>),
 }
 
 /// A value per cell from the rows of one event.
@@ -215,6 +277,28 @@ pub struct Aggregate {
     pub labels: Vec<Row>,
     /// The unit of the result.
     pub unit: Unit,
+    /// How its window differs from the cell's, the outermost move first; empty: not at all.
+    pub moved: Vec<Move>,
+    /// The labels over all of whose values it is taken (`of_total`): its row for such a label is not looked at, its value
+    /// stands in every cell that has the other labels, and it brings no cells of its own.
+    pub across: Vec<usize>,
+}
+
+/// A window made of another one `[s, e)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Move {
+    /// `[s - d, e - d)`.
+    Prior(CalendarSpan),
+    /// `[e - d, e)`.
+    Trailing(CalendarSpan),
+    /// From the first instant of the period of the grain in which the last instant before `e` lies, to `e`.
+    ToDate(Grain),
+    /// From the start of the query's window to `e`.
+    Running,
+    /// Everything before `e`.
+    AllTime,
+    /// Everything before `s`; what is measured at a moment (entities, states) is measured just before `s`.
+    Start,
 }
 
 /// Rows of a base stream, passed through stages in order; each row keeps its parent's fields and entities.
@@ -227,12 +311,14 @@ pub struct Events {
 }
 
 /// Where rows come from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Base {
     /// A stored event stream.
     Stream(String),
     /// The entities of this kind, one row each, at the cell's end.
     Entity(String),
+    /// Rows made of other rows.
+    Made(Box<Made>),
 }
 
 /// A step of a derived event.
@@ -271,6 +357,12 @@ pub enum Measure {
     Last(Row),
     /// Distinct known values.
     Unique(Row),
+    /// The value of the row with the greatest rank, the first of them where several have it. Missing ranks last; a
+    /// missing value is missing.
+    Best {
+        of: Row,
+        rank: Row,
+    },
     /// An aggregate function of a plugin, `module.name`.
     Plugin {
         name: String,
@@ -325,6 +417,45 @@ pub enum RowNode {
         name: String,
         args: Vec<Row>,
     },
+    /// What a state is for an entity. Where it does not hold: no for a yes/no state, 0 for a state of numbers, missing
+    /// for one of anything else.
+    State {
+        state: Box<State>,
+        of: Box<Row>,
+        when: When,
+    },
+    /// The mean over the aggregate's window (up to `now`) of a state's number, or of 1 where a yes/no state holds and 0
+    /// where it does not; missing where it never holds in the window.
+    StateAverage {
+        state: Box<State>,
+        of: Box<Row>,
+    },
+    /// For how many seconds of the aggregate's window (up to `now`) a state held; missing where it never did.
+    TimeIn {
+        state: Box<State>,
+        of: Box<Row>,
+    },
+    /// What an entity is by its rows in the period of the grain in which the row's moment (of an entity: the last
+    /// instant before the cell's end) lies: "new" (its first rows ever lie in it), "returning" (also in the one before),
+    /// "resurrecting" (not in the one before, but earlier), "dormant" (none in it, but in the one before), else missing.
+    Lifecycle {
+        rows: Box<Keyed>,
+        of: Box<Row>,
+        grain: Grain,
+    },
+    /// A value of the row that served step `step` (from 1: the second) of an attempt of a chain, missing where it was
+    /// not reached; `of` is a row expression of that step's rows.
+    Step {
+        step: usize,
+        of: Box<Row>,
+    },
+    /// Money in another currency, at the latest rate of a day not after the row's moment (of an entity: before it). The
+    /// currency it is in is a text; the same currency needs no rate. Without a rate: an error that names both and the day.
+    Convert {
+        of: Box<Row>,
+        from: Box<Row>,
+        to: String,
+    },
 }
 
 /// An aggregate over the history of one entity.
@@ -345,6 +476,8 @@ pub struct History {
     pub subject: Row,
     /// How far back.
     pub over: Reach,
+    /// Whether it ends before the row itself (`gap`), instead of with it.
+    pub before: bool,
 }
 
 /// How far back a history goes.

@@ -1,7 +1,7 @@
 //! How large a query may be. Judged before any operator sees it, since deep trees and long chains end a process.
 
 use crate::ExecError;
-use kepi_model::core::{Aggregate, Events, Formula, FormulaNode, Measure, OrderBy, Query, Row, RowNode, Stage};
+use kepi_model::core::{Formula, OrderBy, Query, Row};
 
 /// The deepest nesting of an expression.
 const DEPTH_MAX: u64 = 200;
@@ -34,7 +34,7 @@ pub(crate) fn check(query: &Query) -> Result<(), ExecError> {
             size.formula(formula, 1)?;
         }
     }
-    query.aggregates.iter().try_for_each(|aggregate| size.aggregate(aggregate))
+    query.aggregates.iter().flat_map(|a| a.rows()).try_for_each(|row| size.row(row, 1))
 }
 
 fn at_most(what: &str, count: u64, max: u64) -> Result<(), ExecError> {
@@ -55,70 +55,11 @@ impl Size {
 
     fn formula(&mut self, formula: &Formula, depth: u64) -> Result<(), ExecError> {
         self.node(depth)?;
-        match &formula.node {
-            FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Label(_) | FormulaNode::Period => Ok(()),
-            FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => {
-                args.iter().try_for_each(|arg| self.formula(arg, depth + 1))
-            }
-            FormulaNode::Case { whens, otherwise } => {
-                for (condition, value) in whens {
-                    self.formula(condition, depth + 1)?;
-                    self.formula(value, depth + 1)?;
-                }
-                otherwise.iter().try_for_each(|o| self.formula(o, depth + 1))
-            }
-        }
-    }
-
-    fn aggregate(&mut self, aggregate: &Aggregate) -> Result<(), ExecError> {
-        self.events(&aggregate.events, 1)?;
-        aggregate.filter.iter().chain(&aggregate.labels).try_for_each(|row| self.row(row, 1))?;
-        self.measure(&aggregate.measure, 1)
-    }
-
-    fn events(&mut self, events: &Events, depth: u64) -> Result<(), ExecError> {
-        events.stages.iter().try_for_each(|stage| match stage {
-            Stage::Where(row) | Stage::First { per: row } => self.row(row, depth),
-        })
-    }
-
-    fn measure(&mut self, measure: &Measure, depth: u64) -> Result<(), ExecError> {
-        match measure {
-            Measure::Count => Ok(()),
-            Measure::Sum(row)
-            | Measure::Avg(row)
-            | Measure::Min(row)
-            | Measure::Max(row)
-            | Measure::Percentile { of: row, .. }
-            | Measure::Stddev(row)
-            | Measure::First(row)
-            | Measure::Last(row)
-            | Measure::Unique(row) => self.row(row, depth),
-            Measure::Plugin { args, .. } => args.iter().try_for_each(|row| self.row(row, depth)),
-        }
+        formula.parts().into_iter().try_for_each(|part| self.formula(part, depth + 1))
     }
 
     fn row(&mut self, row: &Row, depth: u64) -> Result<(), ExecError> {
         self.node(depth)?;
-        match &row.node {
-            RowNode::Const(_) | RowNode::At | RowNode::Field(_) | RowNode::Role(_) => Ok(()),
-            RowNode::Attribute { of, .. } | RowNode::Key { of, .. } => self.row(of, depth + 1),
-            RowNode::History(history) => {
-                self.events(&history.events, depth + 1)?;
-                let rows = history.filter.iter().chain([&history.key, &history.subject]);
-                rows.into_iter().try_for_each(|row| self.row(row, depth + 1))?;
-                self.measure(&history.measure, depth + 1)
-            }
-            RowNode::Call { args, .. } | RowNode::Plugin { args, .. } => {
-                args.iter().try_for_each(|arg| self.row(arg, depth + 1))
-            }
-            RowNode::Case { whens, otherwise } => {
-                for (condition, value) in whens {
-                    self.row(condition, depth + 1)?;
-                    self.row(value, depth + 1)?;
-                }
-                otherwise.iter().try_for_each(|o| self.row(o, depth + 1))
-            }
-        }
+        row.parts().into_iter().try_for_each(|part| self.row(part, depth + 1))
     }
 }

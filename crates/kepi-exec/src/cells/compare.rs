@@ -135,6 +135,7 @@ fn aligned(
             How::Nth { from: zone.step(grain, first, -count), until: first }
         }
         CompareWith::Period { from, until } => How::Nth { from: *from, until: *until },
+        CompareWith::Target(_) => return Err(ExecError::NotYet("`vs target`".into())),
     };
     let alignment = Alignment { zone: zone_name.to_string(), grain: grain.clone(), from, until: span.until, how };
     let pairs = alignment.pairs(zone)?;
@@ -180,6 +181,7 @@ fn window(compare: &Compare, zone: &Zone, span: &Span, from: i64, now: i64) -> R
             (*start, zone.add(*start, passed).clamp(*start, (*until).max(*start)))
         }
         CompareWith::Period { from, until } => (*from, *until),
+        CompareWith::Target(_) => return Err(ExecError::NotYet("`vs target`".into())),
     })
 }
 

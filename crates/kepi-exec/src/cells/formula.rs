@@ -97,6 +97,7 @@ impl FormulaExpr {
             FormulaNode::Aggregate(i) => take(batch, column(&self.inputs.aggregates, *i, "aggregate")?, rows),
             FormulaNode::Label(i) => take(batch, column(&self.inputs.labels, *i, "label")?, rows),
             FormulaNode::Period => take(batch, self.inputs.period, rows),
+            FormulaNode::Rank(_) => Err(ExecError::NotYet("a rank inside another expression".into())),
             FormulaNode::Call { op, args } => self.call(op, args, batch, rows),
             FormulaNode::Case { whens, otherwise } => self.case(whens, otherwise.as_deref(), batch, rows),
             FormulaNode::Plugin { name, args } => self.plugin(name, args, &formula.unit, batch, rows),
@@ -291,6 +292,7 @@ pub(crate) fn type_of(formula: &Formula, inputs: &Inputs, schema: &Schema) -> Re
         FormulaNode::Aggregate(i) => of_column(column(&inputs.aggregates, *i, "aggregate")?)?,
         FormulaNode::Label(i) => of_column(column(&inputs.labels, *i, "label")?)?,
         FormulaNode::Period => CellType::Time,
+        FormulaNode::Rank(_) => CellType::Exact(0),
         FormulaNode::Call { op, args } => {
             let types: Vec<CellType> = args.iter().map(|a| type_of(a, inputs, schema)).collect::<Result<_, _>>()?;
             let decimals = match args.get(1).map(|a| &a.node) {
@@ -326,21 +328,10 @@ fn collect_patterns(formula: &Formula, patterns: &mut BTreeMap<String, Regex>) -
         let pattern = Regex::new(text).map_err(|e| ExecError::Plan(format!("`{text}` is no pattern: {e}")))?;
         patterns.insert(text.to_string(), pattern);
     }
-    for part in parts(formula) {
+    for part in formula.parts() {
         collect_patterns(part, patterns)?;
     }
     Ok(())
-}
-
-/// The formulas that a formula is made of.
-pub(crate) fn parts(formula: &Formula) -> Vec<&Formula> {
-    match &formula.node {
-        FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Label(_) | FormulaNode::Period => Vec::new(),
-        FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => args.iter().collect(),
-        FormulaNode::Case { whens, otherwise } => {
-            whens.iter().flat_map(|(c, v)| [c, v]).chain(otherwise.as_deref()).collect()
-        }
-    }
 }
 
 /// The aggregates that a formula uses.
@@ -350,7 +341,7 @@ pub(crate) fn aggregates_of(formula: &Formula, found: &mut Vec<usize>) {
     {
         found.push(i);
     }
-    for part in parts(formula) {
+    for part in formula.parts() {
         aggregates_of(part, found);
     }
 }

@@ -35,6 +35,7 @@ fn forget_labels(formula: &mut Formula) {
         FormulaNode::Label(_) => formula.node = FormulaNode::Const(Value::Missing),
         FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Period => {}
         FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => args.iter_mut().for_each(forget_labels),
+        FormulaNode::Rank(of) => forget_labels(of),
         FormulaNode::Case { whens, otherwise } => {
             for (condition, value) in whens {
                 forget_labels(condition);

@@ -95,7 +95,7 @@ pub(crate) fn shown_aggregates(query: &Query) -> Vec<usize> {
 pub(crate) fn pass(query: &Query, base: &Base, group: &[usize], from: Option<i64>, until: i64) -> Pass {
     let exists = match base {
         Base::Entity(name) => query.existence.iter().find(|e| e.entity == *name).cloned(),
-        Base::Stream(_) => None,
+        Base::Stream(_) | Base::Made(_) => None,
     };
     Pass {
         base: base.clone(),

@@ -125,6 +125,7 @@ impl Measured {
             }
             Measure::Percentile { .. } => Kept::List(Vec::new()),
             Measure::Stddev(_) => Kept::Spread(Vec::new()),
+            Measure::Best { .. } => return Err(ExecError::NotYet("the best attempt of a funnel".into())),
             Measure::Plugin { name, .. } => match plugin {
                 Some((accumulator, units)) => Kept::Plugin { accumulator, units },
                 None => return Err(ExecError::Plan(format!("no plugin gives `{name}`"))),

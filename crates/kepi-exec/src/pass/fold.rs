@@ -65,6 +65,7 @@ pub(crate) fn type_of(measure: &Measure, argument: &Type) -> Result<Type, ExecEr
             _ => numbers(Type::Float),
         },
         Measure::Min(_) | Measure::Max(_) | Measure::First(_) | Measure::Last(_) => Ok(argument.clone()),
+        Measure::Best { .. } => Err(ExecError::NotYet("the best attempt of a funnel".into())),
         Measure::Plugin { name, .. } => Err(ExecError::NotYet(format!("`{name}` over a history"))),
     }
 }
@@ -92,7 +93,7 @@ impl Fold {
             Measure::Unique(_) => Kept::Unique(vec![0; ids], HashSet::new()),
             Measure::Percentile { .. } => Kept::Sorted(vec![Vec::new(); ids]),
             Measure::Stddev(_) => Kept::Spread(vec![Spread::default(); ids]),
-            Measure::Count | Measure::Plugin { .. } => Kept::Count(vec![0; ids]),
+            Measure::Count | Measure::Plugin { .. } | Measure::Best { .. } => Kept::Count(vec![0; ids]),
         };
         Fold { kept, argument: Payload::new(argument), percent, observed }
     }
@@ -269,7 +270,7 @@ fn recent(measure: &Measure, rows: &VecDeque<(i64, i64)>, old: usize, argument: 
         sum.value()
     };
     match measure {
-        Measure::Count | Measure::Plugin { .. } => Some(count as i64),
+        Measure::Count | Measure::Plugin { .. } | Measure::Best { .. } => Some(count as i64),
         Measure::Sum(_) if *ty == Type::Float => Some(from_float(floats())),
         Measure::Sum(_) => Some(values().sum()),
         Measure::Avg(_) if *ty == Type::Float => (count > 0).then(|| from_float(floats() / count as f64)),

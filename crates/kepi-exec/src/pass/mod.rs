@@ -148,6 +148,7 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
     let mut cells = match &pass.base {
         Base::Stream(_) => stream::run(pass, source, part)?,
         Base::Entity(_) => entity::run(pass, source)?,
+        Base::Made(made) => return Err(ExecError::NotYet(made.words())),
     };
     cells.report.micros = begin.elapsed().as_micros() as u64;
     Ok(cells)
@@ -155,8 +156,7 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
 
 /// What a pass computes, in words.
 pub(crate) fn words(pass: &Pass) -> String {
-    let (Base::Stream(base) | Base::Entity(base)) = &pass.base;
-    let mut words = base.clone();
+    let mut words = pass.base.words();
     if let Some(grain) = &pass.per {
         words.push_str(&format!(" per {}", grain.name()));
     }

@@ -143,7 +143,7 @@ impl Shop<'_> {
             Measure::Stddev(of) | Measure::First(of) | Measure::Last(of) | Measure::Unique(of) => {
                 self.value(of, stream, row)
             }
-            Measure::Plugin { .. } => panic!("no plugins here"),
+            Measure::Best { .. } | Measure::Plugin { .. } => panic!("not here"),
         }
     }
 
@@ -228,7 +228,7 @@ fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
             let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
             number(if *observed { low } else { low + (high - low) * rank.fract() })
         }
-        Measure::Plugin { .. } => panic!("no plugins here"),
+        Measure::Best { .. } | Measure::Plugin { .. } => panic!("not here"),
     }
 }
 

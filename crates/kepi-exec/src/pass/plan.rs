@@ -56,6 +56,7 @@ impl Plan {
     pub(crate) fn new(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
         let mut program = match &pass.base {
             Base::Stream(stream) => Program::of_stream(stream, source, &pass.zone, pass.now)?,
+            Base::Made(made) => return Err(ExecError::NotYet(made.words())),
             Base::Entity(entity) => {
                 Program::new(crate::rows::Base::Entity(Arc::from(entity.as_str())), source, &pass.zone, pass.now)?
             }
@@ -359,6 +360,12 @@ fn follows_from(row: &Row, id: &Row) -> bool {
         | RowNode::Role(_)
         | RowNode::Attribute { history: true, .. }
         | RowNode::History(_)
+        | RowNode::State { .. }
+        | RowNode::StateAverage { .. }
+        | RowNode::TimeIn { .. }
+        | RowNode::Lifecycle { .. }
+        | RowNode::Step { .. }
+        | RowNode::Convert { .. }
         | RowNode::Plugin { .. } => false,
     }
 }

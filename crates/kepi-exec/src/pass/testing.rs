@@ -252,7 +252,7 @@ pub(crate) fn history(events: Events, filter: Option<Row>, measure: Measure, ove
         _ => Kind::Number,
     };
     let (key, subject) = (customer(), customer());
-    row(kind, RowNode::History(Box::new(History { events, filter, measure, key, subject, over })))
+    row(kind, RowNode::History(Box::new(History { events, filter, measure, key, subject, over, before: false })))
 }
 
 pub(crate) fn aggregate(events: Events, filter: Option<Row>, measure: Measure, labels: Vec<Row>) -> Aggregate {
@@ -261,7 +261,16 @@ pub(crate) fn aggregate(events: Events, filter: Option<Row>, measure: Measure, l
         Measure::First(of) | Measure::Last(of) | Measure::Min(of) | Measure::Max(of) => of.unit.kind.clone(),
         _ => Kind::Number,
     };
-    Aggregate { text: "an aggregate".into(), events, filter, measure, labels, unit: Unit::of(kind) }
+    Aggregate {
+        text: "an aggregate".into(),
+        events,
+        filter,
+        measure,
+        labels,
+        unit: Unit::of(kind),
+        moved: Vec::new(),
+        across: Vec::new(),
+    }
 }
 
 /// A pass of aggregates, all over one base, over all time.

@@ -52,6 +52,12 @@ impl Program {
                 Ok(self.add(key, ty, || Node::Case { whens, otherwise, unions: Unions::default() }))
             }
             RowNode::Plugin { name, args } => self.plugin(name, args, &row.unit),
+            RowNode::State { .. } | RowNode::StateAverage { .. } | RowNode::TimeIn { .. } => {
+                Err(ExecError::NotYet("states".into()))
+            }
+            RowNode::Lifecycle { .. } => Err(ExecError::NotYet("lifecycle".into())),
+            RowNode::Step { .. } => Err(ExecError::NotYet("funnels".into())),
+            RowNode::Convert { .. } => Err(ExecError::NotYet("conversion of currencies".into())),
         }
     }
 
@@ -531,6 +537,7 @@ impl Program {
                 Ok(Some(self.row(of)?))
             }
             Percentile { of, .. } => Ok(Some(self.row(of)?)),
+            Best { .. } => Err(ExecError::NotYet("the best attempt of a funnel".into())),
         }
     }
 }
@@ -601,6 +608,7 @@ fn measure_name(measure: &core::Measure) -> String {
         Max(_) => "max".into(),
         Percentile { percent, observed, .. } => format!("percentile {percent} {observed}"),
         Stddev(_) => "stddev".into(),
+        Best { .. } => "best".into(),
         First(_) => "first".into(),
         Last(_) => "last".into(),
         Unique(_) => "unique".into(),

@@ -106,7 +106,16 @@ impl<'q> CellScope<'q> {
         {
             self.entities.push(entity.name.clone());
         }
-        let aggregate = Aggregate { text, events: set.events(), filter, measure, labels: labels?, unit: unit.clone() };
+        let aggregate = Aggregate {
+            text,
+            events: set.events(),
+            filter,
+            measure,
+            labels: labels?,
+            unit: unit.clone(),
+            moved: Vec::new(),
+            across: Vec::new(),
+        };
         let same = |other: &Aggregate| Aggregate { text: other.text.clone(), ..aggregate.clone() } == *other;
         let index = match self.aggregates.iter().position(same) {
             Some(index) => index,
@@ -266,6 +275,7 @@ fn word(measure: &Measure) -> &'static str {
         Measure::First(_) => "first",
         Measure::Last(_) => "last",
         Measure::Unique(_) => "unique",
+        Measure::Best { .. } => "best",
         Measure::Plugin { .. } => "a plugin's aggregate",
     }
 }

@@ -123,7 +123,7 @@ impl RowScope<'_> {
             None => None,
         };
         let (measure, unit) = measure(cx, kind, &set, arg, percent, observed, span)?;
-        let history = History { events: set.events(), filter, measure, key, subject, over };
+        let history = History { events: set.events(), filter, measure, key, subject, over, before: false };
         Some(Row { unit, node: RowNode::History(Box::new(history)) })
     }
 
@@ -165,6 +165,7 @@ impl RowScope<'_> {
             key,
             subject,
             over: Reach::AllTime,
+            before: false,
         };
         Some(Row { unit: Unit::of(Kind::Time), node: RowNode::History(Box::new(history)) })
     }

@@ -149,6 +149,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         limit,
         fill,
         compare: compare?,
+        shape: None,
     })
 }
 

@@ -37,8 +37,12 @@ pub(crate) fn query(query: &Query) -> String {
         if let Some(filter) = &aggregate.filter {
             line(format!("   where {}", dump.row(filter)));
         }
-        for label in &aggregate.labels {
-            line(format!("   by {}", dump.row(label)));
+        for (label, row) in aggregate.labels.iter().enumerate() {
+            let across = if aggregate.across.contains(&label) { "across all of " } else { "" };
+            line(format!("   by {across}{}", dump.row(row)));
+        }
+        for moved in &aggregate.moved {
+            line(format!("   moved {}", self::moved(moved)));
         }
     }
     for column in &query.columns {
@@ -71,8 +75,12 @@ pub(crate) fn query(query: &Query) -> String {
             CompareWith::Days(days) => format!("{days} days earlier"),
             CompareWith::WindowBefore => "the window before".to_string(),
             CompareWith::Period { from, until } => format!("[{}, {})", dump.instant(*from), dump.instant(*until)),
+            CompareWith::Target(lines) => format!("targets {lines:?}"),
         };
         line(format!("vs {}: {with}", compare.name));
+    }
+    if let Some(shape) = &query.shape {
+        line(format!("as {shape:?}"));
     }
     out
 }
@@ -99,6 +107,15 @@ fn grain(grain: &Grain) -> String {
         text.push_str(", named by start");
     }
     text
+}
+
+fn moved(by: &Move) -> String {
+    match by {
+        Move::Prior(length) => format!("{} back", span(length)),
+        Move::Trailing(length) => format!("to the last {}", span(length)),
+        Move::ToDate(of) => format!("to the {} so far", grain(of)),
+        other => format!("to {other:?}").to_lowercase(),
+    }
 }
 
 fn span(span: &CalendarSpan) -> String {
@@ -193,6 +210,95 @@ impl Dump {
             RowNode::Plugin { name, args } => {
                 format!("{name}({})", args.iter().map(|a| self.row(a)).collect::<Vec<_>>().join(", "))
             }
+            RowNode::State { state, of, when } => format!("{when:?} of {} for {}", self.state(state), self.row(of)),
+            RowNode::StateAverage { state, of } => format!("average of {} for {}", self.state(state), self.row(of)),
+            RowNode::TimeIn { state, of } => format!("time in {} for {}", self.state(state), self.row(of)),
+            RowNode::Lifecycle { rows, of, grain: by } => {
+                format!("lifecycle of {} per {} for {}", self.keyed(rows), grain(by), self.row(of))
+            }
+            RowNode::Step { step, of } => format!("step {step}: {}", self.row(of)),
+            RowNode::Convert { of, from, to } => format!("{} from {} to {to}", self.row(of), self.row(from)),
+        }
+    }
+
+    /// An aggregate of groups, in a line.
+    fn aggregate(&self, aggregate: &Aggregate) -> String {
+        let mut out = format!("{} of {}", self.measure(&aggregate.measure), self.events(&aggregate.events));
+        if let Some(filter) = &aggregate.filter {
+            write!(out, " where {}", self.row(filter)).unwrap();
+        }
+        let labels: Vec<String> = aggregate.labels.iter().map(|l| self.row(l)).collect();
+        write!(out, " by {}", labels.join(", ")).unwrap();
+        aggregate.moved.iter().for_each(|m| write!(out, " moved {}", moved(m)).unwrap());
+        out
+    }
+
+    fn keyed(&self, rows: &Keyed) -> String {
+        format!("{} of {}", self.events(&rows.events), self.row(&rows.key))
+    }
+
+    fn state(&self, state: &State) -> String {
+        let mut out = format!("[{} from {} of {}", state.text, self.events(&state.from), self.row(&state.key));
+        if let Some(value) = &state.value {
+            write!(out, " = {}", self.row(value)).unwrap();
+        }
+        match &state.until {
+            Until::Never => {}
+            Until::After(length) => write!(out, " for {}", span(length)).unwrap(),
+            Until::At(row) => write!(out, " until {}", self.row(row)).unwrap(),
+            Until::Event { events, key } => {
+                write!(out, " until {} of {}", self.events(events), self.row(key)).unwrap();
+            }
+        }
+        if let Some(holds) = &state.holds {
+            write!(out, " while {}", self.row(holds)).unwrap();
+        }
+        out + "]"
+    }
+
+    fn made(&self, made: &Made) -> String {
+        match made {
+            Made::Edges { state, edge } => format!("({edge:?} of {})", self.state(state)),
+            Made::Sessions { events, key, gap } => {
+                format!("(sessions of {} per {} with gaps of {})", self.events(events), self.row(key), span(gap))
+            }
+            Made::Chain(chain) => {
+                let mut out = format!("(chain {:?}", chain.order);
+                for step in &chain.steps {
+                    if let Some(without) = &step.without {
+                        write!(out, " without {}", self.keyed(without)).unwrap();
+                    }
+                    write!(out, " -> {}", self.keyed(&step.rows)).unwrap();
+                    if let Some(hold) = &step.hold {
+                        write!(out, " hold {}", self.row(hold)).unwrap();
+                    }
+                }
+                if let Some(within) = &chain.within {
+                    write!(out, " within {}", span(within)).unwrap();
+                }
+                for among in &chain.among {
+                    write!(out, " among {}", self.keyed(among)).unwrap();
+                }
+                if let Some(credit) = &chain.credit {
+                    write!(out, " credit {credit:?}").unwrap();
+                }
+                out + if chain.without_drops { " dropping)" } else { ")" }
+            }
+            Made::Returns(returns) => format!(
+                "(returns {} -> {} per {}{}{}{})",
+                self.keyed(&returns.start),
+                self.keyed(&returns.back),
+                grain(&returns.grain),
+                if returns.own_clock { " by the own clock" } else { "" },
+                if returns.onward { " or later" } else { "" },
+                if returns.brackets.is_empty() { String::new() } else { format!(" in {:?}", returns.brackets) },
+            ),
+            Made::Groups(groups) => {
+                let keys: Vec<&str> = groups.keys.iter().map(|k| k.name.as_str()).collect();
+                let per = groups.per.as_ref().map_or(String::new(), |g| format!(" each {}", grain(g)));
+                let inner: Vec<String> = groups.aggregates.iter().map(|a| self.aggregate(a)).collect();
+                format!("(groups by {keys:?}{per} of {} with {})", self.formula(&groups.value), inner.join("; "))
+            }
         }
     }
 
@@ -213,6 +319,7 @@ impl Dump {
         let mut out = match &events.base {
             Base::Stream(name) => name.clone(),
             Base::Entity(name) => format!("every {name}"),
+            Base::Made(made) => self.made(made),
         };
         for stage in &events.stages {
             match stage {
@@ -238,6 +345,7 @@ impl Dump {
             Measure::First(row) => of("first", row),
             Measure::Last(row) => of("last", row),
             Measure::Unique(row) => of("unique", row),
+            Measure::Best { of: row, rank } => of(&format!("best by {} of", self.row(rank)), row),
             Measure::Plugin { name, args } => {
                 format!("{name}({})", args.iter().map(|a| self.row(a)).collect::<Vec<_>>().join(", "))
             }
@@ -255,6 +363,7 @@ impl Dump {
                 whens.iter().map(|(a, b)| (self.formula(a), self.formula(b))).collect(),
                 otherwise.as_ref().map(|o| self.formula(o)),
             ),
+            FormulaNode::Rank(of) => format!("rank({})", self.formula(of)),
             FormulaNode::Plugin { name, args } => {
                 format!("{name}({})", args.iter().map(|a| self.formula(a)).collect::<Vec<_>>().join(", "))
             }

@@ -432,6 +432,7 @@ fn fits(query: &Core, formula: &Formula) {
             });
             otherwise.iter().for_each(|o| fits(query, o));
         }
+        FormulaNode::Rank(of) => fits(query, of),
         FormulaNode::Const(_) | FormulaNode::Period => {}
     }
 }

@@ -22,6 +22,7 @@ fn first_year_value(mut asked: Ask) -> Ask {
         key: customer(),
         subject: customer(),
         over: Reach::AllTime,
+        before: false,
     };
     let began = Row { unit: Unit::of(Kind::Time), node: RowNode::History(Box::new(began)) };
     let year = CalendarSpan { months: 12, ..CalendarSpan::default() };

@@ -318,6 +318,7 @@ pub(crate) fn ask(zone: &str, now: &str) -> Ask {
         limit: None,
         fill: None,
         compare: Vec::new(),
+        shape: None,
     };
     Ask { query, totals: false, functions: Functions::default() }
 }
@@ -356,6 +357,8 @@ impl Ask {
             measure,
             labels,
             unit: unit.clone(),
+            moved: Vec::new(),
+            across: Vec::new(),
         });
         Formula { unit, node: FormulaNode::Aggregate(self.query.aggregates.len() - 1) }
     }

@@ -1,0 +1,171 @@
+//! Rows that are made of other rows: stays, sessions, attempts of a chain, returns of a cohort, groups.
+//!
+//! Made rows are read like those of a stream, in the order of (moment, order of the rows that they are made of). Each
+//! keeps the fields and roles of one row that it is made of, and has the further fields named here. They are made of
+//! all rows before the end of the query's time; only then a window is cut from them.
+
+use super::{Aggregate, Events, Existence, Formula, Label, Row, State};
+use crate::calendar::Grain;
+use crate::value::CalendarSpan;
+use serde::{Deserialize, Serialize};
+
+/// The value of a state, of a stay, or of a group.
+pub const VALUE: &str = "_value";
+/// A duration in seconds: of a stay, of a session.
+pub const LENGTH: &str = "_length";
+/// How many rows a session has.
+pub const COUNT: &str = "_count";
+/// How many steps of a chain an attempt reached, the first included: 1 …
+pub const REACHED: &str = "_reached";
+/// Whether a first step is credited with a conversion.
+pub const CONVERTED: &str = "_converted";
+/// The first instant of the cohort's period.
+pub const COHORT: &str = "_cohort";
+/// The number of a period after the cohort's; missing for the row that stands for the member itself.
+pub const AGE: &str = "_age";
+/// The key `i` of a group: `_key_0` …; a role where it is an entity, else a field.
+pub const KEY: &str = "_key_";
+/// The label `i` of the query in a group: `_label_0` …
+pub const LABEL: &str = "_label_";
+
+/// How rows are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Made {
+    /// Events at the edges of a state. A row keeps the fields of the (last) row that began what it is about. It has
+    /// [`VALUE`] and [`LENGTH`] (since the beginning; 0 at a start).
+    Edges {
+        /// The state.
+        state: State,
+        /// Which of its edges.
+        edge: Edge,
+    },
+    /// One row per session, at its first row and with its fields: rows of an entity belong together while each follows
+    /// the one before by no more than the gap. With [`LENGTH`] (first to last row) and [`COUNT`].
+    Sessions {
+        /// Whose rows.
+        events: Events,
+        /// The entity of a row.
+        key: Row,
+        /// The gap that still joins.
+        gap: CalendarSpan,
+    },
+    /// One row per row of the chain's first step, with its fields: see [`Chain`].
+    Chain(Box<Chain>),
+    /// The members of cohorts, and their returns: see [`Returns`].
+    Returns(Box<Returns>),
+    /// One row per group: see [`Groups`].
+    Groups(Box<Groups>),
+}
+
+/// Which edges of a state make events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Edge {
+    /// Being in the state begins; a change of value is no start.
+    Start,
+    /// Being in the state ends; a change of value is no end.
+    End,
+    /// A stay with one value ends, by another value or with the state. Equal values that follow each other are one stay.
+    Stay,
+}
+
+/// Steps that follow each other: funnels and conversions.
+///
+/// Each row of the first step begins an attempt, which has [`REACHED`], and with [`super::RowNode::Step`] the values of
+/// the rows that served its further steps. An event serves one step of an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chain {
+    /// The steps, at least two.
+    pub steps: Vec<ChainStep>,
+    /// All of it within this time of the first step, the end included.
+    pub within: Option<CalendarSpan>,
+    /// Which order the steps need.
+    pub order: ChainOrder,
+    /// Further rows that interrupt a strict chain.
+    pub among: Vec<Keyed>,
+    /// Whether a forbidden row drops the attempt, instead of ending it where it is.
+    pub without_drops: bool,
+    /// For a conversion: each chain of later steps is credited to one first step only, and [`CONVERTED`] says which.
+    pub credit: Option<Credit>,
+}
+
+/// Rows and whose they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Keyed {
+    /// The rows.
+    pub events: Events,
+    /// The entity of a row.
+    pub key: Row,
+}
+
+/// A step of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChainStep {
+    /// Its rows.
+    pub rows: Keyed,
+    /// What must be the same in all steps (`hold: f`); missing equals nothing.
+    pub hold: Option<Row>,
+    /// Rows that are forbidden between the step before and this one.
+    pub without: Option<Keyed>,
+}
+
+/// Which order a chain's steps need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChainOrder {
+    /// Each step not earlier than the one before; other rows may lie between.
+    Ordered,
+    /// The very next row of the steps' own events (and of `among`) is the next step.
+    Strict,
+    /// Any order, after (or with) the first.
+    Any,
+}
+
+/// Which first step gets a conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // The variants say it.
+pub enum Credit {
+    Latest,
+    Earliest,
+}
+
+/// Who comes back: cohorts by the period of an event, and the periods of another one.
+///
+/// For each period in which an entity has a row of `start`, there is one row for the member, with the moment and fields
+/// of the first such row, [`COHORT`] and [`AGE`] missing; and for each later period in which it has a row of `back` (not
+/// earlier than that first row), one with the same moment, fields and cohort and the period's number as `AGE` (age 0 is
+/// the member itself and makes none). With `onward` only the last of them: back in `AGE` or later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Returns {
+    /// What makes a member.
+    pub start: Keyed,
+    /// What counts as coming back.
+    pub back: Keyed,
+    /// The periods.
+    pub grain: Grain,
+    /// Whether periods count from each entity's own start instead of by the calendar.
+    pub own_clock: bool,
+    /// Whether only the last return makes a row.
+    pub onward: bool,
+    /// `brackets: [1, 3, 7]`: `AGE` is then the number of the bracket, from 1: the first ends with period 1, the second
+    /// with period 3 … Empty: each period for itself.
+    pub brackets: Vec<i64>,
+}
+
+/// Groups with a value each, to compute an aggregate of aggregates.
+///
+/// Each inner aggregate has the query's labels and then the group's keys as labels. A group exists where one of them has
+/// a row. It has [`VALUE`], the labels as `_label_i`, the keys as `_key_i`, and as its moment the end of its time (seen
+/// from there like an entity's row). Without `per` the inner aggregates are computed over the outer aggregate's window;
+/// with it over the periods of `per` that begin in it, the first and last cut where the window cuts them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Groups {
+    /// What groups are made by, beside the query's labels.
+    pub keys: Vec<Label>,
+    /// Their periods.
+    pub per: Option<Grain>,
+    /// What the value is computed of.
+    pub aggregates: Vec<Aggregate>,
+    /// The value; `FormulaNode::Label(i)` counts the query's labels first, then the keys.
+    pub value: Formula,
+    /// Since when entities exist, for inner aggregates over entities.
+    pub existence: Vec<Existence>,
+}

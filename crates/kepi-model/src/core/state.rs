@@ -1,0 +1,60 @@
+//! States: what holds over time for an entity, and how it is read.
+
+use super::{Events, Row};
+use crate::value::{CalendarSpan, Unit};
+use serde::{Deserialize, Serialize};
+
+/// What holds for an entity over `[from, until)`.
+///
+/// One value at a time: a later row of `from` replaces the value that holds (with its own end). Of a yes/no state,
+/// intervals that touch or overlap are one. Rows without the entity, and rows whose value is missing, begin nothing.
+/// A row of `until` ends what began not later than it; no state holds before its first row of `from`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// In the formatter's words, for `explain`.
+    pub text: String,
+    /// The entity that is in it.
+    pub entity: String,
+    /// The unit of its value: `Bool` for a yes/no state.
+    pub unit: Unit,
+    /// What begins it.
+    pub from: Events,
+    /// The entity of a row of `from`.
+    pub key: Row,
+    /// The value that a row of `from` gives; none: a yes/no state.
+    pub value: Option<Row>,
+    /// What ends it.
+    pub until: Until,
+    /// Makes a state of values a yes/no state: it holds while this condition on [`super::VALUE`] is yes.
+    pub holds: Option<Row>,
+}
+
+/// What ends a state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Until {
+    /// Only the next value.
+    Never,
+    /// The time after which it ends by itself: `for 12 months`.
+    After(CalendarSpan),
+    /// A time that the row of `from` says (stored intervals); missing: open.
+    At(Row),
+    /// Rows of another event.
+    Event {
+        /// Whose rows.
+        events: Events,
+        /// The entity of such a row.
+        key: Row,
+    },
+}
+
+/// When a state is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum When {
+    /// At the row's own moment t: `from <= t < until`. For a row of entities, whose moment is the end e of a cell: just
+    /// before it, `from < e <= until`.
+    Moment,
+    /// Just before the first instant s of the aggregate's window, `from < s <= until`.
+    Opening,
+    /// Just before the end e of the aggregate's window, `from < e <= until`.
+    Closing,
+}
