@@ -277,6 +277,9 @@ pub struct Aggregate {
     pub labels: Vec<Row>,
     /// The unit of the result.
     pub unit: Unit,
+    /// Over entities: whether only those take part that exist at the moment that is looked at. Not so for what a state
+    /// measures: it says itself who is in it.
+    pub existing: bool,
     /// How its window differs from the cell's, the outermost move first; empty: not at all.
     pub moved: Vec<Move>,
     /// The labels over all of whose values it is taken (`of_total`): its row for such a label is not looked at, its value

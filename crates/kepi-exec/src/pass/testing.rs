@@ -268,6 +268,7 @@ pub(crate) fn aggregate(events: Events, filter: Option<Row>, measure: Measure, l
         measure,
         labels,
         unit: Unit::of(kind),
+        existing: true,
         moved: Vec::new(),
         across: Vec::new(),
     }

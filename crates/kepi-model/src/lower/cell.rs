@@ -113,6 +113,7 @@ impl<'q> CellScope<'q> {
             measure,
             labels: labels?,
             unit: unit.clone(),
+            existing: true,
             moved: Vec::new(),
             across: Vec::new(),
         };

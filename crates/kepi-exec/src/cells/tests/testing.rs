@@ -357,6 +357,7 @@ impl Ask {
             measure,
             labels,
             unit: unit.clone(),
+            existing: true,
             moved: Vec::new(),
             across: Vec::new(),
         });
