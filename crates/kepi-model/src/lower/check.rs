@@ -47,17 +47,8 @@ impl Catalog {
                 found.append(&mut self.query_in(&report.module, anywhere, query, now, report.file).1);
             }
         }
-        let later = [
-            (self.targets.iter().map(|t| (t.file, t.span)).collect::<Vec<_>>(), "targets"),
-            (self.tests.iter().map(|t| (t.file, t.span)).collect(), "tests"),
-        ];
-        for (places, what) in later {
-            for (file, span) in places {
-                let mut diagnostic = Diagnostic::warning(Code::NotYet, span, super::later(what));
-                diagnostic.file = file;
-                found.push(diagnostic);
-            }
-        }
+        found.append(&mut self.targets(now).1);
+        found.append(&mut self.check_tests(now));
         // A mistake of a definition is told where it stands, not again wherever the definition is used.
         found.retain(|d| d.code == Code::Cycle || !inner_name(&d.message).is_some_and(|name| broken.contains(name)));
         for diagnostic in &mut found {

@@ -20,7 +20,12 @@ mod plugin;
 mod query;
 mod row;
 mod source;
+mod target;
+mod test;
 mod window;
+
+pub use target::TargetDecl;
+pub use test::{GivenColumn, GivenRows};
 
 pub use source::SOURCE_OPTIONS;
 

@@ -195,7 +195,7 @@ fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
 }
 
 /// Which direction is good, where a shown metric says so.
-fn better(cx: &Cx<'_>, value: &Expr) -> Option<Better> {
+pub(super) fn better(cx: &Cx<'_>, value: &Expr) -> Option<Better> {
     let (ExprKind::Path(path) | ExprKind::Call { function: path, .. }) = &value.kind else { return None };
     let (symbol, _) = cx.catalog.lookup(&cx.module, &names::parts(path), cx.anywhere)?;
     let SymbolKind::Metric(definition) = &symbol.kind else { return None };
