@@ -20,7 +20,9 @@ use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion_physical_plan::sorts::sort::SortExec;
-use kepi_model::core::{Aggregate, Base, Fill, Formula, FormulaNode, Measure, Op, OrderBy, Query, Row, RowNode};
+use kepi_model::core::{
+    Aggregate, Base, Fill, Formula, FormulaNode, Measure, Op, OrderBy, Query, Reach, Row, RowNode, When,
+};
 use kepi_model::value::{Kind, Unit, Value};
 use std::sync::Arc;
 
@@ -69,16 +71,38 @@ pub(crate) fn plan(
     values.finish(shown)
 }
 
-/// The aggregates of a query by what they read: one pass each.
+/// The aggregates of a query by what they read and when: one pass each.
 pub(crate) fn passes(query: &Query) -> Vec<(Base, Vec<usize>)> {
     let mut passes: Vec<(Base, Vec<usize>)> = Vec::new();
     for (i, aggregate) in query.aggregates.iter().enumerate() {
-        match passes.iter_mut().find(|(base, _)| *base == aggregate.events.base) {
+        let together = |group: &[usize]| {
+            let first = group.first().and_then(|i| query.aggregates.get(*i));
+            first.is_some_and(|first| {
+                first.moved == aggregate.moved
+                    // Rows that ask for the cell's period may have to be read once per window.
+                    && (first.moved.is_empty() || asks_for_period(first) == asks_for_period(aggregate))
+            })
+        };
+        match passes.iter_mut().find(|(base, group)| *base == aggregate.events.base && together(group)) {
             Some((_, group)) => group.push(i),
             None => passes.push((aggregate.events.base.clone(), vec![i])),
         }
     }
     passes
+}
+
+/// Whether a row's value depends on the period of the cell that it is in.
+fn asks_for_period(aggregate: &Aggregate) -> bool {
+    fn row(of: &Row) -> bool {
+        let asks = match &of.node {
+            RowNode::History(history) => history.over == Reach::Period,
+            RowNode::State { when, .. } => *when != When::Moment,
+            RowNode::StateAverage { .. } | RowNode::TimeIn { .. } => true,
+            _ => false,
+        };
+        asks || of.parts().into_iter().any(row)
+    }
+    aggregate.rows().into_iter().any(row)
 }
 
 /// The aggregates that shown columns use.
@@ -108,6 +132,8 @@ pub(crate) fn pass(query: &Query, base: &Base, group: &[usize], from: Option<i64
         now: query.now,
         moment: query.window.moment,
         exists,
+        hole: None,
+        shift: None,
     }
 }
 

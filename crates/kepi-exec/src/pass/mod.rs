@@ -17,6 +17,7 @@ mod stream;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use state::Cells;
@@ -26,7 +27,8 @@ use crate::{Cancel, ExecError};
 use arrow_schema::SchemaRef;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Grain;
-use kepi_model::core::{Aggregate, Base, Existence, Label};
+use kepi_model::core::{Aggregate, Base, Existence, Label, Move};
+use kepi_model::value::CalendarSpan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use std::time::Instant;
 pub struct Pass {
     /// The rows that are read.
     pub base: Base,
-    /// What is computed of them; each with as many label rows as there are `labels`.
+    /// What is computed of them; each with as many label rows as there are `labels`, and all moved alike.
     pub aggregates: Vec<Aggregate>,
     /// The labels' names and units.
     pub labels: Vec<Label>,
@@ -55,6 +57,11 @@ pub struct Pass {
     pub moment: bool,
     /// For a base of entities: since when one exists; none: always.
     pub exists: Option<Existence>,
+    /// The part of a period that is not looked at, up to the period's end: on the other side of a comparison what had not
+    /// passed yet of the period that stands against the running one.
+    pub hole: Option<(i64, i64)>,
+    /// By how much the windows of all periods are shifted before they are moved any further.
+    pub shift: Option<CalendarSpan>,
 }
 
 /// What a pass has to say beside its numbers.
@@ -124,6 +131,11 @@ impl Pass {
     /// Where the window begins; a single moment has everything before it.
     pub(crate) fn first_instant(&self) -> Option<i64> {
         self.from.filter(|_| !self.moment)
+    }
+
+    /// How the windows of its aggregates differ from those of the cells.
+    pub(crate) fn moved(&self) -> &[Move] {
+        self.aggregates.first().map_or(&[], |a| &a.moved)
     }
 
     /// The Arrow schema of the cells: `period` (only with `per`), `label_0` …, then `value_i` and `rows_i` by turns.

@@ -289,6 +289,8 @@ pub(crate) fn pass(aggregates: Vec<Aggregate>) -> Pass {
         now: 100_000 * DAY,
         moment: false,
         exists: None,
+        hole: None,
+        shift: None,
     }
 }
 
