@@ -18,8 +18,8 @@ pub(crate) struct Change {
 pub(crate) struct StreamChange {
     pub(crate) schema: StreamSchema,
     pub(crate) segment: u64,
-    /// New rows, in order, as stored.
-    pub(crate) rows: Option<RecordBatch>,
+    /// New rows, in order, as stored; no batch is empty.
+    pub(crate) rows: Vec<RecordBatch>,
     pub(crate) gone: Vec<(u64, Vec<u32>)>,
     pub(crate) texts: Vec<(String, StringArray)>,
 }
@@ -43,7 +43,7 @@ impl Change {
             delta.streams.push(StreamDelta {
                 schema: stream.schema.clone(),
                 segment: stream.segment,
-                rows: stream.rows.as_ref().map(encode).transpose()?,
+                rows: whole(&stream.rows)?.as_ref().map(encode).transpose()?,
                 gone: stream.gone.clone(),
                 texts: stream.texts.iter().map(|(column, texts)| (column.clone(), owned(texts))).collect(),
             });
@@ -69,10 +69,11 @@ impl Change {
     pub(crate) fn from_delta(delta: Delta) -> Result<Change, String> {
         let mut change = Change::default();
         for stream in delta.streams {
+            let rows = stream.rows.map(|bytes| decode(&bytes)).transpose()?;
             change.streams.push(StreamChange {
                 schema: stream.schema,
                 segment: stream.segment,
-                rows: stream.rows.map(|bytes| decode(&bytes)).transpose()?,
+                rows: rows.into_iter().filter(|rows| rows.num_rows() > 0).collect(),
                 gone: stream.gone,
                 texts: stream.texts.into_iter().map(|(column, texts)| (column, StringArray::from(texts))).collect(),
             });
@@ -93,6 +94,15 @@ impl Change {
         }
         Ok(change)
     }
+}
+
+/// All rows as one batch, as the journal has them.
+fn whole(batches: &[RecordBatch]) -> Result<Option<RecordBatch>, StoreError> {
+    Ok(match batches {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, ..] => Some(arrow_select::concat::concat_batches(&first.schema(), batches)?),
+    })
 }
 
 fn owned(texts: &StringArray) -> Vec<String> {

@@ -4,8 +4,10 @@ use crate::error::StoreError;
 use crate::segment_index::time_type;
 use crate::state::{ColumnSchema, IdKind, StoredKind};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal64Type, Float64Type, Int64Type, UInt8Type, UInt16Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, Float64Array, StringArray, new_null_array};
+use arrow_array::types::{
+    Decimal32Type, Decimal64Type, Float64Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+};
+use arrow_array::{Array, ArrayRef, Decimal64Array, Float64Array, Int64Array, StringArray, new_null_array};
 use arrow_schema::DataType;
 use kepi_extension::ColumnKind;
 use std::sync::Arc;
@@ -76,7 +78,8 @@ impl Presented {
             return Ok(stored);
         }
         let presented: Option<ArrayRef> = match self {
-            Presented::RowId(_) => stored.as_primitive_opt::<Int64Type>().map(|ids| {
+            Presented::RowId(IdKind::Number) => whole(&stored).map(|ids| Arc::new(ids) as ArrayRef),
+            Presented::RowId(_) => whole(&stored).map(|ids| {
                 Arc::new(ids.iter().map(|id| id.map(|id| id.to_string())).collect::<StringArray>()) as ArrayRef
             }),
             Presented::Field(ColumnKind::Code | ColumnKind::Id { .. }, _) => widened(&stored),
@@ -94,6 +97,18 @@ impl Presented {
     }
 }
 
+/// Ids that are numbers as `Int64`.
+fn whole(stored: &ArrayRef) -> Option<Int64Array> {
+    Some(match stored.data_type() {
+        DataType::UInt8 => stored.as_primitive::<UInt8Type>().unary(i64::from),
+        DataType::UInt16 => stored.as_primitive::<UInt16Type>().unary(i64::from),
+        DataType::UInt32 => stored.as_primitive::<UInt32Type>().unary(i64::from),
+        DataType::Int32 => stored.as_primitive::<Int32Type>().unary(i64::from),
+        DataType::Int64 => stored.as_primitive::<Int64Type>().clone(),
+        _ => return None,
+    })
+}
+
 /// Codes as `UInt32`.
 fn widened(stored: &ArrayRef) -> Option<ArrayRef> {
     if let Some(codes) = stored.as_primitive_opt::<UInt8Type>() {
@@ -105,20 +120,32 @@ fn widened(stored: &ArrayRef) -> Option<ArrayRef> {
     stored.as_primitive_opt::<UInt32Type>().map(|codes| Arc::new(codes.clone()) as ArrayRef)
 }
 
-/// Decimals with more digits behind the point; none where they have more already.
+/// Decimals with as many or more digits behind the point; none where they have more already.
 pub(crate) fn rescaled(stored: &ArrayRef, scale: u8) -> Option<ArrayRef> {
-    let DataType::Decimal64(_, have) = stored.data_type() else { return None };
-    let factor = POWERS[usize::from(scale.checked_sub(u8::try_from(*have).ok()?)?)];
+    let factor = POWERS[usize::from(scale.checked_sub(scale_of(stored)?)?)];
     // It does not overflow: a load that would let the largest value of the column leave `10^18` is refused.
-    let digits = stored.as_primitive::<Decimal64Type>().unary::<_, Decimal64Type>(|digits| digits.wrapping_mul(factor));
+    let digits: Decimal64Array = match stored.as_primitive_opt::<Decimal32Type>() {
+        Some(narrow) if factor == 1 => narrow.unary(i64::from),
+        Some(narrow) => narrow.unary(|digits| i64::from(digits).wrapping_mul(factor)),
+        None => stored.as_primitive::<Decimal64Type>().unary(|digits| digits.wrapping_mul(factor)),
+    };
     Some(Arc::new(digits.with_data_type(DataType::Decimal64(18, scale as i8))))
 }
 
 /// Decimals as floats: the nearest to the exact value.
 pub(crate) fn as_floats(stored: &ArrayRef) -> Option<ArrayRef> {
-    let DataType::Decimal64(_, scale) = stored.data_type() else { return None };
-    let power = 10f64.powi(i32::from(*scale));
-    let digits = stored.as_primitive::<Decimal64Type>();
-    let floats: Float64Array = digits.unary::<_, Float64Type>(|digits| digits as f64 / power);
+    let power = 10f64.powi(i32::from(scale_of(stored)?));
+    let floats: Float64Array = match stored.as_primitive_opt::<Decimal32Type>() {
+        Some(narrow) => narrow.unary(|digits| f64::from(digits) / power),
+        None => stored.as_primitive::<Decimal64Type>().unary::<_, Float64Type>(|digits| digits as f64 / power),
+    };
     Some(Arc::new(floats))
+}
+
+/// Digits behind the point of decimals; none: they are not.
+fn scale_of(stored: &ArrayRef) -> Option<u8> {
+    match stored.data_type() {
+        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => u8::try_from(*scale).ok(),
+        _ => None,
+    }
 }

@@ -26,6 +26,13 @@ impl NewFile {
         Ok(NewFile { out: BufWriter::with_capacity(1 << 20, file), temporary, target: target.into() })
     }
 
+    /// Maps what was written so far.
+    pub(crate) fn map(&mut self) -> Result<Buffer, StoreError> {
+        self.out.flush().map_err(|e| StoreError::io(&self.target, e))?;
+        let length = self.out.get_ref().metadata().map_err(|e| StoreError::io(&self.target, e))?.len();
+        map(&self.temporary, length)
+    }
+
     /// Syncs the file and gives it its name. The folder is synced by [`sync_folder`], once for many files.
     pub(crate) fn finish(mut self) -> Result<(), StoreError> {
         let named = |e| StoreError::io(&self.target, e);
@@ -127,8 +134,8 @@ pub(crate) fn map(file: &Path, length: u64) -> Result<Buffer, StoreError> {
     if length == 0 {
         return Ok(Buffer::from(&[] as &[u8]));
     }
-    // SAFETY: files of the store are written once under another name and never changed after the rename; the length
-    // was checked just now. Removing the file leaves the mapping valid.
+    // SAFETY: files of the store are mapped when they are written whole, and never changed after that; the length was
+    // checked just now. Removing the file leaves the mapping valid.
     let mapped = unsafe { memmap2::Mmap::map(&input) }.map_err(named)?;
     let start = NonNull::new(mapped.as_ptr().cast_mut()).expect("a mapping that succeeded has an address");
     let owner = Arc::new(mapped);
@@ -165,7 +172,14 @@ impl AppendFile {
 /// The lock of the one writer: held as long as the value lives, freed by the system when the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a process that is just being started has it, too.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -188,6 +202,6 @@ impl Lock {
         }
         file.set_len(0).map_err(named)?;
         file.write_all(format!("{}\n{command}\n", std::process::id()).as_bytes()).map_err(named)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }

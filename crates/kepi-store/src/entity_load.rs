@@ -5,12 +5,13 @@ use crate::column::Presented;
 use crate::entity::{Entity, moments};
 use crate::error::StoreError;
 use crate::identity::{Folded, hashes};
-use crate::incoming::{Checked, Column, Names, text_array};
+use crate::incoming::{Checked, Column};
 use crate::load::RejectedRow;
+use crate::names::{Names, text_array};
 use crate::seal::table_of;
 use crate::segment_index::time_type;
 use crate::state::{ColumnSchema, ENTITY_ID, LoadCount, PRESENT, VALUE};
-use crate::stream_load::{kept, one_per_row};
+use crate::stream_load::{joined, kept, one_per_row};
 use crate::writer::Writer;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
@@ -117,7 +118,8 @@ impl EntityBuffer {
         let keys = self.keys.check(&self.name, rows.column_by_name(KEY), count)?;
         let mut rejected: Vec<(usize, String)> = Vec::new();
         if let Some(given) = rows.column_by_name(KEY) {
-            let missing = (0..count).filter(|&row| given.is_null(row) || *given.data_type() == DataType::Null);
+            let nulls = given.logical_nulls();
+            let missing = (0..count).filter(|&row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)));
             rejected.extend(missing.map(|row| (row, "it has no key".to_owned())));
         }
         let mut checked: Vec<Checked> = Vec::new();
@@ -171,7 +173,7 @@ impl EntityBuffer {
                 None => next.attributes.push(schema),
             }
         }
-        let ids = self.keys.joined(&self.texts, names)?;
+        let ids = joined(&self.keys.settled(&self.texts, names)?, &DataType::UInt32)?;
         let ids = ids.as_primitive::<UInt32Type>().values();
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         order.sort_by_key(|&row| self.moments[row as usize]);
@@ -189,7 +191,8 @@ impl EntityBuffer {
             {
                 *dictionary = Some(Arc::new(text_array(codes.table.texts_from(0))?));
             }
-            let given = presented.present(Some(column.joined(&self.texts, names)?), ids.len())?;
+            let given = joined(&column.settled(&self.texts, names)?, &DataType::Null)?;
+            let given = presented.present(Some(given), ids.len())?;
             let current = padded(next.values(&column.name, &presented)?, next.keys.len())?;
             let mut values = Values { given, current, latest: HashMap::default() };
             if schema.history {

@@ -1,7 +1,7 @@
 //! Rows on their way in: columns are checked against their declaration and turned into what is stored.
 
 use crate::error::StoreError;
-use crate::key_table::{KeyTable, string_array};
+use crate::names::{KeyIds, Names, TextCodes, Translated, text_array};
 use crate::numbers::{Shape, settled};
 use crate::segment_index::time_type;
 use crate::state::{ColumnSchema, StoredKind};
@@ -9,203 +9,15 @@ use crate::strings::Strings;
 use crate::writer::Writer;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, StringArray, UInt32Array, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, StringArray, new_null_array};
 use arrow_schema::{DataType, TimeUnit};
 use kepi_model::declared::FieldDecl;
 use kepi_model::value::Kind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A dictionary with more texts than this may turn into plain text …
-const DICTIONARY_FEW: usize = 65_536;
-/// … where at least every fourth row brings a new text, seen over this many rows …
-const ROWS_BEFORE_PLAIN: usize = 262_144;
-/// … and a dictionary never has more texts than this.
-const DICTIONARY_MOST: usize = 1 << 20;
 /// Fewer rows than this are not worth a thread of their own.
 const ROWS_WORTH_A_THREAD: usize = 4096;
-
-/// What all columns of a load share: the ids of keys and the codes of texts, old and new.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    keys: BTreeMap<String, KeyIds>,
-    texts: BTreeMap<(String, String), TextCodes>,
-}
-
-/// The ids of an entity's keys that a load has met.
-#[derive(Debug, Default)]
-struct KeyIds {
-    table: KeyTable,
-    /// By number in the table.
-    ids: Vec<u32>,
-    /// Numbers in the table of the keys that are new, in the order of their ids.
-    fresh: Vec<u32>,
-    next: u32,
-}
-
-/// The codes of a column's texts.
-#[derive(Debug, Default)]
-pub(crate) struct TextCodes {
-    pub(crate) table: KeyTable,
-    /// How many of them were there before the load.
-    committed: usize,
-    rows: usize,
-    /// There are too many texts: what comes is kept as it is.
-    plain: bool,
-}
-
-impl Names {
-    /// Turns keys into ids; keys that were never seen get the next ones.
-    fn ids(
-        all: &mut BTreeMap<String, KeyIds>,
-        writer: &Writer,
-        entity: &str,
-        keys: &StringArray,
-    ) -> Result<UInt32Array, StoreError> {
-        let known = writer.current.entities.get(entity);
-        if !all.contains_key(entity) {
-            let next = known.map_or(0, |e| e.keys.len() as u32);
-            all.insert(entity.into(), KeyIds { next, ..KeyIds::default() });
-        }
-        let ids = all.get_mut(entity).expect("it was put in just now");
-        let mut out = Vec::with_capacity(keys.len());
-        for row in 0..keys.len() {
-            if keys.is_null(row) {
-                out.push(0);
-                continue;
-            }
-            let key = keys.value(row);
-            let (number, new) = ids.table.insert(key);
-            if new {
-                let stored = match known {
-                    Some(known) => stored_id(writer, entity, &known.keys, key)?,
-                    None => None,
-                };
-                let id = match stored {
-                    Some(id) => id,
-                    None => {
-                        let id = ids.next;
-                        let beyond = || StoreError::Limit(format!("`{entity}` has more than 4,294,967,295 keys"));
-                        ids.next = id.checked_add(1).ok_or_else(beyond)?;
-                        ids.fresh.push(number);
-                        id
-                    }
-                };
-                ids.ids.push(id);
-            }
-            out.push(ids.ids[number as usize]);
-        }
-        Ok(UInt32Array::new(out.into(), keys.nulls().cloned()))
-    }
-
-    /// The codes of a column; made from what is committed when they are first asked for.
-    fn codes(
-        &mut self,
-        writer: &mut Writer,
-        of: &str,
-        column: &str,
-        known: Option<&Strings>,
-    ) -> Result<&mut TextCodes, StoreError> {
-        let key = (of.to_owned(), column.to_owned());
-        if !self.texts.contains_key(&key) {
-            let table = match writer.tables.remove(&key) {
-                Some(table) => table,
-                None => match known {
-                    Some(known) => KeyTable::of(&*known.array()?),
-                    None => KeyTable::default(),
-                },
-            };
-            let committed = table.len();
-            self.texts.insert(key.clone(), TextCodes { table, committed, rows: 0, plain: false });
-        }
-        Ok(self.texts.get_mut(&key).expect("it was put in just now"))
-    }
-
-    /// The codes of a column that has had rows in this load.
-    pub(crate) fn codes_of(&self, of: &str, column: &str) -> Option<&TextCodes> {
-        self.texts.get(&(of.to_owned(), column.to_owned()))
-    }
-
-    /// The texts of a stream or entity that are new, by column.
-    pub(crate) fn new_texts(&self, of: &str) -> Result<Vec<(String, StringArray)>, StoreError> {
-        let mut out = Vec::new();
-        for ((name, column), codes) in &self.texts {
-            if name == of && !codes.plain && codes.table.len() > codes.committed {
-                out.push((column.clone(), text_array(codes.table.texts_from(codes.committed))?));
-            }
-        }
-        Ok(out)
-    }
-
-    /// The keys that are new, by entity, in the order of their ids.
-    pub(crate) fn new_keys(&self) -> Result<Vec<(String, StringArray)>, StoreError> {
-        let mut out = Vec::new();
-        for (entity, ids) in &self.keys {
-            let fresh = ids.fresh.iter().map(|&number| ids.table.text(number as usize));
-            out.push((entity.clone(), text_array(fresh)?));
-        }
-        Ok(out)
-    }
-
-    /// Gives the tables to the next load. Those of columns whose new texts were not committed, since the rows were
-    /// known or not kept, have codes that nothing stands for: they are made anew when they are needed.
-    pub(crate) fn return_tables(self, writer: &mut Writer, committed: &BTreeSet<String>) {
-        for (key, codes) in self.texts {
-            if !codes.plain && (codes.table.len() == codes.committed || committed.contains(&key.0)) {
-                writer.tables.insert(key, codes.table);
-            }
-        }
-    }
-}
-
-/// The id of a key that was committed: sealed ones are in maps, recent ones in the writer's memory.
-fn stored_id(writer: &Writer, entity: &str, keys: &Strings, key: &str) -> Result<Option<u32>, StoreError> {
-    if let Some(id) = keys.find_sealed(key)? {
-        return Ok(Some(id));
-    }
-    if keys.len() == keys.sealed() {
-        return Ok(None);
-    }
-    // The memory can only be wrong if it was damaged in a way that its checksums do not see; then the journal is right.
-    match writer.memory.recent_key(entity, key)? {
-        Some(id) if keys.is(id as usize, key)? => Ok(Some(id)),
-        _ => Ok(keys.find_tail(key)),
-    }
-}
-
-pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> Result<StringArray, StoreError> {
-    string_array(texts).ok_or_else(|| StoreError::Limit("one load has more than 2 GiB of keys or texts".into()))
-}
-
-impl TextCodes {
-    /// Codes, or the texts as they are once there are too many.
-    fn take(&mut self, texts: &StringArray) -> ArrayRef {
-        if self.plain {
-            return Arc::new(texts.clone());
-        }
-        let mut codes = Vec::with_capacity(texts.len());
-        for row in 0..texts.len() {
-            if texts.is_null(row) {
-                codes.push(0);
-                continue;
-            }
-            let (code, new) = self.table.insert(texts.value(row));
-            codes.push(code);
-            if new && self.too_many(self.rows + row + 1) {
-                self.plain = true;
-                return Arc::new(texts.clone());
-            }
-        }
-        self.rows += texts.len();
-        Arc::new(UInt32Array::new(codes.into(), texts.nulls().cloned()))
-    }
-
-    fn too_many(&self, rows: usize) -> bool {
-        let fresh = self.table.len() - self.committed;
-        let few_rows_per_text = rows >= ROWS_BEFORE_PLAIN && fresh > rows / 4;
-        self.table.len() > DICTIONARY_MOST || (self.table.len() > DICTIONARY_FEW && few_rows_per_text)
-    }
-}
 
 /// A column of a load, in pieces, one per batch.
 #[derive(Debug)]
@@ -214,6 +26,7 @@ pub(crate) struct Column {
     pub(crate) kind: StoredKind,
     pub(crate) history: bool,
     pub(crate) pieces: Vec<ArrayRef>,
+    translated: Translated,
 }
 
 /// A batch of a column that was checked but not taken yet.
@@ -260,7 +73,7 @@ impl Column {
                 return Err(StoreError::column(of, name, reason));
             }
         };
-        Ok(Column { name: name.into(), kind, history, pieces: Vec::new() })
+        Ok(Column { name: name.into(), kind, history, pieces: Vec::new(), translated: Translated::default() })
     }
 
     /// A field as declared.
@@ -282,7 +95,8 @@ impl Column {
         ColumnSchema { name: self.name.clone(), kind, history: self.history }
     }
 
-    /// Checks a batch; a column that is not given is all missing.
+    /// Checks a batch; a column that is not given is all missing. Texts may come with a dictionary, keys as whole
+    /// numbers.
     pub(crate) fn check(&self, of: &str, given: Option<&ArrayRef>, rows: usize) -> Result<Checked, StoreError> {
         let kind = self.kind.clone();
         let wanted = match &self.kind {
@@ -304,6 +118,12 @@ impl Column {
         }
         let values = match (given.data_type(), &wanted) {
             (have, wanted) if have == wanted => given.clone(),
+            (DataType::Dictionary(place, text), DataType::Utf8)
+                if **place == DataType::Int32 && **text == DataType::Utf8 =>
+            {
+                given.clone()
+            }
+            (DataType::Int64, DataType::Utf8) if matches!(kind, StoredKind::Id { .. }) => given.clone(),
             (DataType::Timestamp(TimeUnit::Microsecond, _), DataType::Timestamp(..)) => {
                 Arc::new(given.as_primitive::<TimestampMicrosecondType>().clone().with_data_type(time_type()))
             }
@@ -358,7 +178,7 @@ impl Column {
         let values = filtered(checked.values, keep)?;
         self.kind = checked.kind;
         let piece: ArrayRef = match &self.kind {
-            StoredKind::Id { entity } => Arc::new(Names::ids(ids, writer, entity, values.as_string::<i32>())?),
+            StoredKind::Id { entity } => Arc::new(KeyIds::ids(ids, &mut self.translated, writer, entity, &values)?),
             _ => values,
         };
         self.pieces.push(piece);
@@ -378,19 +198,23 @@ impl Column {
             StoredKind::Text { plain } if !*plain => {
                 let codes = texts.get_mut(&(of.to_owned(), self.name.clone()));
                 let codes = codes.expect("`prepare` was called for this kind");
-                let piece = codes.take(values.as_string::<i32>());
+                let piece = codes.take(&mut self.translated, &values)?;
                 *plain = codes.plain;
                 piece
             }
+            StoredKind::Text { .. } => match values.as_any_dictionary_opt() {
+                Some(coded) => arrow_select::take::take(coded.values(), coded.keys(), None)?,
+                None => values,
+            },
             _ => values,
         };
         self.pieces.push(piece);
         Ok(())
     }
 
-    /// All pieces as one array, as it is stored under the column's kind.
-    pub(crate) fn joined(&self, of: &str, names: &Names) -> Result<ArrayRef, StoreError> {
-        let pieces = match &self.schema(of, names).kind {
+    /// All pieces as they are stored under the column's kind.
+    pub(crate) fn settled(&self, of: &str, names: &Names) -> Result<Vec<ArrayRef>, StoreError> {
+        Ok(match &self.schema(of, names).kind {
             &StoredKind::Number { money, float, scale, most } => {
                 settled(&self.pieces, Shape { money, float, scale, most })
             }
@@ -409,14 +233,7 @@ impl Column {
                 pieces
             }
             _ => self.pieces.clone(),
-        };
-        match pieces.as_slice() {
-            [one] => Ok(one.clone()),
-            many => {
-                let arrays: Vec<&dyn Array> = many.iter().map(AsRef::as_ref).collect();
-                Ok(arrow_select::concat::concat(&arrays)?)
-            }
-        }
+        })
     }
 }
 

@@ -2,16 +2,74 @@
 
 use arrow_array::StringArray;
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use xxhash_rust::xxh3::xxh3_64;
+use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// How many texts [`KeyTable::find_many`] looks up at a time.
+pub(crate) const BLOCK: usize = 32;
+/// What [`KeyTable::find_many`] gives for a text that is not there.
+pub(crate) const NOT_FOUND: u32 = u32::MAX;
 
 /// A set of texts with open addressing. All texts lie in one arena, so a million keys are not a million allocations.
 #[derive(Debug, Default)]
 pub(crate) struct KeyTable {
-    /// Per slot number + 1 of its text, and above it the low half of the text's hash, where most misses end; 0 where
-    /// empty. A power of two of them, at most half full.
+    /// Per slot number + 1 of its text, and above it half of the text's hash, where most misses end; 0 where empty. A
+    /// power of two of them, at most half full.
     slots: Vec<u64>,
+    /// By number, so that most hits end without a look at the text.
+    briefs: Vec<Brief>,
     ends: Vec<usize>,
     bytes: Vec<u8>,
+}
+
+/// A text in 16 bytes: a short one with its length, of a longer one a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Brief {
+    low: u64,
+    /// The length is in the highest byte.
+    high: u64,
+}
+
+/// Texts up to this length are in their brief whole.
+const SHORT: usize = 15;
+/// The length of all texts that are not.
+const LONG: u64 = 0xff << 56;
+
+impl Brief {
+    #[inline]
+    fn of(text: &[u8]) -> Brief {
+        let word = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes were cut"));
+        let half = |at: usize| u64::from(u32::from_le_bytes(text[at..at + 4].try_into().expect("four bytes were cut")));
+        let length = text.len();
+        // Bytes that are read twice come to lie on themselves.
+        let (low, high) = match length {
+            0 => (0, 0),
+            1..4 => {
+                let byte = |at: usize| u64::from(text[at]) << (8 * at);
+                (byte(0) | byte(length / 2) | byte(length - 1), 0)
+            }
+            4..8 => (half(0) | half(length - 4) << (8 * (length - 4)), 0),
+            8 => (word(0), 0),
+            9..=SHORT => (word(0), word(length - 8) >> (8 * (16 - length))),
+            _ => {
+                let hash = xxh3_128(text);
+                return Brief { low: hash as u64, high: (hash >> 64) as u64 | LONG };
+            }
+        };
+        Brief { low, high: high | (length as u64) << 56 }
+    }
+
+    /// Whether equal briefs mean equal texts.
+    fn is_whole(self) -> bool {
+        self.high & LONG != LONG
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        let wide = u128::from(self.low ^ 0x9E37_79B9_7F4A_7C15) * u128::from(self.high ^ 0xD1B5_4A32_D192_ED03);
+        let folded = wide as u64 ^ (wide >> 64) as u64;
+        folded ^ folded >> 29
+    }
 }
 
 impl KeyTable {
@@ -29,17 +87,16 @@ impl KeyTable {
 
     /// The text of a number.
     pub(crate) fn text(&self, number: usize) -> &str {
-        let start = if number == 0 { 0 } else { self.ends[number - 1] };
-        std::str::from_utf8(&self.bytes[start..self.ends[number]]).expect("only whole texts are put in")
+        std::str::from_utf8(self.text_bytes(number)).expect("only whole texts are put in")
     }
 
     /// The number of a text and whether it is new.
     pub(crate) fn insert(&mut self, text: &str) -> (u32, bool) {
-        let hash = xxh3_64(text.as_bytes());
-        match self.probe(text, hash) {
-            Ok(number) => (number, false),
-            Err(_) => {
-                self.push_hashed(text, hash);
+        let brief = Brief::of(text.as_bytes());
+        match self.probe(text.as_bytes(), brief) {
+            Some(number) => (number, false),
+            None => {
+                self.push_brief(text, brief);
                 (self.len() as u32 - 1, true)
             }
         }
@@ -47,33 +104,69 @@ impl KeyTable {
 
     /// The number of a text that was put in.
     pub(crate) fn get(&self, text: &str) -> Option<u32> {
-        self.probe(text, xxh3_64(text.as_bytes())).ok()
+        self.probe(text.as_bytes(), Brief::of(text.as_bytes()))
     }
 
     /// Gives a text the next number, also if it is there already.
     pub(crate) fn push(&mut self, text: &str) {
-        self.push_hashed(text, xxh3_64(text.as_bytes()));
+        self.push_brief(text, Brief::of(text.as_bytes()));
     }
 
-    fn push_hashed(&mut self, text: &str, hash: u64) {
+    /// The numbers of at most [`BLOCK`] rows' texts, [`NOT_FOUND`] for those that are not there. Rows are looked up side
+    /// by side, so that they wait for memory together. A null is taken for whatever text lies under it.
+    pub(crate) fn find_many(&self, texts: &StringArray, rows: Range<usize>) -> [u32; BLOCK] {
+        let mut numbers = [NOT_FOUND; BLOCK];
+        if self.slots.is_empty() {
+            return numbers;
+        }
+        let mask = self.slots.len() - 1;
+        let none = Brief { low: 0, high: 0 };
+        let mut looked: [(&[u8], Brief, u32, u64, Brief); BLOCK] = [(&[], none, 0, 0, none); BLOCK];
+        let (offsets, bytes) = (texts.value_offsets(), texts.value_data());
+        for (looked, row) in looked.iter_mut().zip(rows.clone()) {
+            let text = &bytes[offsets[row] as usize..offsets[row + 1] as usize];
+            let brief = Brief::of(text);
+            let hash = brief.hash() as u32;
+            *looked = (text, brief, hash, self.slots[hash as usize & mask], none);
+        }
+        for (_, _, hash, taken, known) in &mut looked {
+            if *taken != 0 && (*taken >> 32) as u32 == *hash {
+                *known = self.briefs[*taken as u32 as usize - 1];
+            }
+        }
+        for (number, (text, brief, hash, taken, known)) in numbers.iter_mut().zip(looked).take(rows.len()) {
+            *number = match taken {
+                0 => NOT_FOUND,
+                _ if (taken >> 32) as u32 == hash && known == brief && brief.is_whole() => taken as u32 - 1,
+                _ => self.probe(text, brief).unwrap_or(NOT_FOUND),
+            };
+        }
+        numbers
+    }
+
+    fn push_brief(&mut self, text: &str, brief: Brief) {
         if (self.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }
         self.bytes.extend_from_slice(text.as_bytes());
         self.ends.push(self.bytes.len());
+        self.briefs.push(brief);
+        let hash = brief.hash();
         if let Err(slot) = self.probe_slot(hash as u32, |_| false) {
             self.slots[slot] = hash << 32 | self.len() as u64;
         }
     }
 
-    /// The number of a text, or the slot where it would go.
-    fn probe(&self, text: &str, hash: u64) -> Result<u32, usize> {
+    fn probe(&self, text: &[u8], brief: Brief) -> Option<u32> {
         if self.slots.is_empty() {
-            return Err(0);
+            return None;
         }
-        self.probe_slot(hash as u32, |number| self.text_bytes(number) == text.as_bytes())
+        let same =
+            |number: usize| self.briefs[number] == brief && (brief.is_whole() || self.text_bytes(number) == text);
+        self.probe_slot(brief.hash() as u32, same).ok()
     }
 
+    /// The number of a text, or the slot where it would go.
     fn probe_slot(&self, hash: u32, same: impl Fn(usize) -> bool) -> Result<u32, usize> {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
@@ -128,6 +221,8 @@ pub(crate) fn string_array<'a>(texts: impl Iterator<Item = &'a str>) -> Option<S
 mod tests {
     #![allow(clippy::unwrap_used)] // A failed test should stop where it fails.
     use super::*;
+    use arrow_array::Array;
+    use std::collections::HashMap;
 
     #[test]
     fn numbers_are_dense_and_stable() {
@@ -142,5 +237,50 @@ mod tests {
         assert_eq!(table.get("nobody"), None);
         let array = string_array(table.texts_from(9_998)).unwrap();
         assert_eq!(array, StringArray::from(vec!["key9998", "key9999"]));
+    }
+
+    /// Texts that differ in one byte, in their length, or only by zero bytes; of all lengths around those that matter.
+    fn alike() -> Vec<String> {
+        let mut texts = vec![String::new()];
+        for length in 1..40 {
+            for at in 0..length {
+                for byte in ["a", "b", "\0"] {
+                    texts.push("a".repeat(at) + byte + &"a".repeat(length - at - 1));
+                    texts.push("\0".repeat(at) + byte + &"\0".repeat(length - at - 1));
+                }
+            }
+        }
+        texts
+    }
+
+    #[test]
+    fn texts_that_are_nearly_the_same_are_told_apart() {
+        let (mut table, mut expected) = (KeyTable::default(), HashMap::new());
+        for text in alike() {
+            let next = expected.len() as u32;
+            let new = !expected.contains_key(&text);
+            let number = *expected.entry(text.clone()).or_insert(next);
+            assert_eq!(table.insert(&text), (number, new), "{text:?}");
+            assert_eq!(table.text(number as usize), text);
+        }
+        assert_eq!(table.len(), expected.len());
+    }
+
+    #[test]
+    fn many_at_once_are_found_as_one_by_one() {
+        let texts = StringArray::from(alike());
+        let mut table = KeyTable::default();
+        assert_eq!(table.find_many(&texts, 0..BLOCK), [NOT_FOUND; BLOCK]);
+        texts.iter().step_by(2).flatten().for_each(|text| {
+            table.insert(text);
+        });
+        for start in (0..texts.len()).step_by(BLOCK) {
+            let end = texts.len().min(start + BLOCK);
+            let numbers = table.find_many(&texts, start..end);
+            for (row, number) in (start..end).zip(numbers) {
+                assert_eq!(table.get(texts.value(row)), (number != NOT_FOUND).then_some(number));
+            }
+            assert!(numbers[end - start..].iter().all(|number| *number == NOT_FOUND));
+        }
     }
 }

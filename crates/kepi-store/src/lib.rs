@@ -18,6 +18,8 @@ mod layout;
 mod load;
 mod manifest;
 mod memory;
+mod names;
+mod narrow;
 mod numbers;
 mod recovery;
 mod row_ids;

@@ -4,7 +4,7 @@ use crate::change::{Change, EntityChange};
 use crate::entity::Entity;
 use crate::entity_load::EntityBuffer;
 use crate::error::StoreError;
-use crate::incoming::Names;
+use crate::names::Names;
 use crate::state::{LoadCount, LoadRecord};
 use crate::stream_load::StreamBuffer;
 use crate::writer::Writer;
@@ -114,7 +114,7 @@ impl<'w> Load<'w> {
             let (count, stream) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
             counts.push(count);
             let schema_known = current.streams.get(name).is_some_and(|s| s.schema == stream.schema);
-            if !schema_known || stream.rows.is_some() || !stream.gone.is_empty() {
+            if !schema_known || !stream.rows.is_empty() || !stream.gone.is_empty() {
                 change.streams.push(stream);
             }
         }

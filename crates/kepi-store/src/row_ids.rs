@@ -20,11 +20,19 @@ pub(crate) enum ById {
     Texts(KeyTable, Vec<u32>),
 }
 
-/// Whether the ids are numbers that only rise, as they do in most exports: then none is there twice, and no table of
-/// them is needed to tell.
-pub(crate) fn are_rising(ids: &ArrayRef) -> bool {
-    let numbers = ids.as_primitive_opt::<Int64Type>();
-    numbers.is_some_and(|numbers| numbers.null_count() == 0 && numbers.values().is_sorted_by(|a, b| a < b))
+/// Whether the ids, in pieces, are numbers that only rise, as they do in most exports: then none is there twice, and no
+/// table of them is needed to tell.
+pub(crate) fn are_rising(pieces: &[ArrayRef]) -> bool {
+    let mut last: Option<i64> = None;
+    pieces.iter().all(|ids| {
+        let Some(numbers) = ids.as_primitive_opt::<Int64Type>() else { return false };
+        let follows = match (last, numbers.values().first()) {
+            (Some(last), Some(first)) => last < *first,
+            _ => true,
+        };
+        last = numbers.values().last().copied().or(last);
+        follows && numbers.null_count() == 0 && numbers.values().is_sorted_by(|a, b| a < b)
+    })
 }
 
 /// Finds the last row of each id, and calls `superseded` with the rows before it.
@@ -115,18 +123,67 @@ fn matches_in(ids: &ArrayRef, by_id: &ById) -> Vec<(u32, u32)> {
 
 /// Ids as numbers, where each is written as a number is: `7`, not `007`, which is another id.
 pub(crate) fn as_numbers(ids: &StringArray) -> Option<Int64Array> {
-    let parse = |id: &str| {
-        let number: i64 = id.parse().ok()?;
-        let digits = id.strip_prefix('-').unwrap_or(id);
-        let plain = digits == "0" || !(digits.starts_with('0') || digits.starts_with('+'));
-        (plain && id != "-0").then_some(number)
-    };
     let mut out = Vec::with_capacity(ids.len());
     for id in ids {
         out.push(match id {
-            Some(id) => Some(parse(id)?),
-            None => None,
+            Some(id) => plain_number(id.as_bytes())?,
+            None => 0,
         });
     }
-    Some(Int64Array::from(out))
+    Some(Int64Array::new(out.into(), ids.nulls().cloned()))
+}
+
+/// The number that is written in just these characters.
+fn plain_number(id: &[u8]) -> Option<i64> {
+    let (negative, digits) = match id {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // Nineteen digits always fit into 64 bits without a sign.
+    let plain = match digits {
+        [b'0'] => !negative,
+        [b'1'..=b'9', rest @ ..] => rest.len() < 19,
+        _ => false,
+    };
+    if !plain {
+        return None;
+    }
+    let mut number = 0u64;
+    for &digit in digits {
+        number = number * 10 + u64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
+    if negative { 0i64.checked_sub_unsigned(number) } else { i64::try_from(number).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_plain_form_is_a_number() {
+        for number in [0, 1, -1, 10, 987, i64::MAX, i64::MIN, i64::MAX - 1, i64::MIN + 1] {
+            assert_eq!(plain_number(number.to_string().as_bytes()), Some(number));
+        }
+        let others = [
+            "",
+            "-",
+            "007",
+            "-0",
+            "+7",
+            "-07",
+            " 7",
+            "7 ",
+            "1e3",
+            "0x1",
+            "a",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "9999999999999999999",
+            "99999999999999999999",
+            "1.0",
+        ];
+        for text in others {
+            assert_eq!(plain_number(text.as_bytes()), None, "{text}");
+        }
+    }
 }

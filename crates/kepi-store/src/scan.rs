@@ -70,11 +70,6 @@ impl Scan {
         Ok(scan)
     }
 
-    /// The columns that come out.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
     fn plan_undated(&mut self) {
         let all = self.slots.iter().enumerate().map(|(slot, s)| Rows { slot, rows: 0..s.segment.rows });
         match self.ids {
@@ -244,16 +239,6 @@ impl Scan {
             self.ready.push_back(batch.slice(start, CHUNK_ROWS.min(rows - start)));
         }
         Ok(())
-    }
-
-    /// What is left, as one batch.
-    pub(crate) fn collect_all(mut self) -> Result<RecordBatch, StoreError> {
-        let schema = self.schema();
-        let mut batches = Vec::new();
-        for batch in &mut self {
-            batches.push(batch?);
-        }
-        Ok(arrow_select::concat::concat_batches(&schema, &batches)?)
     }
 }
 

@@ -25,15 +25,34 @@ const SMALL_SEGMENT: usize = 1 << 20;
 /// Writes all that is only in memory and returns what is in files then. Folders are not synced.
 pub(crate) fn seal(layout: &Layout, snapshot: &Snapshot) -> Result<State, StoreError> {
     let mut next = snapshot.next_file;
-    let mut state = State::default();
-    for stream in snapshot.streams.values() {
-        state.streams.push(seal_stream(layout, stream, &mut next, false)?);
-    }
-    for entity in snapshot.entities.values() {
-        state.entities.push(seal_entity(layout, entity, &mut next)?);
-    }
-    state.next_file = next;
-    Ok(state)
+    let mut reserved = |files: usize| {
+        let first = next;
+        next += files as u64;
+        first
+    };
+    // Every stream and entity has file numbers of its own, more than it may need, so that both kinds can be written at
+    // the same time: the map of keys takes about as long as the rows.
+    let streams: Vec<(&Stream, u64)> = snapshot
+        .streams
+        .values()
+        .map(|stream| (stream.as_ref(), reserved(stream.slots.len() + 1 + stream.dictionaries.len())))
+        .collect();
+    let entities: Vec<(&Entity, u64)> = snapshot
+        .entities
+        .values()
+        .map(|entity| (entity.as_ref(), reserved(3 + entity.histories.len() + entity.dictionaries.len())))
+        .collect();
+    let (entities, streams) = std::thread::scope(|scope| {
+        let entities = scope.spawn(|| {
+            let seal = |(entity, first): (&Entity, u64)| seal_entity(layout, entity, &mut first.clone());
+            entities.into_iter().map(seal).collect::<Result<Vec<_>, _>>()
+        });
+        let seal = |(stream, first): (&Stream, u64)| seal_stream(layout, stream, &mut first.clone(), false);
+        let streams = streams.into_iter().map(seal).collect::<Result<Vec<_>, _>>();
+        (entities.join(), streams)
+    });
+    let entities = entities.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    Ok(State { next_file: next, streams: streams?, entities: entities? })
 }
 
 /// Writes a stream's new rows; with `whole` all of its rows become one segment.
@@ -64,15 +83,16 @@ pub(crate) fn seal_stream(
     let merged = Stream { slots: stream.slots[kept.len()..].to_vec(), ..stream.clone() };
     if merged.rows() > 0 {
         let rows = match merged.slots.as_slice() {
-            [one] if one.gone.is_empty() && one.segment.chunks.len() == 1 => one.segment.memory().cloned(),
+            [one] if one.gone.is_empty() => one.segment.memory().map(<[_]>::to_vec),
             _ => None,
         };
         let rows = match rows {
             Some(rows) => rows,
-            None => Scan::new(&merged, &all_columns(stream), None, None)?.collect_all()?,
+            None => Scan::new(&merged, &all_columns(stream), None, None)?.collect::<Result<Vec<_>, _>>()?,
         };
-        let codes = codes(&stream.schema.columns);
-        segments.push(write_segment(layout, take_number(next), &rows, &codes, CHUNK_ROWS)?);
+        let mut narrow = vec![ID];
+        narrow.extend(stream.schema.columns.iter().filter(|c| c.name != ID).map(|c| c.name.as_str()));
+        segments.push(write_segment(layout, take_number(next), &rows, &narrow, CHUNK_ROWS)?);
     }
     let dictionaries = seal_dictionaries(layout, &stream.dictionaries, next)?;
     Ok(StreamState { schema: stream.schema.clone(), segments, dictionaries })
@@ -86,7 +106,7 @@ pub(crate) fn all_columns(stream: &Stream) -> Vec<String> {
 
 fn has_number_ids(slots: &[Slot]) -> Result<bool, StoreError> {
     for slot in slots.iter().filter(|slot| slot.segment.rows > 0) {
-        if slot.segment.column(0, ID)?.is_some_and(|ids| *ids.data_type() == arrow_schema::DataType::Int64) {
+        if slot.segment.column(0, ID)?.is_some_and(|ids| *ids.data_type() != arrow_schema::DataType::Utf8) {
             return Ok(true);
         }
     }
@@ -136,7 +156,7 @@ fn seal_entity(layout: &Layout, entity: &Entity, next: &mut u64) -> Result<Entit
                 let columns = rows.columns().to_vec();
                 let rows = table_of(vec![ENTITY_ID.into(), AT.into(), VALUE.into()], columns)?;
                 let codes = if presented_kind(schema) == ColumnKind::Code { vec![VALUE] } else { Vec::new() };
-                histories.push((field.clone(), write_segment(layout, take_number(next), &rows, &codes, usize::MAX)?));
+                histories.push((field.clone(), write_segment(layout, take_number(next), &[rows], &codes, usize::MAX)?));
             }
         }
     }
@@ -160,7 +180,7 @@ fn seal_table(layout: &Layout, entity: &Entity, next: &mut u64) -> Result<Segmen
         }
     }
     let table = table_of(names, columns)?;
-    write_segment(layout, take_number(next), &table, &codes(&entity.attributes), usize::MAX)
+    write_segment(layout, take_number(next), &[table], &codes(&entity.attributes), usize::MAX)
 }
 
 /// Columns with names, all of them nullable.

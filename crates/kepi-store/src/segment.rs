@@ -6,9 +6,10 @@ use crate::layout::{Blob, Layout};
 use crate::segment_index::{Index, Piece, Range, Stored, range, time_type};
 use crate::segment_write::checksum;
 use crate::state::SegmentState;
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type,
-    UInt16Type, UInt32Type,
+    ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Float64Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
 };
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -41,7 +42,7 @@ pub(crate) struct Chunk {
 #[derive(Debug)]
 enum Source {
     File(Box<SegmentFile>),
-    Memory(RecordBatch),
+    Memory(Vec<RecordBatch>),
 }
 
 #[derive(Debug)]
@@ -78,14 +79,21 @@ impl Segment {
         Ok(Segment { number: state.number, rows: start, chunks, source: Source::File(Box::new(file)) })
     }
 
-    /// Rows in memory, in order.
-    pub(crate) fn in_memory(number: u64, rows: RecordBatch) -> Segment {
-        let (first, last) = match rows.column_by_name(AT).and_then(|at| range(at)) {
-            Some(Range::Whole(first, last)) => (first, last),
-            _ => (0, 0),
-        };
-        let chunk = Chunk { start: 0, rows: rows.num_rows(), first, last };
-        Segment { number, rows: rows.num_rows(), chunks: vec![chunk], source: Source::Memory(rows) }
+    /// Rows in memory, in order, a chunk each batch; none of them is empty.
+    pub(crate) fn in_memory(number: u64, batches: Vec<RecordBatch>) -> Segment {
+        let mut chunks = Vec::new();
+        let mut start = 0;
+        for batch in &batches {
+            let times = batch.column_by_name(AT).and_then(|at| at.as_primitive_opt::<TimestampMicrosecondType>());
+            let (first, last) = match times.map(|times| times.values().as_ref()) {
+                Some([one]) => (*one, *one),
+                Some([first, .., last]) => (*first, *last),
+                _ => (0, 0),
+            };
+            chunks.push(Chunk { start, rows: batch.num_rows(), first, last });
+            start += batch.num_rows();
+        }
+        Segment { number, rows: start, chunks, source: Source::Memory(batches) }
     }
 
     /// What the manifest says of it; none while it is only in the journal.
@@ -97,10 +105,10 @@ impl Segment {
     }
 
     /// The rows of a segment in memory.
-    pub(crate) fn memory(&self) -> Option<&RecordBatch> {
+    pub(crate) fn memory(&self) -> Option<&[RecordBatch]> {
         match &self.source {
             Source::File(_) => None,
-            Source::Memory(rows) => Some(rows),
+            Source::Memory(batches) => Some(batches),
         }
     }
 
@@ -116,14 +124,14 @@ impl Segment {
                 let position = file.index.columns.iter().position(|c| c.name == column)?;
                 file.index.chunks[chunk].pieces[position].range
             }
-            Source::Memory(rows) => range(rows.column_by_name(column)?),
+            Source::Memory(batches) => range(batches[chunk].column_by_name(column)?),
         }
     }
 
     /// One column of one chunk as it is stored; none where this segment has no such column.
     pub(crate) fn column(&self, chunk: usize, column: &str) -> Result<Option<ArrayRef>, StoreError> {
         match &self.source {
-            Source::Memory(rows) => Ok(rows.column_by_name(column).cloned()),
+            Source::Memory(batches) => Ok(batches[chunk].column_by_name(column).cloned()),
             Source::File(file) => match file.index.columns.iter().position(|c| c.name == column) {
                 Some(position) => file.column(chunk, position).map(Some),
                 None => Ok(None),
@@ -188,9 +196,13 @@ impl SegmentFile {
             Stored::U8 => Arc::new(primitive::<UInt8Type>(values, rows, nulls)),
             Stored::U16 => Arc::new(primitive::<UInt16Type>(values, rows, nulls)),
             Stored::U32 => Arc::new(primitive::<UInt32Type>(values, rows, nulls)),
+            Stored::I32 => Arc::new(primitive::<Int32Type>(values, rows, nulls)),
             Stored::I64 => Arc::new(primitive::<Int64Type>(values, rows, nulls)),
             Stored::F64 => Arc::new(primitive::<Float64Type>(values, rows, nulls)),
             Stored::Date => Arc::new(primitive::<Date32Type>(values, rows, nulls)),
+            Stored::Decimal32(_) => {
+                Arc::new(primitive::<Decimal32Type>(values, rows, nulls).with_data_type(stored.data_type()))
+            }
             Stored::Decimal(_) => {
                 Arc::new(primitive::<Decimal64Type>(values, rows, nulls).with_data_type(stored.data_type()))
             }

@@ -3,12 +3,15 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
+    Date32Type, Decimal32Type, Decimal64Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+/// Digits of a decimal of 32 bits.
+pub(crate) const DIGITS_32: u8 = 9;
 /// Rows in a chunk of a stream's segment.
 pub(crate) const CHUNK_ROWS: usize = 65_536;
 
@@ -54,7 +57,18 @@ pub(crate) enum Range {
     Float(f64, f64),
 }
 
-/// How values lie in the file; codes are as narrow as the largest one allows.
+impl Range {
+    /// The range of the values of both; the two are of one column.
+    pub(crate) fn with(self, other: Range) -> Range {
+        match (self, other) {
+            (Range::Whole(a, b), Range::Whole(c, d)) => Range::Whole(a.min(c), b.max(d)),
+            (Range::Float(a, b), Range::Float(c, d)) => Range::Float(a.min(c), b.max(d)),
+            (first, _) => first,
+        }
+    }
+}
+
+/// How values lie in the file; codes, ids and amounts are as narrow as the segment's values allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stored {
     U8,
@@ -67,6 +81,10 @@ pub(crate) enum Stored {
     Time,
     Date,
     Utf8,
+    /// From format 2 on.
+    I32,
+    /// From format 2 on: at most nine digits.
+    Decimal32(u8),
 }
 
 impl Stored {
@@ -76,7 +94,9 @@ impl Stored {
             DataType::UInt8 => Stored::U8,
             DataType::UInt16 => Stored::U16,
             DataType::UInt32 => Stored::U32,
+            DataType::Int32 => Stored::I32,
             DataType::Int64 => Stored::I64,
+            DataType::Decimal32(_, scale) => Stored::Decimal32(u8::try_from(*scale).ok()?),
             DataType::Decimal64(_, scale) => Stored::Decimal(u8::try_from(*scale).ok()?),
             DataType::Float64 => Stored::F64,
             DataType::Boolean => Stored::Bool,
@@ -93,7 +113,9 @@ impl Stored {
             Stored::U8 => DataType::UInt8,
             Stored::U16 => DataType::UInt16,
             Stored::U32 => DataType::UInt32,
+            Stored::I32 => DataType::Int32,
             Stored::I64 => DataType::Int64,
+            Stored::Decimal32(scale) => DataType::Decimal32(DIGITS_32, scale as i8),
             Stored::Decimal(scale) => DataType::Decimal64(18, scale as i8),
             Stored::F64 => DataType::Float64,
             Stored::Bool => DataType::Boolean,
@@ -108,7 +130,7 @@ impl Stored {
         match self {
             Stored::U8 => rows,
             Stored::U16 => rows * 2,
-            Stored::U32 | Stored::Date => rows * 4,
+            Stored::U32 | Stored::I32 | Stored::Decimal32(_) | Stored::Date => rows * 4,
             Stored::I64 | Stored::Decimal(_) | Stored::F64 | Stored::Time => rows * 8,
             Stored::Bool => rows.div_ceil(8),
             Stored::Utf8 => (rows + 1) * 4,
@@ -127,7 +149,9 @@ pub(crate) fn range(array: &dyn Array) -> Option<Range> {
         DataType::UInt8 => whole(array.as_primitive::<UInt8Type>()),
         DataType::UInt16 => whole(array.as_primitive::<UInt16Type>()),
         DataType::UInt32 => whole(array.as_primitive::<UInt32Type>()),
+        DataType::Int32 => whole(array.as_primitive::<Int32Type>()),
         DataType::Int64 => whole(array.as_primitive::<Int64Type>()),
+        DataType::Decimal32(_, _) => whole(array.as_primitive::<Decimal32Type>()),
         DataType::Decimal64(_, _) => whole(array.as_primitive::<Decimal64Type>()),
         DataType::Timestamp(_, _) => whole(array.as_primitive::<TimestampMicrosecondType>()),
         DataType::Date32 => whole(array.as_primitive::<Date32Type>()),
@@ -147,10 +171,12 @@ where
     T::Native: Into<i64> + Ord,
 {
     if array.null_count() == 0 {
-        let values = array.values();
-        return Some(Range::Whole((*values.iter().min()?).into(), (*values.iter().max()?).into()));
+        let (first, rest) = array.values().split_first()?;
+        let (low, high) = rest.iter().fold((*first, *first), |(low, high), v| (low.min(*v), high.max(*v)));
+        return Some(Range::Whole(low.into(), high.into()));
     }
-    let low = array.iter().flatten().min()?;
-    let high = array.iter().flatten().max()?;
+    let mut known = array.iter().flatten();
+    let first = known.next()?;
+    let (low, high) = known.fold((first, first), |(low, high), v| (low.min(v), high.max(v)));
     Some(Range::Whole(low.into(), high.into()))
 }

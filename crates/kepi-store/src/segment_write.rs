@@ -1,79 +1,152 @@
 //! Writing a segment: an Arrow IPC file, and its index.
 
-use crate::disk::{self, NewFile};
+use crate::disk::NewFile;
 use crate::error::StoreError;
 use crate::layout::{Blob, Layout};
+use crate::narrow::{joined, narrowest};
 use crate::segment_index::{Index, IndexChunk, IndexColumn, Piece, Range, Stored, range};
 use crate::state::SegmentState;
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt32Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt8Array, UInt16Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Writes rows as a segment of chunks of at most `chunk_rows` rows. The columns in `codes` are stored as narrow as
-/// their largest value allows. The folder is not synced.
+/// Chunks that are ready before they are written.
+const AHEAD: usize = 2;
+
+/// Writes rows as a segment of chunks of at most `chunk_rows` rows. The columns in `narrow` are stored as narrow as
+/// their values allow. The batches have one schema; the folder is not synced.
 pub(crate) fn write_segment(
     layout: &Layout,
     number: u64,
-    rows: &RecordBatch,
-    codes: &[&str],
+    batches: &[RecordBatch],
+    narrow: &[&str],
     chunk_rows: usize,
 ) -> Result<SegmentState, StoreError> {
-    let rows = narrowed(rows, codes)?;
+    let plan = Plan::new(batches, narrow);
     let path = layout.data_file(number, "arrow");
     let mut file = NewFile::create(&path)?;
     let options = IpcWriteOptions::try_new(64, false, arrow_ipc::MetadataVersion::V5)?;
-    let mut writer = FileWriter::try_new_with_options(&mut file, &rows.schema(), options)?;
+    let mut writer = FileWriter::try_new_with_options(&mut file, &plan.schema, options)?;
     let mut ranges: Vec<ChunkRanges> = Vec::new();
-    for start in (0..rows.num_rows()).step_by(chunk_rows.max(1)) {
-        let chunk = rows.slice(start, chunk_rows.min(rows.num_rows() - start));
-        writer.write(&chunk).map_err(|e| StoreError::io(&path, std::io::Error::other(e)))?;
-        ranges.push((chunk.num_rows(), chunk.columns().iter().map(|c| (range(c), c.null_count())).collect::<Vec<_>>()));
+    let mut write = |(chunk, about): (RecordBatch, ChunkRanges)| {
+        ranges.push(about);
+        writer.write(&chunk).map_err(|e| StoreError::io(&path, std::io::Error::other(e)))
+    };
+    if plan.rows <= chunk_rows {
+        plan.chunks(chunk_rows).try_for_each(|chunk| write(chunk?))?;
+    } else {
+        // One thread makes chunks, this one writes them.
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let plan = &plan;
+            scope.spawn(move || {
+                // Nobody listens any more after an error, which is told by the one who met it.
+                plan.chunks(chunk_rows).try_for_each(|chunk| sender.send(chunk).ok())
+            });
+            receiver.into_iter().try_for_each(|chunk| write(chunk?))
+        })?;
     }
     writer.finish().map_err(|e| StoreError::io(&path, std::io::Error::other(e)))?;
     drop(writer);
-    file.finish()?;
 
-    let length = std::fs::metadata(&path).map_err(|e| StoreError::io(&path, e))?.len();
-    let bytes = disk::map(&path, length)?;
-    let index = index_of(&path, &bytes, &rows.schema(), &ranges)?;
-    let encoded = postcard::to_stdvec(&index).map_err(|e| StoreError::Limit(format!("an index: {e}")))?;
-    let index = Blob::write(layout, number, "index", &[&encoded])?;
-    Ok(SegmentState { number, length, index, gone: None })
-}
-
-fn narrowed(rows: &RecordBatch, codes: &[&str]) -> Result<RecordBatch, StoreError> {
-    let schema = rows.schema();
-    let mut fields = Vec::new();
-    let mut columns = Vec::new();
-    for (field, column) in schema.fields().iter().zip(rows.columns()) {
-        // A reader takes a column that is not there for all missing.
-        if column.null_count() == rows.num_rows() {
-            continue;
-        }
-        let column = if codes.contains(&field.name().as_str()) { narrow(column) } else { column.clone() };
-        fields.push(Field::new(field.name(), column.data_type().clone(), true));
-        columns.push(column);
+    // The disk and the sums take their time side by side.
+    let bytes = file.map()?;
+    let (synced, index) = std::thread::scope(|scope| {
+        let synced = scope.spawn(|| file.finish());
+        let index = index_of(&path, &bytes, &plan.schema, &ranges);
+        (synced.join(), index)
+    });
+    match synced {
+        Ok(synced) => synced?,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    let encoded = postcard::to_stdvec(&index?).map_err(|e| StoreError::Limit(format!("an index: {e}")))?;
+    let index = Blob::write(layout, number, "index", &[&encoded])?;
+    Ok(SegmentState { number, length: bytes.len() as u64, index, gone: None })
 }
 
-fn narrow(column: &ArrayRef) -> ArrayRef {
-    let Some(codes) = column.as_primitive_opt::<UInt32Type>() else { return column.clone() };
-    match range(codes) {
-        Some(Range::Whole(_, most)) if most <= i64::from(u8::MAX) => {
-            Arc::new(codes.unary::<_, arrow_array::types::UInt8Type>(|code| code as u8)) as Arc<UInt8Array>
+/// What a segment is going to be.
+struct Plan<'a> {
+    batches: &'a [RecordBatch],
+    rows: usize,
+    /// The columns that are stored: their places in the batches.
+    places: Vec<usize>,
+    schema: SchemaRef,
+    /// By batch and stored column.
+    ranges: Vec<Vec<Option<Range>>>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(batches: &'a [RecordBatch], narrow: &[&str]) -> Plan<'a> {
+        let rows = batches.iter().map(|batch| batch.num_rows()).sum();
+        let given = batches.first().map_or_else(|| Arc::new(Schema::empty()), |batch| batch.schema());
+        let (mut places, mut fields, mut ranges) = (Vec::new(), Vec::new(), vec![Vec::new(); batches.len()]);
+        for (place, field) in given.fields().iter().enumerate() {
+            // A reader takes a column that is not there for all missing.
+            let missing: usize = batches.iter().map(|batch| batch.column(place).null_count()).sum();
+            if missing == rows {
+                continue;
+            }
+            let mut whole: Option<Range> = None;
+            for (batch, ranges) in batches.iter().zip(&mut ranges) {
+                let range = range(batch.column(place));
+                whole = whole.into_iter().chain(range).reduce(Range::with);
+                ranges.push(range);
+            }
+            let stored = match narrow.contains(&field.name().as_str()) {
+                true => narrowest(field.data_type(), whole),
+                false => field.data_type().clone(),
+            };
+            places.push(place);
+            fields.push(Field::new(field.name(), stored, true));
         }
-        Some(Range::Whole(_, most)) if most <= i64::from(u16::MAX) => {
-            Arc::new(codes.unary::<_, arrow_array::types::UInt16Type>(|code| code as u16)) as Arc<UInt16Array>
+        Plan { batches, rows, places, schema: Arc::new(Schema::new(fields)), ranges }
+    }
+
+    /// The chunks, each with what the index says of it.
+    fn chunks(&self, chunk_rows: usize) -> impl Iterator<Item = Result<(RecordBatch, ChunkRanges), StoreError>> {
+        let (mut batch, mut row) = (0, 0);
+        std::iter::from_fn(move || {
+            let mut parts: Vec<(usize, usize, usize)> = Vec::new();
+            let mut left = chunk_rows.max(1);
+            while left > 0 && batch < self.batches.len() {
+                let length = left.min(self.batches[batch].num_rows() - row);
+                parts.push((batch, row, length));
+                (left, row) = (left - length, row + length);
+                if row == self.batches[batch].num_rows() {
+                    (batch, row) = (batch + 1, 0);
+                }
+            }
+            parts.retain(|part| part.2 > 0);
+            (!parts.is_empty()).then(|| self.chunk(&parts))
+        })
+    }
+
+    /// A chunk of parts of batches: batch, first row, rows.
+    fn chunk(&self, parts: &[(usize, usize, usize)]) -> Result<(RecordBatch, ChunkRanges), StoreError> {
+        let rows = parts.iter().map(|part| part.2).sum();
+        let whole = parts.iter().all(|part| part.2 == self.batches[part.0].num_rows());
+        let (mut columns, mut about) = (Vec::new(), Vec::new());
+        for (column, field) in self.schema.fields().iter().enumerate() {
+            let slice = |&(batch, first, length): &(usize, usize, usize)| -> ArrayRef {
+                self.batches[batch].column(self.places[column]).slice(first, length)
+            };
+            let pieces: Vec<ArrayRef> = parts.iter().map(slice).collect();
+            let array = joined(&pieces, field.data_type())?;
+            let range = match whole {
+                true => parts.iter().filter_map(|part| self.ranges[part.0][column]).reduce(Range::with),
+                false => range(&array),
+            };
+            about.push((range, array.null_count()));
+            columns.push(array);
         }
-        _ => column.clone(),
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok((RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?, (rows, about)))
     }
 }
 

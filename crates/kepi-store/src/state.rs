@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The format that this version writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// What is in files: everything of a snapshot but the journal's tail.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -79,8 +79,8 @@ impl Stream {
                 slot.gone_state = None;
             }
         }
-        if let Some(rows) = change.rows.as_ref().filter(|rows| rows.num_rows() > 0) {
-            let segment = Arc::new(Segment::in_memory(change.segment, rows.clone()));
+        if !change.rows.is_empty() {
+            let segment = Arc::new(Segment::in_memory(change.segment, change.rows.clone()));
             self.slots.push(Slot { segment, gone: Arc::default(), gone_state: None });
         }
     }

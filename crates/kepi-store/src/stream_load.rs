@@ -4,8 +4,9 @@ use crate::change::StreamChange;
 use crate::column::Presented;
 use crate::error::StoreError;
 use crate::identity::{Stored, hashes};
-use crate::incoming::{Checked, Column, Names, take_all, text_array};
+use crate::incoming::{Checked, Column, take_all};
 use crate::load::{OnConflict, RejectedRow};
+use crate::names::{Names, text_array};
 use crate::row_ids::{are_rising, as_numbers, last_of_each, stored_ids};
 use crate::scan::{Scan, order};
 use crate::seal::{all_columns, table_of};
@@ -39,7 +40,7 @@ pub(crate) struct StreamBuffer {
 enum Fate {
     Add,
     Known,
-    Replace { slot: usize, row: u32 },
+    Replace { slot: u32, row: u32 },
 }
 
 impl StreamBuffer {
@@ -87,6 +88,7 @@ impl StreamBuffer {
             true => Some(self.checked_times(rows, &mut rejected)?),
             false => None,
         };
+        let stream = writer.current.streams.get(&self.name).cloned();
         let ids = self.checked_ids(rows)?;
         let mut checked: Vec<Checked> = Vec::new();
         for column in &self.columns {
@@ -103,8 +105,8 @@ impl StreamBuffer {
         if let Some(times) = times {
             self.times.push(filtered(times)?);
         }
-        self.ids.push(filtered(ids)?);
-        let stream = writer.current.streams.get(&self.name).cloned();
+        let known = stream.as_ref().map_or(IdKind::None, |stream| stream.schema.ids);
+        self.ids.push(self.as_numbers(filtered(ids)?, known));
         let none = BTreeMap::new();
         let known = stream.as_ref().map_or(&none, |stream| &stream.dictionaries);
         take_all(&mut self.columns, writer, names, &self.name, known, checked, keep.as_ref())?;
@@ -139,6 +141,15 @@ impl StreamBuffer {
         }
     }
 
+    /// Ids as numbers where all of them have been numbers so far: numbers in their plain form are the same ids.
+    fn as_numbers(&self, ids: ArrayRef, known: IdKind) -> ArrayRef {
+        let texts = known == IdKind::Text || self.ids.iter().any(|ids| *ids.data_type() == DataType::Utf8);
+        match ids.as_string_opt::<i32>().filter(|_| !texts).and_then(as_numbers) {
+            Some(numbers) => Arc::new(numbers),
+            None => ids,
+        }
+    }
+
     /// What the load changes in the stream, and how many rows were new. The new rows are segment `number`.
     pub(crate) fn finish(
         &self,
@@ -154,9 +165,9 @@ impl StreamBuffer {
             |stream| stream.schema.clone(),
         );
         schema.ids = id_kind;
-        let mut given: Vec<(String, ArrayRef)> = Vec::new();
+        let mut given: Vec<(String, Vec<ArrayRef>)> = Vec::new();
         if self.dated {
-            given.push((AT.into(), joined(&self.times, &time_type())?));
+            given.push((AT.into(), self.times.clone()));
         }
         given.extend(ids.map(|ids| (ID.to_owned(), ids)));
         for column in &self.columns {
@@ -165,72 +176,95 @@ impl StreamBuffer {
                 Some(known) => *known = now,
                 None => schema.columns.push(now),
             }
-            given.push((column.name.clone(), column.joined(&self.name, names)?));
+            given.push((column.name.clone(), column.settled(&self.name, names)?));
         }
-        let (column_names, columns): (Vec<String>, Vec<ArrayRef>) = given.into_iter().unzip();
-        let rows = match self.rows {
-            0 => None,
-            _ => Some(table_of(column_names, columns)?),
-        };
-        let bounds = rows.as_ref().and_then(|rows| range(rows.column_by_name(AT)?));
-        let (first, last) = match bounds {
-            Some(Range::Whole(first, last)) => (Some(first), Some(last)),
-            _ => (None, None),
-        };
         let mut stream = before.unwrap_or_else(|| Stream::new(schema.clone()));
         stream.schema = schema.clone();
-        let fates = match &rows {
-            Some(rows) => self.fates(names, &stream, rows, on_conflict, (first, last))?,
-            None => Vec::new(),
-        };
+        let (first, last) = self.bounds();
         let mut count =
             LoadCount { name: self.name.clone(), entity: false, added: 0, known: 0, replaced: 0, first, last };
         let mut gone: Vec<Vec<u32>> = vec![Vec::new(); stream.slots.len()];
-        for fate in &fates {
-            match fate {
-                Fate::Add => count.added += 1,
-                Fate::Known => count.known += 1,
-                Fate::Replace { slot, row } => {
-                    count.replaced += 1;
-                    gone[*slot].push(*row);
+        let mut rows = Vec::new();
+        let ids = given.iter().find(|(name, _)| name == ID).map(|(_, ids)| ids.as_slice());
+        if stream.rows() == 0 && self.is_in_order(ids) {
+            // Most exports: nothing is there twice, nothing has to be moved.
+            count.added = self.rows as u64;
+            rows = self.batches(&given)?;
+        } else if self.rows > 0 {
+            let (column_names, pieces): (Vec<String>, Vec<Vec<ArrayRef>>) = given.into_iter().unzip();
+            let columns = pieces.iter().map(|pieces| joined(pieces, &DataType::Null)).collect::<Result<_, _>>()?;
+            let whole = table_of(column_names, columns)?;
+            let fates = self.fates(names, &stream, &whole, on_conflict, (first, last))?;
+            for fate in &fates {
+                match fate {
+                    Fate::Add => count.added += 1,
+                    Fate::Known => count.known += 1,
+                    Fate::Replace { slot, row } => {
+                        count.replaced += 1;
+                        gone[*slot as usize].push(*row);
+                    }
                 }
             }
+            if count.known < self.rows as u64 {
+                rows.push(in_order(&whole, &fates, count.known > 0)?);
+            }
         }
-        let rows = match rows {
-            Some(rows) if count.known < self.rows as u64 => Some(in_order(&rows, &fates, count.known > 0)?),
-            _ => None,
-        };
         let numbers = stream.slots.iter().map(|slot| slot.segment.number);
         let mut gone: Vec<(u64, Vec<u32>)> = numbers.zip(gone).filter(|(_, rows)| !rows.is_empty()).collect();
         gone.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
         Ok((count, StreamChange { schema, segment: number, rows, gone, texts: names.new_texts(&self.name)? }))
     }
 
-    /// The kind of the stream's ids with this load, and the load's ids as that kind.
-    fn settled_ids(&self, before: Option<&Stream>) -> Result<(IdKind, Option<ArrayRef>), StoreError> {
+    /// The first and the last moment.
+    fn bounds(&self) -> (Option<i64>, Option<i64>) {
+        match self.times.iter().filter_map(|times| range(times)).reduce(Range::with) {
+            Some(Range::Whole(first, last)) => (Some(first), Some(last)),
+            _ => (None, None),
+        }
+    }
+
+    /// Whether the rows came in the order in which they are stored, and by their ids none is there twice.
+    fn is_in_order(&self, ids: Option<&[ArrayRef]>) -> bool {
+        let mut last = i64::MIN;
+        let in_time = self.times.iter().all(|times| {
+            let times = times.as_primitive::<TimestampMicrosecondType>().values();
+            let follows = times.first().is_none_or(|first| last <= *first) && times.is_sorted();
+            last = times.last().copied().unwrap_or(last);
+            follows
+        });
+        in_time && ids.is_none_or(are_rising)
+    }
+
+    /// The pieces as they came, side by side.
+    fn batches(&self, given: &[(String, Vec<ArrayRef>)]) -> Result<Vec<RecordBatch>, StoreError> {
+        let mut batches = Vec::new();
+        for piece in 0..self.ids.len() {
+            let columns: Vec<(String, ArrayRef)> =
+                given.iter().map(|(name, pieces)| (name.clone(), pieces[piece].clone())).collect();
+            if self.ids[piece].is_empty() {
+                continue;
+            }
+            let (names, columns) = columns.into_iter().unzip();
+            batches.push(table_of(names, columns)?);
+        }
+        Ok(batches)
+    }
+
+    /// The kind of the stream's ids with this load, and the load's ids as that kind, in pieces.
+    fn settled_ids(&self, before: Option<&Stream>) -> Result<(IdKind, Option<Vec<ArrayRef>>), StoreError> {
         let stored = before.map_or(IdKind::None, |stream| stream.schema.ids);
         if self.ids.iter().all(|ids| ids.null_count() == ids.len()) {
             return Ok((stored, None));
         }
-        let mut numbers: Vec<ArrayRef> = Vec::new();
-        for piece in &self.ids {
-            match piece.data_type() {
-                DataType::Int64 => numbers.push(piece.clone()),
-                _ => match as_numbers(piece.as_string::<i32>()) {
-                    Some(parsed) => numbers.push(Arc::new(parsed)),
-                    None => break,
-                },
-            }
-        }
-        if stored != IdKind::Text && numbers.len() == self.ids.len() {
-            return Ok((IdKind::Number, Some(joined(&numbers, &DataType::Int64)?)));
+        if stored != IdKind::Text && self.ids.iter().all(|ids| *ids.data_type() == DataType::Int64) {
+            return Ok((IdKind::Number, Some(self.ids.clone())));
         }
         let texts = Presented::RowId(IdKind::Text);
         let mut pieces = Vec::new();
         for piece in &self.ids {
             pieces.push(texts.present(Some(piece.clone()), piece.len())?);
         }
-        Ok((IdKind::Text, Some(joined(&pieces, &DataType::Utf8)?)))
+        Ok((IdKind::Text, Some(pieces)))
     }
 
     /// What becomes of each row.
@@ -244,7 +278,7 @@ impl StreamBuffer {
     ) -> Result<Vec<Fate>, StoreError> {
         let mut fates: Vec<Fate> = (0..self.rows).map(|_| Fate::Add).collect();
         let ids = rows.column_by_name(ID);
-        if stream.rows() == 0 && ids.is_none_or(are_rising) {
+        if stream.rows() == 0 && ids.is_none_or(|ids| are_rising(std::slice::from_ref(ids))) {
             return Ok(fates);
         }
         let by_id = ids.map(|ids| last_of_each(ids, |row| fates[row] = Fate::Known));
@@ -260,7 +294,7 @@ impl StreamBuffer {
         if let (Some(by_id), Some(ids)) = (&by_id, ids) {
             stored_ids(stream, &presented, by_id, ids, |slot, row, hash, given| {
                 let same = hash == hashes_given[given] || on_conflict == OnConflict::Keep;
-                fates[given] = if same { Fate::Known } else { Fate::Replace { slot, row } };
+                fates[given] = if same { Fate::Known } else { Fate::Replace { slot: slot as u32, row } };
             })?;
         }
         if ids.is_none_or(|ids| ids.null_count() > 0) {
@@ -310,9 +344,10 @@ fn in_order(rows: &RecordBatch, fates: &[Fate], some_known: bool) -> Result<Reco
     })
 }
 
-fn joined(pieces: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef, StoreError> {
+/// Pieces as one array; `empty` is the type where there is none.
+pub(crate) fn joined(pieces: &[ArrayRef], empty: &DataType) -> Result<ArrayRef, StoreError> {
     match pieces {
-        [] => Ok(arrow_array::new_empty_array(data_type)),
+        [] => Ok(arrow_array::new_empty_array(empty)),
         [one] => Ok(one.clone()),
         many => {
             let arrays: Vec<&dyn Array> = many.iter().map(AsRef::as_ref).collect();

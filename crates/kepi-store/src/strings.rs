@@ -190,15 +190,25 @@ fn write_map(
     texts: &StringArray,
     first: usize,
 ) -> Result<crate::state::BlobState, StoreError> {
-    let mut order: Vec<u32> = (0..texts.len() as u32).collect();
-    order.sort_unstable_by_key(|&i| texts.value(i as usize));
+    // Most comparisons end within the first bytes, which need no look at the texts.
+    let mut order: Vec<(u128, u32)> = (0..texts.len() as u32).map(|i| (start_of(texts.value(i as usize)), i)).collect();
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| texts.value(a.1 as usize).cmp(texts.value(b.1 as usize))));
     let failed = |e: fst::Error| StoreError::Limit(format!("a map of keys: {e}"));
     let mut builder = fst::MapBuilder::memory();
-    for i in order {
+    for (_, i) in order {
         builder.insert(texts.value(i as usize), u64::from(i) + first as u64).map_err(failed)?;
     }
     let bytes = builder.into_inner().map_err(failed)?;
     Blob::write(layout, file, "fst", &[&bytes])
+}
+
+/// The first bytes of a text as a number that orders as they do.
+fn start_of(text: &str) -> u128 {
+    let bytes = text.as_bytes();
+    let mut start = [0; 16];
+    let length = bytes.len().min(16);
+    start[..length].copy_from_slice(&bytes[..length]);
+    u128::from_be_bytes(start)
 }
 
 impl Part {

@@ -163,7 +163,7 @@ impl Writer {
             writer.memory.commit(marker, snapshot, Some(&load), cursor.as_ref(), &new_keys, false)
         })?;
         self.tail_loads += 1;
-        self.tail_rows += change.streams.iter().map(|s| rows(&s.rows)).sum::<usize>();
+        self.tail_rows += change.streams.iter().flat_map(|s| &s.rows).map(|rows| rows.num_rows()).sum::<usize>();
         self.tail_rows += change.entities.iter().map(|e| rows(&e.rows)).sum::<usize>();
         if self.tail_rows >= TAIL_ROWS || self.tail_loads >= TAIL_LOADS {
             // The load itself is committed: a failure here is the next load's to meet, or the next writer's.

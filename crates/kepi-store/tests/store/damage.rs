@@ -106,7 +106,9 @@ fn a_flipped_byte_is_found_or_does_not_matter() {
     let expected = read(&folder.path()).unwrap();
     for file in shared_files(&folder) {
         let sound = std::fs::read(&file).unwrap();
-        let samples = 24.min(sound.len());
+        // Arrow's own framing and padding are not read back, and of a small file they are the most.
+        let arrow = file.extension().is_some_and(|e| e == "arrow");
+        let samples = if arrow { 97 } else { 24 }.min(sound.len());
         let mut found = 0;
         for sample in 0..samples {
             let mut bytes = sound.clone();
@@ -114,8 +116,7 @@ fn a_flipped_byte_is_found_or_does_not_matter() {
             bytes[position.min(sound.len() - 1)] ^= 1 << (sample % 8);
             found += usize::from(with_damage(&folder, &file, &bytes, &expected));
         }
-        // Arrow's own framing and padding are not read back; in all other files every byte counts.
-        let least = if file.extension().is_some_and(|e| e == "arrow") { 1 } else { samples };
+        let least = if arrow { 1 } else { samples };
         assert!(found >= least, "{}: {found} of {samples} flips were found", file.display());
     }
 }

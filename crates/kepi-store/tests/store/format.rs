@@ -9,6 +9,9 @@ use kepi_store::Store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// The format that is written.
+const CURRENT: u32 = 2;
+
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{version}"))
 }
@@ -61,13 +64,19 @@ fn put(folder: &Path, contents: &BTreeMap<String, Vec<u8>>) {
 }
 
 #[test]
-fn format_1_is_read() {
-    let folder = Folder::new();
+fn all_formats_are_read() {
     if std::env::var_os("KEPI_BLESS").is_some() {
-        let _ = std::fs::remove_dir_all(fixture(1));
-        put(&fixture(1), &contents(&write().path()));
+        let _ = std::fs::remove_dir_all(fixture(CURRENT));
+        put(&fixture(CURRENT), &contents(&write().path()));
     }
-    put(&folder.path(), &contents(&fixture(1)));
+    for version in 1..=CURRENT {
+        is_read(version);
+    }
+}
+
+fn is_read(version: u32) {
+    let folder = Folder::new();
+    put(&folder.path(), &contents(&fixture(version)));
     for _ in 0..2 {
         let reader = folder.reader();
         let all = rows(&reader, "orders");
@@ -91,13 +100,35 @@ fn format_1_is_read() {
         let writer = folder.writer();
         assert_eq!(writer.cursor("crm").unwrap().as_deref(), Some("page 2"));
     }
+    // What comes then is written in the current format, beside the older files and with them.
+    let mut writer = folder.writer();
+    load(&mut writer, &orders(), "_at _id# customer product amount express\n1 2 bob - 21 no\n5 500 zoe tea 7 no");
+    writer.seal().unwrap();
+    assert_eq!(rows(&folder.reader(), "orders").len(), 205);
+    writer.compact().unwrap();
+    let all = rows(&folder.reader(), "orders");
+    let few = [0, 1, 2, 3, 4, 203, 204].map(|i| all[i].as_str());
+    let expected = [
+        "1 2 bob - 21 no",
+        "2 3 ada milk 9 no",
+        "3 1 ada tea 2.5 yes",
+        "5 500 zoe tea 7 no",
+        "10 10 c0 tea 0 yes",
+        "209 209 c4 tea 199 yes",
+        "400 400 eve cake 1 no",
+    ];
+    assert_eq!(few, expected);
+    folder.reader().verify().unwrap();
 }
 
 #[test]
-fn what_is_written_is_format_1_to_the_byte() {
-    assert_eq!(contents(&fixture(1)).keys().collect::<Vec<_>>(), contents(&write().path()).keys().collect::<Vec<_>>());
+fn what_is_written_is_the_current_format_to_the_byte() {
+    assert_eq!(
+        contents(&fixture(CURRENT)).keys().collect::<Vec<_>>(),
+        contents(&write().path()).keys().collect::<Vec<_>>()
+    );
     for (name, bytes) in contents(&write().path()) {
-        let same = contents(&fixture(1)).get(&name) == Some(&bytes);
+        let same = contents(&fixture(CURRENT)).get(&name) == Some(&bytes);
         assert!(same, "{name} is not written as before: a new format needs a new version number and a new fixture");
     }
 }
@@ -112,5 +143,5 @@ fn a_newer_format_is_refused_in_words() {
     bytes[12..20].copy_from_slice(&checksum.to_le_bytes());
     std::fs::write(&manifest, bytes).unwrap();
     let error = Store::open_reader(&folder.path()).unwrap_err();
-    assert_eq!(error.to_string(), "the store has format 9, this version of kepi reads up to 1");
+    assert_eq!(error.to_string(), "the store has format 9, this version of kepi reads up to 2");
 }
