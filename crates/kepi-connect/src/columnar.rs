@@ -3,31 +3,28 @@
 
 use crate::error::{ConnectError, Result};
 use crate::input::{Input, head};
+use crate::row_groups;
 use crate::table::{Batch, Content};
 use crate::text::{BATCH_ROWS, record_batch};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StringArray, StructArray};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::io::BufReader;
 use std::sync::Arc;
 
 type Source = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>;
 
-fn open(input: &Input, content: Content) -> Result<(SchemaRef, Source)> {
+fn open(input: &Input, content: Content, coded: bool) -> Result<(SchemaRef, Source)> {
     let file = input.file()?;
     let broken = |what: &str, error: &dyn std::fmt::Display| ConnectError::Malformed {
         file: input.name.clone(),
         reason: format!("this {what} file is damaged or cut short ({error})"),
     };
     if content == Content::Parquet {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(|b| b.with_batch_size(BATCH_ROWS).build())
-            .map_err(|e| broken("Parquet", &e))?;
-        return Ok((reader.schema(), Box::new(reader)));
+        return row_groups::open(file, coded).map_err(|e| broken("Parquet", &e));
     }
     let start = head(&mut input.bytes()?, 6).map_err(|e| input.broken(&e))?;
     if start.starts_with(b"ARROW1") {
@@ -40,7 +37,7 @@ fn open(input: &Input, content: Content) -> Result<(SchemaRef, Source)> {
 
 /// The columns of a file, unfolded.
 pub(crate) fn schema(input: &Input, content: Content) -> Result<SchemaRef> {
-    let (schema, _) = open(input, content)?;
+    let (schema, _) = open(input, content, false)?;
     let mut fields = Vec::new();
     unfold_fields(schema.fields(), "", &mut fields);
     Ok(Arc::new(Schema::new(fields)))
@@ -83,9 +80,20 @@ fn flat_type(of: &DataType) -> DataType {
     }
 }
 
-/// Appends the columns that a column unfolds to; `skip` says for each whether it is left missing.
+/// Whether a column that is declared as `flat` may come in this type where the reader takes it as the file has it.
+fn is_coded(of: &DataType, flat: &DataType) -> bool {
+    match (of, flat) {
+        (DataType::Dictionary(place, text), DataType::Utf8) => **place == DataType::Int32 && **text == DataType::Utf8,
+        (DataType::Decimal64(_, scale), DataType::Decimal128(_, other)) => scale == other,
+        _ => false,
+    }
+}
+
+/// Appends the columns that a column unfolds to; `skip` says for each whether it is left missing. With `coded`, those
+/// of the file's own types that a reader may ask for stay as they are.
 fn unfold(
     array: &ArrayRef,
+    coded: bool,
     skip: &dyn Fn(usize) -> bool,
     out: &mut Vec<ArrayRef>,
 ) -> std::result::Result<(), ArrowError> {
@@ -101,7 +109,7 @@ fn unfold(
                         arrow_select::nullif::nullif(column, &mask)?
                     }
                 };
-                unfold(&masked, skip, out)?;
+                unfold(&masked, coded, skip, out)?;
             }
             debug_assert_eq!(fields.len(), columns.len());
             Ok(())
@@ -129,7 +137,7 @@ fn unfold(
                         )),
                     }
                 }
-                of if *of == flat => array.clone(),
+                of if *of == flat || (coded && is_coded(of, &flat)) => array.clone(),
                 _ => arrow_cast::cast(array, &flat)?,
             });
             Ok(())
@@ -181,6 +189,8 @@ pub(crate) struct ColumnarReader {
     places: Vec<usize>,
     /// Which columns of the schema are read, where not all are.
     wanted: Option<Arc<[bool]>>,
+    /// Columns may come as [`is_coded`] says.
+    coded: bool,
     file: String,
     /// What is left of a batch that is longer than ours.
     rest: Option<RecordBatch>,
@@ -193,9 +203,10 @@ impl ColumnarReader {
         schema: SchemaRef,
         places: Vec<usize>,
         wanted: Option<Arc<[bool]>>,
+        coded: bool,
     ) -> Result<ColumnarReader> {
-        let (_, source) = open(input, content)?;
-        Ok(ColumnarReader { source, schema, places, wanted, file: input.name.clone(), rest: None })
+        let (_, source) = open(input, content, coded)?;
+        Ok(ColumnarReader { source, schema, places, wanted, coded, file: input.name.clone(), rest: None })
     }
 
     /// The next batch; `before` rows of the table and `in_file` rows of the file came before it.
@@ -227,20 +238,31 @@ impl ColumnarReader {
         };
         let mut columns = Vec::new();
         for column in batch.columns() {
-            unfold(column, &skip, &mut columns).map_err(broken)?;
+            unfold(column, self.coded, &skip, &mut columns).map_err(broken)?;
         }
         let mut arrays: Vec<Option<ArrayRef>> = vec![None; self.schema.fields().len()];
         for (column, &place) in columns.into_iter().zip(&self.places) {
             // A later file may have other types than the first.
             let wanted = self.schema.field(place).data_type();
-            let column = if column.data_type() == wanted {
+            let coded = self.coded && is_coded(column.data_type(), wanted);
+            let column = if column.data_type() == wanted || coded {
                 column
             } else {
                 arrow_cast::cast(&column, wanted).map_err(broken)?
             };
             arrays[place] = Some(column);
         }
-        let records = record_batch(&self.schema, arrays.into_iter().flatten().collect(), &self.file)?;
+        let arrays: Vec<ArrayRef> = arrays.into_iter().flatten().collect();
+        let schema = match self.coded {
+            true => {
+                let fields = self.schema.fields().iter().zip(&arrays);
+                let fields: Vec<Field> =
+                    fields.map(|(f, a)| Field::new(f.name(), a.data_type().clone(), true)).collect();
+                Arc::new(Schema::new(fields))
+            }
+            false => self.schema.clone(),
+        };
+        let records = record_batch(&schema, arrays, &self.file)?;
         let count = count as u64;
         Ok(Some(Batch {
             records,

@@ -7,7 +7,7 @@ use crate::number::{self, DIGITS_MAX, Number, SCALE_MAX};
 use arrow_array::builder::{BooleanBuilder, Date32Builder, Float64Builder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Decimal128Array, StringArray};
+use arrow_array::{Array, ArrayRef, Date32Array, Decimal128Array, StringArray, TimestampMicrosecondArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 use kepi_model::calendar::Zone;
@@ -53,6 +53,34 @@ pub fn convert(column: &ArrayRef, to: &Unit, formats: &Formats) -> (ArrayRef, Fa
         | Kind::Money(_)
         | Kind::MoneyOf(_)
         | Kind::Duration => numbers_typed(column).unwrap_or_else(|| numbers(&text(column), &to.kind, formats)),
+    }
+}
+
+/// Converts as [`convert`] does, but leaves alone what is stored without being converted: texts with a dictionary
+/// (`Dictionary(Int32, Utf8)`), and `Decimal64` where [`convert`] gives the same decimals in more bits.
+pub fn convert_coded(column: &ArrayRef, to: &Unit, formats: &Formats) -> (ArrayRef, Faults) {
+    let textual = matches!(to.kind, Kind::Text | Kind::Raw | Kind::Entity(_) | Kind::Missing | Kind::List(_));
+    let numeric = matches!(
+        to.kind,
+        Kind::Number | Kind::Count | Kind::Percent | Kind::Points | Kind::Money(_) | Kind::MoneyOf(_) | Kind::Duration
+    );
+    match column.data_type() {
+        DataType::Dictionary(_, _) if textual => (column.clone(), Vec::new()),
+        DataType::Decimal64(precision, scale)
+            if numeric && *precision <= 18 && (0..=SCALE_MAX as i8).contains(scale) =>
+        {
+            (column.clone(), Vec::new())
+        }
+        _ => convert(column, to, formats),
+    }
+}
+
+/// A column of whole numbers as `Int64`, which are keys as they are; none: other types, and 64 bits without a sign.
+pub fn whole_numbers(column: &ArrayRef) -> Option<ArrayRef> {
+    match column.data_type() {
+        DataType::UInt64 => None,
+        other if other.is_integer() => arrow_cast::cast(column, &DataType::Int64).ok(),
+        _ => None,
     }
 }
 
@@ -136,28 +164,39 @@ fn moments(column: &ArrayRef, date: bool, formats: &Formats) -> (ArrayRef, Fault
 
 /// Columns that are dates or times already.
 fn moments_typed(column: &ArrayRef, date: bool, formats: &Formats) -> Option<(ArrayRef, Faults)> {
-    let days: Vec<Option<crate::moment::Civil>> = match column.data_type() {
+    let mut clock = Clock::new(&formats.zone);
+    let array: ArrayRef = match column.data_type() {
         DataType::Date32 | DataType::Date64 => {
             let days = arrow_cast::cast(column, &DataType::Date32).ok()?;
-            days.as_primitive::<Date32Type>()
-                .iter()
-                .map(|d| d.map(|day| civil(i64::from(day) * crate::moment::DAY, None)))
-                .collect()
+            if date {
+                return Some((days, Vec::new()));
+            }
+            let mut midnight = |day: i32| clock.instant(civil(i64::from(day) * crate::moment::DAY, None));
+            let days = days.as_primitive::<Date32Type>().iter();
+            Arc::new(days.map(|day| day.map(&mut midnight)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         }
         DataType::Timestamp(_, zone) => {
             let offset = zone.is_some().then_some(0);
-            let plain = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
-            let stamps = arrow_cast::cast(column, &plain).ok()?;
-            stamps.as_primitive::<TimestampMicrosecondType>().iter().map(|t| t.map(|t| civil(t, offset))).collect()
+            let stamps = arrow_cast::cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone())).ok()?;
+            let stamps = stamps.as_primitive::<TimestampMicrosecondType>();
+            match (date, stamps.nulls()) {
+                (true, _) => {
+                    let mut day = |time| clock.day(civil(time, offset));
+                    Arc::new(stamps.iter().map(|time| time.map(&mut day)).collect::<Date32Array>())
+                }
+                (false, _) if offset.is_some() => Arc::new(stamps.clone().with_timezone("UTC")),
+                (false, None) => {
+                    let instants = stamps.values().iter().map(|&time| clock.instant(civil(time, None)));
+                    Arc::new(TimestampMicrosecondArray::from_iter_values(instants).with_timezone("UTC"))
+                }
+                (false, Some(_)) => {
+                    let mut instant = |time| clock.instant(civil(time, None));
+                    let instants = stamps.iter().map(|time| time.map(&mut instant));
+                    Arc::new(instants.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+                }
+            }
         }
         _ => return None,
-    };
-    let mut clock = Clock::new(&formats.zone);
-    let array: ArrayRef = if date {
-        Arc::new(days.iter().map(|c| c.map(|c| clock.day(c))).collect::<arrow_array::Date32Array>())
-    } else {
-        let stamps: arrow_array::TimestampMicrosecondArray = days.iter().map(|c| c.map(|c| clock.instant(c))).collect();
-        Arc::new(stamps.with_timezone("UTC"))
     };
     Some((array, Vec::new()))
 }

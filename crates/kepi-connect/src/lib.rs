@@ -62,10 +62,11 @@ mod options;
 mod pattern;
 mod profile;
 mod records;
+mod row_groups;
 mod table;
 mod text;
 
-pub use convert::{Faults, Formats, convert, text as as_text};
+pub use convert::{Faults, Formats, convert, convert_coded, text as as_text, whole_numbers};
 pub use declare::declaration;
 pub use dialect::Dialect;
 pub use error::{ConnectError, Result, shown};

@@ -87,6 +87,8 @@ pub struct Table {
     dialect: Option<Dialect>,
     /// Which columns are read, where not all are.
     wanted: Option<Arc<[bool]>>,
+    /// Columns come in the types that the file has them in.
+    coded: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -145,7 +147,7 @@ impl Table {
             files.push(TableFile { input, content, header, places });
         }
         let schema = schema.ok_or(ConnectError::NoMatch { pattern: String::new() })?;
-        Ok(Table { inputs: files, schema, options: options.clone(), dialect, wanted: None })
+        Ok(Table { inputs: files, schema, options: options.clone(), dialect, wanted: None, coded: false })
     }
 
     /// A table of records in memory, a JSON object a line: a connector's page.
@@ -160,7 +162,7 @@ impl Table {
         let schema = text_schema(&names);
         let places = (0..names.len()).collect();
         let file = TableFile { input, content: Content::JsonLines, header: false, places };
-        Ok(Table { inputs: vec![file], schema, options: options.clone(), dialect: None, wanted: None })
+        Ok(Table { inputs: vec![file], schema, options: options.clone(), dialect: None, wanted: None, coded: false })
     }
 
     /// The columns with their types. Text formats and JSON have text only; Parquet and Arrow keep theirs.
@@ -196,6 +198,12 @@ impl Table {
             wanted[self.column(name)?] = true;
         }
         Ok(Table { wanted: Some(wanted.into()), ..self.clone() })
+    }
+
+    /// The same table, for a reader that takes columns as a file has them: texts of Parquet and Arrow files may come as
+    /// `Dictionary(Int32, Utf8)`, decimals as `Decimal64` where [`Table::schema`] says `Decimal128`. It says the same.
+    pub fn coded(&self) -> Table {
+        Table { coded: true, ..self.clone() }
     }
 
     /// The same table of JSON records with these columns too: one that no record has is missing in all of them.
@@ -281,6 +289,7 @@ impl Table {
                     self.schema.clone(),
                     file.places.clone(),
                     self.wanted.clone(),
+                    self.coded,
                 )?;
                 Box::new(move |rows| reader.next(rows, rows - before))
             }

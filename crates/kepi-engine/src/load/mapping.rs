@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{Field, Schema};
 use arrow_select::filter::filter_record_batch;
-use kepi_connect::{Formats, Table, convert};
+use kepi_connect::{Faults, Formats, Table, convert, convert_coded, whole_numbers};
 use kepi_exec::evaluate_table;
 use kepi_extension::{AT, Functions, ID};
 use kepi_model::calendar::Zone;
@@ -16,6 +16,9 @@ use kepi_model::core::{Row, RowNode};
 use kepi_model::declared::{EntityDecl, MappingDecl, StreamDecl, Target};
 use kepi_model::value::{Kind, Unit};
 use std::sync::Arc;
+
+/// The column of keys of what fills an entity.
+const KEY: &str = "_key";
 
 /// What a mapping fills.
 #[derive(Clone, Debug)]
@@ -44,7 +47,36 @@ struct Input {
     column: String,
     place: usize,
     unit: Unit,
-    formats: Option<Formats>,
+    formats: Formats,
+    taken: Taken,
+}
+
+/// In which of the types that a file may have a column is taken from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// Something is computed from it: in the type that [`convert`] gives.
+    Converted,
+    /// It goes to the store as it is: a dictionary may stay one.
+    Stored,
+    /// It is a reference to an entity: whole numbers, too, may stay what they are.
+    Reference,
+    /// It is the id or the key of the row: whole numbers may stay what they are.
+    Identity,
+}
+
+impl Input {
+    /// The column for the evaluator or the store, and the cells that cannot be read.
+    fn read(&self, column: &ArrayRef) -> (ArrayRef, Faults) {
+        let whole = match self.taken {
+            Taken::Reference | Taken::Identity => whole_numbers(column),
+            Taken::Converted | Taken::Stored => None,
+        };
+        match (whole, self.taken) {
+            (Some(numbers), _) => (numbers, Vec::new()),
+            (None, Taken::Stored | Taken::Reference) => convert_coded(column, &self.unit, &self.formats),
+            (None, Taken::Converted | Taken::Identity) => convert(column, &self.unit, &self.formats),
+        }
+    }
 }
 
 /// The rows of a batch that a mapping takes, and those that it cannot.
@@ -69,29 +101,34 @@ impl Mapper {
         let Some(filled) = filled else {
             return Err(EngineError::failed(format!("{:?} is not declared", mapping.target)));
         };
-        let mut inputs: Vec<(String, String, Unit)> = Vec::new();
+        let mut inputs = Wanted::default();
         let mut outputs = Vec::new();
-        let named = [(AT, &mapping.at), (ID, &mapping.id), ("_key", &mapping.key)];
-        for (name, row) in named {
+        let named = [
+            (AT, &mapping.at, Taken::Stored),
+            (ID, &mapping.id, Taken::Identity),
+            (KEY, &mapping.key, Taken::Identity),
+        ];
+        for (name, row, taken) in named {
             if let Some(row) = row {
-                outputs.push((name.to_string(), numbered(row, &mut inputs)));
+                outputs.push((name.to_string(), inputs.output(row, taken)));
             }
         }
         for (name, row) in mapping.roles.iter().chain(&mapping.fields) {
-            outputs.push((name.clone(), numbered(row, &mut inputs)));
+            let taken = if filled.refers(name) { Taken::Reference } else { Taken::Stored };
+            outputs.push((name.clone(), inputs.output(row, taken)));
         }
-        let filter = mapping.filter.as_ref().map(|row| numbered(row, &mut inputs));
+        let filter = mapping.filter.as_ref().map(|row| inputs.computed(row));
         let zone_name = model.catalog.settings.zone.clone();
         let zone = Zone::named(&zone_name).unwrap_or_else(Zone::utc);
-        let wanted: Vec<(String, Unit)> =
-            inputs.iter().map(|(_, column, unit)| (column.clone(), unit.clone())).collect();
+        let inputs = inputs.0;
+        let wanted: Vec<(String, Unit)> = inputs.iter().map(|w| (w.column.clone(), w.unit.clone())).collect();
         let formats = table.formats(&wanted, &zone).map_err(connect_error)?;
         let inputs = inputs
             .into_iter()
             .zip(formats)
-            .map(|((name, column, unit), formats)| {
+            .map(|(WantedColumn { name, column, unit, taken }, formats)| {
                 let place = table.column(&column).map_err(connect_error)?;
-                Ok(Input { name, column, place, unit, formats: Some(formats) })
+                Ok(Input { name, column, place, unit, formats, taken })
             })
             .collect::<Result<Vec<_>, EngineError>>()?;
         let functions = model.plugins.functions.clone();
@@ -112,8 +149,7 @@ impl Mapper {
         let mut converted: Vec<ArrayRef> = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
             let column = batch.column(input.place);
-            let Some(formats) = &input.formats else { continue };
-            let (array, wrong) = convert(column, &input.unit, formats);
+            let (array, wrong) = input.read(column);
             faults.extend(wrong.into_iter().map(|(row, reason)| (row, input.column.clone(), reason)));
             converted.push(array);
         }
@@ -170,7 +206,7 @@ impl Mapper {
         let mut undated = 0;
         for ((name, row), array) in self.outputs.iter().zip(arrays) {
             let stream = matches!(self.filled, Filled::Stream(_));
-            if (name == AT && stream) || name == "_key" {
+            if (name == AT && stream) || name == KEY {
                 for (place, keep) in keep.iter_mut().enumerate() {
                     if *keep && array.is_null(place) {
                         *keep = false;
@@ -217,31 +253,79 @@ impl Mapper {
     }
 }
 
-/// The expression with its columns renamed, so that one column may be read as text here and as a number there.
-fn numbered(row: &Row, inputs: &mut Vec<(String, String, Unit)>) -> Row {
-    let node = match &row.node {
-        RowNode::Field(column) => {
-            let unit = match &row.unit.kind {
-                Kind::Raw | Kind::Missing | Kind::Entity(_) => Unit::of(Kind::Text),
-                _ => row.unit.clone(),
-            };
-            let name = format!("{column} as {unit}");
-            if !inputs.iter().any(|(known, _, _)| *known == name) {
-                inputs.push((name.clone(), column.clone(), unit.clone()));
+impl Filled {
+    /// Whether a column refers to an entity.
+    fn refers(&self, column: &str) -> bool {
+        let (roles, fields) = match self {
+            Filled::Stream(stream) => (stream.roles.as_slice(), &stream.fields),
+            Filled::Entity(entity) => ([].as_slice(), &entity.fields),
+        };
+        roles.iter().any(|role| role.name == column)
+            || fields.iter().any(|field| field.name == column && matches!(field.unit.kind, Kind::Entity(_)))
+    }
+}
+
+/// A column that expressions read.
+#[derive(Debug)]
+struct WantedColumn {
+    /// Its name in the expressions: one column may be read as text here and as a number there.
+    name: String,
+    column: String,
+    unit: Unit,
+    taken: Taken,
+}
+
+/// The columns that expressions read, each once per unit and way.
+#[derive(Debug, Default)]
+struct Wanted(Vec<WantedColumn>);
+
+impl Wanted {
+    /// An output's expression with its columns renamed; a plain column is taken in the way given.
+    fn output(&mut self, row: &Row, taken: Taken) -> Row {
+        match &row.node {
+            RowNode::Field(column) => self.field(column, row, taken),
+            _ => self.computed(row),
+        }
+    }
+
+    /// An expression with its columns renamed.
+    fn computed(&mut self, row: &Row) -> Row {
+        let node = match &row.node {
+            RowNode::Field(column) => return self.field(column, row, Taken::Converted),
+            RowNode::Call { op, args } => {
+                RowNode::Call { op: op.clone(), args: args.iter().map(|a| self.computed(a)).collect() }
             }
-            return Row { unit, node: RowNode::Field(name) };
-        }
-        RowNode::Call { op, args } => {
-            RowNode::Call { op: op.clone(), args: args.iter().map(|a| numbered(a, inputs)).collect() }
-        }
-        RowNode::Case { whens, otherwise } => RowNode::Case {
-            whens: whens.iter().map(|(when, then)| (numbered(when, inputs), numbered(then, inputs))).collect(),
-            otherwise: otherwise.as_ref().map(|o| Box::new(numbered(o, inputs))),
-        },
-        RowNode::Plugin { name, args } => {
-            RowNode::Plugin { name: name.clone(), args: args.iter().map(|a| numbered(a, inputs)).collect() }
-        }
-        other => other.clone(),
-    };
-    Row { unit: row.unit.clone(), node }
+            RowNode::Case { whens, otherwise } => RowNode::Case {
+                whens: whens.iter().map(|(when, then)| (self.computed(when), self.computed(then))).collect(),
+                otherwise: otherwise.as_ref().map(|o| Box::new(self.computed(o))),
+            },
+            RowNode::Plugin { name, args } => {
+                RowNode::Plugin { name: name.clone(), args: args.iter().map(|a| self.computed(a)).collect() }
+            }
+            other => other.clone(),
+        };
+        Row { unit: row.unit.clone(), node }
+    }
+
+    fn field(&mut self, column: &str, row: &Row, taken: Taken) -> Row {
+        let unit = match &row.unit.kind {
+            Kind::Raw | Kind::Missing | Kind::Entity(_) => Unit::of(Kind::Text),
+            _ => row.unit.clone(),
+        };
+        // A number that is said to be text is no plain whole number any more.
+        let taken = match taken {
+            Taken::Reference | Taken::Identity if unit.kind != Kind::Text => Taken::Converted,
+            taken => taken,
+        };
+        let known = self.0.iter().find(|w| w.column == column && w.unit == unit && w.taken == taken);
+        let name = match known {
+            Some(known) => known.name.clone(),
+            None => {
+                let name = format!("{column} as {unit}, {taken:?}");
+                self.0.push(WantedColumn { name: name.clone(), column: column.to_string(), unit: unit.clone(), taken });
+                name
+            }
+        };
+        Row { unit, node: RowNode::Field(name) }
+    }
 }

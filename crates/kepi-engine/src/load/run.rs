@@ -61,7 +61,7 @@ impl Loading {
         let mut undated = vec![0; self.mappers.len()];
         let mut rejected: Vec<Rejected> = Vec::new();
         let mut done = 0;
-        for batch in table.read() {
+        for batch in table.coded().read() {
             let mut batch = batch.map_err(connect_error)?;
             if request.cancel.is_cancelled() {
                 return Err(EngineError::Interrupted);
