@@ -36,7 +36,7 @@ pub fn explain(
     functions: &Functions,
     options: &RunOptions,
 ) -> Result<Explanation, ExecError> {
-    let source = Source { scan: data, functions: functions.clone(), cancel: options.cancel.clone() };
+    let source = Source::new(data, functions.clone(), options.cancel.clone()).with_memory_max(options.memory_bytes_max);
     on_own_stack(|| {
         let (planned, steps, notes) = Runner::new(query, source, options)?.steps(query)?;
         let zone = zone(&query.zone)?;

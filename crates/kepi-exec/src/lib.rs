@@ -6,6 +6,7 @@ mod error;
 mod explain;
 mod frame;
 mod leaf;
+mod made;
 mod pass;
 mod rows;
 mod run;

@@ -52,7 +52,7 @@ pub fn run(
     functions: &Functions,
     options: &RunOptions,
 ) -> Result<Frame, ExecError> {
-    let source = Source { scan: data, functions: functions.clone(), cancel: options.cancel.clone() };
+    let source = Source::new(data, functions.clone(), options.cancel.clone()).with_memory_max(options.memory_bytes_max);
     on_own_stack(|| Runner::new(query, source, options)?.frame(query))
 }
 

@@ -1,11 +1,9 @@
 //! Histories: what an entity has had up to a row, read while the rows go by in the order of time.
 
 use super::fold::{Fold, Kept, type_of};
-use crate::rows::{BATCH, Clock, Column, Days, Frame, Payload, Program, Type, Values};
-use crate::{ExecError, Source};
-use arrow_array::RecordBatch;
+use crate::ExecError;
+use crate::rows::{Clock, Column, Days, Frame, Frames, Payload, Program, Type, Values};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use kepi_extension::{Batches, ScanRequest};
 use kepi_model::core::{History, Measure, Op};
 use kepi_model::value::{CalendarSpan, Unit};
 
@@ -19,13 +17,15 @@ pub(crate) enum Over {
     Period,
 }
 
-/// A history over the rows of the same stream: each row is added, then read.
+/// A history over the rows of the same stream: each row is added, then read (with `before` the other way round).
 #[derive(Debug)]
 pub(crate) struct Lookback {
     mask: Option<usize>,
     key: usize,
     subject: usize,
     argument: Option<usize>,
+    /// Whether each row is read before it is added.
+    before: bool,
     reading: Reading,
 }
 
@@ -43,9 +43,7 @@ pub(crate) struct Elsewhere {
 /// The rows of the other stream that have been read but not yet added.
 #[derive(Default)]
 struct Rows {
-    batches: Option<Batches>,
-    /// What is left of a batch that is larger than is computed together.
-    rest: Option<RecordBatch>,
+    frames: Option<Frames>,
     at: Option<ScalarBuffer<i64>>,
     taken: Option<BooleanBuffer>,
     ids: Option<ScalarBuffer<u32>>,
@@ -53,7 +51,6 @@ struct Rows {
     len: usize,
     next: usize,
     ended: bool,
-    scanned: u64,
 }
 
 /// What is kept by id, and how it is read.
@@ -139,14 +136,14 @@ impl Lookback {
         key: usize,
         subject: usize,
         argument: Option<usize>,
-        over: Over,
+        (over, before): (Over, bool),
     ) -> Result<Lookback, ExecError> {
         if over != Over::All && !program.is_dated() {
             return Err(ExecError::NotYet("a moving history of undated rows".into()));
         }
         let ty = argument.map_or(Type::Missing, |a| program.ty(a).clone());
         let reading = Reading::new(measure, ty, room(program, key)?, over)?;
-        Ok(Lookback { mask, key, subject, argument, reading })
+        Ok(Lookback { mask, key, subject, argument, before, reading })
     }
 
     /// The type of what it gives.
@@ -172,9 +169,10 @@ impl Lookback {
             return Ok(self.reading.column(vec![0; frame.len], known(frame.len)));
         };
         let mut out = vec![0; frame.len];
+        let usual = self.key == self.subject && !self.before;
         let found = match (&mut fold.kept, &taken, known) {
             // The usual histories, without asking per row what is to be done.
-            (Kept::Count(counts), _, None) if self.key == self.subject => {
+            (Kept::Count(counts), _, None) if usual => {
                 for row in 0..frame.len {
                     let Some(count) = counts.get_mut(keys[row] as usize) else { continue };
                     *count += i64::from(taken.as_ref().is_none_or(|t| t.value(row)));
@@ -182,7 +180,7 @@ impl Lookback {
                 }
                 BooleanBuffer::new_set(frame.len)
             }
-            (Kept::First(first, seen), _, None) if self.key == self.subject => {
+            (Kept::First(first, seen), _, None) if usual => {
                 let arguments = arguments.as_ref().map(|a| &a[..]).unwrap_or_default();
                 BooleanBuffer::collect_bool(frame.len, |row| {
                     let id = keys[row] as usize;
@@ -197,10 +195,16 @@ impl Lookback {
             _ => {
                 let room = fold.ids();
                 let mut found = vec![false; frame.len];
+                let add = |fold: &mut Fold, row: usize| {
+                    if taken.as_ref().is_some_and(|t| !t.value(row)) || keys[row] as usize >= room {
+                        return Ok(());
+                    }
+                    let at = frame.at.as_ref().map_or(0, |at| at[row]);
+                    fold.add(keys[row] as usize, at, arguments.as_ref().map_or(0, |a| a[row]))
+                };
                 for row in 0..frame.len {
-                    if taken.as_ref().is_none_or(|t| t.value(row)) && (keys[row] as usize) < room {
-                        let at = frame.at.as_ref().map_or(0, |at| at[row]);
-                        fold.add(keys[row] as usize, at, arguments.as_ref().map_or(0, |a| a[row]))?;
+                    if !self.before {
+                        add(fold, row)?;
                     }
                     let subject = subjects[row] as usize;
                     let read = match known.is_none_or(|k| k.is_valid(row)) && subject < room {
@@ -209,6 +213,9 @@ impl Lookback {
                     };
                     out[row] = read.unwrap_or(0);
                     found[row] = read.is_some();
+                    if self.before {
+                        add(fold, row)?;
+                    }
                 }
                 BooleanBuffer::from(found)
             }
@@ -226,13 +233,12 @@ impl std::fmt::Debug for Elsewhere {
 impl Elsewhere {
     pub(crate) fn new(
         outer: &Program,
-        stream: &str,
         history: &History,
         of_time: Option<(&Op, &Unit)>,
         subject: usize,
         over: Over,
     ) -> Result<Elsewhere, ExecError> {
-        let mut program = Program::of_stream(stream, &outer.source, &outer.zone, outer.now)?;
+        let mut program = Program::of_base(&history.events.base, &outer.source, &outer.zone, outer.now)?;
         if !outer.is_dated() {
             return Err(ExecError::NotYet("the history of another stream seen from rows without a moment".into()));
         }
@@ -261,7 +267,7 @@ impl Elsewhere {
 
     /// How many rows of the other stream, and of those behind it, were read.
     pub(crate) fn rows_scanned(&self) -> u64 {
-        self.rows.scanned + self.program.rows_scanned_elsewhere()
+        self.rows.frames.as_ref().map_or(0, Frames::scanned) + self.program.rows_scanned_elsewhere()
     }
 
     /// Reads, for each row, what its subject has had up to the row's moment.
@@ -325,39 +331,15 @@ impl Elsewhere {
     fn fill(&mut self) -> Result<(), ExecError> {
         let program = &mut self.program;
         let rows = &mut self.rows;
-        let source: Source = program.source.clone();
-        source.check()?;
-        let crate::rows::Base::Stream(stream, info) = &program.base else {
-            return Err(ExecError::Plan("a history has no stream".into()));
+        let frames = match &mut rows.frames {
+            Some(frames) => frames,
+            none => none.insert(program.frames(None, None)?),
         };
-        if info.is_none() {
+        let Some(frame) = frames.next(program)? else {
             (rows.ended, rows.len, rows.next) = (true, 0, 0);
+            rows.at = None;
             return Ok(());
-        }
-        let batches = match &mut rows.batches {
-            Some(batches) => batches,
-            none => {
-                let request =
-                    ScanRequest { stream: stream.clone(), columns: program.scanned(), from: None, until: None };
-                none.insert(source.scan.scan(&request)?)
-            }
         };
-        let batch = match rows.rest.take() {
-            Some(rest) => rest,
-            None => match batches.next() {
-                Some(batch) => batch?,
-                None => {
-                    (rows.ended, rows.len, rows.next) = (true, 0, 0);
-                    rows.at = None;
-                    return Ok(());
-                }
-            },
-        };
-        let part = batch.slice(0, batch.num_rows().min(BATCH));
-        if batch.num_rows() > BATCH {
-            rows.rest = Some(batch.slice(BATCH, batch.num_rows() - BATCH));
-        }
-        let frame = program.frame(&part)?;
         program.evaluate(&frame)?;
         let key = program.value(self.key);
         let argument = self.argument.map(|a| program.value(a));
@@ -365,8 +347,7 @@ impl Elsewhere {
         rows.ids = ids_of(key).map(|(ids, _)| ids.clone());
         rows.values = argument.map(|a| self.reading.fold.argument.encode(a)).transpose()?;
         rows.at = frame.at;
-        rows.scanned += part.num_rows() as u64;
-        (rows.len, rows.next) = (part.num_rows(), 0);
+        (rows.len, rows.next) = (frame.len, 0);
         Ok(())
     }
 }

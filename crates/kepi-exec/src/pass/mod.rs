@@ -23,6 +23,7 @@ pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;
 
+use crate::made::Cache;
 use crate::{Cancel, ExecError};
 use arrow_schema::SchemaRef;
 use kepi_extension::{EventScan, Functions};
@@ -89,6 +90,8 @@ pub struct Source {
     pub functions: Functions,
     /// Looked at between batches.
     pub cancel: Cancel,
+    /// What is made of rows, once for all clones.
+    pub(crate) made: Arc<Cache>,
 }
 
 impl fmt::Debug for Source {
@@ -98,6 +101,16 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// A source on which nothing has been made yet: one per query.
+    pub fn new(scan: Arc<dyn EventScan>, functions: Functions, cancel: Cancel) -> Source {
+        Source { scan, functions, cancel, made: Arc::default() }
+    }
+
+    /// The same, where made rows may take so many bytes; none: no limit.
+    pub fn with_memory_max(self, bytes: Option<u64>) -> Source {
+        Source { made: Arc::new(Cache::new(bytes)), ..self }
+    }
+
     /// Fails when somebody asked to stop, or the time is over.
     pub fn check(&self) -> Result<(), ExecError> {
         if self.cancel.is_cancelled() {
@@ -158,9 +171,8 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
     let begin = Instant::now();
     source.check()?;
     let mut cells = match &pass.base {
-        Base::Stream(_) => stream::run(pass, source, part)?,
+        Base::Stream(_) | Base::Made(_) => stream::run(pass, source, part)?,
         Base::Entity(_) => entity::run(pass, source)?,
-        Base::Made(made) => return Err(ExecError::NotYet(made.words())),
     };
     cells.report.micros = begin.elapsed().as_micros() as u64;
     Ok(cells)

@@ -11,7 +11,7 @@ use crate::rows::{Column, Frame, Program, Type};
 use arrow_array::StringArray;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use kepi_model::core::{Aggregate, Base, Measure, Row, RowNode};
+use kepi_model::core::{Aggregate, Measure, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -54,13 +54,7 @@ struct Set {
 impl Plan {
     /// Compiles a pass.
     pub(crate) fn new(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
-        let mut program = match &pass.base {
-            Base::Stream(stream) => Program::of_stream(stream, source, &pass.zone, pass.now)?,
-            Base::Made(made) => return Err(ExecError::NotYet(made.words())),
-            Base::Entity(entity) => {
-                Program::new(crate::rows::Base::Entity(Arc::from(entity.as_str())), source, &pass.zone, pass.now)?
-            }
-        };
+        let mut program = Program::of_base(&pass.base, source, &pass.zone, pass.now)?;
         let mut plan = Vec::new();
         let mut sets: Vec<Set> = Vec::new();
         let mut masks = Vec::new();

@@ -4,8 +4,7 @@ use super::plan::{Plan, Segment};
 use super::state::Cells;
 use super::{Part, Pass, Source};
 use crate::ExecError;
-use crate::rows::{BATCH, Base, Frame};
-use kepi_extension::ScanRequest;
+use crate::rows::{Base, Frame};
 use kepi_model::calendar::{Grain, Zone};
 use std::ops::Range;
 
@@ -83,13 +82,11 @@ impl Periods {
 /// Reads the rows of a part.
 pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
     let mut plan = Plan::new(pass, source)?;
-    let (stream, info) = match &plan.program.base {
-        Base::Stream(stream, info) => (stream.clone(), info.clone()),
-        _ => return Err(ExecError::Plan("a pass over events has no stream".into())),
-    };
-    let Some(info) = info else { return plan.finish() };
-    if !info.dated && pass.per.is_some() {
-        return Err(ExecError::Plan(format!("{stream} has no moments, so it has no periods")));
+    if matches!(plan.program.base, Base::Stream(_, None)) {
+        return plan.finish();
+    }
+    if !plan.program.is_dated() && pass.per.is_some() {
+        return Err(ExecError::Plan(format!("{} has no moments, so it has no periods", pass.base.words())));
     }
     let from = match (pass.first_instant(), part.from) {
         (Some(a), Some(b)) => Some(a.max(b)),
@@ -98,33 +95,26 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
     let until = part.until.map_or(pass.until, |u| u.min(pass.until));
     // Derived events are made of all rows; only then the window is looked at.
     let scanned_from = if plan.program.needs_past { None } else { from };
-    let columns = plan.program.scanned();
-    let request = match info.dated {
-        true => ScanRequest { stream, columns, from: scanned_from, until: Some(until) },
-        false => ScanRequest { stream, columns, from: None, until: None },
-    };
     let mut periods = Periods::new(pass.per.clone());
-    for batch in source.scan.scan(&request)? {
-        let batch = batch?;
-        let mut offset = 0;
-        while offset < batch.num_rows() {
-            source.check()?;
-            let len = BATCH.min(batch.num_rows() - offset);
-            let mut frame = plan.program.frame(&batch.slice(offset, len))?;
-            offset += len;
-            plan.report.rows_scanned += len as u64;
-            if let Some(at) = &frame.at {
-                let start = from.map_or(0, |from| at.partition_point(|&t| t < from));
-                frame.window = start..at.partition_point(|&t| t < until).max(start);
-            }
-            if plan.program.needs_period {
-                frame.cell_starts = Some(cell_starts(pass, &frame, &mut periods, plan.program.clock.zone())?);
-            }
-            plan.program.evaluate(&frame)?;
-            let at = frame.at.as_ref().map(|at| &at[..]);
-            let segments = periods.cut(at, frame.window.clone(), plan.program.clock.zone())?;
-            plan.accumulate(&frame, &segments, None)?;
+    let mut frames = plan.program.frames(scanned_from, Some(until))?;
+    while let Some(mut frame) = frames.next(&plan.program)? {
+        if let Some(at) = &frame.at {
+            let start = from.map_or(0, |from| at.partition_point(|&t| t < from));
+            frame.window = start..at.partition_point(|&t| t < until).max(start);
         }
+        if plan.program.needs_period {
+            frame.cell_starts = Some(cell_starts(pass, &frame, &mut periods, plan.program.clock.zone())?);
+        }
+        plan.program.evaluate(&frame)?;
+        let at = frame.at.as_ref().map(|at| &at[..]);
+        let segments = periods.cut(at, frame.window.clone(), plan.program.clock.zone())?;
+        plan.accumulate(&frame, &segments, None)?;
+    }
+    plan.report.rows_scanned += frames.scanned();
+    if let Base::Made(stream) = &plan.program.base {
+        let inside = |t: &&i64| from.is_none_or(|from| **t >= from) && **t < until;
+        let lacking = stream.rows(source)?.without.iter().filter(inside).count() as u64;
+        plan.report.without_entity.iter_mut().for_each(|without| *without += lacking);
     }
     plan.finish()
 }

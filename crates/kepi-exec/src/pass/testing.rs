@@ -295,7 +295,7 @@ pub(crate) fn pass(aggregates: Vec<Aggregate>) -> Pass {
 }
 
 pub(crate) fn source(memory: &Memory) -> Source {
-    Source { scan: Arc::new(memory.clone()), functions: Functions::default(), cancel: Cancel::default() }
+    Source::new(Arc::new(memory.clone()), Functions::default(), Cancel::default())
 }
 
 /// Runs a plan to its end.

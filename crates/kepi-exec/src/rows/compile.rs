@@ -7,6 +7,7 @@ use super::text::{Cached, Map, Test, regex};
 use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
+use crate::made::{self, Wanted};
 use crate::pass::{Elsewhere, Lookback, Over};
 use kepi_extension::{AT, ColumnKind};
 use kepi_model::core::{self, Events, History, Op, Reach, Row, RowNode, Stage};
@@ -56,7 +57,13 @@ impl Program {
                 Err(ExecError::NotYet("states".into()))
             }
             RowNode::Lifecycle { .. } => Err(ExecError::NotYet("lifecycle".into())),
-            RowNode::Step { .. } => Err(ExecError::NotYet("funnels".into())),
+            RowNode::Step { step, of } => match &self.base {
+                Base::Made(stream) => {
+                    let stream = Arc::clone(stream);
+                    self.made_column(&stream, Wanted::Of(*step, of.clone()))
+                }
+                _ => Err(ExecError::Plan("only attempts of a chain have steps".into())),
+            },
             RowNode::Convert { .. } => Err(ExecError::NotYet("conversion of currencies".into())),
         }
     }
@@ -169,6 +176,18 @@ impl Program {
                 Some((_, ty)) => (ty.clone(), None),
                 None => return Err(ExecError::Plan(format!("the table has no column `{name}`"))),
             },
+            Base::Made(_) if name == AT => return Ok(self.add("at".into(), Type::Time, || Node::At)),
+            Base::Made(stream) => {
+                let stream = Arc::clone(stream);
+                let wanted = match stream.own(name) {
+                    Some(own) => Wanted::Own(own),
+                    None if made::parents(&stream.made).is_empty() => {
+                        return Err(ExecError::Plan(format!("{} have no `{name}`", stream.made.words())));
+                    }
+                    None => Wanted::Of(0, Box::new(Row { unit: unit.clone(), node: node.clone() })),
+                };
+                return self.made_column(&stream, wanted);
+            }
             Base::Stream(_, info) if name == AT && info.is_some() => {
                 return Ok(self.add("at".into(), Type::Time, || Node::At));
             }
@@ -478,9 +497,9 @@ impl Program {
 
     /// Compiles a history; `of_time`: a function of times for its argument.
     fn history(&mut self, history: &History, of_time: Option<(&Op, &Unit)>) -> Result<usize, ExecError> {
-        let core::Base::Stream(stream) = &history.events.base else {
+        if matches!(history.events.base, core::Base::Entity(_)) {
             return Err(ExecError::NotYet("an aggregate over entities inside a row".into()));
-        };
+        }
         if matches!(self.base, Base::Table(_)) {
             return Err(ExecError::Plan("a row of a table has no history".into()));
         }
@@ -494,16 +513,16 @@ impl Program {
             }
         };
         let subject = self.row(&history.subject)?;
-        let same = matches!(&self.base, Base::Stream(own, _) if own == stream);
-        if same {
+        if self.reads(&history.events.base) {
             self.needs_past = true;
             let mask = self.rows_of(&history.events, history.filter.as_ref())?;
             let (key, arg) = (self.row(&history.key)?, self.argument_of(&history.measure, of_time)?);
-            let name = format!("history {mask:?} {key} {subject} {arg:?} {over:?} {}", measure_name(&history.measure));
+            let (before, measure) = (history.before, measure_name(&history.measure));
+            let name = format!("history {mask:?} {key} {subject} {arg:?} {over:?} {before} {measure}");
             if let Some(&known) = self.known.get(&name) {
                 return Ok(known);
             }
-            let node = Lookback::new(self, &history.measure, mask, key, subject, arg, over)?;
+            let node = Lookback::new(self, &history.measure, mask, key, subject, arg, (over, before))?;
             let ty = node.ty();
             return Ok(self.add(name, ty, || Node::History(Box::new(node))));
         }
@@ -511,7 +530,7 @@ impl Program {
         if let Some(&known) = self.known.get(&name) {
             return Ok(known);
         }
-        let node = Elsewhere::new(self, stream, history, of_time, subject, over)?;
+        let node = Elsewhere::new(self, history, of_time, subject, over)?;
         let ty = node.ty();
         Ok(self.add(name, ty, || Node::Elsewhere(Box::new(node))))
     }

@@ -6,6 +6,7 @@ mod column;
 mod compare;
 mod compile;
 mod evaluate;
+mod frames;
 mod numbers;
 mod payload;
 mod program;
@@ -17,6 +18,7 @@ mod times;
 
 pub(crate) use clock::{Clock, Days};
 pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};
+pub(crate) use frames::Frames;
 pub(crate) use numbers::to_float;
 pub(crate) use payload::{Payload, from_float, to_float as float_of};
 pub(crate) use program::{Base, Frame, Program, plugin_array, take};

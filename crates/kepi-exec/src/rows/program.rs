@@ -5,13 +5,14 @@ use super::clock::Clock;
 use super::column::{Column, Type, Values};
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
+use crate::made::{self, Wanted};
 use crate::pass::{Elsewhere, Lookback};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_extension::{AT, ColumnKind, ScalarFunction, StreamInfo};
 use kepi_model::calendar::Zone;
-use kepi_model::core::Op;
+use kepi_model::core::{self, Op};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 pub(crate) enum Base {
     /// Events of a stream; without information: nothing was ever loaded.
     Stream(String, Option<StreamInfo>),
+    /// Rows that are made of others.
+    Made(Arc<made::Stream>),
     /// Entities of a kind.
     Entity(Arc<str>),
     /// Rows of a table: names and types of its columns.
@@ -33,6 +36,8 @@ pub(crate) struct Input {
     pub(crate) name: String,
     kind: Option<ColumnKind>,
     dictionary: Option<Arc<StringArray>>,
+    /// Of made rows: what it is.
+    wanted: Option<Wanted>,
 }
 
 /// Row expressions of one base, compiled. Nodes come after those that they need; equal ones are one.
@@ -188,9 +193,23 @@ impl Program {
         })
     }
 
-    /// A program over the rows of a stream.
-    pub(crate) fn of_stream(stream: &str, source: &Source, zone: &str, now: i64) -> Result<Program, ExecError> {
-        Program::new(Base::Stream(stream.to_string(), source.scan.stream(stream)), source, zone, now)
+    /// A program over the rows of a base of the core.
+    pub(crate) fn of_base(base: &core::Base, source: &Source, zone: &str, now: i64) -> Result<Program, ExecError> {
+        let base = match base {
+            core::Base::Stream(stream) => Base::Stream(stream.clone(), source.scan.stream(stream)),
+            core::Base::Entity(entity) => Base::Entity(Arc::from(entity.as_str())),
+            core::Base::Made(made) => Base::Made(source.made(made, zone, now)?),
+        };
+        Program::new(base, source, zone, now)
+    }
+
+    /// Whether its rows are those of a base of the core.
+    pub(crate) fn reads(&self, base: &core::Base) -> bool {
+        match (&self.base, base) {
+            (Base::Stream(own, _), core::Base::Stream(other)) => own == other,
+            (Base::Made(own), core::Base::Made(other)) => own.made == **other,
+            _ => false,
+        }
     }
 
     /// The type of a node.
@@ -224,7 +243,7 @@ impl Program {
     pub(crate) fn is_dated(&self) -> bool {
         match &self.base {
             Base::Stream(_, info) => info.as_ref().is_none_or(|i| i.dated),
-            Base::Entity(_) => true,
+            Base::Entity(_) | Base::Made(_) => true,
             Base::Table(_) => false,
         }
     }
@@ -272,8 +291,28 @@ impl Program {
             (Some(ColumnKind::Code), Base::Stream(stream, _)) => Some(self.source.scan.dictionary(stream, name)?),
             _ => None,
         };
-        self.inputs.push(Input { name: name.to_string(), kind, dictionary });
+        self.inputs.push(Input { name: name.to_string(), kind, dictionary, wanted: None });
         Ok(self.inputs.len() - 1)
+    }
+
+    /// The node of a column of made rows.
+    pub(super) fn made_column(&mut self, stream: &made::Stream, wanted: Wanted) -> Result<usize, ExecError> {
+        let known = self.inputs.iter().position(|i| i.wanted.as_ref() == Some(&wanted));
+        let input = match known {
+            Some(known) => known,
+            None => {
+                let name = format!("{wanted:?}");
+                self.inputs.push(Input { name, kind: None, dictionary: None, wanted: Some(wanted.clone()) });
+                self.inputs.len() - 1
+            }
+        };
+        let ty = stream.ty(&wanted, &self.source)?;
+        Ok(self.add(format!("input {input}"), ty, || Node::Input(input)))
+    }
+
+    /// The columns to be looked up in made rows, in the order of the inputs.
+    pub(super) fn made_columns(&self) -> impl Iterator<Item = &Wanted> + Clone {
+        self.inputs.iter().filter_map(|i| i.wanted.as_ref())
     }
 
     /// Adds a node, or finds the one that is like it.

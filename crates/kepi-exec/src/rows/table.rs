@@ -25,7 +25,7 @@ pub fn evaluate_table(
     now: i64,
     functions: &Functions,
 ) -> Result<Vec<ArrayRef>, ExecError> {
-    let source = Source { scan: Arc::new(Nothing), functions: functions.clone(), cancel: Cancel::default() };
+    let source = Source::new(Arc::new(Nothing), functions.clone(), Cancel::default());
     let mut columns = Vec::new();
     let mut types = Vec::new();
     for (field, array) in table.schema_ref().fields().iter().zip(table.columns()) {

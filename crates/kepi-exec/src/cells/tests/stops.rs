@@ -23,7 +23,7 @@ impl Leaves for Broken {
 fn run_on(leaves: Box<dyn Leaves>, options: &RunOptions) -> Result<(), ExecError> {
     let asked = ask("UTC", "2026-01-01").by("region").show_sum("orders", "amount").show_sum("spend", "amount");
     let scan = Arc::new(Naive(Arc::default()));
-    let source = Source { scan, functions: Functions::default(), cancel: options.cancel.clone() };
+    let source = Source::new(scan, Functions::default(), options.cancel.clone());
     Runner::on(&asked.query, source, options, leaves)?.frame(&asked.query).map(|_| ())
 }
 
@@ -82,7 +82,7 @@ fn a_plan_made_of_the_bytes_of_a_query_is_the_same_plan() {
     let plan = |query: &Query| {
         let naive = Naive(Arc::default());
         let scan = Arc::new(naive.clone());
-        let source = Source { scan, functions: Functions::default(), cancel: Cancel::default() };
+        let source = Source::new(scan, Functions::default(), Cancel::default());
         let options = RunOptions::default();
         let planned = Runner::on(query, source, &options, Box::new(naive)).unwrap().plan(query).unwrap();
         (planned.times, displayable(planned.plan.root.as_ref()).indent(true).to_string(), planned.plan.columns)

@@ -398,8 +398,7 @@ impl Ask {
     /// Runs it on events.
     pub(crate) fn frame(&self, events: &[Event]) -> Result<Frame, ExecError> {
         let naive = Naive(Arc::new(events.to_vec()));
-        let source =
-            Source { scan: Arc::new(naive.clone()), functions: self.functions.clone(), cancel: Cancel::default() };
+        let source = Source::new(Arc::new(naive.clone()), self.functions.clone(), Cancel::default());
         let options = RunOptions { totals: self.totals, ..RunOptions::default() };
         Runner::on(&self.query, source, &options, Box::new(naive))?.frame(&self.query)
     }

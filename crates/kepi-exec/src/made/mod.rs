@@ -1,0 +1,223 @@
+//! Made rows: stays, sessions, attempts of a chain, returns, groups. Each kind is made once per query, of all rows that
+//! are stored, and then read like a stream.
+
+mod gather;
+mod read;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use crate::rows::{Column, Program, Type, Values};
+use crate::{ExecError, Source};
+use arrow_buffer::ScalarBuffer;
+use kepi_model::core::{Base, Made, Row};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The place of a row that is not there.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// What was made for a query, so that its passes, histories and comparisons share it.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    streams: Mutex<Vec<Arc<Stream>>>,
+    /// How many bytes made rows may take together.
+    bytes_max: Option<u64>,
+    bytes: AtomicU64,
+}
+
+/// A stream of made rows. They are made when somebody first reads them; their columns' types are known before.
+pub(crate) struct Stream {
+    /// What they are.
+    pub(crate) made: Made,
+    zone: String,
+    now: i64,
+    own: Vec<(String, Type)>,
+    rows: OnceLock<Result<Rows, ExecError>>,
+    /// The columns that were looked up in the rows that these were made of.
+    columns: Mutex<HashMap<String, Column>>,
+    scanned: AtomicU64,
+}
+
+/// Made rows, as a maker gives them: in the order of (moment, order of the rows that they are made of).
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// Their moments.
+    pub(crate) at: ScalarBuffer<i64>,
+    /// Their own columns, in the order of [`Stream::own`].
+    pub(crate) own: Vec<Column>,
+    /// For each of the bases that [`parents`] names: the place in it, counted in its order of time from 0, of the row
+    /// whose values a made row has; [`NOWHERE`]: it has none.
+    pub(crate) parents: Vec<Vec<u32>>,
+    /// The moments of the rows that could take no part because they lack the entity, rising.
+    pub(crate) without: Vec<i64>,
+    /// How many stored rows were read.
+    pub(crate) scanned: u64,
+}
+
+/// A column of made rows that somebody wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// The own column with this number.
+    Own(usize),
+    /// An expression over the rows of the base with this number.
+    Of(usize, Box<Row>),
+}
+
+/// The bases whose rows' values can be asked of made rows; the first gives their fields and roles.
+pub(crate) fn parents(made: &Made) -> Vec<&Base> {
+    match made {
+        Made::Edges { state, .. } => vec![&state.from.base],
+        Made::Sessions { events, .. } => vec![&events.base],
+        Made::Chain(chain) => chain.steps.iter().map(|step| &step.rows.events.base).collect(),
+        Made::Returns(returns) => vec![&returns.start.events.base],
+        Made::Groups(_) => Vec::new(),
+    }
+}
+
+/// The names and types of the own columns, in the order in which the maker gives them.
+fn own(made: &Made, _maker: &Maker) -> Result<Vec<(String, Type)>, ExecError> {
+    match made {
+        Made::Sessions { .. } => Ok(sessions::own()),
+        Made::Edges { .. } | Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => {
+            Err(ExecError::NotYet(made.words()))
+        }
+    }
+}
+
+/// Makes the rows.
+fn make(made: &Made, maker: &Maker) -> Result<Rows, ExecError> {
+    match made {
+        Made::Sessions { events, key, gap } => sessions::make(maker, events, key, *gap),
+        Made::Edges { .. } | Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => {
+            Err(ExecError::NotYet(made.words()))
+        }
+    }
+}
+
+/// What makers need.
+pub(crate) struct Maker<'a> {
+    /// Where stored rows come from, and made ones.
+    pub(crate) source: &'a Source,
+    /// The project's time zone.
+    pub(crate) zone: &'a str,
+    /// The instant for which the query is evaluated.
+    pub(crate) now: i64,
+}
+
+impl Cache {
+    /// An empty one.
+    pub(crate) fn new(bytes_max: Option<u64>) -> Cache {
+        Cache { bytes_max, ..Cache::default() }
+    }
+
+    /// Counts memory that made rows take from now on, until the query ends.
+    fn take(&self, bytes: u64) -> Result<(), ExecError> {
+        let all = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        match self.bytes_max {
+            Some(limit) if all > limit => Err(ExecError::Memory { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    fn find(&self, made: &Made, zone: &str, now: i64) -> Option<Arc<Stream>> {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.iter().find(|s| s.zone == zone && s.now == now && s.made == *made).map(Arc::clone)
+    }
+}
+
+impl Source {
+    /// The stream of made rows: the same for all who ask during a query.
+    pub(crate) fn made(&self, made: &Made, zone: &str, now: i64) -> Result<Arc<Stream>, ExecError> {
+        if let Some(known) = self.made.find(made, zone, now) {
+            return Ok(known);
+        }
+        // Not under the lock: made rows may be made of other made rows.
+        let own = own(made, &Maker { source: self, zone, now })?;
+        let stream = Arc::new(Stream {
+            made: made.clone(),
+            zone: zone.to_string(),
+            now,
+            own,
+            rows: OnceLock::new(),
+            columns: Mutex::default(),
+            scanned: AtomicU64::new(0),
+        });
+        let mut streams = self.made.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = streams.iter().find(|s| s.zone == zone && s.now == now && s.made == *made);
+        match known {
+            Some(known) => Ok(Arc::clone(known)),
+            None => {
+                streams.push(Arc::clone(&stream));
+                Ok(stream)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("made", &self.made.words()).finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    /// The own column of this name.
+    pub(crate) fn own(&self, name: &str) -> Option<usize> {
+        self.own.iter().position(|own| own.0 == name)
+    }
+
+    /// The type of a column.
+    pub(crate) fn ty(&self, wanted: &Wanted, source: &Source) -> Result<Type, ExecError> {
+        match wanted {
+            Wanted::Own(own) => Ok(self.own[*own].1.clone()),
+            Wanted::Of(parent, row) => {
+                let parents = parents(&self.made);
+                let base = parents.get(*parent).ok_or_else(|| {
+                    ExecError::Plan(format!("{} are not made of {} streams", self.made.words(), parent + 1))
+                })?;
+                let mut program = self.maker(source).program(base)?;
+                let node = program.row(row)?;
+                Ok(program.ty(node).clone())
+            }
+        }
+    }
+
+    /// The rows, which are made by the first who asks; others wait meanwhile.
+    pub(crate) fn rows(&self, source: &Source) -> Result<&Rows, ExecError> {
+        let make = || {
+            let rows = make(&self.made, &self.maker(source))?;
+            debug_assert!(rows.at.is_sorted());
+            debug_assert!(rows.own.iter().all(|own| own.len() == rows.at.len()));
+            debug_assert!(rows.parents.iter().all(|places| places.len() == rows.at.len()));
+            let columns = rows.own.iter().map(bytes).sum::<u64>();
+            source.made.take(columns + (8 + 4 * rows.parents.len() as u64) * rows.at.len() as u64)?;
+            self.scanned.fetch_add(rows.scanned, Ordering::Relaxed);
+            Ok(rows)
+        };
+        self.rows.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+
+    /// How many stored rows were read that nobody has accounted for yet.
+    pub(crate) fn take_scanned(&self) -> u64 {
+        self.scanned.swap(0, Ordering::Relaxed)
+    }
+
+    fn maker<'a>(&'a self, source: &'a Source) -> Maker<'a> {
+        Maker { source, zone: &self.zone, now: self.now }
+    }
+}
+
+/// What a column takes of memory, about.
+fn bytes(column: &Column) -> u64 {
+    let each = match &column.values {
+        Values::Wide(..) => 16,
+        Values::Decimal(..) | Values::Float(_) | Values::Time(_) | Values::Text(_) => 8,
+        Values::Codes(..) | Values::Id(..) | Values::Date(_) => 4,
+        Values::Bool(_) => 1,
+        Values::Missing(_) => 0,
+    };
+    each * column.len() as u64
+}

@@ -1,0 +1,91 @@
+//! The rows of a base, a frame at a time: stored ones out of a scan, made ones out of memory.
+
+use super::program::{Base, Frame, Program};
+use super::{BATCH, Column};
+use crate::ExecError;
+use arrow_array::RecordBatch;
+use arrow_buffer::ScalarBuffer;
+use kepi_extension::{Batches, ScanRequest};
+use std::ops::Range;
+
+/// Rows that are being read, in the order of time.
+pub(crate) struct Frames {
+    rest: Rest,
+    scanned: u64,
+}
+
+/// What has not been read yet.
+enum Rest {
+    Nothing,
+    Scanned { batches: Batches, batch: Option<RecordBatch> },
+    Made { at: ScalarBuffer<i64>, columns: Vec<Column>, rows: Range<usize> },
+}
+
+impl Program {
+    /// Begins to read the rows of the base that lie in a time; undated rows are all read. The program has been compiled
+    /// by then: only the columns that it asks for are read.
+    pub(crate) fn frames(&self, from: Option<i64>, until: Option<i64>) -> Result<Frames, ExecError> {
+        let nothing = Frames { rest: Rest::Nothing, scanned: 0 };
+        match &self.base {
+            Base::Stream(_, None) => Ok(nothing),
+            Base::Stream(stream, Some(info)) => {
+                let (from, until) = if info.dated { (from, until) } else { (None, None) };
+                let request = ScanRequest { stream: stream.clone(), columns: self.scanned(), from, until };
+                let batches = self.source.scan.scan(&request)?;
+                Ok(Frames { rest: Rest::Scanned { batches, batch: None }, scanned: 0 })
+            }
+            Base::Made(stream) => {
+                let at = stream.rows(&self.source)?.at.clone();
+                let columns = stream.columns(self.made_columns(), &self.source)?;
+                let start = from.map_or(0, |from| at.partition_point(|&t| t < from));
+                let end = until.map_or(at.len(), |until| at.partition_point(|&t| t < until)).max(start);
+                let scanned = stream.take_scanned();
+                Ok(Frames { rest: Rest::Made { at, columns, rows: start..end }, scanned })
+            }
+            Base::Entity(_) | Base::Table(_) => Err(ExecError::Plan("only rows of a stream are read in order".into())),
+        }
+    }
+}
+
+impl Frames {
+    /// The next rows, at most [`BATCH`] of them.
+    pub(crate) fn next(&mut self, program: &Program) -> Result<Option<Frame>, ExecError> {
+        program.source.check()?;
+        match &mut self.rest {
+            Rest::Nothing => Ok(None),
+            Rest::Scanned { batches, batch } => loop {
+                let Some(whole) = batch.take() else {
+                    match batches.next() {
+                        Some(next) => *batch = Some(next?),
+                        None => return Ok(None),
+                    }
+                    continue;
+                };
+                let len = whole.num_rows().min(BATCH);
+                if len == 0 {
+                    continue;
+                }
+                if whole.num_rows() > len {
+                    *batch = Some(whole.slice(len, whole.num_rows() - len));
+                }
+                self.scanned += len as u64;
+                return program.frame(&whole.slice(0, len)).map(Some);
+            },
+            Rest::Made { at, columns, rows } => {
+                let len = rows.len().min(BATCH);
+                if len == 0 {
+                    return Ok(None);
+                }
+                let columns = columns.iter().map(|c| c.slice(rows.start, len)).collect();
+                let at = Some(at.slice(rows.start, len));
+                rows.start += len;
+                Ok(Some(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, window: 0..len }))
+            }
+        }
+    }
+
+    /// How many stored rows were read, those that made rows were made of included (once per query).
+    pub(crate) fn scanned(&self) -> u64 {
+        self.scanned
+    }
+}
