@@ -69,8 +69,61 @@ pub enum Lowering {
     },
     /// The first instant of a period of the project's calendar.
     Truncate(TimeUnit),
+    /// The same formula on another window, or its place among the other cells.
+    Window(WindowKind),
+    /// `funnel(a -> b)`: a table.
+    Funnel,
+    /// `conversion(a -> b)`.
+    Conversion,
+    /// `retention(a -> b, period: month)`: a table, with `age: n` a value.
+    Retention,
+    /// `lifecycle(e, grain)`: a label of entities.
+    Lifecycle,
+    /// `sessions(e, gap)`: an event.
+    Sessions,
+    /// `gap(e)`: a value of the event's rows.
+    Gap,
+    /// `lift(m, test: c, control: c)`: several columns.
+    Lift,
     /// Part of the language that this version does not run; the text names it.
     NotYet(&'static str),
+}
+
+impl Lowering {
+    /// Whether it gives one value per cell (of a row's expression: from the history), so that names in it are not those
+    /// of the row.
+    pub(crate) fn is_of_cells(&self) -> bool {
+        matches!(
+            self,
+            Lowering::Aggregate(_)
+                | Lowering::Share
+                | Lowering::Window(_)
+                | Lowering::Funnel
+                | Lowering::Conversion
+                | Lowering::Retention
+                | Lowering::Lift
+                | Lowering::NotYet(_)
+        )
+    }
+
+    /// Whether its arguments are about other rows than the one that it has a value for.
+    pub(crate) fn sees_other_rows(&self) -> bool {
+        self.is_of_cells()
+            || matches!(self, Lowering::Age | Lowering::Cohort | Lowering::Lifecycle | Lowering::Sessions)
+    }
+}
+
+/// The functions that move windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The variants are the functions of the language.
+pub enum WindowKind {
+    Prior,
+    Trailing,
+    ToDate,
+    Running,
+    Growth,
+    OfTotal,
+    Rank,
 }
 
 /// The aggregates of rows.

@@ -288,10 +288,8 @@ fn no_row<T>(cx: &mut Cx<'_>, value: &Expr) -> Option<T> {
 fn has_aggregate(value: &Expr) -> bool {
     match &value.kind {
         ExprKind::Call { function, arguments } => {
-            matches!(
-                functions::find(&names::text(function)).map(|f| &f.lowering),
-                Some(Lowering::Aggregate(_) | Lowering::Share | Lowering::NotYet(_))
-            ) || arguments.iter().any(|a| plain(a).is_some_and(|s| has_aggregate(&s.value)))
+            functions::find(&names::text(function)).is_some_and(|f| f.lowering.is_of_cells())
+                || arguments.iter().any(|a| plain(a).is_some_and(|s| has_aggregate(&s.value)))
         }
         ExprKind::Binary { left, right, .. } => has_aggregate(left) || has_aggregate(right),
         ExprKind::Negate(inner) | ExprKind::Not(inner) => has_aggregate(inner),

@@ -6,16 +6,16 @@ use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
 use super::literal::seconds;
 use super::row::{Meaning, RowScope};
-use super::{Cx, Node, events};
+use super::{Cx, Node, behaviour, events};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
-use crate::core::{Aggregate, Formula, FormulaNode, Measure, Op, Row};
+use crate::core::{Aggregate, Formula, FormulaNode, Measure, Move, Op, Row, RowNode};
 use crate::declared::Signature;
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::units;
 use crate::value::{Kind, Unit, Value};
-use kepi_syntax::ast::{Argument, Expr, Over, Path, Scoped};
+use kepi_syntax::ast::{Argument, Expr, Name, Over, Path, Scoped};
 use kepi_syntax::{Code, Span};
 use std::collections::BTreeMap;
 
@@ -39,6 +39,14 @@ pub(crate) struct CellScope<'q> {
     pub(crate) aliases: BTreeMap<String, Formula>,
     /// Names of columns that have mistakes of their own: `having` and `order by` need not complain again.
     pub(crate) failed: Vec<String>,
+    /// How the window of what is being lowered is moved, the outermost move first.
+    pub(crate) moved: Vec<Move>,
+    /// The labels over all of whose values it is taken.
+    pub(crate) across: Vec<usize>,
+    /// The names of the labels, where the query gives them some.
+    pub(crate) label_names: Vec<String>,
+    /// Whether this is a definition looked at by itself: no query says labels.
+    pub(crate) alone: bool,
     /// What a bare name of `by` or `where` meant for the first aggregate, and for which event.
     meanings: Vec<(Meaning, String)>,
 }
@@ -65,8 +73,17 @@ impl<'q> CellScope<'q> {
             entities: Vec::new(),
             aliases: BTreeMap::new(),
             failed: Vec::new(),
+            moved: Vec::new(),
+            across: Vec::new(),
+            label_names: Vec::new(),
+            alone: false,
             meanings: Vec::new(),
         }
+    }
+
+    /// The cells of no query: a definition is looked at by itself, or a constant is read.
+    pub(crate) fn alone() -> CellScope<'q> {
+        CellScope { alone: true, ..CellScope::new(&[], None, None, false) }
     }
 
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
@@ -77,7 +94,7 @@ impl<'q> CellScope<'q> {
                 let message = format!("`{}` is undated: it has no {}", set.name, grain.name());
                 return cx.error_help(Code::Undated, span, message, "leave out `per`, or declare the event with `at`");
             }
-            if self.windowed {
+            if self.windowed || !self.moved.is_empty() {
                 let message = format!("`{}` is undated: no window can be cut from it", set.name);
                 return cx.error_help(
                     Code::Undated,
@@ -97,10 +114,9 @@ impl<'q> CellScope<'q> {
                 condition.map(Some)
             }
         };
-        let filter = match (own, filter?) {
-            (Some(own), Some(query)) => Some(Row::call(Op::And, vec![own, query], Unit::of(Kind::Bool))),
-            (own, query) => own.or(query),
-        };
+        let known = labels.iter().flatten().filter_map(label_known);
+        let filter = own.into_iter().chain(filter?).chain(known);
+        let filter = filter.reduce(|a, b| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool)));
         if let BaseDecl::Entity(entity) = &set.base
             && !self.entities.contains(&entity.name)
         {
@@ -112,11 +128,17 @@ impl<'q> CellScope<'q> {
             filter,
             measure,
             labels: labels?,
-            unit: unit.clone(),
+            unit,
             existing: true,
-            moved: Vec::new(),
-            across: Vec::new(),
+            moved: self.moved.clone(),
+            across: self.across.clone(),
         };
+        Some(self.keep(aggregate))
+    }
+
+    /// The formula of an aggregate; equal ones are one.
+    pub(super) fn keep(&mut self, aggregate: Aggregate) -> Formula {
+        let unit = aggregate.unit.clone();
         let same = |other: &Aggregate| Aggregate { text: other.text.clone(), ..aggregate.clone() } == *other;
         let index = match self.aggregates.iter().position(same) {
             Some(index) => index,
@@ -125,7 +147,7 @@ impl<'q> CellScope<'q> {
                 self.aggregates.len() - 1
             }
         };
-        Some(Formula { unit, node: FormulaNode::Aggregate(index) })
+        Formula { unit, node: FormulaNode::Aggregate(index) }
     }
 
     fn row_labels(&mut self, cx: &mut Cx<'_>, set: &EventSet) -> Option<Vec<Row>> {
@@ -240,6 +262,15 @@ impl<'q> CellScope<'q> {
     }
 }
 
+/// Entities without a lifecycle are not counted: the condition that they have one.
+fn label_known(label: &Row) -> Option<Row> {
+    if !matches!(label.node, RowNode::Lifecycle { .. }) {
+        return None;
+    }
+    let missing = Row::call(Op::IsMissing, vec![label.clone()], Unit::of(Kind::Bool));
+    Some(Row::call(Op::Not, vec![missing], Unit::of(Kind::Bool)))
+}
+
 /// A label that an entity's segment or dimension gives: an event without that entity has none (rule 9).
 fn missing_without(row: Row, entities: &[Row]) -> Row {
     entities.iter().fold(row, |row, entity| {
@@ -285,8 +316,8 @@ impl Scope<Formula> for CellScope<'_> {
     fn path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Formula> {
         let parts = names::parts(path);
         let text = names::text(path);
-        if let Some(formula) = self.aliases.get(&text) {
-            return Some(formula.clone());
+        if let Some(formula) = self.aliases.get(&text).cloned() {
+            return Some(self.moved_too(formula));
         }
         if self.failed.contains(&text) {
             return None;
@@ -343,6 +374,10 @@ impl Scope<Formula> for CellScope<'_> {
         }
     }
 
+    fn field(&mut self, cx: &mut Cx<'_>, of: &Expr, name: &Name, whole: &Expr) -> Option<Option<Formula>> {
+        behaviour::field_of_cell(cx, of, name, whole)
+    }
+
     fn now(&self, cx: &mut Cx<'_>, _: Span) -> Option<Formula> {
         Some(Formula::constant(Value::Time(cx.now), Unit::of(Kind::Time)))
     }
@@ -364,7 +399,8 @@ impl Scope<Formula> for CellScope<'_> {
                 Some(Formula::call(Op::Divide, vec![part?, all?], Unit::of(Kind::Percent)))
             })()),
             Lowering::Age | Lowering::Cohort => Some(aggregate::of_any_row(cx, name, span)),
-            _ => None,
+            Lowering::Window(kind) => Some(self.on_another_window(cx, *kind, name, args, span)),
+            _ => self.behaviour(cx, lowering, name, args, span),
         }
     }
 

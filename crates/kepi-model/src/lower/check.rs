@@ -67,7 +67,7 @@ impl Catalog {
         let unknown =
             function.item.parameters.iter().map(|p| (p.name.text.clone(), missing(p.name.span))).collect::<Vec<_>>();
         let body = substitute(&function.item.value, &unknown);
-        let _: Option<Formula> = expr::lower(&mut cx, &mut CellScope::new(&[], None, None, false), &body);
+        let _: Option<Formula> = expr::lower(&mut cx, &mut CellScope::alone(), &body);
         cx.diagnostics.retain(|d| matches!(d.code, Code::UnknownFunction | Code::Cycle | Code::TooLarge));
         cx.diagnostics
     }
@@ -212,7 +212,7 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
 /// Lowers a metric for itself and compares its unit with the declared one.
 fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
     let body = substitute(&definition.value, &defaults(cx, definition));
-    let mut scope = CellScope::new(&[], None, None, false);
+    let mut scope = CellScope::alone();
     let formula: Formula = expr::lower(cx, &mut scope, &body)?;
     let place = definition.ty.as_ref().map_or(definition.name.span, |ty| ty.span);
     in_declared_unit(cx, definition, formula, place)

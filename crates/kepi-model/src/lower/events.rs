@@ -1,14 +1,14 @@
 //! Which rows an expression is about: stored events, derived ones, entities.
 
 use super::row::RowScope;
-use super::{Cx, call, expr};
+use super::{Cx, behaviour, call, expr};
 use crate::catalog::{Symbol, SymbolKind};
-use crate::core::{Base, Events, Row, RowNode, Stage};
+use crate::core::{Base, Events, Made, Row, RowNode, Stage};
 use crate::declared::{EntityDecl, RoleDecl, StreamDecl};
 use crate::functions::{self, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, ExprKind, InnerPer, Path, Scoped};
+use kepi_syntax::ast::{Argument, Expr, ExprKind, InnerPer, Path, Scoped};
 use kepi_syntax::{Code, Span};
 
 /// Rows with what is known of them: their base, how they are derived, which names mean them.
@@ -18,10 +18,27 @@ pub(crate) struct EventSet {
     pub(crate) name: String,
     /// Full names of the event and of all that it derives from.
     pub(crate) names: Vec<String>,
+    /// What the rows are rows of; for made rows, whose fields and entities they keep.
     pub(crate) base: BaseDecl,
+    /// How the rows are made, where they are not stored.
+    pub(crate) made: Option<Box<Made>>,
+    /// What made rows have beside the fields that they keep.
+    pub(crate) extra: Vec<Extra>,
+    /// The further steps of a chain, each with the rows that served it.
+    pub(crate) steps: Vec<EventSet>,
     pub(crate) stages: Vec<Stage>,
     /// The entity that has such an event at most once.
     pub(crate) once: Option<String>,
+}
+
+/// A field that made rows have: `length`, `value`, `count`.
+#[derive(Clone, Debug)]
+pub(crate) struct Extra {
+    /// Its name in the language.
+    pub(crate) name: &'static str,
+    /// Its name in the core.
+    pub(crate) field: &'static str,
+    pub(crate) unit: Unit,
 }
 
 /// What the rows are rows of.
@@ -33,11 +50,29 @@ pub(crate) enum BaseDecl {
 
 impl EventSet {
     pub(crate) fn events(&self) -> Events {
-        let base = match &self.base {
-            BaseDecl::Stream(stream) => Base::Stream(stream.name.clone()),
-            BaseDecl::Entity(entity) => Base::Entity(entity.name.clone()),
+        let base = match (&self.made, &self.base) {
+            (Some(made), _) => Base::Made(made.clone()),
+            (None, BaseDecl::Stream(stream)) => Base::Stream(stream.name.clone()),
+            (None, BaseDecl::Entity(entity)) => Base::Entity(entity.name.clone()),
         };
         Events { base, stages: self.stages.clone() }
+    }
+
+    /// Rows made of these: they keep their fields, their entities and the names that mean them.
+    pub(crate) fn made_into(&self, name: String, made: Made, mut extra: Vec<Extra>) -> EventSet {
+        extra.extend(self.extra.iter().cloned());
+        let mut names = vec![name.clone()];
+        names.extend(self.names.iter().cloned());
+        EventSet {
+            name,
+            names,
+            base: self.base.clone(),
+            made: Some(Box::new(made)),
+            extra,
+            steps: Vec::new(),
+            stages: Vec::new(),
+            once: None,
+        }
     }
 
     /// The entities of a row, the subject first.
@@ -68,6 +103,9 @@ pub(crate) fn of_symbol(cx: &mut Cx<'_>, symbol: &Symbol, span: Span) -> Option<
             name: symbol.name.clone(),
             names: vec![full],
             base: BaseDecl::Stream(stream.clone()),
+            made: None,
+            extra: Vec::new(),
+            steps: Vec::new(),
             stages: Vec::new(),
             once: None,
         }),
@@ -75,6 +113,9 @@ pub(crate) fn of_symbol(cx: &mut Cx<'_>, symbol: &Symbol, span: Span) -> Option<
             name: symbol.name.clone(),
             names: vec![full],
             base: BaseDecl::Entity(entity.clone()),
+            made: None,
+            extra: Vec::new(),
+            steps: Vec::new(),
             stages: Vec::new(),
             once: Some(entity.name.clone()),
         }),
@@ -222,17 +263,29 @@ fn event_instead(symbol: &Symbol) -> String {
     }
 }
 
+/// The rows of a call that makes events, such as `sessions(views, 30 minutes)`; none: it makes none.
+pub(crate) fn made_by(cx: &mut Cx<'_>, value: &Expr) -> Option<Option<EventSet>> {
+    let ExprKind::Call { function, .. } = &value.kind else { return None };
+    let found = functions::find(&names::text(function))?;
+    if !matches!(found.lowering, Lowering::Sessions) {
+        return None;
+    }
+    let scoped = Scoped { value: value.clone(), per: None, filter: None, over: None, span: value.span };
+    Some(of_scoped(cx, &scoped))
+}
+
 fn derive(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) -> Option<EventSet> {
     let name = names::text(function);
     let span = scoped.value.span;
     if name != "first" {
         return match functions::find(&name).map(|f| &f.lowering) {
+            Some(Lowering::Sessions) => behaviour::sessions(cx, args, span),
             Some(Lowering::NotYet(what)) => cx.not_yet(span, what),
             Some(_) => cx.error_help(
                 Code::WrongKind,
                 span,
                 format!("`{name}` makes no event"),
-                "events are made by `where` and by `first(…) per …`",
+                "events are made by `where`, `first(…) per …` and `sessions(…)`",
             ),
             None => cx.error(Code::UnknownFunction, function.span, format!("there is no function `{name}`")),
         };

@@ -9,7 +9,7 @@ use crate::declared::Signature;
 use crate::functions::Lowering;
 use crate::units;
 use crate::value::{CalendarSpan, Kind, Unit, Value};
-use kepi_syntax::ast::{Argument, Expr, ExprKind, Path};
+use kepi_syntax::ast::{Argument, Expr, ExprKind, Name, Path};
 use kepi_syntax::{Code, Span};
 
 /// Where an expression stands: what its names and its functions of rows mean there.
@@ -19,6 +19,11 @@ pub(crate) trait Scope<N: Node> {
 
     /// What `now` means. `None`: nothing here, and that has been reported.
     fn now(&self, cx: &mut Cx<'_>, span: Span) -> Option<N>;
+
+    /// A field of an event that a call makes: `sessions(views, 30 minutes).length`. `None`: the call makes none.
+    fn field(&mut self, _: &mut Cx<'_>, _: &Expr, _: &Name, _: &Expr) -> Option<Option<N>> {
+        None
+    }
 
     /// A function that depends on the place; `None`: it does not.
     fn call(
@@ -54,8 +59,10 @@ pub(crate) fn lower<N: Node>(cx: &mut Cx<'_>, scope: &mut dyn Scope<N>, expr: &E
         ExprKind::Path(path) if path.parts.len() == 1 && path.parts[0].text == "now" => scope.now(cx, expr.span),
         ExprKind::Path(path) => scope.path(cx, path),
         ExprKind::Call { function, arguments } => call(cx, scope, function, arguments, expr.span),
-        ExprKind::Field { of, .. } => {
-            // The only events written as calls are those of states and sessions.
+        ExprKind::Field { of, name } => {
+            if let Some(done) = scope.field(cx, of, name, expr) {
+                return done;
+            }
             let _ = lower(cx, scope, of);
             if !cx.failed() {
                 return cx.error(Code::WrongKind, expr.span, "only an event has fields");

@@ -14,7 +14,13 @@ use kepi_syntax::{Code, Span};
 
 impl RowScope<'_> {
     /// Which entity's history an aggregate over `other` sees from here: the row of the outer side, of the inner side.
-    fn subject(&self, cx: &mut Cx<'_>, other: &EventSet, chosen: Option<&str>, span: Span) -> Option<(Row, Row)> {
+    pub(super) fn subject(
+        &self,
+        cx: &mut Cx<'_>,
+        other: &EventSet,
+        chosen: Option<&str>,
+        span: Span,
+    ) -> Option<(Row, Row)> {
         let inner = other.roles();
         let outer: Vec<(RoleDecl, Row)> = match &self.focus {
             Some((entity, row)) => {

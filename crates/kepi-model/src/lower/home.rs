@@ -1,7 +1,7 @@
 //! Which event a value is a value of.
 
 use super::Cx;
-use super::events::{BaseDecl, EventSet, of_symbol};
+use super::events::{self, BaseDecl, EventSet, of_symbol};
 use crate::catalog::SymbolKind;
 use crate::functions::{self, Lowering};
 use crate::names;
@@ -69,10 +69,7 @@ fn collect(cx: &mut Cx<'_>, value: &Expr, found: &mut Vec<EventSet>) -> Result<(
         }
         ExprKind::Call { function, arguments } => {
             let lowering = functions::find(&names::text(function)).map(|f| &f.lowering);
-            if matches!(
-                lowering,
-                Some(Lowering::Aggregate(_) | Lowering::Share | Lowering::Age | Lowering::Cohort | Lowering::NotYet(_))
-            ) {
+            if lowering.is_some_and(Lowering::sees_other_rows) {
                 return Ok(());
             }
             for argument in arguments {
@@ -84,7 +81,16 @@ fn collect(cx: &mut Cx<'_>, value: &Expr, found: &mut Vec<EventSet>) -> Result<(
             }
             Ok(())
         }
-        ExprKind::Field { of, .. } => collect(cx, of, found),
+        ExprKind::Field { of, .. } => match events::made_by(cx, of) {
+            Some(Some(set)) => {
+                if !found.iter().any(|f| f.names[0] == set.names[0]) {
+                    found.push(set);
+                }
+                Ok(())
+            }
+            Some(None) => Err(()),
+            None => collect(cx, of, found),
+        },
         ExprKind::List(items) => items.iter().try_for_each(|item| collect(cx, item, found)),
         ExprKind::Case { whens, otherwise } => {
             for (when, then) in whens {

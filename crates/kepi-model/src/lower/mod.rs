@@ -4,6 +4,7 @@
 //! looked at.
 
 mod aggregate;
+mod behaviour;
 mod bind;
 mod call;
 mod cell;
@@ -15,6 +16,7 @@ mod grain;
 mod history;
 mod home;
 mod literal;
+mod moves;
 mod operator;
 mod plugin;
 mod query;

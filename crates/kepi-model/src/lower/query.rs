@@ -61,6 +61,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     let by: Vec<Expr> = query.by.iter().map(|i| i.value.clone()).collect();
     let windowed = query.window.is_some() || query.moment.is_some();
     let mut scope = CellScope::new(&by, query.filter.as_ref(), per.clone(), windowed);
+    scope.label_names = query.by.iter().map(name_of).collect();
     let mut columns: Vec<Column> = Vec::new();
     let mut complete = true;
     for item in &query.items {
@@ -160,7 +161,7 @@ fn lower_fill(cx: &mut Cx<'_>, fill: &ast::Fill, columns: &[Column]) -> Option<F
         ast::Fill::Previous => return Some(Fill::Previous),
         ast::Fill::Value(value) => value,
     };
-    let filled = expr::lower::<Formula>(cx, &mut CellScope::new(&[], None, None, false), value)?;
+    let filled = expr::lower::<Formula>(cx, &mut CellScope::alone(), value)?;
     let filled = seconds(filled);
     let Some(constant) = filled.as_constant() else {
         return cx.error(Code::TypeMismatch, value.span, "`fill` takes a value, `previous` or `missing`");

@@ -13,7 +13,7 @@ use crate::declared::{EntityDecl, RoleDecl, Signature};
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Definition, Path};
+use kepi_syntax::ast::{Argument, Definition, Expr, Name, Path};
 use kepi_syntax::{Code, Span};
 
 /// What a name turned out to mean.
@@ -81,8 +81,9 @@ impl<'e> RowScope<'e> {
         )
     }
 
-    /// The parts behind the event's own name, if the path begins with it. `Err`: it begins with another event's.
-    fn stripped<'p>(&self, cx: &Cx<'_>, parts: &'p [&'p str]) -> Result<&'p [&'p str], String> {
+    /// The parts behind the event's own name, if the path begins with it. `Err`: it begins with another event's, with its
+    /// name, its full name and how many parts they are.
+    fn stripped<'p>(&self, cx: &Cx<'_>, parts: &'p [&'p str]) -> Result<&'p [&'p str], (String, String, usize)> {
         if parts.len() < 2 {
             return Ok(parts);
         }
@@ -97,18 +98,19 @@ impl<'e> RowScope<'e> {
                 {
                     Ok(&parts[used..])
                 }
-                SymbolKind::Stream(_) | SymbolKind::Derived(_) => Err(symbol.name.clone()),
+                SymbolKind::Stream(_) | SymbolKind::Derived(_) => Err((symbol.name.clone(), symbol.full_name(), used)),
                 _ => Ok(parts),
             },
             _ => Ok(parts),
         }
     }
 
-    fn event_path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Row> {
+    pub(super) fn event_path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Row> {
         let all = names::parts(path);
         let parts = match self.stripped(cx, &all) {
             Ok(parts) => parts,
-            Err(other) => {
+            Err((_, full, used)) if self.step_named(&full).is_some() => return self.step_path(cx, path, &full, used),
+            Err((other, ..)) => {
                 return cx.error_help(
                     Code::FieldLacking,
                     path.span,
@@ -169,7 +171,12 @@ impl<'e> RowScope<'e> {
     }
 
     /// A field of the event itself, or its moment.
-    fn own_field(&mut self, path: &Path, name: &str) -> Option<Row> {
+    pub(super) fn own_field(&mut self, path: &Path, name: &str) -> Option<Row> {
+        if let Some(extra) = self.set.extra.iter().find(|e| e.name == name) {
+            let owner = &self.set.names[0];
+            self.see(path, "field", &format!("{owner}.{name}"), &format!("{}.{name}", self.set.name));
+            return Some(Row { unit: extra.unit.clone(), node: RowNode::Field(extra.field.to_string()) });
+        }
         match &self.set.base {
             BaseDecl::Stream(stream) => {
                 if let Some(field) = stream.fields.iter().find(|f| f.name == name) {
@@ -310,6 +317,7 @@ impl<'e> RowScope<'e> {
                 known.push(name.to_string());
             }
         };
+        self.set.extra.iter().for_each(|e| add(e.name));
         if let BaseDecl::Stream(stream) = &self.set.base {
             stream.fields.iter().for_each(|f| add(&f.name));
         }
@@ -353,6 +361,10 @@ impl Scope<Row> for RowScope<'_> {
         Some(self.at())
     }
 
+    fn field(&mut self, cx: &mut Cx<'_>, of: &Expr, name: &Name, whole: &Expr) -> Option<Option<Row>> {
+        self.field_of(cx, of, name, whole)
+    }
+
     fn call(
         &mut self,
         cx: &mut Cx<'_>,
@@ -361,6 +373,9 @@ impl Scope<Row> for RowScope<'_> {
         args: &[Argument],
         span: Span,
     ) -> Option<Option<Row>> {
+        if let Some(done) = self.behaviour(cx, lowering, name, args, span) {
+            return Some(done);
+        }
         match lowering {
             Lowering::Aggregate(kind) => Some(self.history(cx, *kind, args, span)),
             Lowering::Share => Some((|| {

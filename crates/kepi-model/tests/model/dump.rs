@@ -312,7 +312,8 @@ impl Dump {
         let (key, subject) = (self.row(&history.key), self.row(&history.subject));
         let whose = if key == subject { format!("of the same {key}") } else { format!("whose {key} is {subject}") };
         let events = self.events(&history.events);
-        format!("{{{} of {events}{filter} {whose}{over}}}", self.measure(&history.measure))
+        let before = if history.before { " before the row" } else { "" };
+        format!("{{{} of {events}{filter} {whose}{over}{before}}}", self.measure(&history.measure))
     }
 
     fn events(&self, events: &Events) -> String {

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // A failing unwrap is a failing test.
 
+mod behaviour;
 mod check;
 mod definitions;
 mod dump;
 mod events;
 mod messages;
+mod moves;
 mod queries;
 mod random;
 mod scale;
