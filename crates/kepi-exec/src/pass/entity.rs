@@ -1,83 +1,90 @@
-//! A pass over the entities of a kind: one row each at every cell's end.
+//! A pass over the entities of a kind: one row each at the end of every cell's window.
 
 use super::plan::Plan;
 use super::state::Cells;
+use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Pass, Source};
 use crate::ExecError;
-use crate::rows::{BATCH, Clock, Column, Frame, Values};
+use crate::rows::{BATCH, Column, Frame, Values};
 use arrow_buffer::BooleanBuffer;
 use kepi_extension::{ColumnKind, ScanRequest};
 use kepi_model::core::{Base, Existence};
 use std::sync::Arc;
 
-/// A cell's time: the period, where it begins for `over period`, and its end.
-struct Span {
-    period: Option<i64>,
-    start: i64,
-    end: i64,
-}
-
-/// Looks at all entities at the end of each cell.
+/// Looks at all entities just before the end of each window.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     let mut plan = Plan::new(pass, source)?;
     let Base::Entity(entity) = &pass.base else {
         return Err(ExecError::Plan("a pass over entities has none".into()));
     };
     let count = source.scan.entity(entity).map_or(0, |e| e.count);
+    let asks = pass.aggregates.iter().any(|a| a.existing);
     let begins = match &pass.exists {
-        Some(existence) => begins(existence, entity, count, source, &mut plan)?,
-        None => vec![i64::MIN; count as usize],
+        Some(existence) if asks => begins(existence, entity, count, source, &mut plan)?,
+        _ => vec![i64::MIN; count as usize],
     };
-    let first = begins.iter().copied().filter(|&t| t > i64::MIN).min();
-    plan.report.first = first;
-    let name: Arc<str> = Arc::from(entity.as_str());
     let columns = plan.program.scanned();
     if !columns.is_empty() {
         return Err(ExecError::Plan(format!("{entity} is read like a stream: {}", columns.join(", "))));
     }
-    for span in spans(pass, &plan.program.clock, first) {
-        for start in (0..count as usize).step_by(BATCH) {
+    let first_begin = begins.iter().copied().filter(|&t| t > i64::MIN).min();
+    let first = first_begin.into_iter().chain(first_row(&mut plan)?).min();
+    let windows = in_order(windows(pass, first, plan.program.clock.zone())?);
+    let batches = batches(count, entity);
+    for window in windows {
+        for (start, ids) in &batches {
             source.check()?;
-            let end = (start + BATCH).min(count as usize);
-            let len = end - start;
-            let ids = Values::Id((start as u32..end as u32).collect(), Arc::clone(&name));
+            let len = ids.len();
             let frame = Frame {
                 len,
-                at: Some(vec![span.end; len].into()),
+                at: Some(vec![window.until; len].into()),
                 back: 1,
                 columns: Vec::new(),
-                ids: Some(Column::new(ids, None)),
-                cell_starts: plan.program.needs_period.then(|| vec![span.start; len]),
+                ids: Some(ids.clone()),
+                cell_starts: plan.program.needs_period.then(|| vec![window.from; len]),
                 window: 0..len,
             };
             plan.program.evaluate(&frame)?;
-            let exists = BooleanBuffer::collect_bool(len, |row| begins[start + row] < span.end);
-            plan.accumulate(&frame, &[(0..len, span.period)], Some(&exists))?;
+            let begins = &begins[*start..start + len];
+            let exists = BooleanBuffer::collect_bool(len, |row| begins[row] < window.until);
+            plan.accumulate(&frame, &[(0..len, window.period)], Some(&exists))?;
         }
     }
+    plan.report.first = first_begin.into_iter().chain(first_began(&mut plan)).min();
     plan.report.rows_scanned += u64::from(count);
     plan.finish()
 }
 
-/// The cells' times. Without a start they begin with the period of the first entity that began.
-fn spans(pass: &Pass, clock: &Clock, first: Option<i64>) -> Vec<Span> {
-    let from = pass.first_instant();
-    let Some(grain) = &pass.per else {
-        return vec![Span { period: None, start: from.unwrap_or(i64::MIN), end: pass.until }];
+/// Windows in the order of their ends, without those that end before there is anything: histories and states are read
+/// forward. Moves by months and changes of clocks can put one before the window of an earlier cell.
+fn in_order(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.retain(|w| w.until > NO_BEGINNING);
+    windows.sort_by_key(|w| (w.until, w.from));
+    windows
+}
+
+/// All ids, some at a time: the first of them, and they.
+fn batches(count: u32, entity: &str) -> Vec<(usize, Column)> {
+    let name: Arc<str> = Arc::from(entity);
+    let batch = |start: u32| {
+        let end = count.min(start.saturating_add(BATCH as u32));
+        (start as usize, Column::new(Values::Id((start..end).collect(), Arc::clone(&name)), None))
     };
-    let zone = clock.zone();
-    let mut period = zone.truncate(grain, from.or(first).unwrap_or(pass.until.saturating_sub(1)));
-    let mut spans = Vec::new();
-    while period < pass.until {
-        let next = zone.step(grain, period, 1);
-        if next <= period {
-            break;
-        }
-        let start = from.map_or(period, |from| from.max(period));
-        spans.push(Span { period: Some(period), start, end: next.min(pass.until) });
-        period = next;
+    (0..count).step_by(BATCH).map(batch).collect()
+}
+
+/// The moment of the first row that may begin a state.
+fn first_row(plan: &mut Plan) -> Result<Option<i64>, ExecError> {
+    let mut first: Option<i64> = None;
+    for state in plan.program.states() {
+        first = first.into_iter().chain(state.first_row()?).min();
     }
-    spans
+    Ok(first)
+}
+
+/// The moment of the first row that began a state.
+fn first_began(plan: &mut Plan) -> Option<i64> {
+    plan.program.states().filter_map(|state| state.first()).min()
 }
 
 /// Since when each entity exists: its attribute, else its first event, else always.

@@ -44,7 +44,7 @@ impl FloatSum {
     }
 
     /// Adds the exact product of two floats.
-    fn add_product(&mut self, a: f64, b: f64) {
+    pub(crate) fn add_product(&mut self, a: f64, b: f64) {
         let high = a * b;
         self.add(high);
         if high.is_finite() {
@@ -58,6 +58,14 @@ impl FloatSum {
             self.add(part);
         }
         self.special += other.special;
+    }
+
+    /// Takes away what another sum was when this one was no more than it; of finite values nothing else remains.
+    pub(crate) fn subtract(&mut self, other: &FloatSum) {
+        for &part in &other.parts {
+            self.add(-part);
+        }
+        self.special -= other.special;
     }
 
     /// The sum, correctly rounded.

@@ -362,10 +362,3 @@ impl Rows {
         }
     }
 }
-
-impl Program {
-    /// How many rows of other streams its histories have read.
-    pub(crate) fn rows_scanned_elsewhere(&self) -> u64 {
-        self.elsewheres().map(|e| e.rows_scanned()).sum()
-    }
-}

@@ -3,7 +3,9 @@
 mod accumulate;
 mod entity;
 mod exact;
+mod feed;
 mod fold;
+mod held;
 mod labels;
 mod lookback;
 #[cfg(test)]
@@ -11,14 +13,19 @@ mod naive;
 mod percentile;
 mod plan;
 mod scalar;
+mod standing;
 mod state;
+#[cfg(test)]
+mod state_naive;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod windows;
 
+pub(crate) use held::{Asked, Held};
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A value, read row by row.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
-enum V {
+pub(super) enum V {
     Number(f64),
     Text(String),
     Bool(bool),
@@ -198,7 +198,7 @@ impl Shop<'_> {
     }
 }
 
-fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
+pub(super) fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
     let known: Vec<&V> = values.iter().filter(|v| **v != V::Missing).collect();
     let numbers: Vec<f64> = known.iter().filter_map(|v| if let V::Number(n) = v { Some(*n) } else { None }).collect();
     let sum: f64 = numbers.iter().sum();
@@ -233,7 +233,7 @@ fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
 }
 
 /// A value as a word; numbers with the digits that a naive sum has right.
-fn shown(value: &V) -> String {
+pub(super) fn shown(value: &V) -> String {
     match value {
         V::Number(n) => format!("{:.6}", n + 0.0).replace("-0.000000", "0.000000"),
         V::Text(text) => text.clone(),
@@ -245,7 +245,7 @@ fn shown(value: &V) -> String {
 }
 
 /// The lines of a batch in the same words.
-fn shown_lines(batch: &RecordBatch, pass: &Pass) -> Vec<String> {
+pub(super) fn shown_lines(batch: &RecordBatch, pass: &Pass) -> Vec<String> {
     let first = usize::from(pass.per.is_some()) + pass.labels.len();
     let word = |(column, word): (usize, &str)| {
         let rows = column >= first && (column - first) % 2 == 1;
@@ -334,7 +334,7 @@ fn labels() -> Vec<Row> {
 }
 
 /// Days of orders and visits in rising order, with several on one moment.
-fn shops() -> impl Strategy<Value = (Vec<Order>, Vec<(i64, Option<u32>)>)> {
+pub(super) fn shops() -> impl Strategy<Value = (Vec<Order>, Vec<(i64, Option<u32>)>)> {
     let who = || proptest::option::weighted(0.9, 0..5_u32);
     let amount = proptest::option::weighted(0.8, -50..40_i64);
     let weight = proptest::option::weighted(0.8, -5..5_i32);

@@ -25,9 +25,18 @@ pub(crate) struct Plan {
     pub(crate) program: Program,
     aggregates: Vec<Planned>,
     sets: Vec<Set>,
-    /// The different conditions of aggregates; none: all rows.
-    masks: Vec<Option<usize>>,
+    /// The different conditions of aggregates.
+    masks: Vec<Mask>,
     pub(crate) report: Report,
+}
+
+/// Which rows an aggregate takes.
+#[derive(Clone, Copy, PartialEq)]
+struct Mask {
+    /// Those for which this is yes; none: all of them.
+    node: Option<usize>,
+    /// Of entities only those that exist.
+    existing: bool,
 }
 
 /// An aggregate, compiled.
@@ -71,7 +80,8 @@ impl Plan {
                 }
                 measure => program.argument(measure)?.into_iter().collect(),
             };
-            let mask = position(&mut masks, mask);
+            let existing = aggregate.existing && program.is_of_entities();
+            let mask = position(&mut masks, Mask { node: mask, existing });
             let set = match sets.iter().position(|s| s.labels == labels) {
                 Some(set) => set,
                 None => {
@@ -143,9 +153,9 @@ impl Plan {
         exists: Option<&BooleanBuffer>,
     ) -> Result<(), ExecError> {
         let Plan { program, aggregates, sets, masks, report } = self;
-        let mask = |node: &Option<usize>| -> Result<Option<BooleanBuffer>, ExecError> {
-            let own = node.map(|n| program.value(n).mask()).transpose()?;
-            Ok(match (own, exists) {
+        let mask = |mask: &Mask| -> Result<Option<BooleanBuffer>, ExecError> {
+            let own = mask.node.map(|n| program.value(n).mask()).transpose()?;
+            Ok(match (own, exists.filter(|_| mask.existing)) {
                 (Some(own), Some(exists)) => Some(&own & exists),
                 (own, exists) => own.or_else(|| exists.cloned()),
             })
@@ -208,7 +218,7 @@ impl Plan {
         let len = cells.keys.len();
         report.rows_scanned += program.rows_scanned_elsewhere();
         for (planned, without) in aggregates.into_iter().zip(&mut report.without_entity) {
-            *without += masks[planned.mask].map_or(0, |m| program.without_entity(m));
+            *without += masks[planned.mask].node.map_or(0, |m| program.without_entity(m));
             let (set, places) = (&sets[planned.set], &places[planned.set]);
             let mut rows = vec![0; len];
             set.counts[planned.mask].iter().zip(places).for_each(|(&n, &place)| rows[place] = n);

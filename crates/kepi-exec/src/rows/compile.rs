@@ -8,7 +8,7 @@ use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Lookback, Over};
+use crate::pass::{Asked, Elsewhere, Held, Lookback, Over};
 use kepi_extension::{AT, ColumnKind};
 use kepi_model::core::{self, Events, History, Op, Reach, Row, RowNode, Stage};
 use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
@@ -53,9 +53,9 @@ impl Program {
                 Ok(self.add(key, ty, || Node::Case { whens, otherwise, unions: Unions::default() }))
             }
             RowNode::Plugin { name, args } => self.plugin(name, args, &row.unit),
-            RowNode::State { .. } | RowNode::StateAverage { .. } | RowNode::TimeIn { .. } => {
-                Err(ExecError::NotYet("states".into()))
-            }
+            RowNode::State { state, of, when } => self.held(state, of, Asked::Value(*when)),
+            RowNode::StateAverage { state, of } => self.held(state, of, Asked::Average),
+            RowNode::TimeIn { state, of } => self.held(state, of, Asked::Time),
             RowNode::Lifecycle { .. } => Err(ExecError::NotYet("lifecycle".into())),
             RowNode::Step { step, of } => match &self.base {
                 Base::Made(stream) => {
@@ -103,6 +103,28 @@ impl Program {
             Some(mask) if mask == with => with,
             Some(mask) => self.add(format!("both {mask} {with}"), Type::Bool, || Node::Both(mask, with)),
         }
+    }
+
+    /// Compiles a condition on the value that a node gives, named [`core::VALUE`].
+    pub(crate) fn condition_on(&mut self, value: usize, condition: &Row) -> Result<usize, ExecError> {
+        let outer = self.value_of_state.replace(value);
+        let node = self.condition(condition);
+        self.value_of_state = outer;
+        node
+    }
+
+    fn held(&mut self, state: &core::State, of: &Row, asked: Asked) -> Result<usize, ExecError> {
+        if matches!(self.base, Base::Table(_)) {
+            return Err(ExecError::Plan("a row of a table is in no state".into()));
+        }
+        let of = self.row(of)?;
+        let key = format!("held {of} {asked:?} {state:?}");
+        if let Some(&known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let node = Held::new(self, state, of, asked)?;
+        let ty = node.ty();
+        Ok(self.add(key, ty, || Node::Held(Box::new(node))))
     }
 
     fn first(&mut self, mask: Option<usize>, per: &Row) -> Result<usize, ExecError> {
@@ -162,6 +184,9 @@ impl Program {
     }
 
     fn field(&mut self, name: &str, unit: &Unit, node: &RowNode) -> Result<usize, ExecError> {
+        if let (Some(value), core::VALUE) = (self.value_of_state, name) {
+            return Ok(value);
+        }
         let missing = || Type::of_unit(unit);
         let (ty, kind) = match &self.base {
             Base::Entity(entity) => {

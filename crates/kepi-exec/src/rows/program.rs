@@ -6,7 +6,7 @@ use super::column::{Column, Type, Values};
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Lookback};
+use crate::pass::{Elsewhere, Held, Lookback};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -58,6 +58,8 @@ pub(crate) struct Program {
     pub(crate) sequential: bool,
     /// Whether a node asks for the period of the cell.
     pub(crate) needs_period: bool,
+    /// While the condition of a state on its value is compiled: that value.
+    pub(super) value_of_state: Option<usize>,
     pub(super) values: Vec<Column>,
 }
 
@@ -139,6 +141,7 @@ pub(super) enum Node {
     },
     History(Box<Lookback>),
     Elsewhere(Box<Elsewhere>),
+    Held(Box<Held>),
 }
 
 /// The past of an attribute.
@@ -189,6 +192,7 @@ impl Program {
             needs_past: false,
             sequential: false,
             needs_period: false,
+            value_of_state: None,
             values: Vec::new(),
         })
     }
@@ -231,12 +235,14 @@ impl Program {
         }
     }
 
-    /// The histories that read other streams.
-    pub(crate) fn elsewheres(&self) -> impl Iterator<Item = &Elsewhere> {
-        self.nodes.iter().filter_map(|node| match node {
-            Node::Elsewhere(elsewhere) => Some(&**elsewhere),
-            _ => None,
-        })
+    /// How many rows of other streams its histories and states have read.
+    pub(crate) fn rows_scanned_elsewhere(&self) -> u64 {
+        let scanned = |node: &Node| match node {
+            Node::Elsewhere(elsewhere) => elsewhere.rows_scanned(),
+            Node::Held(held) => held.rows_scanned(),
+            _ => 0,
+        };
+        self.nodes.iter().map(scanned).sum()
     }
 
     /// Whether rows have a moment.
@@ -246,6 +252,19 @@ impl Program {
             Base::Entity(_) | Base::Made(_) => true,
             Base::Table(_) => false,
         }
+    }
+
+    /// Whether its rows are entities.
+    pub(crate) fn is_of_entities(&self) -> bool {
+        matches!(self.base, Base::Entity(_))
+    }
+
+    /// The states that it reads.
+    pub(crate) fn states(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.nodes.iter_mut().filter_map(|node| match node {
+            Node::Held(held) => Some(&mut **held),
+            _ => None,
+        })
     }
 
     /// The columns to be scanned, without [`AT`].

@@ -1,0 +1,206 @@
+//! What holds for each entity, in arrays by id, while the rows that begin and end a state go by in the order of time.
+
+use super::exact::FloatSum;
+use crate::rows::float_of;
+
+/// What the values of a state are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// There are none: it holds or it does not, and intervals that touch or overlap are one.
+    None,
+    /// Whether it holds, 1 or 0.
+    Flags,
+    /// Numbers, by their digits.
+    Digits,
+    /// Numbers that are not exact.
+    Floats,
+    /// Anything else.
+    Others,
+}
+
+/// The value that holds for each entity, and until when as far as is known.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    kind: Values,
+    /// The instant from which on it does not hold any more; `i64::MIN`: it never held.
+    until: Vec<i64>,
+    /// Numbers of a payload; empty without values.
+    values: Vec<i64>,
+    totals: Option<Totals>,
+}
+
+/// What has come together up to the stay that lasts.
+#[derive(Debug)]
+struct Totals {
+    /// Since when the stay lasts.
+    since: Vec<i64>,
+    /// For how many microseconds it held before.
+    micros: Vec<i64>,
+    /// The same weighted with the values, as digits or as floats; empty where values are no numbers.
+    digits: Vec<i128>,
+    floats: Vec<FloatSum>,
+}
+
+impl Standing {
+    /// Nothing holds for `ids` entities. With `totals`, what comes together over time is kept, too.
+    pub(crate) fn new(kind: Values, ids: usize, totals: bool) -> Standing {
+        let totals = totals.then(|| Totals {
+            since: vec![i64::MIN; ids],
+            micros: vec![0; ids],
+            digits: vec![0; if kind == Values::Digits { ids } else { 0 }],
+            floats: vec![FloatSum::default(); if kind == Values::Floats { ids } else { 0 }],
+        });
+        let values = vec![0; if kind == Values::None { 0 } else { ids }];
+        Standing { kind, until: vec![i64::MIN; ids], values, totals }
+    }
+
+    /// How many entities there is room for.
+    pub(crate) fn ids(&self) -> usize {
+        self.until.len()
+    }
+
+    /// Whether it keeps what comes together over time.
+    pub(crate) fn has_totals(&self) -> bool {
+        self.totals.is_some()
+    }
+
+    /// A row that begins it for an entity at `at`, until `end` as far as is known. Whether it begins anything: a stay
+    /// that ends before it begins does not; it only ends the value before it.
+    #[inline]
+    pub(crate) fn begin(&mut self, id: usize, at: i64, end: i64, value: i64) -> bool {
+        let until = self.until[id];
+        if end <= at {
+            if self.kind != Values::None {
+                self.until[id] = until.min(at);
+            }
+            return false;
+        }
+        if self.kind == Values::None {
+            if until >= at {
+                self.until[id] = until.max(end);
+                return true;
+            }
+        } else if until >= at && self.values[id] == value {
+            self.until[id] = end;
+            return true;
+        }
+        self.close(id, until.min(at), at);
+        self.until[id] = end;
+        if self.kind != Values::None {
+            self.values[id] = value;
+        }
+        true
+    }
+
+    /// A row that ends it for an entity at `at`.
+    #[inline]
+    pub(crate) fn end(&mut self, id: usize, at: i64) {
+        self.until[id] = self.until[id].min(at);
+    }
+
+    /// Adds up the stay that ended at `end`; the next one begins at `next`.
+    #[inline]
+    fn close(&mut self, id: usize, end: i64, next: i64) {
+        let Some(totals) = &mut self.totals else { return };
+        let since = totals.since[id];
+        if since != i64::MIN {
+            let value = self.values.get(id).copied().unwrap_or(1);
+            totals.add(id, end.saturating_sub(since).max(0), self.kind, value);
+        }
+        totals.since[id] = next;
+    }
+
+    /// Until when what holds for each entity does, as far as is known.
+    pub(crate) fn until(&self) -> &[i64] {
+        &self.until
+    }
+
+    /// The value that holds at a moment not before the last row; 1 without values.
+    #[inline]
+    pub(crate) fn value(&self, id: usize, moment: i64) -> Option<i64> {
+        (self.until[id] > moment).then(|| self.values.get(id).copied().unwrap_or(1))
+    }
+
+    /// What lasts of the present stay up to an instant.
+    fn lasting(&self, id: usize, instant: i64) -> i64 {
+        match self.totals.as_ref().map(|t| t.since[id]) {
+            Some(since) if since != i64::MIN => self.until[id].min(instant).saturating_sub(since).max(0),
+            _ => 0,
+        }
+    }
+
+    /// For how many microseconds it held before an instant that is later than the last row.
+    #[inline]
+    pub(crate) fn micros(&self, id: usize, instant: i64) -> i64 {
+        let lasting = match self.kind {
+            Values::Flags if self.values[id] == 0 => 0,
+            _ => self.lasting(id, instant),
+        };
+        self.totals.as_ref().map_or(0, |t| t.micros[id]).saturating_add(lasting)
+    }
+
+    /// The same weighted with the values' digits.
+    pub(crate) fn digits(&self, id: usize, instant: i64) -> i128 {
+        let before = self.totals.as_ref().and_then(|t| t.digits.get(id)).copied().unwrap_or(0);
+        before + i128::from(self.values[id]) * i128::from(self.lasting(id, instant))
+    }
+
+    /// The same weighted with the values where they are floats.
+    pub(crate) fn floats(&self, id: usize, instant: i64) -> FloatSum {
+        let mut sum = self.totals.as_ref().and_then(|t| t.floats.get(id)).cloned().unwrap_or_default();
+        sum.add_product(float_of(self.values[id]), self.lasting(id, instant) as f64);
+        sum
+    }
+}
+
+impl Totals {
+    fn add(&mut self, id: usize, micros: i64, kind: Values, value: i64) {
+        if kind != Values::Flags || value != 0 {
+            self.micros[id] = self.micros[id].saturating_add(micros);
+        }
+        match kind {
+            Values::Digits => self.digits[id] += i128::from(value) * i128::from(micros),
+            Values::Floats => self.floats[id].add_product(float_of(value), micros as f64),
+            Values::None | Values::Flags | Values::Others => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_on_the_day_it_ends_is_no_end() {
+        let mut standing = Standing::new(Values::None, 1, true);
+        assert!(standing.begin(0, 10, 20, 1));
+        assert!(standing.begin(0, 20, 30, 1));
+        assert_eq!((standing.value(0, 29), standing.value(0, 30)), (Some(1), None));
+        // A shorter one within does not shorten it; one that ends where it begins is nothing.
+        assert!(standing.begin(0, 22, 25, 1));
+        assert!(!standing.begin(0, 23, 23, 1));
+        assert_eq!((standing.until()[0], standing.micros(0, 40)), (30, 20));
+    }
+
+    #[test]
+    fn a_later_value_replaces_the_one_that_holds_with_its_own_end() {
+        let mut standing = Standing::new(Values::Digits, 1, true);
+        standing.begin(0, 0, 100, 7);
+        standing.begin(0, 10, 20, 5);
+        assert_eq!((standing.value(0, 19), standing.value(0, 20)), (Some(5), None));
+        assert_eq!((standing.micros(0, 50), standing.digits(0, 50)), (20, 7 * 10 + 5 * 10));
+        // Back after a gap.
+        standing.begin(0, 30, i64::MAX, 5);
+        standing.end(0, 40);
+        assert_eq!((standing.micros(0, 35), standing.micros(0, 50)), (25, 30));
+    }
+
+    #[test]
+    fn flags_that_are_no_count_for_nothing() {
+        let mut standing = Standing::new(Values::Flags, 1, true);
+        standing.begin(0, 0, i64::MAX, 1);
+        standing.begin(0, 10, i64::MAX, 0);
+        standing.begin(0, 15, i64::MAX, 1);
+        assert_eq!((standing.value(0, 16), standing.micros(0, 14), standing.micros(0, 20)), (Some(1), 10, 15));
+    }
+}

@@ -1,0 +1,484 @@
+//! States against a reading of their definition: random shops, random states, the same numbers.
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+use super::naive::{V, measured, shops, shown, shown_lines};
+use super::testing::*;
+use super::*;
+use kepi_model::calendar::{Grain, TimeUnit, Zone};
+use kepi_model::core::*;
+use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// A shop as lists of rows, and what is said of it.
+pub(super) struct Data<'a> {
+    pub(super) orders: &'a [Order],
+    pub(super) visits: &'a [(i64, Option<u32>)],
+    pub(super) texts: Vec<String>,
+    pub(super) zone: Zone,
+    pub(super) now: i64,
+}
+
+/// A window: `[from, until)`.
+#[derive(Clone, Copy, Debug)]
+struct Time {
+    from: Option<i64>,
+    until: i64,
+}
+
+impl Data<'_> {
+    fn rows(&self, stream: &str) -> Vec<(i64, Option<u32>)> {
+        match stream {
+            "orders" => self.orders.iter().map(|o| (o.0, o.1)).collect(),
+            _ => self.visits.to_vec(),
+        }
+    }
+
+    /// A row expression of an event.
+    fn of_event(&self, row: &Row, stream: &str, place: usize) -> V {
+        let (at, who) = self.rows(stream)[place];
+        match &row.node {
+            RowNode::Const(value) => constant(value),
+            RowNode::At => V::Time(at),
+            RowNode::Role(_) => who.map_or(V::Missing, V::Id),
+            RowNode::Field(name) => {
+                let order = &self.orders[place];
+                match name.as_str() {
+                    "product" => V::Text(self.texts[order.2 as usize].clone()),
+                    "amount" => order.3.map_or(V::Missing, |cents| V::Number(cents as f64 / 100.0)),
+                    _ => order.4.map_or(V::Missing, V::Number),
+                }
+            }
+            RowNode::Attribute { .. } => who.map_or(V::Missing, |id| self.region(id)),
+            RowNode::Call { op, args } => {
+                let args: Vec<V> = args.iter().map(|a| self.of_event(a, stream, place)).collect();
+                self.call(op, &args)
+            }
+            RowNode::Case { whens, otherwise } => {
+                let held = whens.iter().find(|w| self.of_event(&w.0, stream, place) == V::Bool(true));
+                let picked = held.map(|w| &w.1).or(otherwise.as_deref());
+                picked.map_or(V::Missing, |row| self.of_event(row, stream, place))
+            }
+            RowNode::State { state, when: When::Moment, .. } => match who {
+                Some(id) => self.state(state, id, at),
+                None => nothing(state),
+            },
+            other => panic!("{other:?} is not needed here"),
+        }
+    }
+
+    fn region(&self, id: u32) -> V {
+        if id % 3 < 2 { V::Text(self.texts[(id % 3) as usize].clone()) } else { V::Missing }
+    }
+
+    fn call(&self, op: &Op, args: &[V]) -> V {
+        let known = args.iter().all(|a| *a != V::Missing);
+        match (op, args) {
+            (Op::Equal, [a, b]) => V::Bool(known && a == b),
+            (Op::Less, [a, b]) => V::Bool(known && a < b),
+            (Op::GreaterEqual, [a, b]) => V::Bool(known && a >= b),
+            (Op::And, _) => V::Bool(args.iter().all(|a| *a == V::Bool(true))),
+            (Op::Not, [a]) => V::Bool(*a != V::Bool(true)),
+            (Op::IsMissing, [a]) => V::Bool(*a == V::Missing),
+            (Op::AddSpan(span), [V::Time(t)]) => V::Time(self.zone.add(*t, *span)),
+            (Op::Least, [V::Number(a), V::Number(b)]) => V::Number(a.min(*b)),
+            _ => V::Missing,
+        }
+    }
+
+    /// The places of the rows of a derived event that name an entity.
+    fn taken(&self, events: &Events, key: &Row, id: u32) -> Vec<usize> {
+        let Base::Stream(stream) = &events.base else { panic!("only streams") };
+        let is = |row: &Row, place| self.of_event(row, stream, place) == V::Bool(true);
+        let mut rows: Vec<usize> = (0..self.rows(stream).len()).collect();
+        for stage in &events.stages {
+            let Stage::Where(condition) = stage else { panic!("only conditions") };
+            rows.retain(|&r| is(condition, r));
+        }
+        rows.retain(|&r| self.of_event(key, stream, r) == V::Id(id));
+        rows
+    }
+
+    /// When a row of `from` begins what it begins, when that ends, and what it is.
+    fn stays(&self, state: &State, id: u32) -> Vec<(i64, i64, V)> {
+        let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
+        let ends = |at: i64, place: usize| match &state.until {
+            Until::Never => i64::MAX,
+            Until::After(span) => self.zone.add(at, *span),
+            Until::At(row) => match self.of_event(row, stream, place) {
+                V::Time(t) => t,
+                _ => i64::MAX,
+            },
+            Until::Event { events, key } => {
+                let Base::Stream(other) = &events.base else { panic!("only streams") };
+                let moments = self.taken(events, key, id).into_iter().map(|r| self.rows(other)[r].0);
+                moments.filter(|&t| t >= at).min().unwrap_or(i64::MAX)
+            }
+        };
+        let stay = |place: usize| {
+            let at = self.rows(stream)[place].0;
+            let value = state.value.as_ref().map_or(V::Bool(true), |v| self.of_event(v, stream, place));
+            (at, ends(at, place), value)
+        };
+        self.taken(&state.from, &state.key, id).into_iter().map(stay).filter(|s| s.2 != V::Missing).collect()
+    }
+
+    /// The value that holds at a moment: of the last row, or for yes and no of any.
+    fn value(&self, state: &State, id: u32, moment: i64) -> Option<V> {
+        let begun = self.stays(state, id).into_iter().filter(|s| s.0 <= moment);
+        let holds = |s: &(i64, i64, V)| s.1 > moment;
+        let value = match &state.value {
+            None => begun.filter(holds).last()?.2,
+            Some(_) => begun.last().filter(holds)?.2,
+        };
+        let Some(condition) = &state.holds else { return Some(value) };
+        Some(V::Bool(self.on_value(condition, &value) == V::Bool(true)))
+    }
+
+    fn on_value(&self, row: &Row, value: &V) -> V {
+        match &row.node {
+            RowNode::Field(name) if name == VALUE => value.clone(),
+            RowNode::Const(value) => constant(value),
+            RowNode::Call { op, args } => {
+                let args: Vec<V> = args.iter().map(|a| self.on_value(a, value)).collect();
+                self.call(op, &args)
+            }
+            other => panic!("{other:?} is not needed here"),
+        }
+    }
+
+    /// What a state is as a value.
+    fn state(&self, state: &State, id: u32, moment: i64) -> V {
+        self.value(state, id, moment).unwrap_or_else(|| nothing(state))
+    }
+
+    /// All moments at which anything may change for an entity.
+    fn moments(&self, state: &State, id: u32) -> Vec<i64> {
+        let mut moments: Vec<i64> = self.stays(state, id).into_iter().flat_map(|s| [s.0, s.1]).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+
+    /// For how many microseconds a state held in a time, and those weighted with its numbers.
+    fn totals(&self, state: &State, id: u32, from: i64, until: i64) -> (f64, f64) {
+        let mut cuts = vec![from];
+        cuts.extend(self.moments(state, id).into_iter().filter(|&t| t > from && t < until));
+        cuts.push(until);
+        let (mut held, mut weighted) = (0.0, 0.0);
+        for pair in cuts.windows(2) {
+            let length = (pair[1] - pair[0]) as f64;
+            let weight = match self.value(state, id, pair[0]) {
+                None | Some(V::Bool(false)) => continue,
+                Some(V::Number(n)) => n,
+                Some(_) => 1.0,
+            };
+            held += length;
+            weighted += length * weight;
+        }
+        (held, weighted)
+    }
+
+    /// A row expression of an entity just before the end of a window.
+    fn of_entity(&self, row: &Row, id: u32, time: Time) -> V {
+        match &row.node {
+            RowNode::Const(value) => constant(value),
+            RowNode::Role(_) => V::Id(id),
+            RowNode::Attribute { .. } => self.region(id),
+            RowNode::Call { op, args } => {
+                let args: Vec<V> = args.iter().map(|a| self.of_entity(a, id, time)).collect();
+                self.call(op, &args)
+            }
+            RowNode::State { state, when: When::Opening, .. } => match time.from {
+                Some(from) => self.state(state, id, from - 1),
+                None => nothing(state),
+            },
+            RowNode::State { state, .. } => self.state(state, id, time.until - 1),
+            RowNode::StateAverage { state, .. } | RowNode::TimeIn { state, .. } => {
+                let until = time.until.min(self.now);
+                let first =
+                    || (0..5).filter_map(|id| Some(self.stays(state, id).into_iter().find(|s| s.0 < s.1)?.0)).min();
+                let Some(from) = time.from.or_else(first).filter(|&f| f < until) else { return V::Missing };
+                let (held, weighted) = self.totals(state, id, from, until);
+                match &row.node {
+                    _ if held == 0.0 => V::Missing,
+                    RowNode::TimeIn { .. } => V::Number(held / 1e6),
+                    _ => V::Number(weighted / (until - from) as f64),
+                }
+            }
+            other => panic!("{other:?} is not needed here"),
+        }
+    }
+
+    /// The cells of a pass over entities, as lines.
+    fn cells(&self, pass: &Pass, entities: u32) -> Vec<String> {
+        let begins = |id: u32| match &pass.exists {
+            Some(_) => self.orders.iter().find(|o| o.1 == Some(id)).map_or(i64::MIN, |o| o.0),
+            None => i64::MIN,
+        };
+        let mut cells: BTreeMap<(Option<i64>, Vec<String>), Vec<Vec<V>>> = BTreeMap::new();
+        for (period, time) in self.windows(pass) {
+            for (i, aggregate) in pass.aggregates.iter().enumerate() {
+                let time = aggregate.moved.iter().fold(Some(time), |time, m| self.moved(pass, m, time?));
+                let Some(time) = time else { continue };
+                for id in 0..entities {
+                    let filter = aggregate.filter.as_ref().map(|f| self.of_entity(f, id, time));
+                    if filter.is_some_and(|f| f != V::Bool(true)) || aggregate.existing && begins(id) >= time.until {
+                        continue;
+                    }
+                    let labels = aggregate.labels.iter().map(|l| shown(&self.of_entity(l, id, time))).collect();
+                    let cell = cells.entry((period, labels)).or_insert_with(|| vec![Vec::new(); pass.aggregates.len()]);
+                    cell[i].push(match aggregate.measure.rows().first() {
+                        Some(row) => self.of_entity(row, id, time),
+                        None => V::Missing,
+                    });
+                }
+            }
+        }
+        let line = |((period, labels), values): (&(Option<i64>, Vec<String>), &Vec<Vec<V>>)| {
+            let mut words: Vec<String> = period.iter().map(|p| shown(&V::Time(*p))).collect();
+            words.extend(labels.iter().cloned());
+            for (aggregate, values) in pass.aggregates.iter().zip(values) {
+                words.push(shown(&measured(&aggregate.measure, values, values.len())));
+                words.push(values.len().to_string());
+            }
+            words.join(" ")
+        };
+        let mut lines: Vec<String> = cells.iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    fn windows(&self, pass: &Pass) -> Vec<(Option<i64>, Time)> {
+        let Some(grain) = &pass.per else { return vec![(None, Time { from: pass.from, until: pass.until })] };
+        let mut windows = Vec::new();
+        let from = pass.from.unwrap();
+        let mut period = self.zone.truncate(grain, from);
+        while period < pass.until {
+            let next = self.zone.step(grain, period, 1);
+            windows.push((Some(period), Time { from: Some(period.max(from)), until: next.min(pass.until) }));
+            period = next;
+        }
+        windows
+    }
+
+    fn moved(&self, pass: &Pass, of: &Move, time: Time) -> Option<Time> {
+        let back = |s: &CalendarSpan| CalendarSpan { months: -s.months, days: -s.days, micros: -s.micros };
+        Some(match of {
+            Move::Prior(by) => {
+                Time { from: time.from.map(|f| self.zone.add(f, back(by))), until: self.zone.add(time.until, back(by)) }
+            }
+            Move::Trailing(by) => Time { from: Some(self.zone.add(time.until, back(by))), ..time },
+            Move::ToDate(grain) => Time { from: Some(self.zone.truncate(grain, time.until - 1)), ..time },
+            Move::Running => Time { from: pass.from, ..time },
+            Move::AllTime => Time { from: None, ..time },
+            Move::Start => Time { from: None, until: time.from? },
+        })
+    }
+}
+
+fn constant(value: &Value) -> V {
+    match value {
+        Value::Decimal { digits, scale } => V::Number(*digits as f64 / 10_f64.powi(i32::from(*scale))),
+        Value::Text(text) => V::Text(text.clone()),
+        _ => V::Missing,
+    }
+}
+
+/// What a state is where it does not hold.
+fn nothing(state: &State) -> V {
+    match state.unit.kind {
+        Kind::Bool => V::Bool(false),
+        Kind::Number => V::Number(0.0),
+        _ => V::Missing,
+    }
+}
+
+fn days(days: i32) -> CalendarSpan {
+    CalendarSpan { months: 0, days, micros: 0 }
+}
+
+pub(super) fn state(from: Events, value: Option<Row>, until: Until, holds: Option<Row>) -> State {
+    let kind = match (&value, &holds) {
+        (Some(value), None) => value.unit.kind.clone(),
+        _ => Kind::Bool,
+    };
+    State {
+        text: "a state".into(),
+        entity: "customer".into(),
+        unit: Unit::of(kind),
+        from,
+        key: customer(),
+        value,
+        until,
+        holds,
+    }
+}
+
+/// States of customers of each kind.
+pub(super) fn states() -> Vec<State> {
+    let orders = || events("orders", vec![]);
+    let at_least = |row, n| call(Op::GreaterEqual, &[row, number(n, 0)]);
+    let large = || events("orders", vec![Stage::Where(at_least(field("amount"), 10))]);
+    let visits = || Until::Event { events: events("visits", vec![]), key: customer() };
+    let month = || Until::After(CalendarSpan { months: 1, days: 0, micros: 0 });
+    let product = || Row { unit: Unit::of(Kind::Text), ..field("product") };
+    let value = || row(Kind::Number, RowNode::Field(VALUE.into()));
+    let later = |n| call(Op::AddSpan(days(n)), &[moment()]);
+    let said = || {
+        let whens = vec![
+            (call(Op::Less, &[field("weight"), number(0, 0)]), later(3)),
+            (call(Op::Less, &[field("weight"), number(1, 0)]), later(25)),
+            (call(Op::Less, &[field("weight"), number(9, 0)]), moment()),
+        ];
+        Until::At(row(Kind::Time, RowNode::Case { whens, otherwise: None }))
+    };
+    let pear = call(Op::Equal, &[row(Kind::Text, RowNode::Field(VALUE.into())), text("pear")]);
+    let apples = events("orders", vec![Stage::Where(call(Op::Equal, &[field("product"), text("apple")]))]);
+    vec![
+        state(orders(), None, month(), None),
+        state(large(), None, Until::After(days(10)), None),
+        state(orders(), None, visits(), None),
+        state(orders(), None, said(), None),
+        state(events("visits", vec![]), None, Until::Event { events: apples, key: customer() }, None),
+        state(orders(), Some(field("amount")), Until::Never, None),
+        state(orders(), Some(field("amount")), visits(), None),
+        state(large(), Some(field("amount")), Until::After(days(12)), None),
+        state(orders(), Some(field("weight")), month(), None),
+        state(orders(), Some(field("amount")), said(), None),
+        state(orders(), Some(product()), visits(), None),
+        state(orders(), Some(product()), Until::After(days(20)), None),
+        state(orders(), Some(field("amount")), visits(), Some(at_least(value(), 10))),
+        state(orders(), Some(product()), Until::Never, Some(pear)),
+        state(orders(), Some(call(Op::Less, &[field("amount"), number(10, 0)])), visits(), None),
+    ]
+}
+
+pub(super) fn held(state: &State, when: When) -> Row {
+    row(state.unit.kind.clone(), RowNode::State { state: Box::new(state.clone()), of: Box::new(customer()), when })
+}
+
+pub(super) fn mean_of(state: &State) -> Row {
+    row(Kind::Number, RowNode::StateAverage { state: Box::new(state.clone()), of: Box::new(customer()) })
+}
+
+pub(super) fn time_in(state: &State) -> Row {
+    row(Kind::Duration, RowNode::TimeIn { state: Box::new(state.clone()), of: Box::new(customer()) })
+}
+
+/// A condition of a state: that it holds, or that it has some value.
+pub(super) fn condition(state: &State, when: When) -> Row {
+    match state.unit.kind {
+        Kind::Bool => held(state, when),
+        Kind::Number => call(Op::GreaterEqual, &[held(state, when), number(1, 0)]),
+        _ => call(Op::Not, &[call(Op::IsMissing, &[held(state, when)])]),
+    }
+}
+
+pub(super) fn of_customers(filter: Option<Row>, measure: Measure, labels: Vec<Row>) -> Aggregate {
+    let events = Events { base: Base::Entity("customer".into()), stages: vec![] };
+    Aggregate { existing: false, ..aggregate(events, filter, measure, labels) }
+}
+
+/// A measure of a state.
+fn measure(state: &State, which: u8) -> Measure {
+    let number = state.unit.kind == Kind::Number;
+    match which {
+        0 => Measure::Count,
+        1 if number => Measure::Sum(held(state, When::Closing)),
+        2 if number => Measure::Sum(held(state, When::Opening)),
+        3 if number => Measure::Avg(call(Op::Least, &[held(state, When::Opening), held(state, When::Closing)])),
+        4 if state.unit.kind != Kind::Text => Measure::Sum(mean_of(state)),
+        5 => Measure::Max(time_in(state)),
+        6 => Measure::Last(held(state, When::Moment)),
+        _ => Measure::Sum(time_in(state)),
+    }
+}
+
+fn moves() -> Vec<Vec<Move>> {
+    let months = |months| CalendarSpan { months, days: 0, micros: 0 };
+    vec![
+        vec![],
+        vec![Move::Start],
+        vec![Move::Prior(months(1))],
+        vec![Move::Trailing(days(45))],
+        vec![Move::ToDate(Grain::ordinary(TimeUnit::Year))],
+        vec![Move::Running],
+        vec![Move::AllTime],
+        vec![Move::Prior(days(7)), Move::Trailing(months(2))],
+        vec![Move::Prior(months(1)), Move::Start],
+        vec![Move::Trailing(months(1)), Move::Start],
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn states_agree_with_a_reading_of_their_definition(
+        (orders, visits) in shops(),
+        picked in proptest::collection::vec((0..15_usize, 0..8_u8, 0..5_u8), 1..4),
+        label in (0..4_u8, 0..15_usize), moved in 0..10_usize, existing in any::<bool>(),
+        per in proptest::option::of(proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month])),
+        windowed in any::<bool>(), batch in 1..40_usize, zoned in any::<bool>(), now in 19_720..19_800_i64,
+    ) {
+        let mut memory = shop(5, &orders, &visits);
+        memory.batch = batch;
+        let labels = match label {
+            (0, of) => vec![held(&states()[of], When::Closing)],
+            (1, _) => vec![region(false)],
+            (2, of) => vec![region(false), held(&states()[of], When::Opening)],
+            _ => vec![],
+        };
+        let aggregates = picked.into_iter().map(|(of, which, filter)| {
+            let state = &states()[of];
+            let filter = match filter {
+                0 => None,
+                1 => Some(condition(state, When::Opening)),
+                2 => Some(call(Op::And, &[condition(state, When::Opening), condition(state, When::Closing)])),
+                _ => Some(condition(state, When::Moment)),
+            };
+            let aggregate = of_customers(filter, measure(state, which), labels.clone());
+            Aggregate { moved: moves()[moved].clone(), existing: existing && which == 0, ..aggregate }
+        });
+        let mut pass = pass(aggregates.collect());
+        pass.per = per.map(Grain::ordinary);
+        pass.zone = if zoned { "America/New_York".into() } else { "UTC".into() };
+        (pass.until, pass.now) = (19_790 * DAY, now * DAY);
+        pass.from = (windowed || pass.per.is_some()).then_some(19_730 * DAY);
+        pass.exists = Some(Existence {
+            entity: "customer".into(), from: None, streams: vec![("orders".into(), "customer".into())],
+        });
+        let zone = Zone::named(&pass.zone).unwrap();
+        let data = Data { orders: &orders, visits: &visits, texts: memory.texts.clone(), zone, now: pass.now };
+        prop_assert_eq!(shown_lines(&cells(&memory, &pass), &pass), data.cells(&pass, 5));
+    }
+
+    #[test]
+    fn events_see_the_state_at_their_own_moment(
+        (orders, visits) in shops(), of in 0..15_usize, label in 0..15_usize, ordered in any::<bool>(),
+        batch in 1..40_usize, windowed in any::<bool>(),
+    ) {
+        let mut memory = shop(5, &orders, &visits);
+        memory.batch = batch;
+        let stream = if ordered { "orders" } else { "visits" };
+        let labels = vec![held(&states()[label], When::Moment), customer()];
+        let filter = condition(&states()[of], When::Moment);
+        let mut pass = pass(vec![aggregate(events(stream, vec![]), Some(filter.clone()), Measure::Count, labels.clone())]);
+        pass.from = windowed.then_some(19_730 * DAY);
+        let zone = Zone::utc();
+        let data = Data { orders: &orders, visits: &visits, texts: memory.texts.clone(), zone, now: pass.now };
+        let mut counts: BTreeMap<Vec<String>, i64> = BTreeMap::new();
+        for (place, (at, _)) in data.rows(stream).into_iter().enumerate() {
+            if pass.from.is_none_or(|f| at >= f) && data.of_event(&filter, stream, place) == V::Bool(true) {
+                let labels = labels.iter().map(|l| shown(&data.of_event(l, stream, place))).collect();
+                *counts.entry(labels).or_default() += 1;
+            }
+        }
+        let mut expected: Vec<String> = counts.into_iter()
+            .map(|(labels, n)| format!("{} {} {n}", labels.join(" "), shown(&V::Number(n as f64))))
+            .collect();
+        expected.sort();
+        prop_assert_eq!(shown_lines(&cells(&memory, &pass), &pass), expected);
+    }
+}

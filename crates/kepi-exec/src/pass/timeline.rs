@@ -1,0 +1,332 @@
+//! A state over time: the rows that begin and end it are read, merged in the order of time, up to a moment that rises.
+
+use super::feed::Feed;
+use super::standing::{Standing, Values};
+use crate::rows::{self, Days, Payload, Program, Type};
+use crate::{ExecError, Source};
+use arrow_buffer::ScalarBuffer;
+use kepi_model::core::{State, Until};
+use kepi_model::value::CalendarSpan;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// What holds for each entity at a moment.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    from: Feed,
+    until: Option<Feed>,
+    value: Option<usize>,
+    end: End,
+    /// Writes the values.
+    pub(crate) payload: Payload,
+    pub(crate) standing: Standing,
+    /// The batch of `from` whose values and ends these are.
+    batch: u64,
+    values: ScalarBuffer<i64>,
+    ends: Vec<i64>,
+    /// The moment of the next row that has not been read.
+    next: i64,
+    /// The moments of the first row that began anything, and of the last row that was read.
+    first: Option<i64>,
+    last: i64,
+    watch: Option<Watch>,
+}
+
+/// When a row says that what it begins ends.
+#[derive(Debug)]
+enum End {
+    Never,
+    After(CalendarSpan, Days),
+    At(usize),
+}
+
+/// For whom something may have changed.
+#[derive(Debug, Default)]
+struct Watch {
+    touched: Vec<u32>,
+    /// The last row that began something for each entity, by its place among the rows of its base.
+    places: Vec<u32>,
+    ends: Ends,
+}
+
+/// Ends that lie ahead. They mostly come in order, since spans by the calendar mostly end in the order in which they
+/// began.
+#[derive(Debug, Default)]
+struct Ends {
+    rising: VecDeque<(i64, u32)>,
+    others: BinaryHeap<Reverse<(i64, u32)>>,
+}
+
+impl Timeline {
+    /// The state before its first row. `totals`: what comes together over time is kept, too.
+    pub(crate) fn new(
+        state: &State,
+        source: &Source,
+        zone: &str,
+        now: i64,
+        totals: bool,
+    ) -> Result<Timeline, ExecError> {
+        let program = |base| Program::of_base(base, source, zone, now);
+        let mut from = Feed::new(program(&state.from.base)?, &state.from, &state.key, &state.entity, &state.text)?;
+        let value = match (&state.value, &state.holds) {
+            (None, _) => None,
+            (Some(value), None) => Some(from.program.row(value)?),
+            (Some(value), Some(holds)) => {
+                // What is missing begins nothing, also where the condition would be yes of it.
+                let of = from.program.row(value)?;
+                from.need(of);
+                Some(from.program.condition_on(of, holds)?)
+            }
+        };
+        if let (Some(value), None) = (value, &state.holds) {
+            from.need(value);
+        }
+        let end = match &state.until {
+            Until::Never | Until::Event { .. } => End::Never,
+            Until::After(span) => End::After(*span, Days::default()),
+            Until::At(row) => End::At(from.program.row(row)?),
+        };
+        let until = match &state.until {
+            Until::Event { events, key } => {
+                Some(Feed::new(program(&events.base)?, events, key, &state.entity, &state.text)?)
+            }
+            _ => None,
+        };
+        let ty = match value.map(|v| from.program.ty(v).clone()) {
+            None => Type::Bool,
+            Some(Type::Missing) => Type::of_unit(&state.unit),
+            Some(ty) => ty,
+        };
+        let kind = match (value, &ty) {
+            (None, _) => Values::None,
+            (_, Type::Bool) => Values::Flags,
+            (_, Type::Decimal(_)) => Values::Digits,
+            (_, Type::Float) => Values::Floats,
+            _ => Values::Others,
+        };
+        let ids = from.program.ids(&state.entity);
+        Ok(Timeline {
+            from,
+            until,
+            value,
+            end,
+            payload: Payload::new(ty),
+            standing: Standing::new(kind, ids, totals),
+            batch: 0,
+            values: ScalarBuffer::default(),
+            ends: Vec::new(),
+            next: i64::MIN,
+            first: None,
+            last: i64::MIN,
+            watch: None,
+        })
+    }
+
+    /// Goes back to before the first row; gives how many rows had been read. What was watched is not any more.
+    pub(crate) fn begin_again(&mut self, state: &State) -> Result<u64, ExecError> {
+        let scanned = self.rows_scanned();
+        let Program { source, zone, now, .. } = &self.from.program;
+        let mut again = Timeline::new(state, source, zone, *now, self.standing.has_totals())?;
+        // Texts keep their numbers.
+        std::mem::swap(&mut again.payload, &mut self.payload);
+        *self = again;
+        Ok(scanned)
+    }
+
+    /// Keeps for whom something may have changed, from now on.
+    pub(crate) fn watch(&mut self) {
+        self.watch = Some(Watch { places: vec![u32::MAX; self.standing.ids()], ..Watch::default() });
+    }
+
+    /// The type of its values; yes or no without any.
+    pub(crate) fn ty(&self) -> &Type {
+        self.payload.ty()
+    }
+
+    /// How many rows were read.
+    pub(crate) fn rows_scanned(&self) -> u64 {
+        self.from.rows_scanned() + self.until.as_ref().map_or(0, Feed::rows_scanned)
+    }
+
+    /// The moment of the first row that may begin anything.
+    pub(crate) fn first_row(&self) -> Result<Option<i64>, ExecError> {
+        self.from.first_row()
+    }
+
+    /// The moment of the first row that began anything, of those that have been read.
+    pub(crate) fn first(&self) -> Option<i64> {
+        self.first
+    }
+
+    /// Whether rows later than this moment have been read.
+    pub(crate) fn is_beyond(&self, moment: i64) -> bool {
+        self.last > moment
+    }
+
+    /// Reads all rows that are not later than a moment. Of those at one moment the ones that end come last.
+    #[inline]
+    pub(crate) fn advance(&mut self, moment: i64) -> Result<(), ExecError> {
+        if self.next > moment {
+            return Ok(());
+        }
+        self.read(moment)
+    }
+
+    fn read(&mut self, moment: i64) -> Result<(), ExecError> {
+        loop {
+            let ends = self.peek_until()?;
+            self.begin(moment.min(ends.unwrap_or(i64::MAX)))?;
+            let begins = self.from.peek()?;
+            // What begins at the same moment comes first.
+            self.finish(moment.min(begins.map_or(i64::MAX, |t| t.saturating_sub(1))))?;
+            let ends = self.peek_until()?;
+            self.next = begins.unwrap_or(i64::MAX).min(ends.unwrap_or(i64::MAX));
+            if self.next > moment || (begins.is_none() && ends.is_none()) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn peek_until(&mut self) -> Result<Option<i64>, ExecError> {
+        self.until.as_mut().map_or(Ok(None), Feed::peek)
+    }
+
+    /// Takes the rows that begin something, up to a moment.
+    fn begin(&mut self, moment: i64) -> Result<(), ExecError> {
+        while self.from.peek()?.is_some_and(|at| at <= moment) {
+            if self.batch != self.from.batch() {
+                self.encode()?;
+            }
+            let Timeline { from, standing, values, ends, first, last, watch, .. } = self;
+            let ids = standing.ids();
+            let before = from.place(0);
+            from.take(moment, |row, at, id| {
+                if id >= ids {
+                    return;
+                }
+                *last = at;
+                let end = ends.get(row).copied().unwrap_or(i64::MAX);
+                let begins = standing.begin(id, at, end, values.get(row).copied().unwrap_or(1));
+                if begins && first.is_none() {
+                    *first = Some(at);
+                }
+                if let Some(watch) = watch {
+                    watch.touched.push(id as u32);
+                    if begins {
+                        watch.places[id] = before.saturating_add(row as u32);
+                        watch.ends.push(end, id as u32);
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes the rows that end something, up to a moment.
+    fn finish(&mut self, moment: i64) -> Result<(), ExecError> {
+        let Timeline { until: Some(until), standing, last, watch, .. } = self else { return Ok(()) };
+        let ids = standing.ids();
+        while until.peek()?.is_some_and(|at| at <= moment) {
+            until.take(moment, |_, at, id| {
+                if id < ids {
+                    *last = at;
+                    standing.end(id, at);
+                    if let Some(watch) = watch {
+                        watch.touched.push(id as u32);
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The values and ends of a new batch.
+    fn encode(&mut self) -> Result<(), ExecError> {
+        self.batch = self.from.batch();
+        if let Some(value) = self.value {
+            self.values = self.payload.encode(self.from.column(value))?;
+        }
+        match &mut self.end {
+            End::Never => {}
+            End::After(span, days) => {
+                let at = self.from.at().clone();
+                self.ends = self.from.program.clock.add_all(*span, days, &at);
+            }
+            End::At(node) => {
+                let column = self.from.column(*node).clone();
+                let clock = &mut self.from.program.clock;
+                self.ends = match &column.values {
+                    rows::Values::Time(times) => times.to_vec(),
+                    rows::Values::Date(days) => days.iter().map(|&d| clock.start_of_day(i64::from(d))).collect(),
+                    rows::Values::Missing(len) => vec![i64::MAX; *len],
+                    other => return Err(ExecError::Plan(format!("a state lasts until {}", other.words()))),
+                };
+                if column.known().is_some() {
+                    let open = |(row, end): (usize, &mut i64)| {
+                        if !column.is_known(row) {
+                            *end = i64::MAX;
+                        }
+                    };
+                    self.ends.iter_mut().enumerate().for_each(open);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next moment at which something may change; none: nothing will. Only while it is watched.
+    pub(crate) fn next_change(&mut self) -> Result<Option<i64>, ExecError> {
+        let (from, until) = (self.from.peek()?, self.peek_until()?);
+        let end = self.watch.as_mut().and_then(|w| w.ends.peek(self.standing.until()));
+        Ok([from, until, end].into_iter().flatten().min())
+    }
+
+    /// Everybody for whom something may have changed since it was last asked, up to the moment to which it was read;
+    /// some of them more than once. Only while it is watched.
+    pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(&Standing, u32, u32)) {
+        let Timeline { standing, watch: Some(watch), .. } = self else { return };
+        while let Some(id) = watch.ends.pop(moment, standing.until()) {
+            watch.touched.push(id);
+        }
+        for id in watch.touched.drain(..) {
+            each(standing, id, watch.places[id as usize]);
+        }
+    }
+}
+
+impl Ends {
+    fn push(&mut self, end: i64, id: u32) {
+        if end == i64::MAX {
+            return;
+        }
+        match self.rising.back() {
+            Some(&(last, _)) if last > end => self.others.push(Reverse((end, id))),
+            _ => self.rising.push_back((end, id)),
+        }
+    }
+
+    /// The first end that still stands.
+    fn peek(&mut self, until: &[i64]) -> Option<i64> {
+        let stands = |&(end, id): &(i64, u32)| until[id as usize] == end;
+        while self.rising.front().is_some_and(|e| !stands(e)) {
+            self.rising.pop_front();
+        }
+        while self.others.peek().is_some_and(|e| !stands(&e.0)) {
+            self.others.pop();
+        }
+        let (a, b) = (self.rising.front().map(|e| e.0), self.others.peek().map(|e| e.0.0));
+        a.into_iter().chain(b).min()
+    }
+
+    /// Takes the first end that still stands, if it is not later than a moment.
+    fn pop(&mut self, moment: i64, until: &[i64]) -> Option<u32> {
+        let end = self.peek(until).filter(|&end| end <= moment)?;
+        match self.rising.front() {
+            Some(&(first, id)) if first == end => {
+                self.rising.pop_front();
+                Some(id)
+            }
+            _ => self.others.pop().map(|e| e.0.1),
+        }
+    }
+}
