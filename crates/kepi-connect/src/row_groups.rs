@@ -22,7 +22,7 @@ pub(crate) fn open(file: File, coded: bool) -> Result<Opened, ParquetError> {
     let groups = metadata.metadata().num_row_groups();
     let rows = metadata.metadata().file_metadata().num_rows();
     // A batch has rows of one group, so that it has one dictionary: many small groups would make many small batches.
-    if coded && rows >= groups as i64 * BATCH_ROWS as i64 {
+    if coded && (groups == 1 || rows >= groups as i64 * BATCH_ROWS as i64) {
         let schema = metadata.schema().clone();
         return Ok((schema, Box::new(RowGroups { file, metadata, next: 0, current: None })));
     }
@@ -89,7 +89,7 @@ fn coded_schema(metadata: &ArrowReaderMetadata, group: usize) -> Schema {
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
             }
             (&DataType::Decimal128(precision, scale), Some(chunk))
-                if precision <= 18 && chunk.column_type() == Type::INT64 =>
+                if precision <= 18 && matches!(chunk.column_type(), Type::INT32 | Type::INT64) =>
             {
                 DataType::Decimal64(precision, scale)
             }

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr)] // What is skipped is said.
 
 mod bad_input;
+mod coded;
 mod conversion;
 mod inference;
 mod reading;

@@ -1,6 +1,8 @@
 //! The store through its public API: loads, scans, snapshots, damage, crashes.
 #![allow(clippy::unwrap_used)] // A failed test should stop where it fails.
 
+mod bulk;
+mod coded;
 mod crash;
 mod damage;
 mod entities;

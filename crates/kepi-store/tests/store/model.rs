@@ -1,4 +1,5 @@
-//! Under random loads a scan equals a simple list of rows, whatever was sealed, compacted or opened again between.
+//! Under random loads a scan equals a simple list of rows, whatever was sealed, compacted or opened again between, and
+//! whether the rows came in one batch, in two, or with dictionaries.
 
 use crate::support::*;
 use proptest::prelude::*;
@@ -8,20 +9,27 @@ type Row = (i64, Option<i64>, Option<u8>, Option<u8>, Option<i64>);
 
 #[derive(Clone, Debug)]
 enum Step {
-    Load(Vec<Row>),
+    /// Rows, where they are cut into batches, and whether these have dictionaries.
+    Load(Vec<Row>, usize, bool),
     Seal,
     Compact,
     Reopen,
 }
 
 fn row(ids: bool) -> impl Strategy<Value = Row> {
-    let id = (0..12i64).prop_map(move |id| ids.then_some(id));
-    (-3..9i64, id, proptest::option::of(0..4u8), proptest::option::of(0..3u8), proptest::option::of(-500..500i64))
+    // Ids and cents that need more and more bytes.
+    let few = [-7, 255, 256, 70_000, 5_000_000_000, i64::MIN, i64::MAX];
+    let id = prop_oneof![12 => 0..12i64, 1 => (0..few.len()).prop_map(move |i| few[i])];
+    let many = [999_999_999, 1_000_000_000, -999_999_999, -1_000_000_000, 40_000_000_000_000];
+    let cents = prop_oneof![12 => -500..500i64, 1 => (0..many.len()).prop_map(move |i| many[i])];
+    let id = id.prop_map(move |id| ids.then_some(id));
+    (-3..9i64, id, proptest::option::of(0..4u8), proptest::option::of(0..3u8), proptest::option::of(cents))
 }
 
 fn step(ids: bool) -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => proptest::collection::vec(row(ids), 0..15).prop_map(Step::Load),
+        5 => (proptest::collection::vec(row(ids), 0..15), 0..20usize, any::<bool>())
+            .prop_map(|(rows, cut, coded)| Step::Load(rows, cut, coded)),
         2 => Just(Step::Seal),
         1 => Just(Step::Compact),
         1 => Just(Step::Reopen),
@@ -107,12 +115,18 @@ proptest! {
         let mut any_ids = false;
         for step in steps {
             match step {
-                Step::Load(given) => {
+                Step::Load(given, cut, with_dictionaries) => {
                     let header = if ids { "_at _id# customer product amount" } else { "_at customer product amount" };
                     let lines: Vec<String> = given.iter().map(|row| line(row, ids, false)).collect();
                     let text = format!("{header}\n{}", lines.join("\n"));
                     any_ids |= ids && !given.is_empty();
-                    prop_assert_eq!(counts(&load(&mut writer, &orders(), &text)), model.load(&given));
+                    let whole = match with_dictionaries {
+                        true => coded(&batch(&text)),
+                        false => batch(&text),
+                    };
+                    let cut = cut.min(given.len());
+                    let batches = [whole.slice(0, cut), whole.slice(cut, given.len() - cut)];
+                    prop_assert_eq!(counts(&load_batches(&mut writer, &orders(), &batches)), model.load(&given));
                 }
                 Step::Seal => writer.seal().unwrap(),
                 Step::Compact => writer.compact().unwrap(),

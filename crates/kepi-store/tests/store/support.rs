@@ -168,6 +168,37 @@ pub(crate) fn cell(column: &ArrayRef, texts: Option<&StringArray>, row: usize) -
     }
 }
 
+/// The same rows with dictionaries in place of texts but for ids: each text is there twice, a missing value in two ways,
+/// and one text that no row has.
+pub(crate) fn coded(rows: &RecordBatch) -> RecordBatch {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let coded = match column.as_string_opt::<i32>() {
+            Some(texts) if field.name() != ID => dictionary(texts),
+            _ => column.clone(),
+        };
+        (field.name().clone(), coded)
+    });
+    table(columns.collect())
+}
+
+fn dictionary(texts: &StringArray) -> ArrayRef {
+    let mut distinct: Vec<&str> = texts.iter().flatten().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let values = [Some("nobody")].into_iter().chain(distinct.iter().chain(&distinct).map(|text| Some(*text)));
+    let values: StringArray = values.chain([None]).collect();
+    let missing = values.len() as i32 - 1;
+    let keys = texts.iter().enumerate().map(|(row, text)| match text {
+        Some(text) => {
+            let place = distinct.iter().position(|known| *known == text).unwrap();
+            Some((1 + place + row % 2 * distinct.len()) as i32)
+        }
+        None => (row % 2 == 0).then_some(missing),
+    });
+    Arc::new(DictionaryArray::new(keys.collect::<Int32Array>(), Arc::new(values)))
+}
+
 /// The names of the files below a folder, with their paths.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut out = Vec::new();
