@@ -5,7 +5,7 @@ use super::cell::CellScope;
 use super::events::{self, BaseDecl, EventSet, Extra};
 use super::grain::grain_word;
 use super::row::{RowScope, listed_owned};
-use super::{Cx, Node, expr};
+use super::{Cx, Node, expr, retention};
 use crate::core::{COUNT, Formula, History, Keyed, LENGTH, Made, Measure, Op, Reach, Row, RowNode};
 use crate::declared::RoleDecl;
 use crate::functions::{self, Lowering};
@@ -21,14 +21,30 @@ impl CellScope<'_> {
         cx: &mut Cx<'_>,
         lowering: &Lowering,
         name: &str,
-        _args: &[Argument],
+        args: &[Argument],
         span: Span,
     ) -> Option<Option<Formula>> {
         Some(match lowering {
-            Lowering::Funnel => cx.not_yet(span, "funnels"),
-            Lowering::Conversion => cx.not_yet(span, "conversions"),
-            Lowering::Retention => cx.not_yet(span, "retention"),
-            Lowering::Lift => cx.not_yet(span, "lift"),
+            Lowering::Conversion => self.conversion(cx, args, span),
+            Lowering::Retention if retention::is_number(args) => self.retention_at(cx, args, span),
+            Lowering::Funnel => cx.error_help(
+                Code::WrongKind,
+                span,
+                "a funnel is a table: it stands alone in `show`",
+                "in a formula `conversion(…)` is its last rate",
+            ),
+            Lowering::Retention => cx.error_help(
+                Code::WrongKind,
+                span,
+                "retention is a table: it stands alone in `show`",
+                "with an age it is a number: `retention(new_customers -> orders, period: month, age: 1)`",
+            ),
+            Lowering::Lift => cx.error_help(
+                Code::WrongKind,
+                span,
+                "a lift is several columns: it stands by itself in `show`, or is a metric by itself",
+                "in a formula take the difference: `avg(revenue where arm = \"a\") - avg(revenue where arm = \"b\")`",
+            ),
             Lowering::Lifecycle => cx.error_help(
                 Code::NotAggregated,
                 span,
@@ -171,7 +187,9 @@ impl RowScope<'_> {
 
     /// The further step of a chain that a name means.
     pub(super) fn step_named(&self, full: &str) -> Option<usize> {
-        self.set.steps.iter().position(|step| step.names.iter().any(|n| n == full))
+        let steps = &self.set.steps;
+        let exactly = steps.iter().position(|step| step.names.first().is_some_and(|n| n == full));
+        exactly.or_else(|| steps.iter().position(|step| step.names.iter().any(|n| n == full)))
     }
 
     /// `wins.owner` over a chain: a value of the row that served that step.

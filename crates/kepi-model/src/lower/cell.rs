@@ -45,6 +45,10 @@ pub(crate) struct CellScope<'q> {
     pub(crate) across: Vec<usize>,
     /// The names of the labels, where the query gives them some.
     pub(crate) label_names: Vec<String>,
+    /// The labels that the rows of a table have themselves, behind those written.
+    pub(crate) own_labels: Vec<Row>,
+    /// Conditions beside the query's, each with the module whose names it sees.
+    pub(crate) narrowed: Vec<(Expr, String)>,
     /// Whether this is a definition looked at by itself: no query says labels.
     pub(crate) alone: bool,
     /// What a bare name of `by` or `where` meant for the first aggregate, and for which event.
@@ -76,6 +80,8 @@ impl<'q> CellScope<'q> {
             moved: Vec::new(),
             across: Vec::new(),
             label_names: Vec::new(),
+            own_labels: Vec::new(),
+            narrowed: Vec::new(),
             alone: false,
             meanings: Vec::new(),
         }
@@ -104,19 +110,7 @@ impl<'q> CellScope<'q> {
                 );
             }
         }
-        let labels = self.row_labels(cx, set);
-        let filter = match self.filter {
-            None => Some(None),
-            Some(filter) => {
-                let mut scope = RowScope::of(set);
-                let condition = in_query(cx, |cx| expr::condition(cx, &mut scope, filter));
-                self.agree(cx, set, scope.seen, filter.span);
-                condition.map(Some)
-            }
-        };
-        let known = labels.iter().flatten().filter_map(label_known);
-        let filter = own.into_iter().chain(filter?).chain(known);
-        let filter = filter.reduce(|a, b| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool)));
+        let (filter, labels) = self.read(cx, set, own)?;
         if let BaseDecl::Entity(entity) = &set.base
             && !self.entities.contains(&entity.name)
         {
@@ -127,13 +121,45 @@ impl<'q> CellScope<'q> {
             events: set.events(),
             filter,
             measure,
-            labels: labels?,
+            labels,
             unit,
             existing: true,
             moved: self.moved.clone(),
             across: self.across.clone(),
         };
         Some(self.keep(aggregate))
+    }
+
+    /// The query's labels and conditions, read for these rows; with a condition of their own.
+    pub(super) fn read(
+        &mut self,
+        cx: &mut Cx<'_>,
+        set: &EventSet,
+        own: Option<Row>,
+    ) -> Option<(Option<Row>, Vec<Row>)> {
+        let labels = self.row_labels(cx, set);
+        let mut conditions: Vec<Row> = own.into_iter().collect();
+        let mut ok = true;
+        if let Some(filter) = self.filter {
+            let mut scope = RowScope::of(set);
+            let condition = in_query(cx, |cx| expr::condition(cx, &mut scope, filter));
+            self.agree(cx, set, scope.seen, filter.span, true);
+            ok &= condition.is_some();
+            conditions.extend(condition);
+        }
+        for (condition, module) in self.narrowed.clone() {
+            let mut scope = RowScope::of(set);
+            let outer = std::mem::replace(&mut cx.module, module);
+            let lowered = expr::condition(cx, &mut scope, &condition);
+            cx.module = outer;
+            self.agree(cx, set, scope.seen, condition.span, false);
+            ok &= lowered.is_some();
+            conditions.extend(lowered);
+        }
+        let labels = labels.filter(|_| ok)?;
+        conditions.extend(labels.iter().filter_map(label_known));
+        let filter = conditions.into_iter().reduce(|a, b| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool)));
+        Some((filter, labels))
     }
 
     /// The formula of an aggregate; equal ones are one.
@@ -160,7 +186,7 @@ impl<'q> CellScope<'q> {
                 continue;
             };
             let row: Row = seconds(row);
-            self.agree(cx, set, std::mem::take(&mut scope.seen), label.span);
+            self.agree(cx, set, std::mem::take(&mut scope.seen), label.span, true);
             let grain = match row.as_call() {
                 Some((Op::Truncate(grain), _)) => Some(grain.clone()),
                 _ => None,
@@ -182,11 +208,19 @@ impl<'q> CellScope<'q> {
             let direct = matches!(label.kind, kepi_syntax::ast::ExprKind::Path(_));
             rows.push(if direct { missing_without(row, &scope.through) } else { row });
         }
+        rows.extend(self.own_labels.iter().cloned());
         ok.then_some(rows)
     }
 
+    /// Adds a label that the rows of a table have themselves.
+    pub(super) fn add_label(&mut self, name: &str, row: Row, grain: Option<Grain>) {
+        self.labels.push(Some((row.unit.clone(), grain)));
+        self.label_names.push(name.to_string());
+        self.own_labels.push(row);
+    }
+
     /// A bare name means one thing per query (rule 2): the same declaration, whatever the way to it.
-    fn agree(&mut self, cx: &mut Cx<'_>, set: &EventSet, seen: Vec<Meaning>, span: Span) {
+    fn agree(&mut self, cx: &mut Cx<'_>, set: &EventSet, seen: Vec<Meaning>, span: Span, of_query: bool) {
         for meaning in seen {
             let Some((first, event)) = self.meanings.iter().find(|(m, _)| m.name == meaning.name) else {
                 self.meanings.push((meaning, set.name.clone()));
@@ -204,7 +238,11 @@ impl<'q> CellScope<'q> {
                 Some(path) if path != name => format!("write `{path}` if that is meant"),
                 _ => "ask for them in two queries, or keep it on an entity that both are of".to_string(),
             };
-            in_query(cx, |cx| cx.error_help::<()>(Code::Ambiguous, span, message, help));
+            if of_query {
+                in_query(cx, |cx| cx.error_help::<()>(Code::Ambiguous, span, message, help));
+            } else {
+                cx.error_help::<()>(Code::Ambiguous, span, message, help);
+            }
         }
     }
 

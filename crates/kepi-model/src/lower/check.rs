@@ -5,12 +5,12 @@ use super::cell::CellScope;
 use super::events;
 use super::expr;
 use super::row::RowScope;
-use super::{Cx, Node, home};
+use super::{Cx, Node, home, table};
 use crate::catalog::{Catalog, Placed, Symbol, SymbolKind};
 use crate::core::{Formula, Row};
 use crate::units;
 use crate::value::{Currency, Kind, Unit};
-use kepi_syntax::ast::{DateTime, Definition, Expr, ExprKind, Function, Parameter, TimeUnit, TypeName, UnitWord};
+use kepi_syntax::ast::{DateTime, Definition, Expr, ExprKind, Function, Item, Parameter, TimeUnit, TypeName, UnitWord};
 use kepi_syntax::{Code, Diagnostic, Severity, Span};
 use std::collections::BTreeSet;
 
@@ -75,10 +75,12 @@ impl Catalog {
     /// The unit of a metric, for lists; none where it has mistakes or parameters of which nothing is known.
     pub fn metric_unit(&self, symbol: &Symbol, now: i64) -> Option<Unit> {
         let SymbolKind::Metric(definition) = &symbol.kind else { return None };
-        if is_open(definition) {
+        let anywhere = symbol.module.is_empty();
+        let several = table::kind_of(self, &symbol.module, anywhere, &definition.value);
+        if is_open(definition) || several.is_some_and(|kind| kind != table::Kind::Lift) {
             return None;
         }
-        let mut cx = Cx::new(self, &symbol.module, symbol.file, now, symbol.module.is_empty());
+        let mut cx = Cx::new(self, &symbol.module, symbol.file, now, anywhere);
         cx.begin(&symbol.full_name());
         metric(&mut cx, definition).map(|f| f.unit)
     }
@@ -213,8 +215,19 @@ fn row_definition(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
 fn metric(cx: &mut Cx<'_>, definition: &Definition) -> Option<Formula> {
     let body = substitute(&definition.value, &defaults(cx, definition));
     let mut scope = CellScope::alone();
-    let formula: Formula = expr::lower(cx, &mut scope, &body)?;
     let place = definition.ty.as_ref().map_or(definition.name.span, |ty| ty.span);
+    let formula: Formula = match table::kind_of(cx.catalog, &cx.module, cx.anywhere, &body) {
+        None => expr::lower(cx, &mut scope, &body)?,
+        Some(kind) => {
+            let item = Item { value: body, alias: None };
+            let columns = table::lower(cx, &mut scope, kind, &item)?.columns;
+            if kind != table::Kind::Lift && definition.ty.is_some() {
+                let message = format!("{}: it has no one type", kind.words());
+                return cx.error_help(Code::DeclaredType, place, message, "leave out the type");
+            }
+            columns.into_iter().next()?.formula
+        }
+    };
     in_declared_unit(cx, definition, formula, place)
 }
 

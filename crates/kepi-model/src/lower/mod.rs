@@ -8,20 +8,25 @@ mod behaviour;
 mod bind;
 mod call;
 mod cell;
+mod chain;
 mod check;
 mod entity;
 mod events;
 mod expr;
+mod funnel;
 mod grain;
 mod history;
 mod home;
+mod lift;
 mod literal;
 mod moves;
 mod operator;
 mod plugin;
 mod query;
+mod retention;
 mod row;
 mod source;
+mod table;
 mod target;
 mod test;
 mod window;
@@ -45,15 +50,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "states",
         "what happened can be measured: `count(orders)`, or the last value known, `last(stage_changes.stage)`, in a dimension",
     ),
-    ("moved windows", "a window in the query works, such as `last 3 months`, and so does `vs previous year`"),
-    ("funnels", "a history works: `count(wins where count(leads over last 90 days) > 0)`"),
-    ("conversions", "a history works: `ratio(count(wins where count(leads over last 90 days) > 0), count(leads))`"),
-    (
-        "retention",
-        "cohorts work: `show unique(orders.customer) by cohort(new_customers, month), age(new_customers, month)`",
-    ),
-    ("lifecycle", "a dimension works: `case when count(orders) = 1 then \"new\" else \"returning\"`"),
-    ("lift", "the groups side by side work: `show … by arm`"),
     (
         "aggregates of aggregates",
         "a dimension works: `dimension spent of customer = sum(revenue)`, then `avg(customer.spent)`",

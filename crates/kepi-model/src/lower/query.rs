@@ -2,11 +2,12 @@
 
 use super::cell::CellScope;
 use super::literal::seconds;
-use super::{Cx, Node, expr, grain, operator, window};
+use super::{Cx, Node, expr, grain, operator, table, window};
 use crate::calendar::{Grain, TimeUnit};
 use crate::catalog::{Catalog, SymbolKind};
 use crate::core::{
-    Better, Column, Compare, CompareWith, Existence, Fill, Formula, FormulaNode, Label, Limit, OrderBy, OrderKey, Query,
+    Better, Column, Compare, CompareWith, Existence, Fill, Formula, FormulaNode, Label, Limit, OrderBy, OrderKey,
+    Query, Shape,
 };
 use crate::names;
 use crate::units;
@@ -64,21 +65,46 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     scope.label_names = query.by.iter().map(name_of).collect();
     let mut columns: Vec<Column> = Vec::new();
     let mut complete = true;
+    let mut shape = None;
+    let mut table_aliases = Vec::new();
     for item in &query.items {
-        let Some(formula) = expr::lower::<Formula>(cx, &mut scope, &item.value) else {
+        let several = table::kind_of(cx.catalog, &cx.module, cx.anywhere, &item.value);
+        let found = match several {
+            Some(kind) if kind != table::Kind::Lift && query.items.len() > 1 => cx.error_help(
+                Code::WrongKind,
+                item.value.span,
+                format!("{} of its own: nothing stands beside it", kind.words()),
+                "ask for the other values in a query of their own",
+            ),
+            Some(kind) => table::lower(cx, &mut scope, kind, item),
+            None => expr::lower::<Formula>(cx, &mut scope, &item.value).map(|formula| {
+                let column = Column { name: name_of(item), formula: seconds(formula), better: better(cx, &item.value) };
+                table::Table { columns: vec![column], shape: None, aliases: Vec::new() }
+            }),
+        };
+        let Some(found) = found else {
             complete = false;
             scope.failed.extend([name_of(item), kepi_syntax::expr_text(&item.value)]);
+            scope.failed.extend(several.iter().flat_map(|kind| kind.columns()));
             continue;
         };
-        let formula = seconds(formula);
-        let name = name_of(item);
-        if columns.iter().any(|c| c.name == name) || query.by.iter().any(|b| name_of(b) == name) {
-            let message = format!("two columns would be named `{name}`");
-            complete = false;
-            cx.error_help::<()>(Code::DeclaredTwice, item.value.span, message, "name one of them with `as`");
-            continue;
+        shape = shape.or(found.shape);
+        table_aliases.extend(found.aliases);
+        for column in found.columns {
+            let taken = columns.iter().map(|c| &c.name).chain(&scope.label_names).any(|name| *name == column.name);
+            if taken {
+                let message = format!("two columns would be named `{}`", column.name);
+                complete = false;
+                cx.error_help::<()>(Code::DeclaredTwice, item.value.span, message, "name one of them with `as`");
+                break;
+            }
+            columns.push(column);
         }
-        columns.push(Column { name, formula, better: better(cx, &item.value) });
+    }
+    if let Some(twice) = label_named_twice(query, &scope, shape.as_ref()) {
+        complete = false;
+        let message = format!("two columns would be named `{}`", name_of(twice));
+        cx.error_help::<()>(Code::DeclaredTwice, twice.value.span, message, "name this one with `as`");
     }
     if complete && scope.aggregates.is_empty() {
         let span = query.items.first().map_or(query.span, |i| i.value.span);
@@ -97,9 +123,16 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
             scope.aliases.insert(name_of(item), label);
         }
     }
+    for (index, name) in scope.label_names.iter().enumerate().skip(query.by.len()) {
+        if let Some((unit, _)) = &scope.labels[index] {
+            let label = Formula { unit: unit.clone(), node: FormulaNode::Label(index) };
+            scope.aliases.insert(name.clone(), label);
+        }
+    }
     for column in &columns {
         scope.aliases.insert(column.name.clone(), column.formula.clone());
     }
+    scope.aliases.extend(table_aliases);
     let having = match &query.having {
         Some(condition) => Some(expr::condition::<Formula>(cx, &mut scope, condition)),
         None => None,
@@ -124,14 +157,14 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     if !complete || cx.failed() {
         return None;
     }
-    let labels = query
-        .by
+    let labels = scope
+        .label_names
         .iter()
         .zip(&scope.labels)
-        .map(|(item, found)| {
+        .map(|(name, found)| {
             // Every aggregate has set its labels, and there is at least one.
             let (unit, grain) = found.clone().unwrap_or((Unit::of(Kind::Text), None));
-            Label { name: name_of(item), unit, grain }
+            Label { name: name.clone(), unit, grain }
         })
         .collect();
     let existence = scope.entities.iter().filter_map(|name| existence(cx.catalog, name)).collect();
@@ -150,8 +183,19 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         limit,
         fill,
         compare: compare?,
-        shape: None,
+        shape,
     })
+}
+
+/// A label with the name of one that the table has itself.
+fn label_named_twice<'q>(query: &'q ast::Query, scope: &CellScope<'_>, shape: Option<&Shape>) -> Option<&'q Item> {
+    let own = scope.label_names.iter().skip(query.by.len());
+    let step = shape.iter().filter_map(|shape| match shape {
+        Shape::Steps { label, .. } => Some(label),
+        Shape::Ages { .. } => None,
+    });
+    let own: Vec<&String> = own.chain(step).collect();
+    query.by.iter().find(|item| own.contains(&&name_of(item)))
 }
 
 /// What `fill` puts into empty cells: a constant in the unit of every column, or a zero.
@@ -221,6 +265,7 @@ fn order(cx: &mut Cx<'_>, scope: &mut CellScope<'_>, query: &ast::Query, per: Op
         let text = kepi_syntax::expr_text(&key.value);
         let label =
             query.by.iter().position(|item| kepi_syntax::expr_text(&item.value) == text || name_of(item) == text);
+        let label = label.or_else(|| scope.label_names.iter().position(|name| *name == text));
         if let Some(index) = label {
             keys.push(OrderKey { by: OrderBy::Label(index), descending: key.descending });
             continue;

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used)] // A failing unwrap is a failing test.
 
 mod behaviour;
+mod chains;
 mod check;
 mod definitions;
 mod dump;
 mod events;
+mod lift;
 mod messages;
 mod moves;
 mod queries;

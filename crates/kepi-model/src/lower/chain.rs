@@ -1,0 +1,322 @@
+//! Steps that follow each other: what a chain's arguments say, and the attempts that are made of it.
+
+use super::behaviour::{dated_event, length, usage};
+use super::events::EventSet;
+use super::row::{RowScope, listed, listed_owned};
+use super::{Cx, Node, expr};
+use crate::core::{Chain, ChainOrder, ChainStep, Credit, Keyed, Made, Row};
+use crate::declared::RoleDecl;
+use crate::names;
+use crate::units;
+use crate::value::CalendarSpan;
+use kepi_syntax::ast::{self, Argument, Expr, ExprKind, Name, NamedValue, Path, Scoped};
+use kepi_syntax::{Code, Span};
+
+/// The arguments of a function of chains, taken apart.
+pub(super) struct ChainArguments<'a> {
+    pub(super) steps: Vec<&'a Scoped>,
+    /// What is forbidden before each step; none before the first.
+    without: Vec<Option<&'a Scoped>>,
+    within: Option<CalendarSpan>,
+    named: Vec<(&'a Name, &'a NamedValue)>,
+    span: Span,
+}
+
+/// Attempts at a chain, as rows of its first step.
+pub(super) struct Attempts {
+    pub(super) set: EventSet,
+    /// The entity that they run over, as the first step names it.
+    pub(super) subject: RoleDecl,
+    pub(super) order: ChainOrder,
+    /// The steps as they are written.
+    pub(super) names: Vec<String>,
+}
+
+impl<'a> ChainArguments<'a> {
+    /// Reads the arguments; only the options that the function has are taken.
+    pub(super) fn read(
+        cx: &mut Cx<'_>,
+        name: &str,
+        args: &'a [Argument],
+        options: &[&str],
+        span: Span,
+    ) -> Option<ChainArguments<'a>> {
+        let mut chain: Option<&ast::Chain> = None;
+        let mut within = None;
+        let mut named: Vec<(&Name, &NamedValue)> = Vec::new();
+        let written = || format!("it is written as `{}`", usage(name));
+        for arg in args {
+            match arg {
+                Argument::Plain(found) if chain.is_none() => chain = Some(found),
+                Argument::Plain(found) => {
+                    let message = format!("`{name}` takes one chain of events");
+                    return cx.error_help(Code::Arguments, found.first.span, message, written());
+                }
+                Argument::Within(value) if within.is_some() || !options.contains(&"within") => {
+                    let message = match within {
+                        Some(_) => "`within` stands twice".to_string(),
+                        None => format!("`{name}` takes no `within`"),
+                    };
+                    return cx.error_help(Code::Arguments, value.span, message, written());
+                }
+                Argument::Within(value) => within = Some(length(cx, name, value)?),
+                Argument::Named { name: option, value } => {
+                    if !options.contains(&option.text.as_str()) {
+                        let known = options.iter().copied().filter(|o| *o != "within");
+                        let help = names::suggestion(&option.text, known).unwrap_or_else(written);
+                        let message = format!("`{name}` takes no argument `{}`", option.text);
+                        return cx.error_help(Code::Arguments, option.span, message, help);
+                    }
+                    if named.iter().any(|(n, _)| n.text == option.text) {
+                        let message = format!("`{}` stands twice", option.text);
+                        return cx.error_help(Code::Arguments, option.span, message, "leave one out");
+                    }
+                    named.push((option, value));
+                }
+            }
+        }
+        let Some(chain) = chain else {
+            return cx.error_help(Code::Arguments, span, format!("`{name}` needs a chain of events"), written());
+        };
+        let steps = std::iter::once(&chain.first).chain(chain.rest.iter().map(|link| &link.step)).collect();
+        let without = std::iter::once(None).chain(chain.rest.iter().map(|link| link.without.as_ref())).collect();
+        Some(ChainArguments { steps, without, within, named, span })
+    }
+
+    /// Reports what is forbidden between steps, where nothing can be.
+    pub(super) fn nothing_forbidden(&self, cx: &mut Cx<'_>, function: &str) -> Option<()> {
+        match self.without.iter().flatten().next() {
+            Some(forbidden) => {
+                let help = format!("it is written as `{}`", usage(function));
+                cx.error_help(Code::Arguments, forbidden.span, format!("`{function}` takes no `without`"), help)
+            }
+            None => Some(()),
+        }
+    }
+
+    fn option(&self, name: &str) -> Option<(&'a Name, &'a NamedValue)> {
+        self.named.iter().find(|(n, _)| n.text == name).copied()
+    }
+
+    /// An option whose value is one of a few words; the default without it.
+    pub(super) fn word<T: Copy>(&self, cx: &mut Cx<'_>, option: &str, words: &[(&str, T)], default: T) -> Option<T> {
+        let Some((name, value)) = self.option(option) else { return Some(default) };
+        let written = match value {
+            NamedValue::Word(word) => word.text.clone(),
+            NamedValue::Chain(chain) => kepi_syntax::expr_text(&chain.first.value),
+        };
+        if let Some((_, found)) = words.iter().find(|(word, _)| *word == written) {
+            return Some(*found);
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let help = names::suggestion(&written, known.iter().copied())
+            .unwrap_or_else(|| format!("`{option}` is {}", listed(&known).replace(", ", " or ")));
+        cx.error_help(Code::Arguments, name.span, format!("there is no `{option}: {written}`"), help)
+    }
+
+    /// An option's value as an expression.
+    pub(super) fn value(&self, option: &str) -> Option<Expr> {
+        let (_, value) = self.option(option)?;
+        Some(match value {
+            NamedValue::Word(word) => path_of(word),
+            NamedValue::Chain(chain) => chain.first.value.clone(),
+        })
+    }
+
+    /// `per: campaign`.
+    pub(super) fn chosen(&self) -> Option<String> {
+        self.value("per").map(|value| kepi_syntax::expr_text(&value))
+    }
+
+    /// `among: views`, `among: [views, clicks]`.
+    fn among(&self, cx: &mut Cx<'_>, function: &str) -> Option<Vec<EventSet>> {
+        let Some((_, value)) = self.option("among") else { return Some(Vec::new()) };
+        let scoped = |value: Expr| Scoped { span: value.span, value, per: None, filter: None, over: None };
+        let events = match value {
+            NamedValue::Word(word) => vec![scoped(path_of(word))],
+            NamedValue::Chain(chain) => match &chain.first.value.kind {
+                ExprKind::List(items) => items.iter().cloned().map(scoped).collect(),
+                _ => vec![chain.first.clone()],
+            },
+        };
+        events.iter().map(|event| dated_event(cx, function, event)).collect()
+    }
+
+    /// The attempts that these steps make.
+    pub(super) fn attempts(&self, cx: &mut Cx<'_>, function: &str) -> Option<Attempts> {
+        use ChainOrder::{Any, Ordered, Strict};
+        let orders = [("ordered", Ordered), ("strict", Strict), ("any", Any)];
+        let order = self.word(cx, "order", &orders, Ordered);
+        let credit =
+            self.word(cx, "credit", &[("latest", Credit::Latest), ("earliest", Credit::Earliest)], Credit::Latest);
+        let without_drops = self.word(cx, "exclude", &[("cut", false), ("drop", true)], false);
+        let steps: Vec<Option<EventSet>> = self.steps.iter().map(|s| dated_event(cx, function, s)).collect();
+        let without: Vec<Option<Option<EventSet>>> =
+            self.without.iter().map(|w| w.map(|event| dated_event(cx, function, event))).collect();
+        let among = self.among(cx, function);
+        let steps: Vec<EventSet> = steps.into_iter().collect::<Option<_>>()?;
+        let without: Vec<Option<EventSet>> =
+            without.into_iter().map(|w| w.map_or(Some(None), |set| set.map(Some))).collect::<Option<_>>()?;
+        let (order, credit, without_drops, among) = (order?, credit?, without_drops?, among?);
+        self.fitting(cx, order, &without, &among)?;
+        let all: Vec<&EventSet> = steps.iter().chain(without.iter().flatten()).chain(&among).collect();
+        let roles = shared_subject(cx, &all, self.chosen().as_deref(), self.span)?;
+        let mut keyed = all.iter().zip(&roles).map(|(set, role)| keyed(set, role));
+        let holds = self.holds(cx, &steps)?;
+        let own: Vec<Keyed> = keyed.by_ref().take(steps.len()).collect();
+        let mut forbidden: Vec<Option<Keyed>> = without.iter().map(|w| w.as_ref().and_then(|_| keyed.next())).collect();
+        let among = keyed.collect();
+        let chain_steps = own
+            .into_iter()
+            .zip(holds)
+            .enumerate()
+            .map(|(index, (rows, hold))| ChainStep { rows, hold, without: forbidden[index].take() })
+            .collect();
+        let credit = (function == "conversion").then_some(credit);
+        let chain = Chain { steps: chain_steps, within: self.within, order, among, without_drops, credit };
+        let names: Vec<String> = self.steps.iter().map(|s| kepi_syntax::scoped_text(s)).collect();
+        let (first, later) = steps.split_first()?;
+        if later.is_empty() {
+            // One step makes no chain: its rows are the attempts.
+            return Some(Attempts { set: first.clone(), subject: roles.into_iter().next()?, order, names });
+        }
+        let mut set =
+            first.made_into(format!("{function}({})", names.join(" -> ")), Made::Chain(Box::new(chain)), vec![]);
+        // A message speaks of the first step: its names are meant by bare ones.
+        set.name = first.name.clone();
+        set.steps = later.to_vec();
+        Some(Attempts { set, subject: roles.into_iter().next()?, order, names })
+    }
+
+    /// Options that go with each other.
+    fn fitting(
+        &self,
+        cx: &mut Cx<'_>,
+        order: ChainOrder,
+        without: &[Option<EventSet>],
+        among: &[EventSet],
+    ) -> Option<()> {
+        if !among.is_empty() && order != ChainOrder::Strict {
+            return cx.error_help(
+                Code::Arguments,
+                self.option("among").map_or(self.span, |(name, _)| name.span),
+                "`among` says which further rows interrupt a strict chain",
+                "write `order: strict` too, or leave out `among`",
+            );
+        }
+        let forbids = self.without.iter().flatten().next();
+        if let (Some(forbidden), ChainOrder::Any) = (forbids, order) {
+            return cx.error_help(
+                Code::Arguments,
+                forbidden.span,
+                "in any order nothing lies between two steps",
+                "leave out `without`, or `order: any`",
+            );
+        }
+        if let (Some((name, _)), true) = (self.option("exclude"), without.iter().all(Option::is_none)) {
+            return cx.error_help(
+                Code::Arguments,
+                name.span,
+                "nothing is excluded here",
+                "say what is: `leads -> wins without losses -> orders`",
+            );
+        }
+        Some(())
+    }
+
+    /// What `hold` keeps equal, for each step.
+    fn holds(&self, cx: &mut Cx<'_>, steps: &[EventSet]) -> Option<Vec<Option<Row>>> {
+        let Some(held) = self.value("hold") else { return Some(vec![None; steps.len()]) };
+        let mut rows: Vec<Row> = Vec::new();
+        let mut ok = true;
+        for step in steps {
+            match expr::lower::<Row>(cx, &mut RowScope::of(step), &held) {
+                Some(row) => rows.push(row),
+                None => ok = false,
+            }
+        }
+        if !ok {
+            return None;
+        }
+        for (step, row) in steps.iter().zip(&rows) {
+            if units::join(&rows[0].unit, row.unit()).is_err() {
+                let text = kepi_syntax::expr_text(&held);
+                let message = format!(
+                    "`{text}` is {} for `{}` and {} for `{}`: they are never equal",
+                    rows[0].unit, steps[0].name, row.unit, step.name
+                );
+                return cx.error(Code::TypeMismatch, held.span, message);
+            }
+        }
+        Some(rows.into_iter().map(Some).collect())
+    }
+}
+
+/// A word of an option as an expression.
+fn path_of(word: &Name) -> Expr {
+    Expr { kind: ExprKind::Path(Path { parts: vec![word.clone()], span: word.span }), span: word.span }
+}
+
+/// Rows and the entity of each.
+pub(super) fn keyed(set: &EventSet, role: &RoleDecl) -> Keyed {
+    Keyed { events: set.events(), key: set.role_row(role) }
+}
+
+/// The entity that something runs over, as each of its events names it: the subject where they share it, else the one
+/// entity that they share, else the one that is chosen.
+pub(super) fn shared_subject(
+    cx: &mut Cx<'_>,
+    sets: &[&EventSet],
+    chosen: Option<&str>,
+    span: Span,
+) -> Option<Vec<RoleDecl>> {
+    let first = sets.first()?;
+    let roles = first.roles();
+    // For each entity of the first event: the same role of the others, else their first one for that entity.
+    let everywhere = |role: &RoleDecl| -> Option<Vec<RoleDecl>> {
+        sets.iter()
+            .enumerate()
+            .map(|(index, set)| {
+                let theirs = set.roles();
+                let same = theirs.iter().find(|r| r.entity == role.entity && (r.name == role.name));
+                let any = theirs.iter().find(|r| r.entity == role.entity);
+                if index == 0 { Some(role.clone()) } else { same.or(any).cloned() }
+            })
+            .collect()
+    };
+    if let Some(word) = chosen {
+        let picked = roles.iter().find(|r| r.is_called(word)).and_then(&everywhere);
+        if picked.is_some() {
+            return picked;
+        }
+        let lacking = sets.iter().find(|set| !set.roles().iter().any(|r| r.is_called(word)));
+        let (name, theirs) = lacking.map_or((&first.name, roles.clone()), |set| (&set.name, set.roles()));
+        let message = format!("`{name}` has no entity `{word}`");
+        return cx.error_help(Code::NoSubject, span, message, format!("it is of {}", listed_owned(&theirs)));
+    }
+    let subject = roles.first()?;
+    if sets.iter().all(|set| set.roles().first().is_some_and(|r| r.entity == subject.entity)) {
+        return Some(sets.iter().map(|set| set.roles().swap_remove(0)).collect());
+    }
+    let shared: Vec<(&RoleDecl, Vec<RoleDecl>)> =
+        roles.iter().filter_map(|role| everywhere(role).map(|found| (role, found))).collect();
+    match shared.as_slice() {
+        [(_, found)] => Some(found.clone()),
+        [] => {
+            let mut whose: Vec<String> = Vec::new();
+            for set in sets {
+                let line = format!("`{}` is of {}", set.name, listed_owned(&set.roles()));
+                if !whose.contains(&line) {
+                    whose.push(line);
+                }
+            }
+            let message = "these events have no entity in common, so nobody can do one after the other";
+            cx.error_help(Code::NoSubject, span, message, whose.join(", "))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|(role, _)| names::bare(&role.name)).collect();
+            let message = format!("these events share {}", listed(&names));
+            cx.error_help(Code::NoSubject, span, message, format!("choose one: `per: {}`", names[0]))
+        }
+    }
+}

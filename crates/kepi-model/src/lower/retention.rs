@@ -1,0 +1,253 @@
+//! Retention: who of a cohort comes back, as a table or as the share at one age.
+
+use super::cell::{CellScope, Wanted};
+use super::chain::{ChainArguments, keyed, shared_subject};
+use super::events::EventSet;
+use super::grain::grain_word;
+use super::{Cx, Node, behaviour, expr};
+use crate::calendar::{Grain, TimeUnit, span_of};
+use crate::core::{AGE, COHORT, Formula, FormulaNode, Made, Measure, Op, Returns, Row, RowNode, Shape};
+use crate::value::{CalendarSpan, Kind, Unit, Value};
+use kepi_syntax::ast::{Argument, Expr, ExprKind};
+use kepi_syntax::{Code, Span};
+
+const OPTIONS: &[&str] = &["period", "mode", "clock", "brackets", "age", "per"];
+
+/// The columns of the table beside its labels `cohort` and `age`.
+pub(super) const COLUMNS: [&str; 3] = ["size", "returned", "rate"];
+
+/// What a retention's arguments say.
+struct Retention {
+    set: EventSet,
+    grain: Grain,
+    own_clock: bool,
+    onward: bool,
+    brackets: Vec<i64>,
+    age: Option<i64>,
+}
+
+/// Whether a call of `retention` is a number: it says an age.
+pub(super) fn is_number(args: &[Argument]) -> bool {
+    args.iter().any(|arg| matches!(arg, Argument::Named { name, .. } if name.text == "age"))
+}
+
+fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
+    let chain = ChainArguments::read(cx, "retention", args, OPTIONS, span)?;
+    let [start, back] = chain.steps.as_slice() else {
+        return cx.error_help(
+            Code::Arguments,
+            span,
+            "retention has two events: the one that makes the group, and the one that counts as coming back",
+            "write `retention(new_customers -> orders, period: month)`; both may be the same",
+        );
+    };
+    chain.nothing_forbidden(cx, "retention")?;
+    let grain = match chain.value("period") {
+        Some(word) => grain_word(cx, &word),
+        None => cx.error_help(
+            Code::Arguments,
+            span,
+            "retention needs the periods that it counts",
+            "write `period: month`, or day, week, quarter, year",
+        ),
+    };
+    let own_clock = chain.word(cx, "clock", &[("calendar", false), ("own", true)], false);
+    let onward = chain.word(cx, "mode", &[("exact", false), ("onward", true)], false);
+    let brackets = match chain.value("brackets") {
+        None => Some(Vec::new()),
+        Some(value) => brackets(cx, &value),
+    };
+    let start = behaviour::dated_event(cx, "retention", start);
+    let back = behaviour::dated_event(cx, "retention", back);
+    let (start, back, grain, brackets) = (start?, back?, grain?, brackets?);
+    let age = match chain.value("age") {
+        None => None,
+        Some(value) => Some(age(cx, &value, &brackets)?),
+    };
+    let (own_clock, onward) = (own_clock?, onward?);
+    if own_clock && matches!(grain.unit, TimeUnit::Quarter | TimeUnit::Year | TimeUnit::Month) && grain.year_start != 1
+    {
+        // Each entity's own quarters do not follow anybody's year.
+        return cx.error_help(
+            Code::WrongKind,
+            span,
+            format!("with a clock of its own nobody has {}s", grain.name()),
+            "leave the calendar out: `period: quarter`",
+        );
+    }
+    let roles = shared_subject(cx, &[&start, &back], chain.chosen().as_deref(), span)?;
+    let returns = Returns {
+        start: keyed(&start, &roles[0]),
+        back: keyed(&back, &roles[1]),
+        grain: grain.clone(),
+        own_clock,
+        onward,
+        brackets: brackets.clone(),
+    };
+    let text = format!("retention({} -> {})", start.name, back.name);
+    let mut set = start.made_into(text, Made::Returns(Box::new(returns)), Vec::new());
+    // A message speaks of the first event: its names are meant by bare ones.
+    set.name = start.name.clone();
+    Some(Retention { set, grain, own_clock, onward, brackets, age })
+}
+
+/// `brackets: [1, 3, 7]`: where each ends, in periods.
+fn brackets(cx: &mut Cx<'_>, value: &Expr) -> Option<Vec<i64>> {
+    let wrong = |cx: &mut Cx<'_>, span| {
+        cx.error_help(
+            Code::Arguments,
+            span,
+            "brackets are whole numbers from 1 on, each greater than the one before",
+            "write `brackets: [1, 3, 7]`: period 1, periods 2 and 3, periods 4 to 7",
+        )
+    };
+    let ExprKind::List(items) = &value.kind else { return wrong(cx, value.span) };
+    let mut ends: Vec<i64> = Vec::new();
+    for item in items {
+        match whole(item) {
+            Some(end) if end > ends.last().copied().unwrap_or(0) => ends.push(end),
+            _ => return wrong(cx, item.span),
+        }
+    }
+    if ends.is_empty() { wrong(cx, value.span) } else { Some(ends) }
+}
+
+fn age(cx: &mut Cx<'_>, value: &Expr, brackets: &[i64]) -> Option<i64> {
+    let found: Option<Formula> = expr::lower(cx, &mut CellScope::alone(), value);
+    let found = match found?.as_constant() {
+        Some(Value::Decimal { digits, scale: 0 }) => i64::try_from(*digits).ok().filter(|n| (0..=100_000).contains(n)),
+        _ => None,
+    };
+    match found {
+        Some(age) if brackets.is_empty() || age <= brackets.len() as i64 => Some(age),
+        Some(_) => {
+            let message = format!("there are {} brackets", brackets.len());
+            cx.error_help(Code::Arguments, value.span, message, "with brackets, the age is the number of one, from 1")
+        }
+        None => cx.error_help(
+            Code::Arguments,
+            value.span,
+            "the age is the number of a period: a whole number, 0 for the group itself",
+            "write `age: 1` for the period after that of the cohort",
+        ),
+    }
+}
+
+fn whole(value: &Expr) -> Option<i64> {
+    match &value.kind {
+        ExprKind::Quantity { number, unit: None } => {
+            kepi_syntax::decimal(number).filter(|(_, scale)| *scale == 0).and_then(|(n, _)| i64::try_from(n).ok())
+        }
+        _ => None,
+    }
+}
+
+fn age_row() -> Row {
+    Row { unit: Unit::of(Kind::Number), node: RowNode::Field(AGE.to_string()) }
+}
+
+fn cohort_row() -> Row {
+    Row { unit: Unit::of(Kind::Time), node: RowNode::Field(COHORT.to_string()) }
+}
+
+/// The row that stands for the member itself.
+fn is_member() -> Row {
+    Row::call(Op::IsMissing, vec![age_row()], Unit::of(Kind::Bool))
+}
+
+impl CellScope<'_> {
+    /// `retention(a -> b, period: month, age: 1)`: the share back at that age, dated by the cohort.
+    pub(super) fn retention_at(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Formula> {
+        let found = read(cx, args, span)?;
+        let age = found.age?;
+        let old = self.old_enough(cx, &found, age);
+        let text = |what: &str| format!("{what} of {}", found.set.names[0]);
+        let and = |a: Row, b: Row| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool));
+        let size = self.counted(cx, &found.set, Some(and(is_member(), old.clone())), text("the group"), span);
+        if age == 0 {
+            let size = size?;
+            return Some(Formula::call(Op::Divide, vec![size.clone(), size], Unit::of(Kind::Percent)));
+        }
+        let number = Row::constant(Value::Decimal { digits: age.into(), scale: 0 }, Unit::of(Kind::Number));
+        let op = if found.onward { Op::GreaterEqual } else { Op::Equal };
+        let at_age = Row::call(op, vec![age_row(), number], Unit::of(Kind::Bool));
+        let back = self.counted(cx, &found.set, Some(and(at_age, old)), text("who came back"), span);
+        Some(Formula::call(Op::Divide, vec![back?, size?], Unit::of(Kind::Percent)))
+    }
+
+    /// Which members are old enough for an age: its period is over at `now`. Where every cell is one cohort, it is
+    /// enough that it has begun: such a cell is seen as it is so far, a total leaves it out.
+    fn old_enough(&self, cx: &Cx<'_>, found: &Retention, age: i64) -> Row {
+        let one_cohort = self.per.as_ref().is_some_and(|per| lies_in(per, &found.grain))
+            || self.labels.iter().flatten().any(|(_, grain)| grain.as_ref() == Some(&found.grain));
+        let last = if age == 0 {
+            0
+        } else {
+            usize::try_from(age - 1).ok().and_then(|i| found.brackets.get(i)).copied().unwrap_or(age)
+        };
+        let first = match usize::try_from(age - 2).ok().and_then(|i| found.brackets.get(i)) {
+            Some(end) => end + 1,
+            None if found.brackets.is_empty() => age,
+            None => age.min(1),
+        };
+        let periods = if one_cohort { first } else { last + 1 };
+        let length =
+            span_of(periods, found.grain.unit).unwrap_or(CalendarSpan { months: i32::MAX, days: 0, micros: 0 });
+        let from = if found.own_clock { Row { unit: Unit::of(Kind::Time), node: RowNode::At } } else { cohort_row() };
+        let moved = Row::call(Op::AddSpan(length), vec![from], Unit::of(Kind::Time));
+        let now = Row::constant(Value::Time(cx.now), Unit::of(Kind::Time));
+        Row::call(Op::LessEqual, vec![moved, now], Unit::of(Kind::Bool))
+    }
+
+    /// `retention(a -> b, period: month)`: the table by cohort and age.
+    pub(super) fn retention(
+        &mut self,
+        cx: &mut Cx<'_>,
+        args: &[Argument],
+        span: Span,
+    ) -> Option<(Shape, Vec<Formula>)> {
+        let found = read(cx, args, span)?;
+        let cohort = self.labels.len();
+        let age = cohort + 1;
+        self.add_label("cohort", cohort_row(), Some(found.grain.clone()));
+        self.add_label("age", age_row(), None);
+        let outer = std::mem::replace(&mut self.across, vec![age]);
+        let text = |what: &str| format!("{what} of {}", found.set.names[0]);
+        let count = |own, text| Wanted { text, own: Some(own), measure: Measure::Count, unit: Unit::of(Kind::Count) };
+        let size = self.add(cx, &found.set, count(is_member(), text("the group")), span);
+        self.across = outer;
+        let known = Row::call(Op::Not, vec![is_member()], Unit::of(Kind::Bool));
+        let returned = self.add(cx, &found.set, count(known, text("who came back")), span);
+        let (size, returned) = (size?, returned?);
+        let rate = Formula::call(Op::Divide, vec![returned.clone(), size.clone()], Unit::of(Kind::Percent));
+        let (FormulaNode::Aggregate(of_size), FormulaNode::Aggregate(of_returned)) = (&size.node, &returned.node)
+        else {
+            return None;
+        };
+        let shape = Shape::Ages {
+            cohort,
+            age,
+            size: *of_size,
+            returned: *of_returned,
+            grain: found.grain,
+            own_clock: found.own_clock,
+            onward: found.onward,
+            brackets: found.brackets,
+        };
+        Some((shape, vec![size, returned, rate]))
+    }
+}
+
+/// Whether each period of the first grain lies in one of the second.
+fn lies_in(inner: &Grain, outer: &Grain) -> bool {
+    if inner == outer || inner.unit < TimeUnit::Day {
+        return inner == outer || inner.unit <= outer.unit;
+    }
+    match (inner.unit, outer.unit) {
+        (TimeUnit::Day, unit) => unit >= TimeUnit::Day,
+        (TimeUnit::Month, TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year) => true,
+        (TimeUnit::Quarter, TimeUnit::Quarter | TimeUnit::Year) => (inner.year_start - outer.year_start) % 3 == 0,
+        (TimeUnit::Year, TimeUnit::Year) => inner.year_start == outer.year_start,
+        _ => false,
+    }
+}
