@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, Int64Array, StringArray, UIn
 use arrow_schema::DataType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A dictionary with more texts than this may turn into plain text …
@@ -20,6 +21,9 @@ const DICTIONARY_FEW: usize = 65_536;
 const ROWS_BEFORE_PLAIN: usize = 262_144;
 /// … and a dictionary never has more texts than this.
 const DICTIONARY_MOST: usize = 1 << 20;
+
+/// A dictionary may have this many values for each row of a batch to be looked up whole.
+const VALUES_PER_ROW: usize = 16;
 
 /// What all columns of a load share: the ids of keys and the codes of texts, old and new.
 #[derive(Debug, Default)]
@@ -62,12 +66,12 @@ pub(crate) struct Translated {
 }
 
 impl Translated {
-    /// Turns the rows of a dictionary array into numbers, each value of the dictionary once; 0 under nulls.
-    fn dictionary<E>(
+    /// Makes ready for a dictionary: `known` finds the numbers that its values have already.
+    fn prepare(
         &mut self,
         given: &DictionaryArray<Int32Type>,
-        mut number: impl FnMut(usize, &str) -> Result<u32, E>,
-    ) -> Result<UInt32Array, E> {
+        known: impl Fn(&StringArray, Range<usize>) -> [u32; BLOCK],
+    ) {
         let texts = given.values().as_string::<i32>();
         // Batches of one file share their dictionaries; one that is held here cannot make room for another.
         let same = self.dictionary.as_ref().is_some_and(|known| {
@@ -78,8 +82,25 @@ impl Translated {
         if !same {
             self.dictionary = Some(texts.clone());
             self.by_place.clear();
+            // Of a dictionary that is much larger than the batch most values would be looked up in vain.
+            if texts.len() <= VALUES_PER_ROW * given.len() {
+                for start in (0..texts.len()).step_by(BLOCK) {
+                    let places = start..texts.len().min(start + BLOCK);
+                    self.by_place.extend_from_slice(&known(texts, places.clone())[..places.len()]);
+                }
+            }
             self.by_place.resize(texts.len(), NOT_FOUND);
         }
+    }
+
+    /// Turns the rows of the dictionary array that was made ready into numbers, each value of the dictionary once; 0
+    /// under nulls.
+    fn dictionary<E>(
+        &mut self,
+        given: &DictionaryArray<Int32Type>,
+        mut number: impl FnMut(usize, &str) -> Result<u32, E>,
+    ) -> Result<UInt32Array, E> {
+        let texts = given.values().as_string::<i32>();
         let nulls = given.logical_nulls();
         let mut out = Vec::with_capacity(given.len());
         for (row, &place) in given.keys().values().iter().enumerate() {
@@ -177,7 +198,12 @@ impl KeyIds {
         let known = known.map(AsRef::as_ref);
         match keys.data_type() {
             DataType::Dictionary(_, _) => {
-                translated.dictionary(keys.as_dictionary::<Int32Type>(), |_, key| ids.id_of(writer, entity, known, key))
+                let keys = keys.as_dictionary::<Int32Type>();
+                translated.prepare(keys, |texts, places| {
+                    let id = |number: u32| ids.ids.get(number as usize).copied().unwrap_or(NOT_FOUND);
+                    ids.table.find_many(texts, places).map(id)
+                });
+                translated.dictionary(keys, |_, key| ids.id_of(writer, entity, known, key))
             }
             DataType::Int64 => ids.of_numbers(translated, writer, entity, known, keys.as_primitive::<Int64Type>()),
             _ => ids.of_texts(writer, entity, known, keys.as_string::<i32>()),
@@ -283,7 +309,9 @@ impl TextCodes {
         let codes = match texts.data_type() {
             _ if self.plain => Err(TooMany),
             DataType::Dictionary(_, _) => {
-                translated.dictionary(texts.as_dictionary::<Int32Type>(), |row, text| self.code_of(row, text))
+                let texts = texts.as_dictionary::<Int32Type>();
+                translated.prepare(texts, |texts, places| self.table.find_many(texts, places));
+                translated.dictionary(texts, |row, text| self.code_of(row, text))
             }
             _ => self.of_texts(texts.as_string::<i32>()),
         };
