@@ -57,6 +57,9 @@ fn read(pass: &Pass, report: &Report) -> String {
     } else {
         ""
     };
+    if pass.base.is_groups() {
+        return format!("For {name} {read} rows were read, and {kept} of the groups took part.");
+    }
     format!("For {name} {read} rows were read, and {kept} took part{left}.")
 }
 

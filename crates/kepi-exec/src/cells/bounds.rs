@@ -1,7 +1,7 @@
 //! How large a query may be. Judged before any operator sees it, since deep trees and long chains end a process.
 
 use crate::ExecError;
-use kepi_model::core::{Formula, OrderBy, Query, Row};
+use kepi_model::core::{Base, Formula, Made, OrderBy, Query, Row};
 
 /// The deepest nesting of an expression.
 const DEPTH_MAX: u64 = 200;
@@ -13,6 +13,8 @@ const AGGREGATES_MAX: u64 = 1_000;
 const COLUMNS_MAX: u64 = 2_000;
 /// The most labels.
 const LABELS_MAX: u64 = 64;
+/// The deepest nesting of groups.
+const GROUPS_MAX: u64 = 16;
 /// The most comparisons.
 const COMPARISONS_MAX: u64 = 16;
 
@@ -34,6 +36,7 @@ pub(crate) fn check(query: &Query) -> Result<(), ExecError> {
             size.formula(formula, 1)?;
         }
     }
+    query.aggregates.iter().try_for_each(|aggregate| size.groups(&aggregate.events.base, 1))?;
     query.aggregates.iter().flat_map(|a| a.rows()).try_for_each(|row| size.row(row, 1))
 }
 
@@ -51,6 +54,17 @@ impl Size {
         self.nodes += 1;
         at_most("nested expressions", depth, DEPTH_MAX)?;
         at_most("parts", self.nodes, NODES_MAX)
+    }
+
+    /// What groups are made of, before their expressions are looked into.
+    fn groups(&mut self, base: &Base, depth: u64) -> Result<(), ExecError> {
+        let Base::Made(made) = base else { return Ok(()) };
+        let Made::Groups(groups) = &**made else { return Ok(()) };
+        at_most("groups inside each other", depth, GROUPS_MAX)?;
+        at_most("aggregates", groups.aggregates.len() as u64, AGGREGATES_MAX)?;
+        at_most("labels", groups.keys.len() as u64, LABELS_MAX)?;
+        self.formula(&groups.value, 1)?;
+        groups.aggregates.iter().try_for_each(|aggregate| self.groups(&aggregate.events.base, depth + 1))
     }
 
     fn formula(&mut self, formula: &Formula, depth: u64) -> Result<(), ExecError> {

@@ -4,8 +4,8 @@ use super::plan::{Times, shown_aggregates};
 use crate::{Note, Pass, Report};
 use kepi_extension::{EventScan, StreamInfo};
 use kepi_model::calendar::{Zone, date_of};
-use kepi_model::core::{Base, Query};
-use std::collections::BTreeMap;
+use kepi_model::core::{Base, Made, Query};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The notes on the window: that it holds no data though there are some, that it goes on beyond `now`.
 pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone: &Zone) -> Vec<Note> {
@@ -49,30 +49,49 @@ fn no_data(query: &Query, zone: &Zone, first: i64, last: i64, before: bool) -> S
 fn streams(query: &Query, scan: &dyn EventScan) -> Vec<StreamInfo> {
     let mut names: Vec<&str> = Vec::new();
     for i in shown_aggregates(query) {
-        if let Some(Base::Stream(name)) = query.aggregates.get(i).map(|a| &a.events.base)
-            && !names.contains(&name.as_str())
-        {
-            names.push(name);
+        if let Some(aggregate) = query.aggregates.get(i) {
+            names.extend(streams_of(&aggregate.events.base));
         }
     }
-    names.into_iter().filter_map(|name| scan.stream(name)).filter(|info| info.rows > 0).collect()
+    let mut seen = BTreeSet::new();
+    let fresh = names.into_iter().filter(|name| seen.insert(*name));
+    fresh.filter_map(|name| scan.stream(name)).filter(|info| info.rows > 0).collect()
+}
+
+/// The stored streams that rows are read from, or that groups are made of.
+pub(crate) fn streams_of(base: &Base) -> Vec<&str> {
+    match base {
+        Base::Stream(name) => vec![name],
+        Base::Entity(_) => Vec::new(),
+        Base::Made(made) => match &**made {
+            Made::Groups(groups) => {
+                let mut names: Vec<&str> = groups.aggregates.iter().flat_map(|a| streams_of(&a.events.base)).collect();
+                names.dedup();
+                names
+            }
+            _ => Vec::new(),
+        },
+    }
 }
 
 /// How many rows lack the entity that an aggregate is about, of the query's own time.
 pub(crate) fn without_entity(query: &Query, reports: &[(Pass, Report)]) -> Vec<Note> {
     // The query's own side stands first; comparisons repeat the same bases.
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
     let own = super::plan::passes(query).len();
     for (pass, report) in reports.iter().take(own) {
-        let Base::Stream(stream) = &pass.base else { continue };
+        let streams = streams_of(&pass.base);
+        if streams.is_empty() {
+            continue;
+        }
         for (aggregate, count) in pass.aggregates.iter().zip(&report.without_entity) {
             if *count > 0 {
-                let most = counts.entry((stream, &aggregate.text)).or_default();
+                let most = counts.entry((streams.join(" and "), &aggregate.text)).or_default();
                 *most = (*most).max(*count);
             }
         }
     }
-    let note = |((stream, text), count): ((&str, &str), u64)| {
+    let note = |((stream, text), count): ((String, &str), u64)| {
         let (rows, lack, take) = if count == 1 { ("row", "lacks", "takes") } else { ("rows", "lack", "take") };
         let count = grouped(count);
         Note {

@@ -73,10 +73,15 @@ pub(crate) fn plan(
 
 /// The aggregates of a query by what they read and when: one pass each.
 pub(crate) fn passes(query: &Query) -> Vec<(Base, Vec<usize>)> {
+    passes_of(&query.aggregates)
+}
+
+/// Aggregates by what they read and when.
+pub(crate) fn passes_of(aggregates: &[Aggregate]) -> Vec<(Base, Vec<usize>)> {
     let mut passes: Vec<(Base, Vec<usize>)> = Vec::new();
-    for (i, aggregate) in query.aggregates.iter().enumerate() {
+    for (i, aggregate) in aggregates.iter().enumerate() {
         let together = |group: &[usize]| {
-            let first = group.first().and_then(|i| query.aggregates.get(*i));
+            let first = group.first().and_then(|i| aggregates.get(*i));
             first.is_some_and(|first| {
                 first.moved == aggregate.moved
                     // Rows that ask for the cell's period may have to be read once per window.

@@ -13,6 +13,11 @@ use std::sync::Arc;
 
 /// Looks at all entities just before the end of each window.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
+    filled(pass, source)?.finish()
+}
+
+/// A plan that has seen all entities at the end of each cell.
+pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
     let mut plan = Plan::new(pass, source)?;
     let Base::Entity(entity) = &pass.base else {
         return Err(ExecError::Plan("a pass over entities has none".into()));
@@ -52,7 +57,7 @@ pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     }
     plan.report.first = first_begin.into_iter().chain(first_began(&mut plan)).min();
     plan.report.rows_scanned += u64::from(count);
-    plan.finish()
+    Ok(plan)
 }
 
 /// Windows in the order of their ends, without those that end before there is anything: histories and states are read

@@ -81,7 +81,7 @@ impl Feed {
         match &self.program.base {
             Base::Stream(_, info) => Ok(info.as_ref().and_then(|i| i.first)),
             Base::Made(stream) => Ok(stream.rows(&self.program.source)?.at.first().copied()),
-            Base::Entity(_) | Base::Table(_) => Ok(None),
+            Base::Entity(_) | Base::Table(_) | Base::Groups(..) => Ok(None),
         }
     }
 

@@ -4,6 +4,7 @@ use super::scalar::{Scalar, scalar_of};
 use crate::ExecError;
 use crate::rows::{Column, Payload, Type, Values};
 use arrow_array::StringArray;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -100,6 +101,18 @@ impl Label {
             false => self.values[place as usize],
         };
         scalar_of(&mut self.payload, value, self.keys.as_deref())
+    }
+
+    /// The values behind some numbers; entities stay ids.
+    fn column(&mut self, numbers: &[u32]) -> Column {
+        let known = BooleanBuffer::collect_bool(numbers.len(), |i| numbers[i] > 0);
+        let value = |&number: &u32| match number.checked_sub(1) {
+            None => 0,
+            Some(place) if self.is_direct() => i64::from(place),
+            Some(place) => self.values[place as usize],
+        };
+        let values = numbers.iter().map(value).collect();
+        self.payload.decode(values, Some(NullBuffer::new(known)))
     }
 }
 
@@ -211,6 +224,24 @@ impl Groups {
         }
         values.reverse();
         values
+    }
+
+    /// The labels of many groups, one column per label.
+    pub(crate) fn columns(&mut self, mut groups: Vec<u32>) -> Vec<Column> {
+        let mut columns = Vec::with_capacity(self.labels.len());
+        for i in (0..self.labels.len()).rev() {
+            columns.push(match i.checked_sub(1) {
+                None => self.labels[i].column(&groups),
+                Some(pair) => {
+                    let pairs = &self.pairs[pair].pairs;
+                    let own: Vec<u32> = groups.iter().map(|&group| pairs[group as usize].1).collect();
+                    groups.iter_mut().for_each(|group| *group = pairs[*group as usize].0);
+                    self.labels[i].column(&own)
+                }
+            });
+        }
+        columns.reverse();
+        columns
     }
 }
 

@@ -5,6 +5,7 @@ mod entity;
 mod exact;
 mod feed;
 mod fold;
+mod groups;
 mod held;
 mod labels;
 mod lookback;
@@ -18,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod state_naive;
 mod stream;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -177,9 +179,10 @@ pub(crate) struct Part {
 pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
     let begin = Instant::now();
     source.check()?;
-    let mut cells = match &pass.base {
-        Base::Stream(_) | Base::Made(_) => stream::run(pass, source, part)?,
-        Base::Entity(_) => entity::run(pass, source)?,
+    let mut cells = match (&pass.base, groups::of(&pass.base)) {
+        (_, Some(groups)) => groups::run(groups, pass, source, part)?,
+        (Base::Stream(_) | Base::Made(_), None) => stream::run(pass, source, part)?,
+        (Base::Entity(_), None) => entity::run(pass, source)?,
     };
     cells.report.micros = begin.elapsed().as_micros() as u64;
     Ok(cells)

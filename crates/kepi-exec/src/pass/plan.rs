@@ -5,13 +5,14 @@ use super::fold::type_of;
 use super::labels::{Groups, Slots};
 use super::scalar::{CellKey, output_type};
 use super::state::{Cells, Outcome};
+use super::table::Table;
 use super::{Pass, Report, Source};
 use crate::ExecError;
 use crate::rows::{Column, Frame, Program, Type};
 use arrow_array::StringArray;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use kepi_model::core::{Aggregate, Measure, Row, RowNode};
+use kepi_model::core::{Aggregate, Label, Measure, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -35,7 +36,7 @@ pub(crate) struct Plan {
 struct Mask {
     /// Those for which this is yes; none: all of them.
     node: Option<usize>,
-    /// Of entities only those that exist.
+    /// Of entities and groups only those that exist.
     existing: bool,
 }
 
@@ -63,7 +64,10 @@ struct Set {
 impl Plan {
     /// Compiles a pass.
     pub(crate) fn new(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
-        let mut program = Program::of_base(&pass.base, source, &pass.zone, pass.now)?;
+        let mut program = match super::groups::of(&pass.base) {
+            Some(groups) => super::groups::program(groups, pass, source)?,
+            None => Program::of_base(&pass.base, source, &pass.zone, pass.now)?,
+        };
         let mut plan = Vec::new();
         let mut sets: Vec<Set> = Vec::new();
         let mut masks = Vec::new();
@@ -80,7 +84,8 @@ impl Plan {
                 }
                 measure => program.argument(measure)?.into_iter().collect(),
             };
-            let existing = aggregate.existing && program.is_of_entities();
+            // What is a group is said by its keys, whatever the aggregate asks for.
+            let existing = pass.base.is_groups() || aggregate.existing && program.is_of_entities();
             let mask = position(&mut masks, Mask { node: mask, existing });
             let set = match sets.iter().position(|s| s.labels == labels) {
                 Some(set) => set,
@@ -109,18 +114,7 @@ impl Plan {
             fields.push(Field::new("period", time, false));
         }
         for (i, label) in pass.labels.iter().enumerate() {
-            let mut ty = Type::Missing;
-            for set in &self.sets {
-                let next = self.program.ty(set.labels[i]);
-                if ty != Type::Missing && *next != Type::Missing && ty != *next {
-                    let (a, b, name) = (ty.words(), next.words(), &label.name);
-                    return Err(ExecError::Plan(format!("the label `{name}` is {a} here and {b} there")));
-                }
-                if *next != Type::Missing {
-                    ty = next.clone();
-                }
-            }
-            fields.push(Field::new(format!("label_{i}"), output_type(&ty, &label.unit), true));
+            fields.push(Field::new(format!("label_{i}"), output_type(&self.label_type(i, label)?, &label.unit), true));
         }
         for (i, (planned, aggregate)) in self.aggregates.iter().zip(&pass.aggregates).enumerate() {
             let ty = match (&aggregate.measure, planned.args.first()) {
@@ -133,6 +127,22 @@ impl Plan {
             fields.push(Field::new(format!("rows_{i}"), DataType::Int64, false));
         }
         Ok(Arc::new(Schema::new(fields)))
+    }
+
+    /// The type of a label, the same for all aggregates.
+    pub(crate) fn label_type(&self, i: usize, label: &Label) -> Result<Type, ExecError> {
+        let mut ty = Type::Missing;
+        for set in &self.sets {
+            let next = self.program.ty(set.labels[i]);
+            if ty != Type::Missing && *next != Type::Missing && ty != *next {
+                let (a, b, name) = (ty.words(), next.words(), &label.name);
+                return Err(ExecError::Plan(format!("the label `{name}` is {a} here and {b} there")));
+            }
+            if *next != Type::Missing {
+                ty = next.clone();
+            }
+        }
+        Ok(ty)
     }
 
     /// Whether parts of the rows can be computed apart and merged; `aligned`: no cell is in two parts.
@@ -218,7 +228,7 @@ impl Plan {
         let len = cells.keys.len();
         report.rows_scanned += program.rows_scanned_elsewhere();
         for (planned, without) in aggregates.into_iter().zip(&mut report.without_entity) {
-            *without += masks[planned.mask].node.map_or(0, |m| program.without_entity(m));
+            *without += lacking(&program, masks[planned.mask].node);
             let (set, places) = (&sets[planned.set], &places[planned.set]);
             let mut rows = vec![0; len];
             set.counts[planned.mask].iter().zip(places).for_each(|(&n, &place)| rows[place] = n);
@@ -229,6 +239,34 @@ impl Plan {
         cells.report = report;
         Ok(cells)
     }
+
+    /// The cells, as columns: one table per set of aggregates with the same labels, with the places of these aggregates.
+    pub(crate) fn into_tables(self) -> Result<(Vec<(Table, Vec<usize>)>, Report), ExecError> {
+        let Plan { program, aggregates, mut sets, masks, mut report } = self;
+        report.rows_scanned += program.rows_scanned_elsewhere();
+        for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
+            *without += lacking(&program, masks[planned.mask].node);
+        }
+        let mut tables = Vec::new();
+        for set in &mut sets {
+            let labels = set.groups.columns(set.slots.cells().iter().map(|cell| cell.1).collect());
+            tables.push((Table::new(set.slots.cells().iter().map(|cell| cell.0), labels)?, Vec::new()));
+        }
+        for (i, planned) in aggregates.into_iter().enumerate() {
+            let (set, (table, places)) = (&sets[planned.set], &mut tables[planned.set]);
+            let len = set.slots.len();
+            let mut rows = set.counts[planned.mask].clone();
+            rows.resize(len, 0);
+            table.add(rows, planned.measured.into_state(len)?, planned.outcome);
+            places.push(i);
+        }
+        Ok((tables, report))
+    }
+}
+
+/// How many rows the first rows of entities could not take for want of the entity.
+fn lacking(program: &Program, mask: Option<usize>) -> u64 {
+    mask.map_or(0, |mask| program.without_entity(mask))
 }
 
 impl Set {

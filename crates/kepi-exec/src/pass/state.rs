@@ -113,6 +113,28 @@ impl State {
         }
     }
 
+    /// Puts the values of other cells behind these; both are of one aggregate.
+    fn append(&mut self, other: State) {
+        match (self, other) {
+            (State::Sum { digits, floats, known }, State::Sum { digits: d, floats: f, known: k }) => {
+                if !floats.is_empty() || !f.is_empty() {
+                    floats.resize(digits.len(), FloatSum::default());
+                    floats.extend(f);
+                    floats.resize(digits.len() + d.len(), FloatSum::default());
+                }
+                digits.extend(d);
+                known.extend(k);
+            }
+            (State::Best { best, .. }, State::Best { best: more, .. }) => best.extend(more),
+            (State::Unique(counts), State::Unique(more)) => counts.extend(more),
+            (State::List(lists), State::List(more)) => lists.extend(more),
+            (State::Spread(spreads), State::Spread(more)) => spreads.extend(more),
+            (State::Plugin(states), State::Plugin(more)) => states.extend(more),
+            // The rows are all there is to know of a count; parts of one aggregate are of one kind.
+            _ => {}
+        }
+    }
+
     /// Adds the values of a later part; both have the same cells.
     fn merge(&mut self, other: State) -> Result<(), ExecError> {
         match (self, other) {
@@ -206,6 +228,18 @@ impl Cells {
         Ok(())
     }
 
+    /// Puts the cells of a part behind these; no cell is in both.
+    pub(crate) fn append(&mut self, other: Cells) {
+        self.report.merge(&other.report);
+        if self.states.is_empty() {
+            (self.keys, self.rows, self.states, self.types) = (other.keys, other.rows, other.states, other.types);
+            return;
+        }
+        self.keys.extend(other.keys);
+        self.rows.iter_mut().zip(other.rows).for_each(|(rows, more)| rows.extend(more));
+        self.states.iter_mut().zip(other.states).for_each(|(state, more)| state.append(more));
+    }
+
     /// The cells as rows, in order.
     pub(crate) fn emit(&self, pass: &Pass, source: &Source, schema: SchemaRef) -> Result<RecordBatch, ExecError> {
         let mut order: Vec<usize> = (0..self.keys.len()).collect();
@@ -239,7 +273,7 @@ impl Cells {
 }
 
 /// The column of an aggregate's values, in order.
-fn value(
+pub(crate) fn value(
     state: &State,
     rows: &[i64],
     outcome: &Outcome,

@@ -13,6 +13,9 @@ const PART_ROWS_MIN: u64 = 100_000;
 
 /// Cuts a pass into up to `threads` parts by time; none: it is read in one go.
 pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
+    if let Some(groups) = super::groups::of(&pass.base) {
+        return super::groups::parts(groups, pass, source, threads);
+    }
     let plan = Plan::new(pass, source)?;
     let Base::Stream(stream, Some(info)) = &plan.program.base else { return Ok(None) };
     let threads = threads.min((info.rows / PART_ROWS_MIN) as usize);
@@ -26,7 +29,7 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
 }
 
 /// Parts between cuts, which move to the starts of their periods, so that no cell is in two parts.
-fn cut(pass: &Pass, zone: &Zone, mut cuts: Vec<i64>) -> Vec<Part> {
+pub(crate) fn cut(pass: &Pass, zone: &Zone, mut cuts: Vec<i64>) -> Vec<Part> {
     if let Some(grain) = &pass.per {
         cuts.iter_mut().for_each(|t| *t = zone.truncate(grain, *t));
     }
@@ -81,9 +84,14 @@ impl Periods {
 
 /// Reads the rows of a part.
 pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+    filled(pass, source, part)?.finish()
+}
+
+/// A plan that has seen the rows of a part.
+pub(crate) fn filled(pass: &Pass, source: &Source, part: Part) -> Result<Plan, ExecError> {
     let mut plan = Plan::new(pass, source)?;
     if matches!(plan.program.base, Base::Stream(_, None)) {
-        return plan.finish();
+        return Ok(plan);
     }
     if !plan.program.is_dated() && pass.per.is_some() {
         return Err(ExecError::Plan(format!("{} has no moments, so it has no periods", pass.base.words())));
@@ -116,7 +124,7 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
         let lacking = stream.rows(source)?.without.iter().filter(inside).count() as u64;
         plan.report.without_entity.iter_mut().for_each(|without| *without += lacking);
     }
-    plan.finish()
+    Ok(plan)
 }
 
 /// The first instant of each row's cell.

@@ -10,7 +10,7 @@ use crate::ExecError;
 use crate::made::{self, Wanted};
 use crate::pass::{Asked, Elsewhere, Held, Lookback, Over};
 use kepi_extension::{AT, ColumnKind};
-use kepi_model::core::{self, Events, History, Op, Reach, Row, RowNode, Stage};
+use kepi_model::core::{self, Events, History, Op, Reach, Row, RowNode, Stage, VALUE};
 use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
 use std::sync::Arc;
 
@@ -213,6 +213,14 @@ impl Program {
                 };
                 return self.made_column(&stream, wanted);
             }
+            Base::Groups(_, value) if name == VALUE => {
+                let value = Box::clone(value);
+                return self.row(&value);
+            }
+            Base::Groups(columns, _) => match columns.iter().find(|c| c.0 == name) {
+                Some((_, ty)) => (ty.clone(), None),
+                None => return Err(ExecError::Plan(format!("groups have no `{name}`"))),
+            },
             Base::Stream(_, info) if name == AT && info.is_some() => {
                 return Ok(self.add("at".into(), Type::Time, || Node::At));
             }

@@ -42,7 +42,9 @@ impl Program {
                 let scanned = stream.take_scanned();
                 Ok(Frames { rest: Rest::Made { at, columns, rows: start..end }, scanned })
             }
-            Base::Entity(_) | Base::Table(_) => Err(ExecError::Plan("only rows of a stream are read in order".into())),
+            Base::Entity(_) | Base::Table(_) | Base::Groups(..) => {
+                Err(ExecError::Plan("only rows of a stream are read in order".into()))
+            }
         }
     }
 }

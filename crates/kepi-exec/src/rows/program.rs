@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_extension::{AT, ColumnKind, ScalarFunction, StreamInfo};
 use kepi_model::calendar::Zone;
-use kepi_model::core::{self, Op};
+use kepi_model::core::{self, Op, Row};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub(crate) enum Base {
     Entity(Arc<str>),
     /// Rows of a table: names and types of its columns.
     Table(Vec<(String, Type)>),
+    /// Groups with a moment: names and types of their columns, and their value.
+    Groups(Vec<(String, Type)>, Box<Row>),
 }
 
 /// A column that is read, and how.
@@ -249,7 +251,7 @@ impl Program {
     pub(crate) fn is_dated(&self) -> bool {
         match &self.base {
             Base::Stream(_, info) => info.as_ref().is_none_or(|i| i.dated),
-            Base::Entity(_) | Base::Made(_) => true,
+            Base::Entity(_) | Base::Made(_) | Base::Groups(..) => true,
             Base::Table(_) => false,
         }
     }

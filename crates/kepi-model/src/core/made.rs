@@ -152,10 +152,12 @@ pub struct Returns {
 
 /// Groups with a value each, to compute an aggregate of aggregates.
 ///
-/// Each inner aggregate has the query's labels and then the group's keys as labels. A group exists where one of them has
-/// a row. It has [`VALUE`], the labels as `_label_i`, the keys as `_key_i`, and as its moment the end of its time (seen
-/// from there like an entity's row). Without `per` the inner aggregates are computed over the outer aggregate's window;
-/// with it over the periods of `per` that begin in it, the first and last cut where the window cuts them.
+/// Each inner aggregate has the query's labels (or none of them, where the outer aggregate's labels are seen from the
+/// keys alone) and then the group's keys as labels. A group exists where one of them has a row; one whose key is an
+/// entity that is missing is none, its rows are counted as lacking it. It has [`VALUE`], the labels as `_label_i`, the
+/// keys as `_key_i`, and as its moment the end of its time (seen from there like an entity's row). Without `per` the
+/// inner aggregates are computed over the outer aggregate's window; with it over the periods of `per` that touch it, the
+/// first and last cut where the window cuts them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Groups {
     /// What groups are made by, beside the query's labels.

@@ -14,6 +14,11 @@ impl Base {
         }
     }
 
+    /// Whether the rows are groups.
+    pub fn is_groups(&self) -> bool {
+        matches!(self, Base::Made(made) if matches!(**made, Made::Groups(_)))
+    }
+
     /// The row expressions that the rows are made with.
     pub fn rows(&self) -> Vec<&Row> {
         match self {
