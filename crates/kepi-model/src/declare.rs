@@ -2,10 +2,11 @@
 
 use crate::catalog::{Catalog, ModelFile, Placed, Symbol, SymbolKind, full_name, module_of};
 use crate::declared::{EntityDecl, FieldDecl, RoleDecl, Signature, StreamDecl};
+use crate::lower::RATES;
 use crate::settings::Settings;
-use crate::value::Kind;
+use crate::value::{Kind, Unit};
 use crate::{names, units};
-use kepi_syntax::ast::{EventBody, Field, Name, Path, Statement, StatementKind};
+use kepi_syntax::ast::{EventBody, Field, Name, Path, SourceItem, Statement, StatementKind};
 use kepi_syntax::{Code, Diagnostic, Span};
 
 /// Declares everything that the files say; see [`Catalog::build`].
@@ -33,6 +34,7 @@ pub(crate) fn read(files: &[ModelFile], settings: Settings, plugins: Vec<Signatu
             builder.declare(statement, &entities, &modules);
         }
     }
+    builder.rates();
     (builder.catalog, builder.diagnostics)
 }
 
@@ -187,6 +189,44 @@ impl Builder {
             }
             None => self.catalog.uses.entry(self.module.clone()).or_default().push(module),
         }
+    }
+
+    /// The built-in stream of rates, where a source fills it and the project has none of its own.
+    fn rates(&mut self) {
+        let fills = |item: &SourceItem| match item {
+            SourceItem::Mapping(mapping) if names::text(&mapping.target) == RATES => Some(mapping.target.span),
+            _ => None,
+        };
+        let filled = self.catalog.sources.iter().find_map(|s| Some((s.file, s.item.items.iter().find_map(fills)?)));
+        let Some((file, span)) = filled else { return };
+        if self.catalog.symbols.values().any(|s| s.name == RATES) {
+            return;
+        }
+        let field = |name: &str, kind, doc: &str| FieldDecl {
+            name: name.to_string(),
+            unit: Unit::of(kind),
+            history: false,
+            doc: Some(doc.to_string()),
+        };
+        let stream = StreamDecl {
+            name: RATES.to_string(),
+            roles: Vec::new(),
+            at: Some("day".to_string()),
+            fields: vec![
+                field("from", Kind::Text, "The currency that is converted."),
+                field("to", Kind::Text, "The currency that comes out."),
+                field("rate", Kind::Number, "How much of `to` one of `from` is."),
+            ],
+        };
+        let symbol = Symbol {
+            module: String::new(),
+            name: RATES.to_string(),
+            file,
+            span,
+            doc: Some("Exchange rates, each from its day on; `in USD` converts with them.".to_string()),
+            kind: SymbolKind::Stream(stream),
+        };
+        self.catalog.symbols.insert((String::new(), RATES.to_string()), symbol);
     }
 
     fn placed<T>(&self, doc: Option<String>, span: Span, item: T) -> Placed<T> {

@@ -364,14 +364,22 @@ pub(crate) fn measure(
         | AggregateKind::Percentile
         | AggregateKind::Stddev,
     ) = (&unit.kind, kind)
+        && (cx.looking_back || (cx.currency.is_none() && !cx.undecided))
     {
+        if cx.looking_back {
+            let message = format!("each row has the currency that its `{field}` says: a history does not add them up");
+            return cx.error_help(
+                Code::SeveralCurrencies,
+                span,
+                message,
+                "only what is shown is converted: write the aggregate itself into `show`, with `in EUR`",
+            );
+        }
         return cx.error_help(
             Code::SeveralCurrencies,
             span,
             format!("each row has the currency that its `{field}` says: they do not add up"),
-            format!(
-                "convert them with `in EUR`, which is not there yet; until then declare it as `number` and ask `by {field}`"
-            ),
+            "convert them: write `in EUR` behind the query",
         );
     }
     let constant_span = matches!(value.as_constant(), Some(Value::Span(_)));

@@ -6,7 +6,7 @@ use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
 use super::literal::seconds;
 use super::row::{Meaning, RowScope};
-use super::{Cx, Node, behaviour, events};
+use super::{Cx, Node, behaviour, convert, events};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
 use crate::core::{Aggregate, Formula, FormulaNode, Measure, Move, Op, Row, RowNode};
@@ -95,6 +95,7 @@ impl<'q> CellScope<'q> {
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
     pub(super) fn add(&mut self, cx: &mut Cx<'_>, set: &EventSet, wanted: Wanted, span: Span) -> Option<Formula> {
         let Wanted { text, own, measure, unit } = wanted;
+        let (measure, unit) = convert::measured(cx, measure, unit, span)?;
         if !set.is_dated() {
             if let Some(grain) = &self.per {
                 let message = format!("`{}` is undated: it has no {}", set.name, grain.name());

@@ -248,6 +248,11 @@ pub(super) fn in_declared_unit(
             return cx.error_help(Code::TypeMismatch, place, message, help);
         }
     };
+    // `in USD` converts what is declared in another currency.
+    let unit = match (&unit.kind, cx.currency) {
+        (Kind::Money(Some(_)), Some(_)) => Unit { kind: Kind::Money(None), per: unit.per },
+        _ => unit,
+    };
     if !units::accepts(&unit, formula.unit()) {
         return cx.error_help(
             Code::DeclaredType,

@@ -128,7 +128,10 @@ impl RowScope<'_> {
             Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
             None => None,
         };
-        let (measure, unit) = measure(cx, kind, &set, arg, percent, observed, span)?;
+        let outer = std::mem::replace(&mut cx.looking_back, true);
+        let measured = measure(cx, kind, &set, arg, percent, observed, span);
+        cx.looking_back = outer;
+        let (measure, unit) = measured?;
         let history = History { events: set.events(), filter, measure, key, subject, over, before: false };
         Some(Row { unit, node: RowNode::History(Box::new(history)) })
     }

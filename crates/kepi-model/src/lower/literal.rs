@@ -17,7 +17,11 @@ pub(super) fn quantity<N: Node>(cx: &mut Cx<'_>, text: &str, unit: Option<&UnitW
         None => N::constant(decimal(scale), Unit::of(Kind::Number)),
         Some(UnitWord::Percent) => N::constant(decimal(scale + 2), Unit::of(Kind::Percent)),
         Some(UnitWord::Points) => N::constant(decimal(scale + 2), Unit::of(Kind::Points)),
-        Some(UnitWord::Currency(code)) => N::constant(decimal(scale), Unit::of(Kind::Money(Currency::parse(code)))),
+        Some(UnitWord::Currency(code)) => {
+            // Nothing is nothing in any currency: `otherwise 0 EUR` also beside amounts that are converted.
+            let converted = cx.currency.filter(|_| N::OF_CELLS && digits == 0);
+            N::constant(decimal(scale), Unit::of(Kind::Money(converted.or_else(|| Currency::parse(code)))))
+        }
         Some(UnitWord::Time(unit)) => {
             let whole = (scale == 0).then(|| i64::try_from(digits).ok()).flatten();
             match whole.and_then(|n| span_of(n, *unit)) {

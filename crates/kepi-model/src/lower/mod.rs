@@ -10,6 +10,7 @@ mod call;
 mod cell;
 mod chain;
 mod check;
+mod convert;
 mod entity;
 mod events;
 mod expr;
@@ -34,11 +35,12 @@ mod window;
 pub use target::TargetDecl;
 pub use test::{GivenColumn, GivenRows};
 
+pub(crate) use convert::RATES;
 pub use source::SOURCE_OPTIONS;
 
 use crate::catalog::Catalog;
 use crate::core::{Formula, FormulaNode, Op, Row, RowNode};
-use crate::value::{Kind, Unit, Value};
+use crate::value::{Currency, Kind, Unit, Value};
 use kepi_syntax::{Code, Diagnostic, Severity, Span};
 
 /// How deep definitions may use one another.
@@ -57,7 +59,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("`over period`", "`over last 90 days` and `over all time` work"),
     ("`over` outside", "a window in the query works, such as `last 90 days`"),
     ("`over all time` outside", "a query without a window takes all time"),
-    ("conversion of currencies", "show the currencies apart: leave out `in`"),
     ("targets", "`vs previous year` works"),
 ];
 
@@ -83,6 +84,14 @@ pub(crate) struct Cx<'a> {
     /// The instant for which a query is evaluated.
     pub(crate) now: i64,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The currency that a query is answered in (`in USD`).
+    pub(crate) currency: Option<Currency>,
+    /// Whether anything had to be converted for it.
+    pub(crate) converted: bool,
+    /// Whether a definition is looked at by itself, so that a query may still say the currency.
+    pub(crate) undecided: bool,
+    /// Whether a history is looked into: what is computed there stays in its own currency.
+    pub(crate) looking_back: bool,
     file: u32,
     /// The module of the text itself, while definitions of others are expanded.
     home: String,
@@ -100,6 +109,10 @@ impl<'a> Cx<'a> {
             anywhere,
             now,
             diagnostics: Vec::new(),
+            currency: None,
+            converted: false,
+            undecided: false,
+            looking_back: false,
             file,
             home: module.to_string(),
             stack: Vec::new(),
@@ -190,6 +203,7 @@ impl<'a> Cx<'a> {
         self.stack.clear();
         self.stack.push(name.to_string());
         self.site = None;
+        self.undecided = true;
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -199,6 +213,8 @@ impl<'a> Cx<'a> {
 
 /// What rows and cells have in common, so that one lowering of expressions serves both.
 pub(crate) trait Node: Sized + Clone {
+    /// Whether it is a value per cell.
+    const OF_CELLS: bool;
     fn constant(value: Value, unit: Unit) -> Self;
     fn call(op: Op, args: Vec<Self>, unit: Unit) -> Self;
     fn case(whens: Vec<(Self, Self)>, otherwise: Option<Box<Self>>, unit: Unit) -> Self;
@@ -211,8 +227,9 @@ pub(crate) trait Node: Sized + Clone {
 }
 
 macro_rules! node {
-    ($name:ident, $inner:ident) => {
+    ($name:ident, $inner:ident, $of_cells:literal) => {
         impl Node for $name {
+            const OF_CELLS: bool = $of_cells;
             fn constant(value: Value, unit: Unit) -> Self {
                 $name { unit, node: $inner::Const(value) }
             }
@@ -247,8 +264,8 @@ macro_rules! node {
     };
 }
 
-node!(Row, RowNode);
-node!(Formula, FormulaNode);
+node!(Row, RowNode, false);
+node!(Formula, FormulaNode, true);
 
 /// A plain number as a constant.
 pub(crate) fn number<N: Node>(value: f64) -> N {

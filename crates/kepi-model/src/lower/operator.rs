@@ -11,12 +11,13 @@ use kepi_syntax::{Code, Span};
 
 pub(crate) fn report_clash<T>(cx: &mut Cx<'_>, clash: Clash, span: Span, message: String) -> Option<T> {
     match clash {
-        Clash::Currencies => cx.error_help(
-            Code::SeveralCurrencies,
-            span,
-            format!("{message}: the currencies differ"),
-            "show them apart: amounts are not yet converted inside a formula",
-        ),
+        Clash::Currencies => {
+            let help = match cx.currency {
+                Some(to) => format!("with `in {to}` every aggregate is in {to}: write amounts beside it in {to} too"),
+                None => "write `in EUR` behind the query, which converts every amount that is measured".to_string(),
+            };
+            cx.error_help(Code::SeveralCurrencies, span, format!("{message}: the currencies differ"), help)
+        }
         Clash::Units(Some(help)) => cx.error_help(Code::UnitMismatch, span, message, help),
         Clash::Units(None) => cx.error(Code::UnitMismatch, span, message),
     }

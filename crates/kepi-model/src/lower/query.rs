@@ -2,7 +2,7 @@
 
 use super::cell::CellScope;
 use super::literal::seconds;
-use super::{Cx, Node, expr, grain, operator, table, window};
+use super::{Cx, Node, convert, expr, grain, operator, table, window};
 use crate::calendar::{Grain, TimeUnit};
 use crate::catalog::{Catalog, SymbolKind};
 use crate::core::{
@@ -56,9 +56,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
             "write a window, such as `last 12 months`, or leave out `per`",
         );
     }
-    if let Some(currency) = &query.currency {
-        cx.not_yet::<()>(currency.span, "conversion of currencies (`in`)");
-    }
+    cx.currency = query.currency.as_ref().and_then(|written| convert::wanted(cx, written));
     let by: Vec<Expr> = query.by.iter().map(|i| i.value.clone()).collect();
     let windowed = query.window.is_some() || query.moment.is_some();
     let mut scope = CellScope::new(&by, query.filter.as_ref(), per.clone(), windowed);
@@ -153,6 +151,9 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         },
         None => None,
     };
+    if let (Some(written), Some(_), true) = (&query.currency, cx.currency, complete) {
+        convert::checked(cx, written, scope.aggregates.iter().map(|a| &a.unit));
+    }
     let fill = query.fill.as_ref().and_then(|fill| lower_fill(cx, fill, &columns));
     if !complete || cx.failed() {
         return None;

@@ -104,7 +104,6 @@ fn lower_mapping(cx: &mut Cx<'_>, mapping: &Mapping) -> Option<MappingDecl> {
                 "a source fills stored events and entities",
             ),
         },
-        _ if text == "rates" => cx.not_yet(mapping.target.span, "tables of rates"),
         _ => {
             let known: Vec<&str> = catalog.streams().map(|s| s.name.as_str()).collect();
             let help = names::suggestion(&text, known).unwrap_or_else(|| {
@@ -148,6 +147,11 @@ fn fill_stream(cx: &mut Cx<'_>, mapping: &Mapping, stream: &StreamDecl, filter: 
             }
             Part::Role { role: Role::Id, column: name } => {
                 filled.id = Some(column(name, Kind::Text));
+                Some(())
+            }
+            // The currencies of a rate are its `from` and `to`.
+            Part::Role { role: role @ (Role::From | Role::To), column: name } if stream.name == super::RATES => {
+                filled.fields.push((role_word(*role).to_string(), column(name, Kind::Text)));
                 Some(())
             }
             Part::Role { role, column: name } => {

@@ -5,6 +5,7 @@
 mod behaviour;
 mod chains;
 mod check;
+mod currencies;
 mod definitions;
 mod dump;
 mod events;

@@ -1,0 +1,155 @@
+//! Amounts in another currency (`in USD`): converted row by row, at the rate of the row's moment.
+
+use super::Cx;
+use crate::core::{Measure, Row, RowNode};
+use crate::value::{Currency, Kind, Unit, Value};
+use kepi_syntax::ast::Name;
+use kepi_syntax::{Code, Span};
+
+/// The stored stream that rates are read from.
+pub(crate) const RATES: &str = "rates";
+
+/// The currency after `in`.
+pub(super) fn wanted(cx: &mut Cx<'_>, written: &Name) -> Option<Currency> {
+    match Currency::parse(&written.text) {
+        Some(currency) => Some(currency),
+        None => cx.error_help(
+            Code::TypeMismatch,
+            written.span,
+            format!("`{}` is no currency", written.text),
+            "a currency has three capitals, such as `in EUR`",
+        ),
+    }
+}
+
+/// Reports what keeps a query from being answered in a currency: nothing to convert, or nothing to convert with.
+pub(super) fn checked<'u>(cx: &mut Cx<'_>, written: &Name, mut measured: impl Iterator<Item = &'u Unit>) {
+    if !measured.any(|unit| matches!(unit.kind, Kind::Money(_))) {
+        let message = format!("nothing here is measured in money, so nothing is in {}", written.text);
+        let help = format!("leave out `in {}`", written.text);
+        cx.error_help::<()>(Code::WrongKind, written.span, message, help);
+        return;
+    }
+    let says = |name: &str| cx.catalog.stream(RATES).is_some_and(|s| s.fields.iter().any(|f| f.name == name));
+    if cx.converted && !["from", "to", "rate"].into_iter().all(says) {
+        cx.error_help::<()>(
+            Code::SeveralCurrencies,
+            written.span,
+            "nothing says at which rates",
+            "load a table of them: `source fx from \"rates.csv\" { rates: at day, from base, to quote, rate }`",
+        );
+    }
+}
+
+/// A measure with its amounts in the query's currency, and its unit then.
+pub(super) fn measured(cx: &mut Cx<'_>, measure: Measure, unit: Unit, span: Span) -> Option<(Measure, Unit)> {
+    let Some(to) = cx.currency else {
+        let kind = match unit.kind {
+            Kind::MoneyOf(_) if cx.undecided => Kind::Money(None),
+            kind => kind,
+        };
+        return Some((measure, Unit { kind, per: unit.per }));
+    };
+    if matches!(measure, Measure::Count | Measure::Unique(_)) {
+        return Some((measure, unit));
+    }
+    let mut convert = |row: Row| amount(cx, row, to, span);
+    let measure = match measure {
+        Measure::Count | Measure::Unique(_) => measure,
+        Measure::Sum(row) => Measure::Sum(convert(row)?),
+        Measure::Avg(row) => Measure::Avg(convert(row)?),
+        Measure::Min(row) => Measure::Min(convert(row)?),
+        Measure::Max(row) => Measure::Max(convert(row)?),
+        Measure::Percentile { of, percent, observed } => Measure::Percentile { of: convert(of)?, percent, observed },
+        Measure::Stddev(row) => Measure::Stddev(convert(row)?),
+        Measure::First(row) => Measure::First(convert(row)?),
+        Measure::Last(row) => Measure::Last(convert(row)?),
+        Measure::Best { of, rank } => Measure::Best { of: convert(of)?, rank },
+        Measure::Plugin { name, args } => {
+            Measure::Plugin { name, args: args.into_iter().map(convert).collect::<Option<_>>()? }
+        }
+    };
+    let unit = match unit.kind {
+        Kind::Money(_) | Kind::MoneyOf(_) => Unit { kind: Kind::Money(Some(to)), per: unit.per },
+        _ => unit,
+    };
+    Some((measure, unit))
+}
+
+/// A row's value in the currency, where it is an amount of another one.
+fn amount(cx: &mut Cx<'_>, row: Row, to: Currency, span: Span) -> Option<Row> {
+    let from = match &row.unit.kind {
+        Kind::Money(Some(from)) if *from == to => return Some(row),
+        Kind::Money(Some(from)) => text(*from),
+        Kind::Money(None) => {
+            return cx.error_help(
+                Code::SeveralCurrencies,
+                span,
+                "nothing says of which currency this amount is",
+                "declare the field with one, such as `amount: money(EUR)`, or say `set currency = \"EUR\"`",
+            );
+        }
+        Kind::MoneyOf(field) => {
+            let field = field.clone();
+            of_row(cx, &row, &field, span)?
+        }
+        _ => return Some(row),
+    };
+    cx.converted = true;
+    let unit = Unit { kind: Kind::Money(Some(to)), per: row.unit.per };
+    Some(Row { unit, node: RowNode::Convert { of: Box::new(row), from: Box::new(from), to: to.to_string() } })
+}
+
+fn text(currency: Currency) -> Row {
+    Row { unit: Unit::of(Kind::Text), node: RowNode::Const(Value::Text(currency.to_string())) }
+}
+
+/// The currency of an amount that each row says: the field beside the amount.
+fn of_row(cx: &mut Cx<'_>, row: &Row, field: &str, span: Span) -> Option<Row> {
+    let mut found: Vec<Row> = Vec::new();
+    let mut clear = true;
+    collect(cx, row, field, &mut found, &mut clear);
+    match found.as_slice() {
+        [one] if clear => Some(one.clone()),
+        _ => cx.error_help(
+            Code::SeveralCurrencies,
+            span,
+            format!("this joins amounts whose currencies stand in different places, each in its own `{field}`"),
+            "show each amount by itself with `in`, and join the results",
+        ),
+    }
+}
+
+/// The currencies of the amounts that an expression is made of. `clear` turns false where one cannot be told.
+fn collect(cx: &Cx<'_>, row: &Row, field: &str, found: &mut Vec<Row>, clear: &mut bool) {
+    if row.unit.kind != Kind::MoneyOf(field.to_string()) {
+        return;
+    }
+    let said = |node| Row { unit: Unit::of(Kind::Text), node };
+    let mut add = |row: Row| {
+        if !found.contains(&row) {
+            found.push(row);
+        }
+    };
+    match &row.node {
+        RowNode::Field(_) => add(said(RowNode::Field(field.to_string()))),
+        RowNode::Attribute { of, entity, .. } => {
+            let declared = cx.catalog.entity(entity).and_then(|e| e.fields.iter().find(|f| f.name == field));
+            let history = declared.is_some_and(|f| f.history);
+            let (of, entity, field) = (of.clone(), entity.clone(), field.to_string());
+            add(said(RowNode::Attribute { of, entity, field, history }));
+        }
+        RowNode::Step { step, of } => {
+            let mut inner = Vec::new();
+            collect(cx, of, field, &mut inner, clear);
+            for of in inner {
+                add(said(RowNode::Step { step: *step, of: Box::new(of) }));
+            }
+        }
+        RowNode::Call { .. } | RowNode::Case { .. } => {
+            row.parts().into_iter().for_each(|part| collect(cx, part, field, found, clear));
+        }
+        RowNode::Const(_) => {}
+        _ => *clear = false,
+    }
+}
