@@ -30,6 +30,7 @@ mod source;
 mod table;
 mod target;
 mod test;
+mod versus;
 mod window;
 
 pub use target::TargetDecl;
@@ -59,7 +60,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("`over period`", "`over last 90 days` and `over all time` work"),
     ("`over` outside", "a window in the query works, such as `last 90 days`"),
     ("`over all time` outside", "a query without a window takes all time"),
-    ("targets", "`vs previous year` works"),
 ];
 
 /// "states are not there yet", with the verb that fits.

@@ -2,7 +2,7 @@
 
 use super::cell::CellScope;
 use super::literal::seconds;
-use super::{Cx, Node, convert, expr, grain, operator, table, window};
+use super::{Cx, Node, convert, expr, grain, operator, table, versus, window};
 use crate::calendar::{Grain, TimeUnit};
 use crate::catalog::{Catalog, SymbolKind};
 use crate::core::{
@@ -65,6 +65,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     let mut complete = true;
     let mut shape = None;
     let mut table_aliases = Vec::new();
+    let mut written: Vec<Option<&Expr>> = Vec::new();
     for item in &query.items {
         let several = table::kind_of(cx.catalog, &cx.module, cx.anywhere, &item.value);
         let found = match several {
@@ -97,6 +98,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
                 break;
             }
             columns.push(column);
+            written.push(if several.is_none() { Some(&item.value) } else { None });
         }
     }
     if let Some(twice) = label_named_twice(query, &scope, shape.as_ref()) {
@@ -136,7 +138,9 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         None => None,
     };
     let order = order(cx, &mut scope, query, per.as_ref());
-    let compare = compare(cx, query, lowered_window.as_ref());
+    let shown: Vec<versus::Shown<'_>> =
+        written.into_iter().zip(columns.iter().map(|c| c.formula.unit.clone())).collect();
+    let compare = compare(cx, query, &shown, lowered_window.as_ref(), per.as_ref());
     let limit = match &query.limit {
         Some(limit) => match kepi_syntax::decimal(&limit.number) {
             Some((digits, 0)) if digits >= 0 => {
@@ -285,13 +289,21 @@ fn order(cx: &mut Cx<'_>, scope: &mut CellScope<'_>, query: &ast::Query, per: Op
     ok.then_some(keys)
 }
 
-fn compare(cx: &mut Cx<'_>, query: &ast::Query, current: Option<&crate::core::Window>) -> Option<Vec<Compare>> {
+fn compare(
+    cx: &mut Cx<'_>,
+    query: &ast::Query,
+    shown: &[versus::Shown<'_>],
+    current: Option<&crate::core::Window>,
+    per: Option<&Grain>,
+) -> Option<Vec<Compare>> {
     let zone = window::zone_of(cx.catalog);
     let mut compares: Vec<Compare> = Vec::new();
     let mut ok = true;
     for against in &query.versus {
         let (span, found) = match against {
-            Against::Target(span) => (*span, cx.not_yet(*span, "targets")),
+            // Without the columns nothing can be said of their targets.
+            Against::Target(_) if shown.is_empty() => continue,
+            Against::Target(span) => (*span, versus::targets(cx, query, shown, current, per, *span)),
             Against::Period { calendar, text, span } => {
                 let bounds = window::period(cx, &zone, calendar.as_ref(), text, *span);
                 let name = calendar.as_ref().map_or(text.clone(), |c| format!("{}.{text}", c.text));

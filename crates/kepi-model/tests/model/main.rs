@@ -19,6 +19,7 @@ mod shared;
 mod shop;
 mod sources;
 mod units;
+mod versus;
 mod windows;
 
 #[test]

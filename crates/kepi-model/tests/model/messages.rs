@@ -188,7 +188,6 @@ fn what_is_not_there_yet_says_what_is() {
         "show avg(sum(revenue) per customer)",
         "show share(customer where count(orders over period) >= 2)",
         "show sum(revenue over last 90 days)",
-        "show sum(revenue) vs target",
         "source m from \"m.csv\" { merge customer old into new }",
         "source s from \"s.csv\" { balance: of customer c, from a, until b, value = v }",
         "calendar retail from \"445.csv\"",

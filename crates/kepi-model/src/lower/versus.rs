@@ -1,0 +1,153 @@
+//! `vs target`: which declared target each shown value has to reach.
+
+use super::Cx;
+use crate::calendar::Grain;
+use crate::core::{Compare, CompareWith, TargetLine, Window};
+use crate::lower::target::TargetDecl;
+use crate::names;
+use crate::units;
+use crate::value::Unit;
+use kepi_syntax::ast::{self, BinaryOp, Expr, ExprKind};
+use kepi_syntax::{Code, Span};
+
+/// A shown value: as it is written (none: a part of a table), and its unit.
+pub(super) type Shown<'q> = (Option<&'q Expr>, Unit);
+
+/// The targets of what a query shows. Where nothing of it has one, that is said, and the column is empty: a report may
+/// be written before its targets are.
+pub(super) fn targets(
+    cx: &mut Cx<'_>,
+    query: &ast::Query,
+    shown: &[Shown<'_>],
+    window: Option<&Window>,
+    per: Option<&Grain>,
+    span: Span,
+) -> Option<Compare> {
+    let (declared, _) = cx.catalog.targets(cx.now);
+    let filter = conjuncts(query.filter.as_ref());
+    let mut lines = Vec::new();
+    let mut ok = true;
+    for (value, unit) in shown {
+        let Some(value) = value else {
+            lines.push(None);
+            continue;
+        };
+        let fitting = declared
+            .iter()
+            .filter(|target| same_value(cx, target, value) && conjuncts(target.filter.as_ref()) == filter)
+            .collect();
+        let target = match choose(fitting, window, per).as_slice() {
+            [] => None,
+            [one] => Some(*one),
+            several => {
+                let names: Vec<String> = several.iter().map(|t| format!("`{}`", t.name)).collect();
+                let message =
+                    format!("`{}` has several targets here: {}", kepi_syntax::expr_text(value), names.join(", "));
+                cx.error_help::<()>(Code::Ambiguous, span, message, "ask for a window in which only one of them lies");
+                ok = false;
+                continue;
+            }
+        };
+        if let Some(target) = target
+            && units::join(unit, &target.unit).is_err()
+        {
+            let message =
+                format!("the target `{}` is in {}, here `{}` is in {unit}", target.name, target.unit, name_of(target));
+            cx.error_help::<()>(Code::UnitMismatch, span, message, "leave out `in`, or `vs target`");
+            ok = false;
+        }
+        lines.push(target.map(|target| target.line.clone()));
+    }
+    if !ok {
+        return None;
+    }
+    if lines.iter().all(Option::is_none) {
+        no_target(cx, &declared, shown, span);
+    }
+    Some(Compare { name: "target".to_string(), with: CompareWith::Target(lines) })
+}
+
+fn name_of(target: &TargetDecl) -> String {
+    kepi_syntax::expr_text(&target.on)
+}
+
+/// Whether a target is on a shown value: the same metric, or the same text.
+fn same_value(cx: &Cx<'_>, target: &TargetDecl, value: &Expr) -> bool {
+    let metric = |module: &str, anywhere: bool, value: &Expr| match &value.kind {
+        ExprKind::Path(path) => {
+            let parts = names::parts(path);
+            let found = cx.catalog.lookup(module, &parts, anywhere).filter(|(_, used)| *used == parts.len());
+            found.map(|(symbol, _)| symbol.full_name())
+        }
+        _ => None,
+    };
+    let theirs = metric(&target.module, target.module.is_empty(), &target.on);
+    match (theirs, metric(&cx.module, cx.anywhere, value)) {
+        (Some(theirs), Some(ours)) => theirs == ours,
+        (None, None) => name_of(target) == kepi_syntax::expr_text(value),
+        _ => false,
+    }
+}
+
+/// The parts of a condition that all must hold, in an order of their own.
+fn conjuncts(filter: Option<&Expr>) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest: Vec<&Expr> = filter.into_iter().collect();
+    while let Some(part) = rest.pop() {
+        match &part.kind {
+            ExprKind::Binary { op: BinaryOp::And, left, right } => rest.extend([left.as_ref(), right.as_ref()]),
+            _ => parts.push(kepi_syntax::expr_text(part)),
+        }
+    }
+    parts.sort();
+    parts.dedup();
+    parts
+}
+
+/// Of several targets on one value those of the window, and among them those of the query's periods.
+fn choose<'t>(mut fitting: Vec<&'t TargetDecl>, window: Option<&Window>, per: Option<&Grain>) -> Vec<&'t TargetDecl> {
+    let mut narrow = |keep: &dyn Fn(&TargetDecl) -> bool| {
+        if fitting.len() > 1 && fitting.iter().any(|target| keep(target)) {
+            fitting.retain(|target| keep(target));
+        }
+    };
+    if let Some(window) = window {
+        narrow(&|target| match &target.line {
+            TargetLine::Total { from, until, .. } | TargetLine::Each { from, until, .. } => {
+                *from < window.until && window.from.is_none_or(|start| start < *until)
+            }
+            TargetLine::Level { by, .. } => window.from.is_none_or(|start| start < *by),
+        });
+    }
+    match per {
+        Some(per) => narrow(&|target| matches!(&target.line, TargetLine::Each { grain, .. } if grain == per)),
+        None => narrow(&|target| matches!(target.line, TargetLine::Total { .. })),
+    }
+    fitting
+}
+
+fn no_target(cx: &mut Cx<'_>, declared: &[TargetDecl], shown: &[Shown<'_>], span: Span) {
+    if declared.is_empty() {
+        let value =
+            shown.iter().find_map(|(value, _)| *value).map_or("new_revenue".to_string(), kepi_syntax::expr_text);
+        let help = format!("declare one: `target goal on {value} during 2026 reach …`");
+        cx.warn(Code::UnknownName, span, "there are no targets", help);
+        return;
+    }
+    let known: Vec<String> = declared
+        .iter()
+        .map(|target| match &target.filter {
+            Some(filter) => {
+                format!("`{}` on `{} where {}`", target.name, name_of(target), kepi_syntax::expr_text(filter))
+            }
+            None => format!("`{}` on `{}`", target.name, name_of(target)),
+        })
+        .collect();
+    let close = declared.iter().any(|t| shown.iter().any(|(value, _)| value.is_some_and(|v| same_value(cx, t, v))));
+    let message = if close {
+        "the targets on what is shown are of other rows than this query's `where`"
+    } else {
+        "nothing that is shown has a target"
+    };
+    cx.warn(Code::UnknownName, span, message, format!("there are {}", known.join(", ")));
+}

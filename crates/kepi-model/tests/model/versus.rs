@@ -1,0 +1,41 @@
+//! `vs target`: which target each value gets, and what is said where none is there.
+
+use crate::messages::each;
+use crate::shop::{meant, shop};
+use insta::assert_snapshot;
+
+const TARGETS: &str = "target benelux on new_revenue where region = \"Benelux\" during 2026 reach 1.2M EUR with owner = \"sales\"\n\
+     target monthly on new_revenue during 2026 reach 100k EUR each month\n\
+     target last_year on new_revenue during 2025 reach 1M EUR\n\
+     target whole on new_revenue during 2026 reach 1.5M EUR\n\
+     target won on win_rate by 2026-12-31 reach 30% from 20% at 2026-01-01 review monthly\n\
+     target mails on count(sends where message = \"x\") during 2026 reach 500\n";
+
+#[test]
+fn each_value_has_its_target() {
+    assert_snapshot!(meant(
+        &shop(TARGETS),
+        &[
+            "show new_revenue as revenue, win_rate, count(orders) per month vs target, previous year during 2026",
+            "show crm.new_revenue during 2026-Q1 vs target",
+            "show new_revenue during 2025 vs target",
+            "show new_revenue where region = \"Benelux\" per quarter this year vs target",
+            "show count(sends where message = \"x\") vs target during 2026",
+        ]
+    ));
+}
+
+#[test]
+fn wrong_targets() {
+    let with = |query: &str| format!("{TARGETS}{query}");
+    assert_snapshot!(each(&[
+        "show new_revenue vs target",
+        &with("show count(orders), sum(revenue) vs target"),
+        &with("show new_revenue where region = \"EU\" vs target during 2026"),
+        &with("show new_revenue since 2025-06-01 until 2026-06-01 vs target"),
+        &with("show new_revenue during 2025 vs target in USD"),
+        &with("show funnel(leads -> orders) vs target"),
+        &with("show new_revenu vs target"),
+        &with("show win_rate vs target, target during 2026"),
+    ]));
+}
