@@ -234,15 +234,29 @@ fn looks_at_first(row: &Row) -> bool {
 
 fn comparisons(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
     let mut words = Vec::new();
-    for (compare, side) in query.compare.iter().zip(&times.sides) {
+    let mut sides = times.sides.iter();
+    for compare in &query.compare {
+        if let CompareWith::Target(_) = compare.with {
+            words.push(target(query));
+            continue;
+        }
+        let Some(side) = sides.next() else { break };
         let mut text = format!(
             "`vs {}` computes the same from {} until before {}",
             compare.name,
             moment(zone, side.from),
             moment(zone, side.until)
         );
-        if let Some(alignment) = &side.alignment {
-            text.push_str(&format!(", {}", alignment.words()));
+        match (&side.alignment, &side.shift, &query.per) {
+            (Some(alignment), _, _) => text.push_str(&format!(", {}", alignment.words())),
+            (None, Some(shift), Some(grain)) => {
+                let back = span(CalendarSpan { days: -shift.days, ..*shift });
+                let grain = grain.name();
+                text.push_str(&format!(
+                    ", each {grain} set against as long a time on the same weekdays, {back} earlier"
+                ));
+            }
+            _ => {}
         }
         text.push('.');
         let running = times.span.until >= query.now && times.span.from.is_some_and(|from| from < query.now);
@@ -252,6 +266,18 @@ fn comparisons(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
         words.push(text);
     }
     words
+}
+
+/// What a target is set against.
+fn target(query: &Query) -> String {
+    let part = match &query.per {
+        Some(grain) => format!("each {} the part of the target that falls into it", grain.name()),
+        None => "the value the part of the target that falls into the window".to_string(),
+    };
+    format!(
+        "`vs target` sets beside {part}: a total by elapsed time, a level as it is asked for at the end. What still runs \
+         is held against what was asked for by now."
+    )
 }
 
 /// A row expression in words.

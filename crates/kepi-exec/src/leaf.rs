@@ -205,7 +205,7 @@ impl ExecutionPlan for LeafExec {
                 let schema = Arc::clone(&schema);
                 futures::future::Either::Left(off_thread(move || {
                     let _timer = elapsed.timer();
-                    let bytes = pass::run(&pass, &source, part)?.to_bytes()?;
+                    let bytes = pass::run_part(&pass, &source, part)?.to_bytes()?;
                     output_rows.add(1);
                     let column: ArrayRef = Arc::new(BinaryArray::from_iter_values([bytes]));
                     Ok(RecordBatch::try_new(schema, vec![column])?)
@@ -226,7 +226,10 @@ impl ExecutionPlan for LeafExec {
                     let states = states.await?;
                     off_thread(move || {
                         let _timer = elapsed.timer();
-                        let cells = if alone { pass::run(&pass, &source, Part::default())? } else { merged(states)? };
+                        let cells = match alone {
+                            true => pass::run(&pass, &source)?,
+                            false => pass::together(merged(states)?, &pass, &source)?,
+                        };
                         let batch = cells.emit(&pass, &source, schema)?;
                         output_rows.add(batch.num_rows());
                         *report.lock().unwrap_or_else(PoisonError::into_inner) = cells.into_report();

@@ -19,7 +19,8 @@ use datafusion_physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::future::{Either, select};
 use kepi_extension::{EventScan, Functions};
-use kepi_model::core::{Formula, FormulaNode, Query};
+use kepi_model::core::{Base, CompareWith, Formula, FormulaNode, Measure, Query};
+use kepi_model::value::{Kind, Unit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,12 +191,12 @@ impl<'a> Runner<'a> {
         if span.from.is_none() && needs_beginning(query) {
             let first = self.first_row(query, &span)?;
             // Where nothing shown has a row, what only picks rows still looks at everything before the window's end.
-            let nothing = if query.compare.is_empty() { None } else { Some(span.until) };
+            let nothing = (!query.compare.is_empty() || moves_windows(query)).then_some(span.until);
             span.from = first.or(nothing);
         }
         let from = span.from.unwrap_or(span.until);
         let zone = &self.setting.zone;
-        let sides = query.compare.iter();
+        let sides = query.compare.iter().filter(|c| !matches!(c.with, CompareWith::Target(_)));
         let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
         Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()? })
     }
@@ -203,24 +204,57 @@ impl<'a> Runner<'a> {
     /// The period of the first row that a shown aggregate has, or without periods the row's moment.
     fn first_row(&self, query: &Query, span: &Span) -> Result<Option<i64>, ExecError> {
         let shown = shown_aggregates(query);
+        // Only rows matter, wherever their windows are moved to: as counts without labels they are found soonest.
+        let mut rows = other::without_labels(query);
+        for aggregate in &mut rows.aggregates {
+            aggregate.moved.clear();
+            aggregate.across.clear();
+            (aggregate.measure, aggregate.unit) = (Measure::Count, Unit::of(Kind::Count));
+        }
         let mut first: Option<i64> = None;
-        for (base, group) in passes(query) {
+        for (base, group) in passes(&rows) {
             let group: Vec<usize> = group.into_iter().filter(|i| shown.contains(i)).collect();
             if group.is_empty() {
                 continue;
             }
-            let leaf = self.leaves.leaf(pass(query, &base, &group, None, span.until))?;
-            let rows = self.collect(&leaf)?;
-            let moment = match query.per {
-                Some(_) => {
-                    let periods = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>();
-                    periods.and_then(|p| p.iter().flatten().min())
+            let stored = match &base {
+                Base::Stream(name) => self.source.scan.stream(name).filter(|info| info.dated),
+                Base::Entity(_) | Base::Made(_) => None,
+            };
+            let time = stored.and_then(|info| info.first.zip(info.last));
+            let every_row =
+                |i: &usize| rows.aggregates.get(*i).is_some_and(|a| a.filter.is_none() && a.events.stages.is_empty());
+            let moment = match time {
+                Some((begin, _)) if group.iter().any(every_row) => (begin < span.until).then(|| match &query.per {
+                    Some(grain) => self.setting.zone.truncate(grain, begin),
+                    None => begin,
+                }),
+                // Most often a row is found soon.
+                Some((begin, end)) => {
+                    let soon = begin.saturating_add(end.saturating_sub(begin) / 32).saturating_add(1);
+                    match self.first_of(&rows, &base, &group, span.until.min(soon))? {
+                        None if soon < span.until => self.first_of(&rows, &base, &group, span.until)?,
+                        found => found,
+                    }
                 }
-                None => reports(&leaf).iter().filter_map(|(_, report)| report.first).min(),
+                None => self.first_of(&rows, &base, &group, span.until)?,
             };
             first = first.into_iter().chain(moment).min();
         }
         Ok(first)
+    }
+
+    /// The period of the first row before an instant that one of some aggregates has, or without periods its moment.
+    fn first_of(&self, query: &Query, base: &Base, group: &[usize], until: i64) -> Result<Option<i64>, ExecError> {
+        let leaf = self.leaves.leaf(pass(query, base, group, None, until))?;
+        let rows = self.collect(&leaf)?;
+        Ok(match query.per {
+            Some(_) => {
+                let periods = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+                periods.and_then(|p| p.iter().flatten().min())
+            }
+            None => reports(&leaf).iter().filter_map(|(_, report)| report.first).min(),
+        })
     }
 
     fn rows(&self, planned: Planned) -> Result<Done, ExecError> {
@@ -291,7 +325,12 @@ impl<'a> Runner<'a> {
         let keys = usize::from(query.per.is_some()) + query.by.len();
         let mut total = other::without_labels(query);
         total.per = None;
-        let sides = times.sides.iter().map(|s| Side { alignment: None, ..s.clone() });
+        let zone = &self.setting.zone;
+        let sides = times.sides.iter().map(|side| {
+            let shifted = |at| side.shift.map_or(at, |shift| zone.add(at, shift));
+            let hole = side.hole.map(|(from, until)| (shifted(from), shifted(until)));
+            Side { alignment: None, shift: None, hole, ..side.clone() }
+        });
         let times = Times { span: times.span, sides: sides.collect() };
         let done = self.rows(self.plan_on(&total, times)?)?;
         let missing = schema.fields()[..keys].iter().map(|f| new_null_array(f.data_type(), done.rows.num_rows()));
@@ -302,7 +341,7 @@ impl<'a> Runner<'a> {
 
 /// Whether a query without the beginning of its window must know it.
 fn needs_beginning(query: &Query) -> bool {
-    if !query.compare.is_empty() {
+    if query.compare.iter().any(|c| !matches!(c.with, CompareWith::Target(_))) || moves_windows(query) {
         return true;
     }
     if query.per.is_some() {
@@ -311,12 +350,17 @@ fn needs_beginning(query: &Query) -> bool {
     let shown = shown_aggregates(query);
     let formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having);
     let mut used = Vec::new();
-    let mut period = false;
+    let mut period = !query.compare.is_empty();
     for formula in formulas {
         aggregates_of(formula, &mut used);
         period |= reads_period(formula);
     }
     period || used.iter().any(|i| !shown.contains(i))
+}
+
+/// Whether an aggregate has another window than its cell; of a moment it is known where that lies.
+fn moves_windows(query: &Query) -> bool {
+    !query.window.moment && query.aggregates.iter().any(|a| !a.moved.is_empty())
 }
 
 fn reads_period(formula: &Formula) -> bool {

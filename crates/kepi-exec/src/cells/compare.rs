@@ -19,6 +19,9 @@ pub(crate) struct Side {
     /// Time in between that is not read: what had not passed yet of the period that stands against the running one,
     /// where the query's window goes on behind it.
     pub(crate) hole: Option<(i64, i64)>,
+    /// Each period set against the same time so much later (earlier where it is negative), also where that is no period.
+    /// The hole is then one of the query's own time.
+    pub(crate) shift: Option<CalendarSpan>,
     /// Period to period, where there are periods.
     pub(crate) alignment: Option<Alignment>,
 }
@@ -101,7 +104,7 @@ pub(crate) fn side(
         Some(grain) => aligned(compare, zone, zone_name, grain, span, from, now),
         None => {
             let (from, until) = window(compare, zone, span, from, now)?;
-            Ok(Side { name: compare.name.clone(), from, until, hole: None, alignment: None })
+            Ok(Side { name: compare.name.clone(), from, until, hole: None, shift: None, alignment: None })
         }
     }
 }
@@ -125,24 +128,30 @@ fn aligned(
             How::Week(back.clone())
         }
         CompareWith::Previous(back) => How::Back(back.clone()),
-        CompareWith::Days(days) => match grain.unit {
-            TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year => return Err(too_fine("… aligned by weekday")),
-            TimeUnit::Week if days % 7 != 0 => return Err(too_fine(&format!("{days} days earlier"))),
-            _ => How::Days(*days),
-        },
+        CompareWith::Days(days) => {
+            let is_period = match grain.unit {
+                TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year => false,
+                TimeUnit::Week => days % 7 == 0,
+                _ => true,
+            };
+            if !is_period {
+                return Ok(shifted(compare, zone, grain, span, from, now, -days));
+            }
+            How::Days(*days)
+        }
         CompareWith::WindowBefore => {
             let count = starts(zone, grain, from, span.until)?.len() as i64;
             How::Nth { from: zone.step(grain, first, -count), until: first }
         }
         CompareWith::Period { from, until } => How::Nth { from: *from, until: *until },
-        CompareWith::Target(_) => return Err(ExecError::NotYet("`vs target`".into())),
+        CompareWith::Target(_) => return Err(ExecError::Plan("a target is no other time".into())),
     };
     let alignment = Alignment { zone: zone_name.to_string(), grain: grain.clone(), from, until: span.until, how };
     let pairs = alignment.pairs(zone)?;
     let name = compare.name.clone();
     let (Some((first, other)), Some((last, other_last))) = (pairs.first().copied(), pairs.last().copied()) else {
         // Nothing belongs to anything: an empty window.
-        return Ok(Side { name, from, until: from, hole: None, alignment: Some(alignment) });
+        return Ok(Side { name, from, until: from, hole: None, shift: None, alignment: Some(alignment) });
     };
     // A period that the window cuts, or that still runs, is compared with the same part of the other one.
     let mut side_from = if from > first { within(zone, grain, from, first, other) } else { other };
@@ -156,7 +165,18 @@ fn aligned(
     if let CompareWith::Period { from, until } = compare.with {
         (side_from, side_until) = (side_from.max(from), side_until.min(until));
     }
-    Ok(Side { name, from: side_from, until: side_until.max(side_from), hole, alignment: Some(alignment) })
+    let until = side_until.max(side_from);
+    Ok(Side { name, from: side_from, until, hole, shift: None, alignment: Some(alignment) })
+}
+
+/// The other side whose periods are the query's own, shifted as they are: a month by 364 days begins on the same weekday,
+/// and has as many of each.
+fn shifted(compare: &Compare, zone: &Zone, grain: &Grain, span: &Span, from: i64, now: i64, days: i32) -> Side {
+    let shift = CalendarSpan { days, ..none() };
+    let hole = (from < now && now < span.until).then(|| (now, next(zone, grain, zone.truncate(grain, now))));
+    let until = if hole.is_some_and(|(_, end)| end >= span.until) { now } else { span.until };
+    let (from, until) = (zone.add(from, shift), zone.add(until, shift));
+    Side { name: compare.name.clone(), from, until, hole, shift: Some(shift), alignment: None }
 }
 
 /// The other window of a query without periods.
@@ -181,7 +201,7 @@ fn window(compare: &Compare, zone: &Zone, span: &Span, from: i64, now: i64) -> R
             (*start, zone.add(*start, passed).clamp(*start, (*until).max(*start)))
         }
         CompareWith::Period { from, until } => (*from, *until),
-        CompareWith::Target(_) => return Err(ExecError::NotYet("`vs target`".into())),
+        CompareWith::Target(_) => return Err(ExecError::Plan("a target is no other time".into())),
     })
 }
 

@@ -107,6 +107,7 @@ impl Grid {
         };
         match (&other.alignment, place.period) {
             (Some(alignment), Some(period)) => alignment.other(zone, period),
+            (None, Some(period)) if let Some(shift) = other.shift => Some(zone.add(period, shift)),
             _ => Some(other.from),
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod other;
 mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
+mod target;
 #[cfg(test)]
 mod tests;
 mod whole;

@@ -6,7 +6,7 @@ use crate::{ExecError, Note};
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Schema};
 use arrow_select::concat::concat_batches;
-use kepi_model::core::{Aggregate, Formula, FormulaNode, Op, Query, Row, RowNode};
+use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, Op, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit, Value};
 use std::sync::Arc;
 
@@ -64,6 +64,12 @@ pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Opt
     }
     let picked: Vec<Vec<Cell>> = picked.map(|i| row(rows, i)).collect::<Result<_, _>>()?;
     let mut whole = without_labels(query);
+    for compare in &mut whole.compare {
+        // A target is not one of the rest.
+        if let CompareWith::Target(lines) = &mut compare.with {
+            lines.fill(None);
+        }
+    }
     for (aggregate, own) in whole.aggregates.iter_mut().zip(&query.aggregates) {
         let is_picked = any(picked.iter().map(|cells| all_equal(own, cells)).collect::<Result<_, _>>()?);
         let wanted = if query.having.is_some() { is_picked } else { call(Op::Not, vec![is_picked]) };

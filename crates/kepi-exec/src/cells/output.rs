@@ -1,7 +1,7 @@
 //! What the columns of the answer are, and what `vs` adds to each value.
 
 use crate::{FrameColumn, FrameColumnKind};
-use kepi_model::core::{Formula, FormulaNode, Op, Query};
+use kepi_model::core::{CompareWith, Formula, FormulaNode, Op, Query};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::BTreeSet;
 
@@ -56,7 +56,11 @@ struct Names {
 
 fn comparison_names(query: &Query) -> Vec<Names> {
     if query.compare.len() == 1 {
-        return vec![Names { previous: "previous".into(), change: "change".into(), percent: "change %".into() }];
+        let other = match query.compare[0].with {
+            CompareWith::Target(_) => "target",
+            _ => "previous",
+        };
+        return vec![Names { previous: other.into(), change: "change".into(), percent: "change %".into() }];
     }
     let mut taken = BTreeSet::new();
     let distinct = query.compare.iter().map(|compare| {

@@ -9,6 +9,7 @@ use super::layout::Layout;
 use super::matching::{Part, matched};
 use super::output::{change, change_percent, frame_columns};
 use super::periods::Span;
+use super::target::Targets;
 use super::whole::{WholeExec, Work};
 use crate::{ExecError, FrameColumn, Pass};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
@@ -21,7 +22,7 @@ use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion_physical_plan::sorts::sort::SortExec;
 use kepi_model::core::{
-    Aggregate, Base, Fill, Formula, FormulaNode, Measure, Op, OrderBy, Query, Reach, Row, RowNode, When,
+    Aggregate, Base, CompareWith, Fill, Formula, FormulaNode, Measure, Op, OrderBy, Query, Reach, Row, RowNode, When,
 };
 use kepi_model::value::{Kind, Unit, Value};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) trait Leaves {
 pub(crate) struct Times {
     /// The query's own time.
     pub(crate) span: Span,
-    /// The other sides of its comparisons.
+    /// The other times of its comparisons, targets left out.
     pub(crate) sides: Vec<Side>,
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn plan(
     };
     let matched = matched_passes(query, times, &layout, leaves)?;
     let cells = WholeExec::over(matched, Work::Grid(grid(query, times, layout)))?;
-    let values = Values { query, layout: &layout, setting };
+    let values = Values { query, times, layout: &layout, setting };
     let computed = values.compute(cells)?;
     let shown = values.compare(values.fill(computed)?)?;
     values.finish(shown)
@@ -152,13 +153,21 @@ fn matched_passes(
     for side in 0..layout.sides {
         let other = side.checked_sub(1).and_then(|i| times.sides.get(i));
         let (from, until) = match other {
-            None => (times.span.from, times.span.until),
-            Some(other) => (Some(other.from), other.until),
+            Some(other) if other.shift.is_none() => (Some(other.from), other.until),
+            _ => (times.span.from, times.span.until),
         };
         for (base, group) in passes(query) {
             let mut pass = pass(query, &base, &group, from, until);
-            if let (Some(hole), Base::Stream(_)) = (other.and_then(|o| o.hole), &base) {
-                pass.aggregates.iter_mut().for_each(|aggregate| leave_out(aggregate, hole));
+            pass.shift = other.and_then(|o| o.shift);
+            if let Some(hole) = other.and_then(|o| o.hole) {
+                match (&query.per, &base) {
+                    (Some(_), _) => pass.hole = Some(hole),
+                    // Where all time is one cell, what lies behind the hole counts.
+                    (None, Base::Stream(_) | Base::Made(_)) if pass.moved().is_empty() => {
+                        pass.aggregates.iter_mut().for_each(|aggregate| leave_out(aggregate, hole));
+                    }
+                    (None, _) => {}
+                }
             }
             let mut plan = leaves.leaf(pass)?;
             if let Some(alignment) = other.and_then(|o| o.alignment.clone()) {
@@ -215,6 +224,7 @@ fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
 /// The columns of values on top of cells.
 struct Values<'a> {
     query: &'a Query,
+    times: &'a Times,
     layout: &'a Layout,
     setting: &'a Arc<Setting>,
 }
@@ -339,16 +349,35 @@ impl Values<'_> {
 
     /// Puts the comparison's columns behind each value, and drops what filling needed.
     fn compare(&self, filled: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
-        if self.layout.sides == 1 && self.query.fill.is_none() {
+        if self.query.compare.is_empty() && self.query.fill.is_none() {
             return Ok(filled);
         }
+        // Targets come behind everything else, all columns of the first comparison with targets, then of the next.
+        let mut targets = filled.schema().fields().len();
+        let all = targets;
+        let filled = self.with_targets(filled)?;
         let schema = filled.schema();
+        let mut others = Vec::with_capacity(self.query.compare.len());
+        let mut side = 0;
+        for compare in &self.query.compare {
+            let values: Vec<usize> = match &compare.with {
+                CompareWith::Target(_) => {
+                    targets += self.query.columns.len();
+                    (targets - self.query.columns.len()..targets).collect()
+                }
+                _ => {
+                    side += 1;
+                    (0..self.query.columns.len()).map(|i| self.value(i, side)).collect()
+                }
+            };
+            others.push(values);
+        }
         let mut columns = self.pass_on(&schema, 0..self.layout.keys());
         for (i, column) in self.query.columns.iter().enumerate() {
             let own = self.value(i, 0);
             columns.extend(self.pass_on(&schema, own..own + 1));
-            for side in 1..self.layout.sides {
-                let other = self.value(i, side);
+            for (comparison, others) in others.iter().enumerate() {
+                let other = others[i];
                 columns.extend(self.pass_on(&schema, other..other + 1));
                 let inputs =
                     Inputs { aggregates: vec![own, other], labels: Vec::new(), period: own, needs_period: false };
@@ -356,13 +385,29 @@ impl Values<'_> {
                 for (formula, what) in [(change(unit), "change"), (change_percent(unit), "change_percent")] {
                     let name = format!("{} {what}", column.name);
                     let expr = FormulaExpr::new(&formula, inputs.clone(), &name, &schema, self.setting)?;
-                    columns.push(ProjectionExpr { expr: Arc::new(expr), alias: format!("{what}_{i}_of_{side}") });
+                    columns.push(ProjectionExpr { expr: Arc::new(expr), alias: format!("{what}_{i}_of_{comparison}") });
                 }
             }
         }
-        let hidden = schema.fields().len() - self.hidden_count();
-        columns.extend(self.pass_on(&schema, hidden..schema.fields().len()));
+        columns.extend(self.pass_on(&schema, all - self.hidden_count()..all));
         Ok(Arc::new(ProjectionExec::try_new(columns, filled)?))
+    }
+
+    /// Puts what targets ask for behind all columns.
+    fn with_targets(&self, filled: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
+        let mut columns = Vec::new();
+        for compare in &self.query.compare {
+            if let CompareWith::Target(lines) = &compare.with {
+                let shown = self.query.columns.iter().enumerate();
+                columns.extend(shown.map(|(i, c)| (lines.get(i).cloned().flatten(), c.formula.unit.clone())));
+            }
+        }
+        if columns.is_empty() {
+            return Ok(filled);
+        }
+        let query = self.query;
+        let (per, zone, span) = (query.per.clone(), query.zone.clone(), self.times.span);
+        WholeExec::over(filled, Work::Target(Targets { per, zone, span, now: query.now, columns }))
     }
 
     fn hidden_count(&self) -> usize {
@@ -406,7 +451,7 @@ impl Values<'_> {
                 OrderBy::Period => self.layout.per.then_some(0),
                 OrderBy::Label(i) => (*i < self.layout.labels).then(|| self.layout.label(*i)),
                 OrderBy::Formula(formula) => match self.shown_as(formula) {
-                    Some(i) => Some(self.layout.keys() + i * (1 + 3 * (self.layout.sides - 1))),
+                    Some(i) => Some(self.layout.keys() + i * (1 + 3 * self.query.compare.len())),
                     None => {
                         hidden += 1;
                         Some(hidden - 1)

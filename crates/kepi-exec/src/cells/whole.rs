@@ -4,6 +4,7 @@ use super::align;
 use super::compare::Alignment;
 use super::fill::Filling;
 use super::grid::Grid;
+use super::target::Targets;
 use crate::ExecError;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -34,6 +35,8 @@ pub(crate) enum Work {
     Grid(Grid),
     /// Puts something where no aggregate has a row.
     Fill(Filling),
+    /// Puts targets behind all other columns.
+    Target(Targets),
 }
 
 impl Work {
@@ -43,6 +46,7 @@ impl Work {
             Work::Align(_) => Ok(Arc::clone(input)),
             Work::Grid(grid) => grid.schema(input),
             Work::Fill(filling) => filling.schema(input),
+            Work::Target(targets) => targets.schema(input),
         }
     }
 
@@ -51,6 +55,7 @@ impl Work {
             Work::Align(alignment) => align::apply(alignment, batch),
             Work::Grid(grid) => grid.apply(batch, schema),
             Work::Fill(filling) => filling.apply(batch, schema),
+            Work::Target(targets) => targets.apply(batch, schema),
         }
     }
 
@@ -59,6 +64,7 @@ impl Work {
             Work::Align(alignment) => alignment.words(),
             Work::Grid(grid) => grid.words(),
             Work::Fill(filling) => filling.words(),
+            Work::Target(targets) => targets.words(),
         }
     }
 }
@@ -110,6 +116,7 @@ impl ExecutionPlan for WholeExec {
             Work::Align(_) => "AlignExec",
             Work::Grid(_) => "CellsExec",
             Work::Fill(_) => "FillExec",
+            Work::Target(_) => "TargetExec",
         }
     }
 

@@ -1,7 +1,9 @@
 //! What is kept per cell while rows go by.
 
+use super::coverage::Coverage;
 use super::exact::{FloatSum, Spread};
-use super::labels::NumberMap;
+use super::labels::{NumberMap, Slots};
+use super::pieces::Pieces;
 use super::scalar::scalar_of;
 use super::state::State;
 use crate::ExecError;
@@ -77,6 +79,7 @@ enum Kept {
     Sum { digits: Vec<i128>, floats: Vec<FloatSum>, known: Vec<i64> },
     Best { wanted: Best, values: Vec<i64>, known: Vec<bool> },
     Unique(Distinct),
+    Coverage(Coverage),
     List(Vec<Vec<i64>>),
     Spread(Vec<Spread>),
     Plugin { accumulator: Box<dyn Accumulator>, units: Vec<Unit> },
@@ -101,13 +104,14 @@ struct Distinct {
 
 impl Measured {
     /// Starts a measure. `ty` is the argument's type; `ids` how many ids it has where it is an entity and each entity's
-    /// cells never come back.
+    /// cells never come back; `pieces`: cells are not of periods, but of pieces of windows.
     pub(crate) fn new(
         measure: &Measure,
         ty: Type,
         keys: Option<Arc<StringArray>>,
         ids: Option<usize>,
         plugin: Option<(Box<dyn Accumulator>, Vec<Unit>)>,
+        pieces: Option<&Arc<Pieces>>,
     ) -> Result<Measured, ExecError> {
         let best = |wanted| Kept::Best { wanted, values: Vec::new(), known: Vec::new() };
         let kept = match measure {
@@ -119,6 +123,9 @@ impl Measured {
             Measure::Max(_) => best(Best::Max),
             Measure::First(_) => best(Best::First),
             Measure::Last(_) => best(Best::Last),
+            Measure::Unique(_) if let Some(pieces) = pieces => {
+                Kept::Coverage(Coverage::new(Arc::clone(pieces), ids.unwrap_or(0)))
+            }
             Measure::Unique(_) => {
                 let last = vec![0; ids.unwrap_or(0)];
                 Kept::Unique(Distinct { counts: Vec::new(), last, pairs: NumberMap::default() })
@@ -141,14 +148,15 @@ impl Measured {
         }
     }
 
-    /// Adds rows: their cells are below `cells`. `args`: the argument; of a plugin's function all of them.
+    /// Adds rows: their cells are among `slots`. `args`: the argument; of a plugin's function all of them.
     pub(crate) fn update(
         &mut self,
         rows: Rows<'_>,
         cell: Cell<'_>,
-        cells: usize,
+        slots: &Slots,
         args: &[&Column],
     ) -> Result<(), ExecError> {
+        let cells = slots.len();
         if matches!(self.kept, Kept::Count) {
             return Ok(());
         }
@@ -175,6 +183,16 @@ impl Measured {
             }
             (kept, [arg]) => match kept {
                 Kept::Sum { digits, floats, known } => sum(rows, cell, cells, arg, digits, floats, known),
+                Kept::Coverage(coverage) => {
+                    match &arg.values {
+                        Values::Id(ids, _) => coverage.ids(rows, cell, slots, ids),
+                        _ => {
+                            let numbers = self.payload.encode(arg)?;
+                            coverage.values(rows, cell, slots, |row| numbers[row]);
+                        }
+                    }
+                    Ok(())
+                }
                 other => other.take(rows, cell, cells, arg, &mut self.payload),
             },
             _ => Err(ExecError::Plan("a measure has no argument".into())),
@@ -211,6 +229,11 @@ impl Measured {
                 distinct.counts.resize(cells, 0);
                 State::Unique(distinct.counts)
             }
+            Kept::Coverage(Coverage { mut fresh, mut behind, .. }) => {
+                fresh.resize(cells, 0);
+                behind.resize(cells, 0);
+                State::Coverage { fresh, behind }
+            }
             Kept::List(mut lists) => {
                 lists.resize(cells, Vec::new());
                 State::List(lists)
@@ -234,7 +257,7 @@ impl Measured {
 }
 
 #[inline]
-fn at(cell: Cell<'_>, row: usize) -> u32 {
+pub(super) fn at(cell: Cell<'_>, row: usize) -> u32 {
     match cell {
         Cell::One(slot) => slot,
         Cell::Each(slots) => slots[row],
@@ -354,7 +377,7 @@ impl Kept {
                     (spread, false) => spread.add_digits(numbers[row]),
                 });
             }
-            Kept::Count | Kept::Sum { .. } | Kept::Plugin { .. } => {}
+            Kept::Count | Kept::Sum { .. } | Kept::Coverage(_) | Kept::Plugin { .. } => {}
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Passes: all aggregates of one base, computed together in one reading in the order of time.
 
 mod accumulate;
+mod coverage;
 mod entity;
 mod exact;
 mod feed;
@@ -12,6 +13,7 @@ mod lookback;
 #[cfg(test)]
 mod naive;
 mod percentile;
+mod pieces;
 mod plan;
 mod scalar;
 mod standing;
@@ -25,6 +27,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod together;
 mod windows;
 
 pub(crate) use held::{Asked, Held};
@@ -175,8 +178,14 @@ pub(crate) struct Part {
     pub(crate) until: Option<i64>,
 }
 
-/// Computes a part of a pass; of entities there is only one part.
-pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+/// Computes a pass in one go.
+pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
+    together(run_part(pass, source, Part::default())?, pass, source)
+}
+
+/// Computes a part of a pass; of entities there is only one part. Where all parts are merged, [`together`] has the last
+/// word.
+pub(crate) fn run_part(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
     let begin = Instant::now();
     source.check()?;
     let mut cells = match (&pass.base, groups::of(&pass.base)) {
@@ -186,6 +195,19 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
     };
     cells.report.micros = begin.elapsed().as_micros() as u64;
     Ok(cells)
+}
+
+/// The cells of all parts: where they are of pieces of windows, those of the windows.
+pub(crate) fn together(cells: Cells, pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
+    if !cells.pieces {
+        return Ok(cells);
+    }
+    match plan::Plan::new(pass, source)?.reading {
+        pieces::Reading::Pieces(pieces) => together::together(cells, pass, source, &pieces),
+        pieces::Reading::Plain | pieces::Reading::Apart(_) => {
+            Err(ExecError::Plan("a pass does not know the pieces that it was read in".into()))
+        }
+    }
 }
 
 /// What a pass computes, in words.

@@ -1,6 +1,8 @@
 //! Passes against loops over rows: random shops, random cuts, random batch sizes, the same cells.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod moved;
+
 use super::testing::*;
 use super::*;
 use crate::LeafExec;
@@ -33,6 +35,8 @@ struct Shop<'a> {
     zone: Zone,
     per: Option<Grain>,
     from: Option<i64>,
+    /// Where the window begins that is looked at, where windows are moved.
+    start: Option<i64>,
 }
 
 impl Shop<'_> {
@@ -120,6 +124,7 @@ impl Shop<'_> {
                 self.zone.add(moment, CalendarSpan { months: -s.months, days: -s.days, micros: -s.micros })
             }
             Reach::Period => match &self.per {
+                _ if self.start.is_some() => self.start.map_or(0, |s| s.saturating_sub(1)),
                 Some(grain) => self.zone.truncate(grain, moment).max(self.from.unwrap_or(i64::MIN)) - 1,
                 None => self.from.map_or(i64::MIN, |f| f - 1),
             },
@@ -391,6 +396,7 @@ proptest! {
             zone: Zone::named(&pass.zone).unwrap(),
             per: pass.per.clone(),
             from: pass.from,
+            start: None,
         };
         prop_assert_eq!(shown_lines(&cells(&memory, &pass), &pass), shop.cells(&pass));
     }
@@ -409,7 +415,7 @@ proptest! {
         let mut pass = pass(vec![aggregate(events(base, vec![]), None, Measure::Last(value), vec![customer(), moment()])]);
         pass.per = per.map(Grain::ordinary);
         let shop = Shop {
-            orders: &orders_, visits: &visits, texts: memory.texts.clone(), zone: Zone::utc(), per: pass.per.clone(), from: None,
+            orders: &orders_, visits: &visits, texts: memory.texts.clone(), zone: Zone::utc(), per: pass.per.clone(), from: None, start: None,
         };
         prop_assert_eq!(shown_lines(&cells(&memory, &pass), &pass), shop.cells(&pass));
     }

@@ -27,6 +27,36 @@ pub(crate) fn sorted_neighbours(values: &[i64], percent: f64) -> Option<(i64, i6
     Some((values[low], values[(low + 1).min(last)], way))
 }
 
+/// The same of values in several lists, each in order.
+pub(crate) fn neighbours_of_sorted(lists: &[Vec<i64>], percent: f64) -> Option<(i64, i64, f64)> {
+    let count: usize = lists.iter().map(Vec::len).sum();
+    if count <= lists.len() * GATHERED {
+        return neighbours(&mut lists.concat(), percent);
+    }
+    let (low, way) = place(count, percent);
+    let up_to = |value: i64| -> usize { lists.iter().map(|l| l.partition_point(|&v| v <= value)).sum() };
+    // The least value that more than `low` do not exceed lies between these two, both included.
+    let mut least = lists.iter().filter_map(|l| l.first()).min().copied()?;
+    let mut most = lists.iter().filter_map(|l| l.last()).max().copied()?;
+    while least < most {
+        let middle = ((i128::from(least) + i128::from(most)) >> 1) as i64;
+        if up_to(middle) > low {
+            most = middle;
+        } else {
+            least = middle + 1;
+        }
+    }
+    let behind = |list: &Vec<i64>| list.get(list.partition_point(|&v| v <= least)).copied();
+    let upper = match way > 0.0 && up_to(least) <= low + 1 {
+        true => lists.iter().filter_map(behind).min().unwrap_or(least),
+        false => least,
+    };
+    Some((least, upper, way))
+}
+
+/// Up to so many values per list it is quicker to look at all of them than to search each list.
+const GATHERED: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +68,24 @@ mod tests {
         assert_eq!(neighbours(&mut [5], 95.0), Some((5, 5, 0.0)));
         assert_eq!(neighbours(&mut [1, 2, 3], 100.0), Some((3, 3, 0.0)));
         assert_eq!(neighbours(&mut [], 50.0), None);
+    }
+
+    #[test]
+    fn values_in_many_lists_have_the_percentiles_of_one() {
+        let value = |i: i64| (i * 7_919) % 613 - 300;
+        let lists: Vec<Vec<i64>> = (0..5)
+            .map(|list| {
+                let mut values: Vec<i64> = (0..700 * list).map(|i| value(i + list)).collect();
+                values.sort_unstable();
+                values
+            })
+            .collect();
+        for percent in [0.0, 0.01, 12.5, 50.0, 77.7, 99.999, 100.0] {
+            assert_eq!(neighbours_of_sorted(&lists, percent), neighbours(&mut lists.concat(), percent));
+        }
+        assert_eq!(neighbours_of_sorted(&[vec![], vec![4], vec![1, 9]], 50.0), Some((4, 4, 0.0)));
+        assert_eq!(neighbours_of_sorted(&[vec![]], 50.0), None);
+        let far = vec![i64::MIN; 300].into_iter().chain(vec![i64::MAX; 301]).collect();
+        assert_eq!(neighbours_of_sorted(&[far], 50.0), Some((i64::MAX, i64::MAX, 0.0)));
     }
 }

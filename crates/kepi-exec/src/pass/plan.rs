@@ -3,6 +3,7 @@
 use super::accumulate::{Cell, Measured, Rows};
 use super::fold::type_of;
 use super::labels::{Groups, Slots};
+use super::pieces::Reading;
 use super::scalar::{CellKey, output_type};
 use super::state::{Cells, Outcome};
 use super::table::Table;
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     /// The different conditions of aggregates.
     masks: Vec<Mask>,
     pub(crate) report: Report,
+    /// How rows of a stream are read.
+    pub(crate) reading: Reading,
 }
 
 /// Which rows an aggregate takes.
@@ -72,7 +75,8 @@ impl Plan {
         let mut sets: Vec<Set> = Vec::new();
         let mut masks = Vec::new();
         for aggregate in &pass.aggregates {
-            if aggregate.events.base != pass.base || aggregate.labels.len() != pass.labels.len() {
+            let same = aggregate.events.base == pass.base && aggregate.moved == pass.moved();
+            if !same || aggregate.labels.len() != pass.labels.len() {
                 return Err(ExecError::Plan(format!("`{}` is in the wrong pass", aggregate.text)));
             }
             let mask = program.rows_of(&aggregate.events, aggregate.filter.as_ref())?;
@@ -97,13 +101,16 @@ impl Plan {
                 }
             };
             position(&mut sets[set].masks, mask);
-            plan.push(planned(&program, source, aggregate, mask, args, set)?);
+            plan.push((aggregate, mask, args, set));
         }
+        let reading = Reading::of(pass, &program)?;
+        let planned = |(aggregate, mask, args, set)| planned(&program, source, aggregate, mask, args, set, &reading);
+        let plan = plan.into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         for set in &mut sets {
             set.counts = vec![Vec::new(); masks.len()];
         }
         let report = Report { without_entity: vec![0; plan.len()], ..Report::default() };
-        Ok(Plan { program, aggregates: plan, sets, masks, report })
+        Ok(Plan { program, aggregates: plan, sets, masks, report, reading })
     }
 
     /// The schema of the cells.
@@ -149,10 +156,10 @@ impl Plan {
     pub(crate) fn can_be_split(&self, pass: &Pass, aligned: bool) -> bool {
         let merges = |a: &Aggregate| match a.measure {
             Measure::Plugin { .. } => false,
-            Measure::Unique(_) => aligned,
+            Measure::Unique(_) => aligned || matches!(self.reading, Reading::Pieces(_)),
             _ => true,
         };
-        !self.program.sequential && pass.aggregates.iter().all(merges)
+        !self.program.sequential && !matches!(self.reading, Reading::Apart(_)) && pass.aggregates.iter().all(merges)
     }
 
     /// Adds the rows of a batch that the program has been run on. `exists`: the rows that are there at all.
@@ -162,7 +169,7 @@ impl Plan {
         segments: &[Segment],
         exists: Option<&BooleanBuffer>,
     ) -> Result<(), ExecError> {
-        let Plan { program, aggregates, sets, masks, report } = self;
+        let Plan { program, aggregates, sets, masks, report, .. } = self;
         let mask = |mask: &Mask| -> Result<Option<BooleanBuffer>, ExecError> {
             let own = mask.node.map(|n| program.value(n).mask()).transpose()?;
             Ok(match (own, exists.filter(|_| mask.existing)) {
@@ -201,8 +208,8 @@ impl Plan {
 
     /// The cells, to travel.
     pub(crate) fn finish(self) -> Result<Cells, ExecError> {
-        let Plan { program, aggregates, mut sets, masks, mut report } = self;
-        let mut cells = Cells::default();
+        let Plan { program, aggregates, mut sets, masks, mut report, reading } = self;
+        let mut cells = Cells { pieces: matches!(reading, Reading::Pieces(_)), ..Cells::default() };
         let mut index: HashMap<CellKey, usize> = HashMap::new();
         let mut places = Vec::new();
         let only = sets.len() == 1;
@@ -242,7 +249,10 @@ impl Plan {
 
     /// The cells, as columns: one table per set of aggregates with the same labels, with the places of these aggregates.
     pub(crate) fn into_tables(self) -> Result<(Vec<(Table, Vec<usize>)>, Report), ExecError> {
-        let Plan { program, aggregates, mut sets, masks, mut report } = self;
+        let Plan { program, aggregates, mut sets, masks, mut report, reading } = self;
+        if !matches!(reading, Reading::Plain) {
+            return Err(ExecError::Plan("cells of pieces are taken for those of windows".into()));
+        }
         report.rows_scanned += program.rows_scanned_elsewhere();
         for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
             *without += lacking(&program, masks[planned.mask].node);
@@ -312,7 +322,7 @@ impl Set {
                 }
                 let args: Vec<&Column> = planned.args.iter().map(|&a| program.value(a)).collect();
                 let rows = Rows { range, mask: masks[planned.mask].as_ref() };
-                planned.measured.update(rows, cell, cells, &args)?;
+                planned.measured.update(rows, cell, &self.slots, &args)?;
             }
         }
         Ok(())
@@ -358,6 +368,7 @@ fn planned(
     mask: usize,
     args: Vec<usize>,
     set: usize,
+    reading: &Reading,
 ) -> Result<Planned, ExecError> {
     let (ty, keys) = match args.first() {
         Some(&arg) => with_keys(program, arg)?,
@@ -380,7 +391,11 @@ fn planned(
         _ => None,
     };
     let outcome = Outcome::of(&ty);
-    let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin)?;
+    let pieces = match reading {
+        Reading::Pieces(pieces) => Some(pieces),
+        Reading::Plain | Reading::Apart(_) => None,
+    };
+    let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin, pieces)?;
     Ok(Planned { mask, args, set, measured, outcome, counted })
 }
 

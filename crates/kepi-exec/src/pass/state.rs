@@ -34,9 +34,16 @@ pub(crate) enum State {
     },
     /// Parts that share a cell are never made for it.
     Unique(Vec<i64>),
+    /// Of cells of pieces: see [`super::coverage`].
+    Coverage {
+        fresh: Vec<i64>,
+        behind: Vec<i64>,
+    },
     List(Vec<Vec<i64>>),
     Spread(Vec<Spread>),
     Plugin(Vec<Vec<u8>>),
+    /// The values themselves: nothing is added to them any more.
+    Done(Vec<Scalar>),
 }
 
 /// The cells of a pass or of a part of it.
@@ -49,6 +56,8 @@ pub(crate) struct Cells {
     pub(crate) states: Vec<State>,
     pub(crate) types: Vec<Outcome>,
     pub(crate) report: Report,
+    /// Whether the periods are numbers of pieces, of which windows are still to be put together.
+    pub(crate) pieces: bool,
 }
 
 /// What is needed to show a state.
@@ -74,7 +83,7 @@ impl Outcome {
         }
     }
 
-    fn ty(&self) -> Type {
+    pub(crate) fn ty(&self) -> Type {
         match self {
             Outcome::Decimal(scale) => Type::Decimal(*scale),
             Outcome::Float => Type::Float,
@@ -107,6 +116,10 @@ impl State {
                 State::Best { least, first, last, best: scatter(best, places, len) }
             }
             State::Unique(counts) => State::Unique(scatter(counts, places, len)),
+            State::Coverage { fresh, behind } => {
+                State::Coverage { fresh: scatter(fresh, places, len), behind: scatter(behind, places, len) }
+            }
+            State::Done(values) => State::Done(scatter(values, places, len)),
             State::List(lists) => State::List(scatter(lists, places, len)),
             State::Spread(spreads) => State::Spread(scatter(spreads, places, len)),
             State::Plugin(states) => State::Plugin(scatter(states, places, len)),
@@ -130,6 +143,11 @@ impl State {
             (State::List(lists), State::List(more)) => lists.extend(more),
             (State::Spread(spreads), State::Spread(more)) => spreads.extend(more),
             (State::Plugin(states), State::Plugin(more)) => states.extend(more),
+            (State::Done(values), State::Done(more)) => values.extend(more),
+            (State::Coverage { fresh, behind }, State::Coverage { fresh: f, behind: b }) => {
+                fresh.extend(f);
+                behind.extend(b);
+            }
             // The rows are all there is to know of a count; parts of one aggregate are of one kind.
             _ => {}
         }
@@ -151,12 +169,7 @@ impl State {
             }
             (State::Best { least, first, last, best }, State::Best { best: b, .. }) => {
                 for (old, new) in best.iter_mut().zip(b) {
-                    let better = match (&*old, &new) {
-                        (_, Scalar::Missing) => false,
-                        (Scalar::Missing, _) => true,
-                        (old, new) => !*first && (*last || if *least { new < old } else { new > old }),
-                    };
-                    if better {
+                    if better(old, &new, *least, *first, *last) {
                         *old = new;
                     }
                 }
@@ -169,16 +182,35 @@ impl State {
                     *count += more;
                 }
             }
+            // Parts are cut where no window goes on, so no value is counted in two.
+            (State::Coverage { fresh, behind }, State::Coverage { fresh: f, behind: b }) => {
+                fresh.iter_mut().zip(f).for_each(|(count, more)| *count += more);
+                behind.iter_mut().zip(b).for_each(|(count, more)| *count += more);
+            }
             (State::List(lists), State::List(l)) => lists.iter_mut().zip(l).for_each(|(list, more)| list.extend(more)),
             (State::Spread(spreads), State::Spread(s)) => {
                 spreads.iter_mut().zip(&s).for_each(|(spread, more)| spread.merge(more));
             }
-            (State::Plugin(_), State::Plugin(_)) => {
-                return Err(ExecError::Plan("two parts of a pass ran a plugin's function".into()));
+            (State::Plugin(states), State::Plugin(s)) => {
+                for (state, more) in states.iter_mut().zip(s).filter(|(_, more)| !more.is_empty()) {
+                    if !state.is_empty() {
+                        return Err(ExecError::Plan("two parts of a pass ran a plugin's function".into()));
+                    }
+                    *state = more;
+                }
             }
             _ => return Err(ExecError::Plan("two parts of a pass computed different things".into())),
         }
         Ok(())
+    }
+}
+
+/// Whether a later value takes the place of an earlier one.
+pub(crate) fn better(old: &Scalar, new: &Scalar, least: bool, first: bool, last: bool) -> bool {
+    match (old, new) {
+        (_, Scalar::Missing) => false,
+        (Scalar::Missing, _) => true,
+        (old, new) => !first && (last || if least { new < old } else { new > old }),
     }
 }
 
@@ -203,6 +235,7 @@ impl Cells {
         self.report.merge(&other.report);
         if self.states.is_empty() {
             (self.keys, self.rows, self.states, self.types) = (other.keys, other.rows, other.states, other.types);
+            self.pieces = other.pieces;
             return Ok(());
         }
         let mut index: HashMap<CellKey, usize> = self.keys.iter().cloned().enumerate().map(|(i, k)| (k, i)).collect();
@@ -323,6 +356,8 @@ pub(crate) fn value(
             }
         }
         State::Best { best, .. } => array(order.iter().map(|&i| &best[i]), ty)?,
+        State::Done(values) => array(order.iter().map(|&i| &values[i]), ty)?,
+        State::Coverage { .. } => return Err(ExecError::Plan("pieces of windows are shown as cells".into())),
         State::List(lists) => {
             let (percent, observed) = match measure {
                 Measure::Percentile { percent, observed, .. } => (*percent, *observed),

@@ -1,12 +1,16 @@
 //! A pass over the events of a stream, in the order of time.
 
+use super::pieces::Reading;
 use super::plan::{Plan, Segment};
 use super::state::Cells;
+use super::windows::{NO_BEGINNING, Window};
 use super::{Part, Pass, Source};
 use crate::ExecError;
 use crate::rows::{Base, Frame};
 use kepi_model::calendar::{Grain, Zone};
+use kepi_model::core::Measure;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Fewer rows than this are not worth a thread of their own.
 const PART_ROWS_MIN: u64 = 100_000;
@@ -22,10 +26,27 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
     if threads < 2 || !info.dated || !plan.can_be_split(pass, pass.per.is_some()) {
         return Ok(None);
     }
-    let (from, until) = (pass.first_instant(), Some(pass.until));
-    let cuts = source.scan.splits(stream, from, until, threads);
-    let parts = cut(pass, plan.program.clock.zone(), cuts);
+    let Some((from, until)) = time(pass, &plan.reading) else { return Ok(None) };
+    let mut cuts = source.scan.splits(stream, from, Some(until), threads);
+    let parts = match &plan.reading {
+        Reading::Pieces(pieces) => {
+            let apart = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
+            cuts.iter_mut().for_each(|t| *t = pieces.place_to_cut(*t, apart));
+            between(cuts, from, until)
+        }
+        Reading::Plain | Reading::Apart(_) => cut(pass, plan.program.clock.zone(), cuts),
+    };
     Ok((parts.len() > 1).then_some(parts))
+}
+
+/// The time that a pass reads; none: nothing.
+fn time(pass: &Pass, reading: &Reading) -> Option<(Option<i64>, i64)> {
+    match reading {
+        Reading::Pieces(pieces) => {
+            pieces.time().map(|(from, until)| (Some(from).filter(|f| *f != NO_BEGINNING), until))
+        }
+        Reading::Plain | Reading::Apart(_) => Some((pass.first_instant(), pass.until)),
+    }
 }
 
 /// Parts between cuts, which move to the starts of their periods, so that no cell is in two parts.
@@ -33,7 +54,12 @@ pub(crate) fn cut(pass: &Pass, zone: &Zone, mut cuts: Vec<i64>) -> Vec<Part> {
     if let Some(grain) = &pass.per {
         cuts.iter_mut().for_each(|t| *t = zone.truncate(grain, *t));
     }
-    cuts.retain(|&t| t < pass.until && pass.first_instant().is_none_or(|from| t > from));
+    between(cuts, pass.first_instant(), pass.until)
+}
+
+/// Parts between cuts.
+fn between(mut cuts: Vec<i64>, from: Option<i64>, until: i64) -> Vec<Part> {
+    cuts.retain(|&t| t < until && from.is_none_or(|from| t > from));
     cuts.sort_unstable();
     cuts.dedup();
     let starts = [None].into_iter().chain(cuts.iter().copied().map(Some));
@@ -84,23 +110,35 @@ impl Periods {
 
 /// Reads the rows of a part.
 pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
-    filled(pass, source, part)?.finish()
+    let plan = Plan::new(pass, source)?;
+    if let Reading::Apart(windows) = &plan.reading {
+        return one_by_one(pass, windows, source);
+    }
+    fill(plan, pass, source, part)?.finish()
 }
 
-/// A plan that has seen the rows of a part.
+/// A plan that has seen the rows of a part, of a pass whose windows are those of its cells.
 pub(crate) fn filled(pass: &Pass, source: &Source, part: Part) -> Result<Plan, ExecError> {
-    let mut plan = Plan::new(pass, source)?;
+    fill(Plan::new(pass, source)?, pass, source, part)
+}
+
+fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: Part) -> Result<Plan, ExecError> {
     if matches!(plan.program.base, Base::Stream(_, None)) {
         return Ok(plan);
     }
     if !plan.program.is_dated() && pass.per.is_some() {
         return Err(ExecError::Plan(format!("{} has no moments, so it has no periods", pass.base.words())));
     }
-    let from = match (pass.first_instant(), part.from) {
+    let Some((from, until)) = time(pass, &plan.reading) else { return Ok(plan) };
+    let from = match (from, part.from) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (a, b) => a.or(b),
     };
-    let until = part.until.map_or(pass.until, |u| u.min(pass.until));
+    let until = part.until.map_or(until, |u| u.min(until));
+    let pieces = match &plan.reading {
+        Reading::Pieces(pieces) => Some(Arc::clone(pieces)),
+        Reading::Plain | Reading::Apart(_) => None,
+    };
     // Derived events are made of all rows; only then the window is looked at.
     let scanned_from = if plan.program.needs_past { None } else { from };
     let mut periods = Periods::new(pass.per.clone());
@@ -111,11 +149,17 @@ pub(crate) fn filled(pass: &Pass, source: &Source, part: Part) -> Result<Plan, E
             frame.window = start..at.partition_point(|&t| t < until).max(start);
         }
         if plan.program.needs_period {
-            frame.cell_starts = Some(cell_starts(pass, &frame, &mut periods, plan.program.clock.zone())?);
+            frame.cell_starts = Some(match (&pieces, &frame.at) {
+                (Some(pieces), Some(at)) => pieces.starts(at),
+                _ => cell_starts(pass, &frame, &mut periods, plan.program.clock.zone())?,
+            });
         }
         plan.program.evaluate(&frame)?;
         let at = frame.at.as_ref().map(|at| &at[..]);
-        let segments = periods.cut(at, frame.window.clone(), plan.program.clock.zone())?;
+        let segments = match (&pieces, at) {
+            (Some(pieces), Some(at)) => pieces.cut(at, frame.window.clone()),
+            _ => periods.cut(at, frame.window.clone(), plan.program.clock.zone())?,
+        };
         plan.accumulate(&frame, &segments, None)?;
     }
     plan.report.rows_scanned += frames.scanned();
@@ -125,6 +169,26 @@ pub(crate) fn filled(pass: &Pass, source: &Source, part: Part) -> Result<Plan, E
         plan.report.without_entity.iter_mut().for_each(|without| *without += lacking);
     }
     Ok(plan)
+}
+
+/// Reads the rows of each window for itself.
+fn one_by_one(pass: &Pass, windows: &[Window], source: &Source) -> Result<Cells, ExecError> {
+    let mut all = Cells::default();
+    let mut without_entity: Vec<u64> = vec![0; pass.aggregates.len()];
+    for window in windows {
+        let mut alone = pass.clone();
+        alone.aggregates.iter_mut().for_each(|a| a.moved.clear());
+        (alone.per, alone.hole, alone.shift, alone.moment) = (None, None, None, false);
+        (alone.from, alone.until) = (Some(window.from).filter(|from| *from != NO_BEGINNING), window.until);
+        let mut cells = run(&alone, source, Part::default())?;
+        cells.keys.iter_mut().for_each(|key| key.period = window.period);
+        for (most, without) in without_entity.iter_mut().zip(&cells.report.without_entity) {
+            *most = (*most).max(*without);
+        }
+        all.append(cells);
+    }
+    all.report.without_entity = without_entity;
+    Ok(all)
 }
 
 /// The first instant of each row's cell.

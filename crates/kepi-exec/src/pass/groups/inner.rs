@@ -159,7 +159,7 @@ fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecError> {
 /// The cells of a pass, for who computes on with them.
 fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecError> {
     source.check()?;
-    let plain = pass.moved().is_empty() && pass.shift.is_none();
+    let plain = pass.moved().is_empty() && pass.shift.is_none() && pass.hole.is_none();
     let plan = match &pass.base {
         base if plain && !base.is_groups() && !matches!(base, core::Base::Entity(_)) => {
             stream::filled(pass, source, Part::default())?
@@ -181,7 +181,7 @@ fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecErro
                 }
             }
         }
-        _ => return Table::of_cells(run(pass, source, Part::default())?, types, source),
+        _ => return Table::of_cells(run(pass, source)?, types, source),
     };
     let (tables, report) = plan.into_tables()?;
     let mut table = Table::joined(tables, types)?;

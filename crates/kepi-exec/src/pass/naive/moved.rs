@@ -1,0 +1,183 @@
+//! Moved windows against loops over windows and rows.
+
+use super::*;
+use crate::pass::pieces::Reading;
+
+/// A cell's period and the time that is looked at in it.
+type Looked = (Option<i64>, i64, i64);
+
+/// The windows of a pass, as the language says them: one move after the other on `[s, e)`.
+fn windows(pass: &Pass, zone: &Zone) -> Vec<Looked> {
+    let back = |t: i64, by: &CalendarSpan| {
+        let by = CalendarSpan { months: -by.months, days: -by.days, micros: -by.micros };
+        if t == i64::MIN { t } else { zone.add(t, by) }
+    };
+    let from = pass.from.filter(|_| !pass.moment);
+    let begins = from.unwrap_or(i64::MIN);
+    let mut cells = Vec::new();
+    match &pass.per {
+        None => cells.push((None, begins, pass.until)),
+        Some(grain) => {
+            let mut start = zone.truncate(grain, begins);
+            while start < pass.until {
+                let end = zone.step(grain, start, 1);
+                cells.push((Some(start), start.max(begins), end.min(pass.until)));
+                start = end;
+            }
+        }
+    }
+    let moved = |(period, mut s, mut e): Looked| {
+        if let Some((hole, _)) = pass.hole.filter(|(hole, end)| s <= *hole && e <= *end && *hole < e) {
+            e = hole;
+        }
+        let mut first = begins;
+        if let Some(by) = &pass.shift {
+            let forth = |t: i64| if t == i64::MIN { t } else { zone.add(t, *by) };
+            (s, e, first) = (forth(s), forth(e), forth(first));
+        }
+        for of in &pass.aggregates[0].moved {
+            (s, e) = match of {
+                Move::Prior(by) => (back(s, by), back(e, by)),
+                Move::Trailing(by) => (back(e, by), e),
+                Move::ToDate(grain) => (zone.truncate(grain, e - 1), e),
+                Move::Running => (first, e),
+                Move::AllTime => (i64::MIN, e),
+                Move::Start if pass.moment && s == i64::MIN => (s, e),
+                Move::Start => (i64::MIN, s),
+            };
+        }
+        (period, s, e)
+    };
+    cells.into_iter().map(moved).collect()
+}
+
+impl Shop<'_> {
+    /// Per cell, with the rows of its own window: the values and how many rows.
+    fn moved_cells(&mut self, pass: &Pass) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (period, from, until) in windows(pass, &self.zone.clone()) {
+            self.start = Some(from);
+            let mut alone = pass.clone();
+            (alone.per, alone.from, alone.until) = (None, Some(from), until);
+            let period: Vec<String> = period.iter().map(|p| shown(&V::Time(*p))).collect();
+            for line in self.cells(&alone) {
+                lines.push([period.clone(), vec![line]].concat().join(" "));
+            }
+        }
+        lines.sort();
+        lines
+    }
+}
+
+fn days(days: i32) -> CalendarSpan {
+    CalendarSpan { months: 0, days, micros: 0 }
+}
+
+fn months(months: i32) -> CalendarSpan {
+    CalendarSpan { months, days: 0, micros: 0 }
+}
+
+fn moves() -> Vec<Move> {
+    vec![
+        Move::Prior(days(9)),
+        Move::Prior(months(1)),
+        Move::Prior(CalendarSpan { micros: 3_600_000_000, ..days(0) }),
+        Move::Trailing(days(28)),
+        Move::Trailing(months(1)),
+        Move::Trailing(days(2)),
+        Move::ToDate(Grain::ordinary(TimeUnit::Week)),
+        Move::ToDate(Grain::ordinary(TimeUnit::Month)),
+        Move::ToDate(Grain::ordinary(TimeUnit::Year)),
+        Move::Running,
+        Move::AllTime,
+        Move::Start,
+    ]
+}
+
+/// Conditions that depend on where the window begins, behind those that do not.
+fn condition(i: usize) -> Row {
+    let seen = history(orders(), None, Measure::Count, Reach::Period);
+    match conditions().get(i) {
+        Some(known) => known.clone(),
+        None => call(Op::GreaterEqual, &[seen, number(2, 0)]),
+    }
+}
+
+fn units() -> impl Strategy<Value = Option<TimeUnit>> {
+    let units = vec![TimeUnit::Day, TimeUnit::Day, TimeUnit::Week, TimeUnit::Month, TimeUnit::Quarter];
+    proptest::option::weighted(0.8, proptest::sample::select(units))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn moved_windows_agree_with_loops_over_rows(
+        (orders_, visits) in shops(),
+        moved in proptest::collection::vec(0..12_usize, 1..3),
+        picked in proptest::collection::vec((0..19_usize, proptest::option::of(0..11_usize), any::<bool>()), 1..4),
+        by in proptest::collection::vec(0..6_usize, 0..3),
+        per in units(), zone in proptest::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe"]),
+        (from, length) in (0..90_i64, 1..70_i64), batch in 1..40_usize,
+        moment in proptest::bool::weighted(0.1), hole in proptest::bool::weighted(0.2), shift in proptest::bool::weighted(0.2),
+    ) {
+        let mut memory = shop(5, &orders_, &visits);
+        memory.batch = batch;
+        let by: Vec<Row> = by.into_iter().map(|l| labels()[l].clone()).collect();
+        let moved: Vec<Move> = moved.into_iter().map(|m| moves()[m].clone()).collect();
+        let aggregates = picked.into_iter().map(|(measure, filter, first)| {
+            let stages = if first { vec![Stage::First { per: customer() }] } else { vec![] };
+            let filter = filter.map(condition);
+            let mut made = aggregate(events("orders", stages), filter, measures()[measure].clone(), by.clone());
+            made.moved = moved.clone();
+            made
+        });
+        let mut pass = pass(aggregates.collect());
+        pass.zone = zone.into();
+        let begin = 19_700 * DAY + from * DAY + from * 3_600_000_000;
+        (pass.from, pass.until) = (Some(begin), begin + length * DAY + 7_200_000_000);
+        pass.per = per.filter(|_| !moment).map(Grain::ordinary);
+        pass.moment = moment;
+        if hole && let Some(grain) = &pass.per {
+            let zone = Zone::named(zone).unwrap();
+            let at = begin + (pass.until - begin) / 2;
+            pass.hole = Some((at, zone.step(grain, zone.truncate(grain, at), 1)));
+        }
+        pass.shift = shift.then(|| days(-5));
+        let mut shop = Shop {
+            orders: &orders_, visits: &visits, texts: memory.texts.clone(), zone: Zone::named(zone).unwrap(),
+            per: None, from: None, start: None,
+        };
+        prop_assert_eq!(shown_lines(&cells(&memory, &pass), &pass), shop.moved_cells(&pass));
+    }
+
+    #[test]
+    fn parts_by_time_change_no_digit_of_moved_windows(
+        (orders_, visits) in shops(),
+        moved in proptest::collection::vec(0..12_usize, 1..3),
+        picked in proptest::collection::vec((0..19_usize, proptest::option::of(0..5_usize)), 1..4),
+        by in proptest::collection::vec(0..3_usize, 0..3),
+        per in units(), cuts in proptest::collection::vec(0..120_i64, 0..4), sizes in (1..50_usize, 1..50_usize),
+    ) {
+        let mut memory = shop(5, &orders_, &visits);
+        let by: Vec<Row> = by.into_iter().map(|l| labels()[l].clone()).collect();
+        let moved: Vec<Move> = moved.into_iter().map(|m| moves()[m].clone()).collect();
+        let of = |(measure, filter): (usize, Option<usize>)| {
+            let mut made = aggregate(orders(), filter.map(condition), measures()[measure].clone(), by.clone());
+            made.moved = moved.clone();
+            made
+        };
+        let mut pass = pass(picked.into_iter().map(of).collect());
+        (pass.per, pass.from, pass.until) = (per.map(Grain::ordinary), Some(19_721 * DAY + 5), 19_790 * DAY);
+        let reading = crate::pass::plan::Plan::new(&pass, &source(&memory)).unwrap().reading;
+        let Reading::Pieces(pieces) = reading else { return Ok(()) };
+        let apart = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
+        let place = |day: i64| pieces.place_to_cut(19_700 * DAY + day * DAY, apart);
+        let cuts: BTreeSet<i64> = cuts.into_iter().map(place).collect();
+        let cuts: Vec<i64> = cuts.into_iter().filter(|&t| t > i64::MIN).collect();
+        memory.batch = sizes.0;
+        let whole = cells(&memory, &pass);
+        memory.batch = sizes.1;
+        prop_assert_eq!(cells_of_parts(&memory, &pass, &cuts), whole);
+    }
+}
