@@ -1,6 +1,7 @@
 //! Made rows: stays, sessions, attempts of a chain, returns, groups. Each kind is made once per query, of all rows that
 //! are stored, and then read like a stream.
 
+mod edges;
 mod gather;
 mod read;
 mod sessions;
@@ -78,22 +79,20 @@ pub(crate) fn parents(made: &Made) -> Vec<&Base> {
 }
 
 /// The names and types of the own columns, in the order in which the maker gives them.
-fn own(made: &Made, _maker: &Maker) -> Result<Vec<(String, Type)>, ExecError> {
+fn own(made: &Made, maker: &Maker) -> Result<Vec<(String, Type)>, ExecError> {
     match made {
+        Made::Edges { state, .. } => edges::own(state, maker),
         Made::Sessions { .. } => Ok(sessions::own()),
-        Made::Edges { .. } | Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => {
-            Err(ExecError::NotYet(made.words()))
-        }
+        Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }
 }
 
 /// Makes the rows.
 fn make(made: &Made, maker: &Maker) -> Result<Rows, ExecError> {
     match made {
+        Made::Edges { state, edge } => edges::make(maker, state, *edge),
         Made::Sessions { events, key, gap } => sessions::make(maker, events, key, *gap),
-        Made::Edges { .. } | Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => {
-            Err(ExecError::NotYet(made.words()))
-        }
+        Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }
 }
 

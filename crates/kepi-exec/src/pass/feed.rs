@@ -22,6 +22,8 @@ pub(crate) struct Feed {
     before: u32,
     batch: u64,
     ended: bool,
+    /// The moments of the rows without the entity, where somebody wants to know.
+    without: Option<Vec<i64>>,
 }
 
 impl std::fmt::Debug for Feed {
@@ -63,12 +65,23 @@ impl Feed {
             before: 0,
             batch: 0,
             ended: false,
+            without: None,
         })
     }
 
     /// Lets only rows take part of which a node is known.
     pub(crate) fn need(&mut self, node: usize) {
         self.needed = Some(node);
+    }
+
+    /// Keeps the moments of the rows that name no entity, from now on.
+    pub(crate) fn keep_without(&mut self) {
+        self.without = Some(Vec::new());
+    }
+
+    /// What has been kept of them.
+    pub(crate) fn take_without(&mut self) -> Vec<i64> {
+        self.without.take().unwrap_or_default()
     }
 
     /// How many rows were read, those of histories included.
@@ -156,6 +169,12 @@ impl Feed {
         program.evaluate(&frame)?;
         let mut taken = self.mask.map(|m| program.value(m).mask()).transpose()?;
         let key = program.value(self.key);
+        if let (Some(without), Some(at)) = (&mut self.without, &frame.at) {
+            let lacking = |row: &usize| !key.is_known(*row) && taken.as_ref().is_none_or(|t| t.value(*row));
+            if key.known().is_some() {
+                without.extend((0..frame.len).filter(lacking).map(|row| at[row]));
+            }
+        }
         let known = [key.known(), self.needed.and_then(|n| program.value(n).known())];
         for known in known.into_iter().flatten() {
             taken = Some(match taken {

@@ -20,6 +20,8 @@ mod standing;
 mod state;
 #[cfg(test)]
 mod state_naive;
+#[cfg(test)]
+mod state_tests;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub(crate) use held::{Asked, Held};
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;
+pub(crate) use timeline::Timeline;
 
 use crate::made::Cache;
 use crate::{Cancel, ExecError};

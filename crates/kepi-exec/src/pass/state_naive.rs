@@ -179,6 +179,50 @@ impl Data<'_> {
         (held, weighted)
     }
 
+    /// The edges of a state: who, when, the value, the length in microseconds, and the product of the row that began it.
+    fn edges(&self, state: &State, edge: Edge, entities: u32) -> Vec<String> {
+        let mut lines = Vec::new();
+        for id in 0..entities {
+            let stays = self.stays(state, id);
+            let value = |moment| self.value(state, id, moment).filter(|v| *v != V::Bool(false));
+            let product = |before: &dyn Fn(i64) -> bool| {
+                let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
+                let taken = self.taken(&state.from, &state.key, id);
+                let valued = taken
+                    .into_iter()
+                    .filter(|&r| state.value.as_ref().is_none_or(|v| self.of_event(v, stream, r) != V::Missing));
+                let row = valued.zip(&stays).filter(|(_, s)| s.0 < s.1 && before(s.0)).last().unwrap().0;
+                if stream == "orders" { shown(&self.of_event(&field("product"), stream, row)) } else { "-".into() }
+            };
+            let (mut began, mut since) = (0, 0);
+            for at in self.moments(state, id).into_iter().filter(|&t| t < i64::MAX) {
+                let mut put = |wanted, value: &V, from: i64, product: String| {
+                    if edge == wanted {
+                        let length = shown(&V::Number((at - from) as f64 / 1e6));
+                        lines.push(format!("c{id} {} {} {length} {product}", shown(&V::Time(at)), shown(value)));
+                    }
+                };
+                match (value(at - 1), value(at)) {
+                    (None, Some(new)) => {
+                        put(Edge::Start, &new, at, product(&|t| t <= at));
+                        (began, since) = (at, at);
+                    }
+                    (Some(old), None) => {
+                        put(Edge::End, &old, began, product(&|t| t < at));
+                        put(Edge::Stay, &old, since, product(&|t| t < at));
+                    }
+                    (Some(old), Some(new)) if old != new => {
+                        put(Edge::Stay, &old, since, product(&|t| t < at));
+                        since = at;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        lines.sort();
+        lines
+    }
+
     /// A row expression of an entity just before the end of a window.
     fn of_entity(&self, row: &Row, id: u32, time: Time) -> V {
         match &row.node {
@@ -380,6 +424,10 @@ pub(super) fn of_customers(filter: Option<Row>, measure: Measure, labels: Vec<Ro
     Aggregate { existing: false, ..aggregate(events, filter, measure, labels) }
 }
 
+pub(super) fn edges(state: &State, edge: Edge) -> Events {
+    Events { base: Base::Made(Box::new(Made::Edges { state: state.clone(), edge })), stages: vec![] }
+}
+
 /// A measure of a state.
 fn measure(state: &State, which: u8) -> Measure {
     let number = state.unit.kind == Kind::Number;
@@ -480,5 +528,69 @@ proptest! {
             .collect();
         expected.sort();
         prop_assert_eq!(shown_lines(&cells(&memory, &pass), &pass), expected);
+    }
+
+    #[test]
+    fn edges_agree_with_what_holds_before_and_after_each_moment(
+        (orders, visits) in shops(), of in 0..15_usize, edge in 0..3_usize, batch in 1..40_usize,
+    ) {
+        let mut memory = shop(5, &orders, &visits);
+        memory.batch = batch;
+        let state = states()[of].clone();
+        let edge = [Edge::Start, Edge::End, Edge::Stay][edge];
+        let value = row(state.unit.kind.clone(), RowNode::Field(VALUE.into()));
+        let length = row(Kind::Duration, RowNode::Field(LENGTH.into()));
+        let product = match &state.from.base {
+            Base::Stream(stream) if stream == "orders" => field("product"),
+            _ => row(Kind::Text, RowNode::Const(Value::Missing)),
+        };
+        let labels = vec![customer(), moment(), value, length, product];
+        let pass = pass(vec![aggregate(edges(&state, edge), None, Measure::Count, labels)]);
+        let data = Data { orders: &orders, visits: &visits, texts: memory.texts.clone(), zone: Zone::utc(), now: pass.now };
+        let without_count = |line: String| line.rsplitn(3, ' ').nth(2).unwrap().to_string();
+        let number = |word: &str| word.parse::<f64>().map_or(word.to_string(), |n| shown(&V::Number(n)));
+        let found = lines(&cells(&memory, &pass)).into_iter().map(without_count);
+        let mut found: Vec<String> =
+            found.map(|line| line.split(' ').map(number).collect::<Vec<_>>().join(" ")).collect();
+        found.sort();
+        prop_assert_eq!(found, data.edges(&state, edge, 5));
+    }
+
+    #[test]
+    fn closing_is_opening_and_started_less_ended(
+        (orders, visits) in shops(), of in 0..15_usize, zoned in any::<bool>(),
+        per in proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month]),
+    ) {
+        let memory = shop(5, &orders, &visits);
+        let state = states()[of].clone();
+        let known = match state.unit.kind {
+            Kind::Bool => held(&state, When::Closing),
+            // Whoever has a value is in it, also where that is 0: a state of numbers says so where it holds.
+            _ => held(&State { holds: Some(call(Op::Not, &[call(Op::IsMissing, &[
+                row(state.unit.kind.clone(), RowNode::Field(VALUE.into()))])])), unit: Unit::of(Kind::Bool), ..state.clone()
+            }, When::Closing),
+        };
+        let count = |aggregate: Aggregate| -> BTreeMap<String, i64> {
+            let mut pass = pass(vec![aggregate]);
+            pass.per = Some(Grain::ordinary(per));
+            pass.zone = if zoned { "America/New_York".into() } else { "UTC".into() };
+            (pass.from, pass.until) = (Some(19_715 * DAY), 19_880 * DAY);
+            let of = |line: String| {
+                let words: Vec<&str> = line.split(' ').collect();
+                (words[0].to_string(), words[1].parse().unwrap())
+            };
+            lines(&cells(&memory, &pass)).into_iter().map(of).collect()
+        };
+        let closing = of_customers(Some(known), Measure::Count, vec![]);
+        let opening = Aggregate { moved: vec![Move::Start], ..closing.clone() };
+        let edge = |edge| count(aggregate(edges(&state, edge), None, Measure::Count, vec![]));
+        let (closing, opening, started, ended) = (count(closing), count(opening), edge(Edge::Start), edge(Edge::End));
+        let mut periods: Vec<&String> = closing.keys().chain(opening.keys()).chain(started.keys()).chain(ended.keys()).collect();
+        periods.sort();
+        periods.dedup();
+        let of = |counts: &BTreeMap<String, i64>, period: &String| counts.get(period).copied().unwrap_or(0);
+        for period in periods {
+            prop_assert_eq!(of(&closing, period), of(&opening, period) + of(&started, period) - of(&ended, period));
+        }
     }
 }

@@ -135,6 +135,7 @@ impl Timeline {
 
     /// Keeps for whom something may have changed, from now on.
     pub(crate) fn watch(&mut self) {
+        self.from.keep_without();
         self.watch = Some(Watch { places: vec![u32::MAX; self.standing.ids()], ..Watch::default() });
     }
 
@@ -279,6 +280,11 @@ impl Timeline {
         let (from, until) = (self.from.peek()?, self.peek_until()?);
         let end = self.watch.as_mut().and_then(|w| w.ends.peek(self.standing.until()));
         Ok([from, until, end].into_iter().flatten().min())
+    }
+
+    /// The moments of the rows that might begin it but name no entity, of those that have been read while it is watched.
+    pub(crate) fn take_without(&mut self) -> Vec<i64> {
+        self.from.take_without()
     }
 
     /// Everybody for whom something may have changed since it was last asked, up to the moment to which it was read;
