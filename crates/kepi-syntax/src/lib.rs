@@ -1,6 +1,7 @@
 //! Text to a spanned syntax tree and back; diagnostics as values; the formatter.
 
 pub mod ast;
+mod chain;
 mod diagnostic;
 mod grammar;
 mod limits;

@@ -81,16 +81,13 @@ pub(super) fn binary<N: Node>(
 /// `a or b or …`: a chain as a balanced tree, so that a long one is not a deep one.
 fn logic<N: Node>(cx: &mut Cx<'_>, scope: &mut dyn Scope<N>, op: BinaryOp, whole: &Expr) -> Option<N> {
     let mut operands = Vec::new();
-    let mut rest = whole;
-    while let ExprKind::Binary { op: inner, left, right } = &rest.kind {
-        if *inner != op {
-            break;
+    let mut open = vec![whole];
+    while let Some(next) = open.pop() {
+        match &next.kind {
+            ExprKind::Binary { op: inner, left, right } if *inner == op => open.extend([right.as_ref(), left.as_ref()]),
+            _ => operands.push(next),
         }
-        operands.push(right.as_ref());
-        rest = left;
     }
-    operands.push(rest);
-    operands.reverse();
     let mut lowered = Vec::new();
     let mut ok = true;
     for operand in operands {

@@ -1,6 +1,6 @@
 //! Many definitions: what is asked of the catalog grows with their number, not with its square.
 
-use crate::shop::{catalog, now};
+use crate::shop::{catalog, core, now, shop};
 use std::fmt::Write;
 
 /// A module of many metrics, each of which uses others.
@@ -29,4 +29,19 @@ fn a_thousand_metrics_are_checked() {
     let listed = catalog.list(now(&catalog));
     let numbered = |name: &str| name.strip_prefix("crm.m").is_some_and(|n| n.parse::<u32>().is_ok());
     assert_eq!(listed.iter().filter(|l| numbered(&l.name) && l.unit.is_some()).count(), 1000);
+}
+
+#[test]
+fn a_long_condition_is_no_deep_one() {
+    let catalog = shop("");
+    for operator in [" or ", " and "] {
+        let condition: Vec<String> = (0..1_600).map(|i| format!("kind = \"k{i}\"")).collect();
+        let query = core(&catalog, &format!("show count(orders where {})", condition.join(operator)));
+        let (mut depth, mut rows) = (0, vec![query.aggregates[0].filter.as_ref().unwrap()]);
+        while !rows.is_empty() {
+            depth += 1;
+            rows = rows.into_iter().flat_map(|row| row.parts()).collect();
+        }
+        assert!(depth <= 16, "{depth}");
+    }
 }

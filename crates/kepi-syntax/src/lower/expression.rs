@@ -5,8 +5,9 @@ use crate::ast::{
     Argument, BinaryOp, Chain, DateTime, Expr, ExprKind, InnerPer, Length, Link, NamedValue, Over, Scoped, TimeUnit,
     UnitWord,
 };
+use crate::chain::binary;
 use crate::grammar::{Pair, Rule};
-use crate::text;
+use crate::{chain, text};
 
 impl Lower<'_> {
     /// Lowers any rule that is an expression.
@@ -65,18 +66,37 @@ impl Lower<'_> {
         }
     }
 
+    /// Lowers `a or b or c`: to the left, or as a balanced tree where that would be too high a one.
+    fn conditions(&mut self, pair: Pair<'_>, op: BinaryOp) -> Option<Expr> {
+        let span = self.span(&pair);
+        let count = pair.clone().into_inner().count() / 2;
+        let height = if count < chain::LEFT_MAX { count } else { count.ilog2() as usize + 1 };
+        self.deeper(height, span, |lower| {
+            let mut operands = Vec::new();
+            let mut parts = Parts::of(pair);
+            while let Some(operand) = parts.any() {
+                operands.push(lower.expression(operand)?);
+                parts.any();
+            }
+            Some(chain::build(op, operands))
+        })
+    }
+
     /// Lowers `a + b - c` and its like to the left.
     fn operators(&mut self, pair: Pair<'_>) -> Option<Expr> {
         let span = self.span(&pair);
         let count = pair.clone().into_inner().count() / 2;
+        match pair.as_rule() {
+            Rule::expr => return self.conditions(pair, BinaryOp::Or),
+            Rule::conjunct => return self.conditions(pair, BinaryOp::And),
+            _ => {}
+        }
         self.deeper(count, span, |lower| {
             let mut parts = Parts::of(pair);
             let first = parts.any()?;
             let mut left = lower.expression(first)?;
             while let Some(sign) = parts.any() {
                 let op = match sign.as_rule() {
-                    Rule::k_or => BinaryOp::Or,
-                    Rule::k_and => BinaryOp::And,
                     Rule::k_otherwise => BinaryOp::Otherwise,
                     Rule::plus => BinaryOp::Add,
                     Rule::minus => BinaryOp::Subtract,
@@ -316,11 +336,6 @@ impl Lower<'_> {
         }
         Some(made)
     }
-}
-
-fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
-    let span = left.span.to(right.span);
-    Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, span }
 }
 
 /// Reads a unit of time, singular or plural.

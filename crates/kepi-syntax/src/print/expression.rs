@@ -5,6 +5,7 @@ use super::{name, query};
 use crate::ast::{
     Argument, BinaryOp, Chain, Expr, ExprKind, InnerPer, Length, NamedValue, Over, Scoped, TimeUnit, UnitWord,
 };
+use crate::chain;
 use crate::text::quote;
 
 /// How tightly each kind of expression binds; more is tighter.
@@ -101,6 +102,12 @@ fn plain(expr: &Expr) -> Doc {
 /// Lays out a chain of operators of one binding: all on one line, or one operand on each.
 fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> Doc {
     let (mut sign, binds) = operator(op);
+    if let Some(operands) = chain::long(op, left, right) {
+        let mut operands = operands.into_iter().map(|operand| tight(operand, binds + 1));
+        let first = operands.next().unwrap_or(Doc::Soft);
+        let behind = operands.flat_map(|operand| [Doc::Line, Doc::text(format!("{sign} ")), operand]);
+        return Doc::group(Doc::Cat(vec![first, Doc::nest(2, Doc::Cat(behind.collect()))]));
+    }
     // Comparisons do not chain, so both of their sides must bind more tightly.
     let chains = binds != TEST;
     let (mut left, mut right) = (left, right);

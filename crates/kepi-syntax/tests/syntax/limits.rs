@@ -74,11 +74,34 @@ fn calls_that_are_never_closed() {
 #[test]
 fn long_chains() {
     too_large(&format!("{}a", "a or ".repeat(20_000)));
-    for operator in [" or ", " and ", " + ", " * ", " - ", " otherwise "] {
+    for operator in [" + ", " * ", " - ", " otherwise "] {
         too_large(&format!("show {}", vec!["a"; 4_000].join(operator)));
         let (query, problems) = parse_query(&vec!["a"; 120].join(operator));
         assert_eq!(problems, []);
         assert!(query.is_some());
+    }
+    // Conditions are balanced: only the number of names and operators limits them.
+    for operator in [" or ", " and "] {
+        too_large(&format!("show {}", vec!["a"; 5_001].join(operator)));
+        for count in [63, 64, 65, 66, 129, 4_990] {
+            let text = format!("show {}", vec!["a"; count].join(operator));
+            let (query, problems) = in_time(|| parse_query(&text));
+            assert_eq!(problems, [], "{count}{operator}");
+            let query = query.expect("a query without problems");
+            // Written out and read again, it is the same tree; so is one with parentheses around a part.
+            let again = format!(
+                "show {}{operator}({})",
+                vec!["a"; count / 2].join(operator),
+                vec!["a"; count - count / 2].join(operator)
+            );
+            for text in [text, again] {
+                let (read, _) = parse_query(&text);
+                let read = read.expect("a query");
+                let printed = kepi_syntax::query_text(&read);
+                assert_eq!(parse_query(&printed).0.map(|q| q.without_spans()), Some(read.without_spans()), "{count}");
+            }
+            drop(query);
+        }
     }
     // Chains in chains: what counts is the height of the whole tree.
     let inner = vec!["a"; 100].join(" + ");

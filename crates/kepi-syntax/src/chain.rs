@@ -1,0 +1,82 @@
+//! Chains of `and` and of `or`: a tree to the left while they are short, a balanced one where they are long, so that no
+//! text makes a tree that is too high to walk.
+
+use crate::ast::{BinaryOp, Expr, ExprKind};
+use crate::limits::HEIGHT_MAX;
+
+/// How many operands a chain has at most that becomes a tree to the left.
+pub(crate) const LEFT_MAX: usize = HEIGHT_MAX / 2;
+
+/// Joins two expressions.
+pub(crate) fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
+    let span = left.span.to(right.span);
+    Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, span }
+}
+
+/// Builds the tree of a chain. Which one depends only on its operands, with those of chains of the same operator in
+/// parentheses where the whole is long.
+pub(crate) fn build(op: BinaryOp, operands: Vec<Expr>) -> Expr {
+    let total: usize = operands.iter().map(|operand| count(op, operand)).sum();
+    if total <= LEFT_MAX {
+        let mut operands = operands.into_iter();
+        // The grammar gives a chain its operands; without them there would be nothing to build.
+        let first = operands.next().unwrap_or(Expr { kind: ExprKind::Missing, span: Default::default() });
+        return operands.fold(first, |left, right| binary(op, left, right));
+    }
+    let mut flat = Vec::with_capacity(total);
+    operands.into_iter().for_each(|operand| take_apart(op, operand, &mut flat));
+    balanced(op, flat)
+}
+
+/// The operands of a long chain, in order; none: it is short.
+pub(crate) fn long<'e>(op: BinaryOp, left: &'e Expr, right: &'e Expr) -> Option<Vec<&'e Expr>> {
+    if !matches!(op, BinaryOp::And | BinaryOp::Or) || count(op, left) + count(op, right) <= LEFT_MAX {
+        return None;
+    }
+    let mut operands = Vec::new();
+    let mut open = vec![right, left];
+    while let Some(next) = open.pop() {
+        match &next.kind {
+            ExprKind::Binary { op: inner, left, right } if *inner == op => open.extend([right.as_ref(), left.as_ref()]),
+            _ => operands.push(next),
+        }
+    }
+    Some(operands)
+}
+
+fn count(op: BinaryOp, expr: &Expr) -> usize {
+    let (mut found, mut open) = (0, vec![expr]);
+    while let Some(next) = open.pop() {
+        match &next.kind {
+            ExprKind::Binary { op: inner, left, right } if *inner == op => open.extend([right.as_ref(), left.as_ref()]),
+            _ => found += 1,
+        }
+    }
+    found
+}
+
+fn take_apart(op: BinaryOp, expr: Expr, flat: &mut Vec<Expr>) {
+    let mut open = vec![expr];
+    while let Some(next) = open.pop() {
+        match next.kind {
+            ExprKind::Binary { op: inner, left, right } if inner == op => open.extend([*right, *left]),
+            _ => flat.push(next),
+        }
+    }
+}
+
+fn balanced(op: BinaryOp, mut nodes: Vec<Expr>) -> Expr {
+    while nodes.len() > 1 {
+        let mut halved = Vec::with_capacity(nodes.len().div_ceil(2));
+        let mut left = None;
+        for node in nodes {
+            match left.take() {
+                None => left = Some(node),
+                Some(first) => halved.push(binary(op, first, node)),
+            }
+        }
+        halved.extend(left);
+        nodes = halved;
+    }
+    nodes.pop().unwrap_or(Expr { kind: ExprKind::Missing, span: Default::default() })
+}
