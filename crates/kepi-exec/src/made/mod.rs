@@ -1,6 +1,7 @@
 //! Made rows: stays, sessions, attempts of a chain, returns, groups. Each kind is made once per query, of all rows that
 //! are stored, and then read like a stream.
 
+mod chain;
 mod edges;
 mod gather;
 mod read;
@@ -8,7 +9,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use crate::rows::{Column, Program, Type, Values};
+use crate::rows::{Column, Type, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
 use kepi_model::core::{Base, Made, Row};
@@ -83,7 +84,8 @@ fn own(made: &Made, maker: &Maker) -> Result<Vec<(String, Type)>, ExecError> {
     match made {
         Made::Edges { state, .. } => edges::own(state, maker),
         Made::Sessions { .. } => Ok(sessions::own()),
-        Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
+        Made::Chain(_) => Ok(chain::own()),
+        Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }
 }
 
@@ -92,7 +94,8 @@ fn make(made: &Made, maker: &Maker) -> Result<Rows, ExecError> {
     match made {
         Made::Edges { state, edge } => edges::make(maker, state, *edge),
         Made::Sessions { events, key, gap } => sessions::make(maker, events, key, *gap),
-        Made::Chain(_) | Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
+        Made::Chain(chain) => chain::make(maker, chain),
+        Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }
 }
 

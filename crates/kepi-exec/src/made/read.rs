@@ -49,6 +49,19 @@ impl Picked {
         Ok(Picked { mask: program.rows_of(events, None)?, key: program.row(key)? })
     }
 
+    /// The type of its entity.
+    pub(crate) fn ty<'a>(&self, program: &'a Program) -> &'a Type {
+        program.ty(self.key)
+    }
+
+    /// The entities of a frame's rows; what stands where [`Picked::each`] does not call means nothing.
+    pub(crate) fn ids_of<'a>(&self, program: &'a Program) -> &'a [u32] {
+        match &program.value(self.key).values {
+            Values::Id(ids, _) => ids,
+            _ => &[],
+        }
+    }
+
     /// How many ids the entity has.
     pub(crate) fn ids(&self, program: &Program) -> Result<usize, ExecError> {
         match program.ty(self.key) {

@@ -1,0 +1,47 @@
+//! Chains of any order: how many steps have a row of their own after the first.
+
+use super::moments::{Moments, Slot};
+use super::{Attempts, Forbidden, NOWHERE, Shape};
+
+/// How many steps the attempts of an entity reach.
+pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &mut Moments) {
+    let steps = shape.steps;
+    // Per step its next rows, the earliest last: as many as could all be taken by other steps or begin the attempt, and
+    // one more.
+    let most = if work.tangled { steps + 1 } else { 1 };
+    let mut later: Vec<Vec<(i64, Slot)>> = vec![Vec::new(); steps];
+    let mut rows = vec![NOWHERE; steps - 1];
+    let mut candidates = Vec::new();
+    for moment in (0..work.all.len()).rev() {
+        let at = work.all[moment].at;
+        for slot in work.slots(moment).iter().rev() {
+            let later = &mut later[slot.step as usize];
+            if later.len() == most {
+                later.remove(0);
+            }
+            later.push((at, *slot));
+        }
+        for start in work.all[moment].starts.clone() {
+            let start = work.starts[start as usize];
+            let end = attempts.end[start.attempt as usize];
+            rows.fill(NOWHERE);
+            if work.tangled {
+                candidates.clear();
+                for own in &later {
+                    candidates.extend(own.iter().rev().take_while(|r| r.0 <= end).map(|r| r.1));
+                }
+                let found = work.match_any(&candidates, steps, [start.event, u32::MAX]);
+                (1..steps).for_each(|step| rows[step - 1] = found.row(&candidates, step));
+            } else {
+                for (step, own) in later.iter().enumerate().skip(1) {
+                    if let Some((_, slot)) = own.last().filter(|r| r.0 <= end) {
+                        rows[step - 1] = slot.row;
+                    }
+                }
+            }
+            let reached = rows.iter().filter(|&&row| row != NOWHERE).count();
+            attempts.put(shape, start.attempt, &rows, at, forbidden);
+            attempts.reached[start.attempt as usize] = reached as u32 + 1;
+        }
+    }
+}

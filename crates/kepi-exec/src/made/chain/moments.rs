@@ -1,0 +1,174 @@
+//! The moments of one entity: which rows it has at each, and which steps they may serve there together.
+
+use super::matching::Matching;
+use super::read::Hold;
+use super::{Attempts, Entry, Shape};
+use std::ops::Range;
+
+/// The moments at which an entity has rows of steps, rising, with what is kept to be used again for the next entity.
+#[derive(Debug, Default)]
+pub(super) struct Moments {
+    pub(super) all: Vec<Moment>,
+    slots: Vec<Slot>,
+    pub(super) starts: Vec<Start>,
+    pub(super) ends: Vec<End>,
+    here: Vec<Slot>,
+    matching: Matching,
+    /// Whether at some moment a row may serve several steps.
+    pub(super) tangled: bool,
+    /// What passes keep: see `ordered`.
+    pub(super) nodes: Vec<super::ordered::Node>,
+    pub(super) next: Vec<u32>,
+    pub(super) path: Vec<u32>,
+    /// Per start: whether it leads to the last step at all, in whatever time.
+    pub(super) live: Vec<bool>,
+}
+
+/// Rows at the same time.
+#[derive(Clone, Debug)]
+pub(super) struct Moment {
+    pub(super) at: i64,
+    /// What may serve the steps after the first, step by step.
+    slots: Range<u32>,
+    /// The rows of the first step.
+    pub(super) starts: Range<u32>,
+    /// The rows of the last step.
+    pub(super) ends: Range<u32>,
+    tangled: bool,
+    /// Where `ordered` keeps what it found.
+    pub(super) nodes: u32,
+}
+
+/// A row that may serve a step. The same row has the same event in all its slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) step: u32,
+    pub(super) event: u32,
+    pub(super) row: u32,
+}
+
+/// A row of the first step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) attempt: u32,
+    pub(super) event: u32,
+}
+
+/// A row of the last step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) at: i64,
+    pub(super) event: u32,
+    pub(super) moment: u32,
+}
+
+/// No event: nothing is left out.
+pub(super) const NOBODY: [u32; 2] = [u32::MAX; 2];
+
+impl Moments {
+    /// Takes the rows of an entity with one held value, in the order of time.
+    pub(super) fn read<H: Hold>(&mut self, shape: &Shape, attempts: &Attempts, entries: &[Entry<H>]) {
+        self.all.clear();
+        self.slots.clear();
+        self.starts.clear();
+        self.ends.clear();
+        self.tangled = false;
+        let steps = shape.steps as u32;
+        let (mut event, mut before) = (0, None);
+        let rows = |e: &&Entry<H>| e.role < steps;
+        for own in entries.chunk_by(|a, b| a.at == b.at) {
+            let Some(at) = own.iter().find(rows).map(|e| e.at) else { continue };
+            let (starts, ends) = (self.starts.len() as u32, self.ends.len() as u32);
+            self.here.clear();
+            let mut tangled = false;
+            for entry in own.iter().filter(rows) {
+                let own = Some((at, shape.event(attempts, entry)));
+                match before == own {
+                    true => tangled = true,
+                    false => event += 1,
+                }
+                before = own;
+                if entry.role == 0 {
+                    self.starts.push(Start { attempt: entry.row, event });
+                    continue;
+                }
+                self.here.push(Slot { step: entry.role, event, row: entry.row });
+                if entry.role == steps - 1 {
+                    self.ends.push(End { at, event, moment: self.all.len() as u32 });
+                }
+            }
+            let first = self.slots.len() as u32;
+            self.keep(shape.steps, tangled);
+            self.tangled |= tangled;
+            self.all.push(Moment {
+                at,
+                slots: first..self.slots.len() as u32,
+                starts: starts..self.starts.len() as u32,
+                ends: ends..self.ends.len() as u32,
+                tangled,
+                nodes: 0,
+            });
+        }
+    }
+
+    /// Keeps what may serve steps: of each step one row, or where rows may serve several steps as many as could all be
+    /// taken by others (and left out), and one more.
+    fn keep(&mut self, steps: usize, tangled: bool) {
+        if let [only] = self.here[..] {
+            self.slots.push(only);
+            return;
+        }
+        self.here.sort_by_key(|slot| slot.step);
+        let most = if tangled { steps + 2 } else { 1 };
+        for own in self.here.chunk_by(|a, b| a.step == b.step) {
+            self.slots.extend(&own[..own.len().min(most)]);
+        }
+    }
+
+    /// What may serve steps at a moment, step by step.
+    pub(super) fn slots(&self, moment: usize) -> &[Slot] {
+        let range = &self.all[moment].slots;
+        &self.slots[range.start as usize..range.end as usize]
+    }
+
+    /// The last of the steps from `first` on that can all be served at a moment, each by a row of its own and none of
+    /// them by one that is left out; none: not even the first of them.
+    pub(super) fn run(&mut self, moment: usize, first: usize, out: [u32; 2]) -> Option<usize> {
+        let Moments { all, slots, matching, .. } = self;
+        let Moment { slots: range, tangled, .. } = &all[moment];
+        let slots = &slots[range.start as usize..range.end as usize];
+        if *tangled {
+            return matching.run(slots, first, usize::MAX, out);
+        }
+        // Here nothing that is left out is of these steps.
+        let start = slots.iter().position(|s| s.step as usize == first)?;
+        let mut last = first;
+        for slot in &slots[start + 1..] {
+            if slot.step as usize != last + 1 {
+                break;
+            }
+            last += 1;
+        }
+        Some(last)
+    }
+
+    /// Adds the rows that serve some steps at a moment to the path; [`Moments::run`] has said that there are such.
+    pub(super) fn serve(&mut self, moment: usize, steps: Range<usize>, out: [u32; 2]) {
+        let Moments { all, slots, matching, path, .. } = self;
+        let Moment { slots: range, tangled, .. } = &all[moment];
+        let slots = &slots[range.start as usize..range.end as usize];
+        if *tangled {
+            matching.run(slots, steps.start, steps.end - 1, out);
+            path.extend(steps.map(|step| matching.row(slots, step)));
+            return;
+        }
+        let own = slots.iter().filter(|slot| steps.contains(&(slot.step as usize)));
+        path.extend(own.map(|slot| slot.row));
+    }
+
+    /// For steps in any order: finds for as many steps as possible a row of its own; `candidates` are by step.
+    pub(super) fn match_any(&mut self, candidates: &[Slot], steps: usize, out: [u32; 2]) -> &Matching {
+        self.matching.most(candidates, steps, out);
+        &self.matching
+    }
+}

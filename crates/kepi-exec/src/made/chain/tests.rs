@@ -1,0 +1,319 @@
+//! Attempts against all choices of rows, tried one by one; and cases with known answers.
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+use super::super::NOWHERE;
+use crate::pass::testing::*;
+use crate::rows::Values;
+use kepi_model::core::*;
+use kepi_model::value::CalendarSpan;
+use proptest::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// A row as the naive reading sees it.
+#[derive(Clone, Debug)]
+struct Seen {
+    at: i64,
+    who: u32,
+    /// Which stream, and which row of it.
+    event: (usize, u32),
+    hold: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    orders: Vec<Order>,
+    visits: Vec<(i64, Option<u32>)>,
+    /// Per step: whose rows they are (see `picked`).
+    steps: Vec<usize>,
+    without: Vec<Option<usize>>,
+    among: Option<usize>,
+    within: Option<i64>,
+    order: ChainOrder,
+    hold: bool,
+    drops: bool,
+    credit: Option<Credit>,
+}
+
+/// The rows that steps are made of: orders of one product, of two, all, and visits.
+fn picked(which: usize) -> Events {
+    let product = |name| call(Op::Equal, &[field("product"), text(name)]);
+    let condition = match which {
+        0 => product("apple"),
+        1 => product("pear"),
+        2 => call(Op::Or, &[product("apple"), product("plum")]),
+        3 => return events("orders", vec![]),
+        _ => return events("visits", vec![]),
+    };
+    events("orders", vec![Stage::Where(condition)])
+}
+
+impl Case {
+    fn chain(&self) -> Made {
+        let keyed = |which: usize| Keyed { events: picked(which), key: customer() };
+        let step = |(i, &which): (usize, &usize)| ChainStep {
+            rows: keyed(which),
+            hold: self.hold.then(|| field("amount")),
+            without: self.without[i].filter(|_| i > 0).map(keyed),
+        };
+        Made::Chain(Box::new(Chain {
+            steps: self.steps.iter().enumerate().map(step).collect(),
+            within: self.within.map(|days| CalendarSpan { months: 0, days: 0, micros: days * DAY }),
+            order: self.order,
+            among: self.among.map(keyed).into_iter().collect(),
+            without_drops: self.drops,
+            credit: self.credit,
+        }))
+    }
+
+    /// The rows of a derived event, in order.
+    fn rows(&self, which: usize) -> Vec<Seen> {
+        if which > 3 {
+            let visits = self.visits.iter().enumerate();
+            let seen = |(i, v): (usize, &(i64, Option<u32>))| {
+                Some(Seen { at: v.0, who: v.1?, event: (1, i as u32), hold: None })
+            };
+            return visits.filter_map(seen).collect();
+        }
+        let takes = |product: u32| match which {
+            0 => product == 2,
+            1 => product == 3,
+            2 => product == 2 || product == 4,
+            _ => true,
+        };
+        let rows = self.orders.iter().enumerate().filter(|(_, o)| takes(o.2));
+        let seen = |(i, o): (usize, &Order)| {
+            Some(Seen { at: o.0, who: o.1?, event: (0, i as u32), hold: o.3.map(|h| h as u32) })
+        };
+        rows.filter_map(seen).collect()
+    }
+
+    fn holds(&self, a: &Seen, b: &Seen) -> bool {
+        !self.hold || (a.hold.is_some() && a.hold == b.hold)
+    }
+
+    fn end(&self, start: &Seen) -> i64 {
+        self.within.map_or(i64::MAX, |days| start.at + days * DAY)
+    }
+
+    fn forbidden(&self, step: usize, who: u32) -> Vec<i64> {
+        let Some(which) = self.without[step].filter(|_| step > 0) else { return Vec::new() };
+        self.rows(which).into_iter().filter(|r| r.who == who).map(|r| r.at).collect()
+    }
+
+    /// All ways from a start, each as the rows of the steps after it: also those that stop early.
+    fn ways(&self, start: &Seen) -> Vec<Vec<Seen>> {
+        let mut all = vec![vec![]];
+        let mut longest: Vec<Vec<Seen>> = vec![vec![]];
+        for step in 1..self.steps.len() {
+            let rows = self.rows(self.steps[step]);
+            let forbidden = self.forbidden(step, start.who);
+            let mut next = Vec::new();
+            for way in &longest {
+                let last = way.last().unwrap_or(start);
+                for row in &rows {
+                    let used = row.event == start.event || way.iter().any(|w| w.event == row.event);
+                    let closed = forbidden.iter().any(|&x| last.at < x && x < row.at);
+                    let fits = row.who == start.who && row.at >= last.at && self.holds(start, row);
+                    if fits && !used && !closed {
+                        next.push([way.clone(), vec![row.clone()]].concat());
+                    }
+                }
+            }
+            // One way per last event and set of used rows at its moment is enough; tiny data need no more thought.
+            next.sort_by_key(|w| w.iter().map(|r| (r.at, r.event)).collect::<Vec<_>>());
+            all.extend(next.iter().cloned());
+            longest = next;
+        }
+        all
+    }
+
+    /// How far a start gets, and when it has been at each step.
+    fn reached(&self, start: &Seen) -> (usize, Vec<i64>) {
+        let end = self.end(start);
+        match self.order {
+            ChainOrder::Ordered => {
+                let ways = self.ways(start).into_iter().filter(|w| w.iter().all(|r| r.at <= end));
+                let times = |w: Vec<Seen>| w.iter().map(|r| r.at).collect::<Vec<_>>();
+                let best = ways.map(times).min_by_key(|w| (Reverse(w.len()), w.clone())).unwrap();
+                (best.len() + 1, best)
+            }
+            ChainOrder::Strict => {
+                let mut times = vec![];
+                let mut which: Vec<usize> = self.steps.clone();
+                which.extend(self.among);
+                // Streams in the order in which they are first named.
+                let mut streams = vec![];
+                let mut named = which.clone();
+                named.truncate(self.steps.len());
+                named.extend(self.without.iter().skip(1).flatten());
+                named.extend(self.among);
+                for w in named {
+                    let stream = usize::from(w > 3);
+                    if !streams.contains(&stream) {
+                        streams.push(stream);
+                    }
+                }
+                let place = |e: &(i64, (usize, u32))| (e.0, streams.iter().position(|s| *s == e.1.0), e.1.1);
+                let mut line: Vec<(i64, (usize, u32))> = vec![];
+                for w in &which {
+                    line.extend(self.rows(*w).iter().filter(|r| r.who == start.who).map(|r| (r.at, r.event)));
+                }
+                line.sort_by_key(place);
+                line.dedup();
+                let own = line.iter().position(|e| e.1 == start.event).unwrap();
+                let mut last = start.at;
+                for (step, next) in (1..self.steps.len()).zip(&line[own + 1..]) {
+                    let rows = self.rows(self.steps[step]);
+                    let Some(row) = rows.iter().find(|r| r.event == next.1) else { break };
+                    let closed = self.forbidden(step, start.who).iter().any(|&x| last < x && x < row.at);
+                    if row.at > end || closed || !self.holds(start, row) {
+                        break;
+                    }
+                    times.push(row.at);
+                    last = row.at;
+                }
+                (times.len() + 1, times)
+            }
+            ChainOrder::Any => {
+                fn most(case: &Case, start: &Seen, step: usize, used: &mut Vec<(usize, u32)>) -> usize {
+                    if step == case.steps.len() {
+                        return 0;
+                    }
+                    let mut best = most(case, start, step + 1, used);
+                    for row in case.rows(case.steps[step]) {
+                        let fits = row.who == start.who && row.at >= start.at && row.at <= case.end(start);
+                        if fits && case.holds(start, &row) && !used.contains(&row.event) {
+                            used.push(row.event);
+                            best = best.max(1 + most(case, start, step + 1, used));
+                            used.pop();
+                        }
+                    }
+                    best
+                }
+                (1 + most(self, start, 1, &mut vec![start.event]), vec![])
+            }
+        }
+    }
+
+    fn dropped(&self, start: &Seen, times: &[i64]) -> bool {
+        let next = times.len() + 1;
+        let last = times.last().copied().unwrap_or(start.at);
+        let limit = self.end(start);
+        self.drops
+            && next < self.steps.len()
+            && self.order != ChainOrder::Any
+            && self.forbidden(next, start.who).iter().any(|&x| last < x && x <= limit)
+    }
+
+    fn converted(&self, starts: &[Seen]) -> BTreeSet<usize> {
+        let mut converted = BTreeSet::new();
+        let Some(credit) = self.credit else { return converted };
+        let ways: Vec<Vec<Vec<Seen>>> = starts.iter().map(|s| self.ways(s)).collect();
+        for end in self.rows(*self.steps.last().unwrap()) {
+            let leads = |&i: &usize| {
+                starts[i].who == end.who
+                    && end.at <= self.end(&starts[i])
+                    && ways[i].iter().any(|w| w.len() + 1 == self.steps.len() && w[w.len() - 1].event == end.event)
+            };
+            let mut found = (0..starts.len()).filter(leads);
+            converted.extend(match credit {
+                Credit::Earliest => found.next(),
+                Credit::Latest => found.next_back(),
+            });
+        }
+        converted
+    }
+}
+
+/// What is made: per attempt its moment, how far it got, when it was at each step, and whether it is converted.
+fn made(case: &Case, batch: usize) -> Vec<(i64, i64, Vec<i64>, bool)> {
+    let mut memory = shop(3, &case.orders, &case.visits);
+    memory.batch = batch;
+    let source = source(&memory);
+    let stream = source.made(&case.chain(), "UTC", 0).unwrap();
+    let rows = stream.rows(&source).unwrap();
+    let (Values::Decimal(reached, 0), Values::Bool(converted)) = (&rows.own[0].values, &rows.own[1].values) else {
+        panic!("other columns")
+    };
+    let at = |step: usize, place: u32| match case.steps[step] {
+        4 => case.visits[place as usize].0,
+        _ => case.orders[place as usize].0,
+    };
+    let times = |i: usize| {
+        let steps = rows.parents.iter().enumerate().skip(1).filter(|(_, p)| p[i] != NOWHERE);
+        steps.map(|(step, p)| at(step, p[i])).collect::<Vec<_>>()
+    };
+    assert!(rows.at.iter().zip(&rows.parents[0]).all(|(&t, &place)| t == at(0, place)));
+    assert!(rows.parents[0].is_sorted());
+    (0..rows.at.len()).map(|i| (rows.at[i], reached[i], times(i), converted.value(i))).collect()
+}
+
+fn expected(case: &Case) -> Vec<(i64, i64, Vec<i64>, bool)> {
+    let starts = case.rows(case.steps[0]);
+    let converted = case.converted(&starts);
+    let mut attempts = Vec::new();
+    for (i, start) in starts.iter().enumerate() {
+        let (reached, times) = case.reached(start);
+        let complete = reached == case.steps.len();
+        let by_credit = case.credit.is_some() && case.order != ChainOrder::Strict;
+        let converted = if by_credit { converted.contains(&i) } else { complete };
+        if !case.dropped(start, &times) {
+            attempts.push((start.at, reached as i64, times, converted));
+        }
+    }
+    attempts
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let who = || proptest::option::weighted(0.9, 0..2_u32);
+    let hold = proptest::option::weighted(0.8, 0..2_i64);
+    let orders = proptest::collection::vec((0..9_i64, who(), 2..5_u32, hold), 0..11);
+    let visits = proptest::collection::vec((0..9_i64, who()), 0..6);
+    let steps = proptest::collection::vec(0..5_usize, 2..5);
+    let without = proptest::collection::vec(proptest::option::weighted(0.4, 0..5_usize), 5);
+    let among = proptest::option::of(0..5_usize);
+    let within = proptest::option::of(0..6_i64);
+    let order =
+        proptest::sample::select(vec![ChainOrder::Ordered, ChainOrder::Ordered, ChainOrder::Strict, ChainOrder::Any]);
+    let credit = proptest::sample::select(vec![None, Some(Credit::Latest), Some(Credit::Earliest)]);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    ((orders, visits, steps), (without, among, within, order), credit, flags).prop_map(
+        |((orders, visits, mut steps), (without, among, within, order), credit, (hold, drops, forbids))| {
+            let mut orders: Vec<Order> = orders.into_iter().map(|o| (o.0 * DAY, o.1, o.2, o.3, None)).collect();
+            orders.sort_by_key(|o| o.0);
+            let mut visits: Vec<_> = visits.into_iter().map(|v| (v.0 * DAY, v.1)).collect();
+            visits.sort_by_key(|v| v.0);
+            if hold {
+                // Visits have nothing to hold.
+                steps.iter_mut().for_each(|s| *s %= 4);
+            }
+            let any = order == ChainOrder::Any;
+            Case {
+                orders,
+                visits,
+                without: if forbids && !any { without } else { vec![None; 5] },
+                credit: if any && steps.len() > 2 { None } else { credit },
+                steps,
+                among,
+                within,
+                order,
+                hold,
+                drops,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn attempts_are_what_all_choices_allow(case in cases(), batch in 1..12_usize) {
+        let (mut found, mut wanted) = (made(&case, batch), expected(&case));
+        if case.order == ChainOrder::Any {
+            found.iter_mut().chain(&mut wanted).for_each(|a| a.2.clear());
+        }
+        prop_assert_eq!(found, wanted, "{:?}", case.chain());
+    }
+}
