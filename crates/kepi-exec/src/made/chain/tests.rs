@@ -306,7 +306,7 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn attempts_are_what_all_choices_allow(case in cases(), batch in 1..12_usize) {
