@@ -33,6 +33,15 @@ pub struct Symbol {
     pub kind: SymbolKind,
 }
 
+/// A state as declared.
+#[derive(Clone, Debug)]
+pub struct StateDecl {
+    /// What it says.
+    pub tree: State,
+    /// For a stored state: its intervals as a stream, dated by `from`, with the field `until`.
+    pub stored: Option<StreamDecl>,
+}
+
 /// What a name is.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // A project has few of these, and boxes would make every reader unpack them.
@@ -44,7 +53,7 @@ pub enum SymbolKind {
     /// A derived event.
     Derived(Scoped),
     /// A state.
-    State(State),
+    State(StateDecl),
     /// A value of an event.
     Measure(Definition),
     /// A condition.
@@ -83,6 +92,10 @@ impl Symbol {
     /// The name with its module in front.
     pub fn full_name(&self) -> String {
         full_name(&self.module, &self.name)
+    }
+
+    pub(crate) fn is_state(&self) -> bool {
+        matches!(self.kind, SymbolKind::State(_))
     }
 }
 
@@ -136,10 +149,11 @@ impl Catalog {
         self.symbols.values()
     }
 
-    /// All stored events.
+    /// All stored events, and the intervals of stored states.
     pub fn streams(&self) -> impl Iterator<Item = &StreamDecl> {
         self.symbols.values().filter_map(|s| match &s.kind {
             SymbolKind::Stream(stream) => Some(stream),
+            SymbolKind::State(state) => state.stored.as_ref(),
             _ => None,
         })
     }

@@ -1,12 +1,12 @@
 //! Reading declarations: what each statement of the files adds to the catalog.
 
-use crate::catalog::{Catalog, ModelFile, Placed, Symbol, SymbolKind, full_name, module_of};
+use crate::catalog::{Catalog, ModelFile, Placed, StateDecl, Symbol, SymbolKind, full_name, module_of};
 use crate::declared::{EntityDecl, FieldDecl, RoleDecl, Signature, StreamDecl};
 use crate::lower::RATES;
 use crate::settings::Settings;
 use crate::value::{Kind, Unit};
 use crate::{names, units};
-use kepi_syntax::ast::{EventBody, Field, Name, Path, SourceItem, Statement, StatementKind};
+use kepi_syntax::ast::{EventBody, Field, Name, Path, SourceItem, State, StateBody, Statement, StatementKind};
 use kepi_syntax::{Code, Diagnostic, Span};
 
 /// Declares everything that the files say; see [`Catalog::build`].
@@ -128,7 +128,13 @@ impl Builder {
                     self.symbol(&event.name, doc, SymbolKind::Derived(value.clone()));
                 }
             },
-            StatementKind::State(state) => self.symbol(&state.name, doc, SymbolKind::State(state.clone())),
+            StatementKind::State(state) => {
+                let stored = match &state.body {
+                    StateBody::Stored { fields } => Some(self.intervals(state, fields, entities)),
+                    _ => None,
+                };
+                self.symbol(&state.name, doc, SymbolKind::State(StateDecl { tree: state.clone(), stored }));
+            }
             StatementKind::Measure(d) => self.symbol(&d.name, doc, SymbolKind::Measure(d.clone())),
             StatementKind::Segment(d) => self.symbol(&d.name, doc, SymbolKind::Segment(d.clone())),
             StatementKind::Dimension(d) => self.symbol(&d.name, doc, SymbolKind::Dimension(d.clone())),
@@ -308,6 +314,32 @@ impl Builder {
             at: at.map(|a| a.text.clone()),
             fields: declared,
         }
+    }
+
+    /// The stream of a stored state: one row per interval, dated by its start.
+    fn intervals(&mut self, state: &State, fields: &[Field], entities: &[(String, String)]) -> StreamDecl {
+        let from = Name { text: "from".to_string(), span: state.name.span };
+        for field in fields.iter().filter(|f| ["from", "until"].contains(&f.name.text.as_str())) {
+            self.error(
+                Code::DeclaredTwice,
+                field.name.span,
+                format!("a stored state has `{}` by itself", field.name.text),
+                Some("leave it out: a source fills it, such as `from start_date, until end_date`".to_string()),
+            );
+        }
+        if let (Some(first), false) = (fields.first(), fields.iter().any(|f| f.name.text == "value")) {
+            self.error(
+                Code::UnknownName,
+                first.name.span,
+                format!("which of its fields is the value of `{}`?", state.name.text),
+                Some("call it `value`; a state that only holds or not has an empty block".to_string()),
+            );
+        }
+        let mut stream = self.stream(&state.name, std::slice::from_ref(&state.of), Some(&from), fields, entities);
+        stream.fields.retain(|f| f.name != "until");
+        let until = FieldDecl { name: "until".to_string(), unit: Unit::of(Kind::Time), history: false, doc: None };
+        stream.fields.insert(0, until);
+        stream
     }
 
     fn fields(&mut self, fields: &[Field], entities: &[(String, String)]) -> Vec<FieldDecl> {

@@ -68,12 +68,13 @@ impl Catalog {
         }
     }
 
-    /// The full name of the event or entity that a user types.
+    /// The full name of the event (or stored state) or entity that a user types.
     pub fn find_kind(&self, name: &str, entity: bool) -> Option<String> {
         let symbol = self.find(name)?;
         let fits = match &symbol.kind {
             SymbolKind::Entity(_) => entity,
             SymbolKind::Stream(_) => !entity,
+            SymbolKind::State(state) => !entity && state.stored.is_some(),
             _ => false,
         };
         fits.then(|| full_name(&symbol.module, &symbol.name))

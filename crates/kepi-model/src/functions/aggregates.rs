@@ -43,9 +43,9 @@ pub(super) const ALL: &[Builtin] = &[
     ),
     aggregate(
         "avg",
-        "avg(value where condition)",
+        "avg(value where condition), avg(state where condition)",
         AggregateKind::Avg,
-        "Divides the sum of the known values by their number. In the unit of the value. Of nothing missing.",
+        "Divides the sum of the known values by their number. In the unit of the value. Of a state: its closing value in the mean over the period, weighted by time (up to now); a condition is seen at the period's end. Of nothing missing.",
         "avg(orders.amount)",
     ),
     aggregate(

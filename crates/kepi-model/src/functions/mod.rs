@@ -11,7 +11,7 @@ mod text;
 mod time;
 mod windows;
 
-use crate::core::Op;
+use crate::core::{Edge, Op};
 use kepi_syntax::ast::TimeUnit;
 
 /// A function of the language.
@@ -58,6 +58,10 @@ pub enum Lowering {
     Age,
     /// `cohort(e, grain)`.
     Cohort,
+    /// A measure of a state: one value per cell, or of the one entity inside a row's expression.
+    State(StateMeasure),
+    /// Events at the edges of a state.
+    Edge(Edge),
     /// One value from values of the same row or cell.
     Scalar {
         /// The operation.
@@ -97,6 +101,7 @@ impl Lowering {
             self,
             Lowering::Aggregate(_)
                 | Lowering::Share
+                | Lowering::State(_)
                 | Lowering::Window(_)
                 | Lowering::Funnel
                 | Lowering::Conversion
@@ -109,7 +114,10 @@ impl Lowering {
     /// Whether its arguments are about other rows than the one that it has a value for.
     pub(crate) fn sees_other_rows(&self) -> bool {
         self.is_of_cells()
-            || matches!(self, Lowering::Age | Lowering::Cohort | Lowering::Lifecycle | Lowering::Sessions)
+            || matches!(
+                self,
+                Lowering::Age | Lowering::Cohort | Lowering::Lifecycle | Lowering::Sessions | Lowering::Edge(_)
+            )
     }
 }
 
@@ -141,6 +149,16 @@ pub enum AggregateKind {
     Stddev,
     First,
     Last,
+}
+
+/// The measures of states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The variants are the functions of the language.
+pub enum StateMeasure {
+    Opening,
+    Closing,
+    Kept,
+    TimeIn,
 }
 
 /// What a scalar function takes and gives.
@@ -188,17 +206,6 @@ const fn scalar(
     example: &'static str,
 ) -> Builtin {
     Builtin { name, family, usage, doc, example, lowering: Lowering::Scalar { op, arity, rule } }
-}
-
-const fn not_yet(
-    family: Family,
-    name: &'static str,
-    usage: &'static str,
-    what: &'static str,
-    doc: &'static str,
-    example: &'static str,
-) -> Builtin {
-    Builtin { name, family, usage, doc, example, lowering: Lowering::NotYet(what) }
 }
 
 #[cfg(test)]

@@ -172,7 +172,6 @@ pub(crate) fn aggregate_of<'a>(
         let catalog = cx.catalog;
         if let Some((symbol, used)) = catalog.lookup(&cx.module, &parts, cx.anywhere) {
             match &symbol.kind {
-                SymbolKind::State(_) if kind == AggregateKind::Avg => return cx.not_yet(scoped.value.span, "states"),
                 SymbolKind::State(_) => {
                     return cx.error_help(
                         Code::StateMeasured,
@@ -214,6 +213,13 @@ pub(crate) fn aggregate_of<'a>(
         Ok(None) => {
             if let Some(what) = not_yet_inside(&scoped.value) {
                 return cx.not_yet(scoped.value.span, what);
+            }
+            if let Some(state) = first_state(cx, &scoped.value) {
+                let (message, help) = (
+                    format!("`{state}` is a state: it holds over time and has no rows"),
+                    format!("write `opening({state})`, `closing({state})` or `avg({state})`, and compute with that"),
+                );
+                return cx.error_help(Code::StateMeasured, scoped.value.span, message, help);
             }
             if let Some(path) = first_path(&scoped.value) {
                 return events::unknown(cx, path);
@@ -310,6 +316,20 @@ fn not_yet_inside(value: &Expr) -> Option<&'static str> {
     }
 }
 
+/// The first state that an expression names beside its rows.
+fn first_state(cx: &Cx<'_>, value: &Expr) -> Option<String> {
+    match &value.kind {
+        ExprKind::Path(path) => {
+            let (symbol, _) = cx.catalog.lookup(&cx.module, &names::parts(path), cx.anywhere)?;
+            symbol.is_state().then(|| symbol.name.clone())
+        }
+        ExprKind::Binary { left, right, .. } => first_state(cx, left).or_else(|| first_state(cx, right)),
+        ExprKind::Negate(inner) | ExprKind::Not(inner) => first_state(cx, inner),
+        ExprKind::In { value, .. } | ExprKind::IsMissing { value, .. } => first_state(cx, value),
+        _ => None,
+    }
+}
+
 fn first_path(value: &Expr) -> Option<&Path> {
     match &value.kind {
         ExprKind::Path(path) => Some(path),
@@ -331,6 +351,18 @@ pub(crate) fn measure(
 ) -> Option<(Measure, Unit)> {
     let Some(arg) = arg else { return Some((Measure::Count, Unit::of(Kind::Count))) };
     let value: Row = seconds(expr::lower(cx, &mut RowScope::of(set), arg)?);
+    measure_of(cx, kind, value, percent, observed, (arg.span, span))
+}
+
+/// The measure of an aggregate of a value, and its unit; with where the value and the aggregate stand.
+pub(super) fn measure_of(
+    cx: &mut Cx<'_>,
+    kind: AggregateKind,
+    value: Row,
+    percent: f64,
+    observed: bool,
+    (inside, span): (Span, Span),
+) -> Option<(Measure, Unit)> {
     let unit = value.unit.clone();
     let numeric = unit.kind.is_numeric();
     let ordered = numeric || matches!(unit.kind, Kind::Time | Kind::Date | Kind::Text);
@@ -352,7 +384,7 @@ pub(crate) fn measure(
             _ => unit.to_string(),
         };
         let message = format!("`{}` needs numbers, this is {what}", word(kind));
-        return cx.error_help(Code::TypeMismatch, arg.span, message, help);
+        return cx.error_help(Code::TypeMismatch, inside, message, help);
     }
     if let (
         Kind::MoneyOf(field),

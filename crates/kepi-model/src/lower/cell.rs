@@ -4,9 +4,10 @@ use super::aggregate::{self, Parsed};
 use super::bind::{bind, substitute};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
+use super::groups::{self, GroupKey};
 use super::literal::seconds;
 use super::row::{Meaning, RowScope};
-use super::{Cx, Node, behaviour, convert, events};
+use super::{Cx, Node, behaviour, convert, events, held, measured, over};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
 use crate::core::{Aggregate, Formula, FormulaNode, Measure, Move, Op, Row, RowNode};
@@ -15,7 +16,7 @@ use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::units;
 use crate::value::{Kind, Unit, Value};
-use kepi_syntax::ast::{Argument, Expr, Name, Over, Path, Scoped};
+use kepi_syntax::ast::{Argument, Expr, Name, Path, Scoped};
 use kepi_syntax::{Code, Span};
 use std::collections::BTreeMap;
 
@@ -51,11 +52,18 @@ pub(crate) struct CellScope<'q> {
     pub(crate) narrowed: Vec<(Expr, String)>,
     /// Whether this is a definition looked at by itself: no query says labels.
     pub(crate) alone: bool,
+    /// What groups are made by, inside of them: labels like those of the query.
+    pub(super) keys: Vec<GroupKey>,
+    /// Whether the cells are groups, over which something is computed.
+    pub(super) in_groups: bool,
+    /// Labels by which groups are not told apart: those over all of whose values the aggregate of the groups is taken.
+    pub(super) blank: Vec<usize>,
     /// What a bare name of `by` or `where` meant for the first aggregate, and for which event.
-    meanings: Vec<(Meaning, String)>,
+    pub(super) meanings: Vec<(Meaning, String)>,
 }
 
 /// An aggregate over rows, before labels and the query's filter are read for them.
+#[derive(Clone)]
 pub(super) struct Wanted {
     /// As it is written, for `explain`.
     pub(super) text: String,
@@ -63,6 +71,17 @@ pub(super) struct Wanted {
     pub(super) own: Option<Row>,
     pub(super) measure: Measure,
     pub(super) unit: Unit,
+    /// Over entities: whether only those take part that exist.
+    pub(super) existing: bool,
+    /// How its own window differs from that of the place where it stands.
+    pub(super) moved: Vec<Move>,
+}
+
+impl Wanted {
+    /// An aggregate over the rows that exist, on the window of the place where it stands.
+    pub(super) fn of(text: String, own: Option<Row>, measure: Measure, unit: Unit) -> Wanted {
+        Wanted { text, own, measure, unit, existing: true, moved: Vec::new() }
+    }
 }
 
 impl<'q> CellScope<'q> {
@@ -83,6 +102,9 @@ impl<'q> CellScope<'q> {
             own_labels: Vec::new(),
             narrowed: Vec::new(),
             alone: false,
+            keys: Vec::new(),
+            in_groups: false,
+            blank: Vec::new(),
             meanings: Vec::new(),
         }
     }
@@ -94,7 +116,7 @@ impl<'q> CellScope<'q> {
 
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
     pub(super) fn add(&mut self, cx: &mut Cx<'_>, set: &EventSet, wanted: Wanted, span: Span) -> Option<Formula> {
-        let Wanted { text, own, measure, unit } = wanted;
+        let Wanted { text, own, measure, unit, existing, moved } = wanted;
         let (measure, unit) = convert::measured(cx, measure, unit, span)?;
         if !set.is_dated() {
             if let Some(grain) = &self.per {
@@ -117,17 +139,18 @@ impl<'q> CellScope<'q> {
         {
             self.entities.push(entity.name.clone());
         }
-        let aggregate = Aggregate {
+        let mut aggregate = Aggregate {
             text,
             events: set.events(),
             filter,
             measure,
             labels,
             unit,
-            existing: true,
-            moved: self.moved.clone(),
+            existing,
+            moved: self.moved.iter().cloned().chain(moved).collect(),
             across: self.across.clone(),
         };
+        measured::read_at_opening(cx, &mut aggregate, span)?;
         Some(self.keep(aggregate))
     }
 
@@ -157,7 +180,9 @@ impl<'q> CellScope<'q> {
             ok &= lowered.is_some();
             conditions.extend(lowered);
         }
-        let labels = labels.filter(|_| ok)?;
+        let keys = groups::key_labels(self, cx, set);
+        let mut labels = labels.filter(|_| ok)?;
+        labels.extend(keys?);
         conditions.extend(labels.iter().filter_map(label_known));
         let filter = conditions.into_iter().reduce(|a, b| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool)));
         Some((filter, labels))
@@ -177,10 +202,15 @@ impl<'q> CellScope<'q> {
         Formula { unit, node: FormulaNode::Aggregate(index) }
     }
 
-    fn row_labels(&mut self, cx: &mut Cx<'_>, set: &EventSet) -> Option<Vec<Row>> {
+    /// The query's labels for rows, in the order written.
+    pub(super) fn row_labels(&mut self, cx: &mut Cx<'_>, set: &EventSet) -> Option<Vec<Row>> {
         let mut rows = Vec::new();
         let mut ok = true;
         for (index, label) in self.by.iter().enumerate() {
+            if self.blank.contains(&index) {
+                rows.push(Row::constant(Value::Missing, Unit::of(Kind::Missing)));
+                continue;
+            }
             let mut scope = RowScope::of(set);
             let Some(row) = in_query(cx, |cx| expr::lower(cx, &mut scope, label)) else {
                 ok = false;
@@ -248,23 +278,22 @@ impl<'q> CellScope<'q> {
     }
 
     fn aggregate(&mut self, cx: &mut Cx<'_>, kind: AggregateKind, args: &[Argument], span: Span) -> Option<Formula> {
-        let Parsed { scoped, percent, observed, .. } = aggregate::aggregate_arguments(cx, kind, args, span)?;
+        let parsed = aggregate::aggregate_arguments(cx, kind, args, span)?;
+        let Parsed { scoped, percent, observed, .. } = parsed;
+        let is_event = events::is_event(cx, &scoped.value);
+        if let (Some(per), false) = (&scoped.per, is_event) {
+            return self.grouped(cx, kind, &parsed, per, span);
+        }
+        if kind == AggregateKind::Avg && held::is_held(cx, &scoped.value) {
+            return self.state_average(cx, scoped);
+        }
         let inline_event =
             kind == AggregateKind::Count && !matches!(scoped.value.kind, kepi_syntax::ast::ExprKind::Path(_));
         if let (Some(per), false) = (&scoped.per, inline_event) {
-            let at = per.grains.first().map_or(span, |g| g.span);
-            return cx.not_yet(at, "aggregates of aggregates (`per` in parentheses)");
-        }
-        if let Some(over) = &scoped.over {
-            let what = match over {
-                Over::AllTime => "`over all time` outside a row's condition",
-                Over::Period => "`over period`",
-                Over::Window(_) => "`over` outside a row's condition",
-            };
-            return cx.not_yet(scoped.span, what);
+            return groups::of_rows(cx, kind, scoped, per);
         }
         let (set, arg) = if inline_event {
-            let event = Scoped { filter: None, ..scoped.clone() };
+            let event = Scoped { filter: None, over: None, ..scoped.clone() };
             (events::of_scoped(cx, &event)?, None)
         } else {
             aggregate::aggregate_of(cx, kind, scoped, span)?
@@ -275,7 +304,8 @@ impl<'q> CellScope<'q> {
         };
         let (measure, unit) = aggregate::measure(cx, kind, &set, arg, percent, observed, span)?;
         let text = format!("{}({})", word(&measure), kepi_syntax::scoped_text(scoped));
-        self.add(cx, &set, Wanted { text, own, measure, unit }, span)
+        let moved = over::moves(cx, scoped, &set)?;
+        self.add(cx, &set, Wanted { text, own, measure, unit, existing: true, moved }, span)
     }
 
     /// A metric of this name, expanded.
@@ -321,7 +351,7 @@ fn missing_without(row: Row, entities: &[Row]) -> Row {
 }
 
 /// Labels and filters are the query's own text, also while a metric is being expanded.
-fn in_query<T>(cx: &mut Cx<'_>, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+pub(super) fn in_query<T>(cx: &mut Cx<'_>, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
     let module = std::mem::replace(&mut cx.module, cx.home.clone());
     let site = cx.site.take();
     let stack = std::mem::take(&mut cx.stack);
@@ -333,7 +363,7 @@ fn in_query<T>(cx: &mut Cx<'_>, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
 }
 
 /// The function of a measure, as it is written.
-fn word(measure: &Measure) -> &'static str {
+pub(super) fn word(measure: &Measure) -> &'static str {
     match measure {
         Measure::Count => "count",
         Measure::Sum(_) => "sum",
@@ -438,6 +468,13 @@ impl Scope<Formula> for CellScope<'_> {
                 Some(Formula::call(Op::Divide, vec![part?, all?], Unit::of(Kind::Percent)))
             })()),
             Lowering::Age | Lowering::Cohort => Some(aggregate::of_any_row(cx, name, span)),
+            Lowering::State(measure) => Some(self.state_measure(cx, *measure, name, args, span)),
+            Lowering::Edge(_) => Some(cx.error_help(
+                Code::NotAggregated,
+                span,
+                format!("`{name}` makes an event, one value per cell is needed"),
+                format!("count it: `count({name}(…))`"),
+            )),
             Lowering::Window(kind) => Some(self.on_another_window(cx, *kind, name, args, span)),
             _ => self.behaviour(cx, lowering, name, args, span),
         }

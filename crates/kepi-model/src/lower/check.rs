@@ -151,8 +151,8 @@ fn check_symbol(cx: &mut Cx<'_>, symbol: &Symbol) {
         SymbolKind::Derived(body) => {
             events::of_scoped(cx, body);
         }
-        SymbolKind::State(state) => {
-            cx.not_yet::<()>(state.name.span, "states");
+        SymbolKind::State(decl) => {
+            super::state::lower(cx, symbol, decl);
         }
         SymbolKind::Measure(definition) => {
             if let Ok(home) = home::home(cx, &definition.value) {

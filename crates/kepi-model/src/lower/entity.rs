@@ -54,6 +54,9 @@ impl RowScope<'_> {
             self.see(path, "definition", &symbol.full_name(), &symbol.name);
             return self.expand(cx, path.span, &symbol, &definition, &[], Some((entity.clone(), row)));
         }
+        if let Some(done) = self.state_behind(cx, path, &row, entity, rest) {
+            return done;
+        }
         let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
         let message = format!("`{}` has no `{name}`", names::bare(&entity.name));
         match names::suggestion(name, known.iter().copied()) {
@@ -67,16 +70,17 @@ impl RowScope<'_> {
         let own = all.len() > 1 && (all[0] == entity.name || entity.name.ends_with(&format!(".{}", all[0])));
         let parts = if own { &all[1..] } else { &all[..] };
         let name = parts[0];
-        if has(&entity, name) || definition_of(cx, parts, &entity.name).is_some() {
+        let known = has(&entity, name) || definition_of(cx, parts, &entity.name).is_some();
+        if known || (own && cx.catalog.lookup(&cx.module, parts, cx.anywhere).is_some_and(|(s, _)| s.is_state())) {
             return self.entity_path(cx, path, row, &entity.name.clone(), &entity, parts);
         }
         if all.len() == 1 && (name == entity.name || entity.name.ends_with(&format!(".{name}"))) {
             return Some(row);
         }
+        if let Some(done) = self.state(cx, path, &all) {
+            return done;
+        }
         if let Some((symbol, _)) = cx.catalog.lookup(&cx.module, &all, cx.anywhere) {
-            if matches!(symbol.kind, SymbolKind::State(_)) {
-                return cx.not_yet(path.span, "states");
-            }
             let word = symbol.kind.a_word();
             let symbol_name = symbol.name.clone();
             return cx.error_help(

@@ -1,9 +1,9 @@
 //! Which rows an expression is about: stored events, derived ones, entities.
 
 use super::row::RowScope;
-use super::{Cx, behaviour, call, expr};
+use super::{Cx, behaviour, call, edges, expr};
 use crate::catalog::{Symbol, SymbolKind};
-use crate::core::{Base, Events, Made, Row, RowNode, Stage};
+use crate::core::{Base, Events, KEY, Made, Row, RowNode, Stage};
 use crate::declared::{EntityDecl, RoleDecl, StreamDecl};
 use crate::functions::{self, Lowering};
 use crate::names;
@@ -84,12 +84,28 @@ impl EventSet {
     }
 
     pub(crate) fn role_row(&self, role: &RoleDecl) -> Row {
-        Row { unit: Unit::of(Kind::Entity(role.entity.clone())), node: RowNode::Role(role.name.clone()) }
+        let stored = self.stored(&role.name);
+        Row { unit: Unit::of(Kind::Entity(role.entity.clone())), node: RowNode::Role(stored) }
+    }
+
+    /// The name under which execution has a role or field: the keys of groups are numbered.
+    pub(crate) fn stored(&self, name: &str) -> String {
+        let keys = match self.made.as_deref() {
+            Some(Made::Groups(groups)) => groups.keys.as_slice(),
+            _ => &[],
+        };
+        let index = keys.iter().position(|key| names::bare(&key.name) == name);
+        index.map_or(name.to_string(), |index| format!("{KEY}{index}"))
+    }
+
+    /// Whether its rows are entities, seen at the end of a cell.
+    pub(crate) fn is_entity(&self) -> bool {
+        self.made.is_none() && matches!(self.base, BaseDecl::Entity(_))
     }
 
     pub(crate) fn is_dated(&self) -> bool {
         match &self.base {
-            BaseDecl::Stream(stream) => stream.at.is_some(),
+            BaseDecl::Stream(stream) => stream.at.is_some() || self.made.is_some(),
             BaseDecl::Entity(_) => true,
         }
     }
@@ -127,6 +143,29 @@ pub(crate) fn of_symbol(cx: &mut Cx<'_>, symbol: &Symbol, span: Span) -> Option<
         }
         _ => None,
     }
+}
+
+/// Whether an expression means rows rather than a value: an event's name, or a function that makes events.
+pub(crate) fn is_event(cx: &Cx<'_>, value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Path(path) => {
+            let parts = names::parts(path);
+            cx.catalog.lookup(&cx.module, &parts, cx.anywhere).is_some_and(|(symbol, used)| {
+                let event = matches!(symbol.kind, SymbolKind::Stream(_) | SymbolKind::Derived(_));
+                used == parts.len() && (event || matches!(symbol.kind, SymbolKind::Entity(_)))
+            })
+        }
+        ExprKind::Call { function, arguments } => match names::text(function).as_str() {
+            "first" => arguments.iter().any(|a| call::plain(a).is_some_and(|s| is_event(cx, &s.value))),
+            name => functions::find(name).is_some_and(|f| makes_events(&f.lowering)),
+        },
+        _ => false,
+    }
+}
+
+/// Whether a function makes events.
+pub(crate) fn makes_events(lowering: &Lowering) -> bool {
+    matches!(lowering, Lowering::Edge(_) | Lowering::Sessions)
 }
 
 /// The rows of an event expression: `orders where c`, `first(orders where c) per customer`.
@@ -258,7 +297,9 @@ fn event_instead(symbol: &Symbol) -> String {
         SymbolKind::Measure(_) => format!("a measure is a value: write `sum({name})`, or count its event"),
         SymbolKind::Segment(_) => format!("a segment is a condition: `count(… where {name})` or `by {name}`"),
         SymbolKind::Dimension(_) => format!("a dimension is a label: write `by {name}`"),
-        SymbolKind::State(_) => "a state holds over time; what happened is an event".to_string(),
+        SymbolKind::State(_) => {
+            format!("a state holds over time: write `started({name})`, `ended({name})` or `stays({name})`")
+        }
         _ => "write an event's name".to_string(),
     }
 }
@@ -267,7 +308,7 @@ fn event_instead(symbol: &Symbol) -> String {
 pub(crate) fn made_by(cx: &mut Cx<'_>, value: &Expr) -> Option<Option<EventSet>> {
     let ExprKind::Call { function, .. } = &value.kind else { return None };
     let found = functions::find(&names::text(function))?;
-    if !matches!(found.lowering, Lowering::Sessions) {
+    if !makes_events(&found.lowering) {
         return None;
     }
     let scoped = Scoped { value: value.clone(), per: None, filter: None, over: None, span: value.span };
@@ -280,12 +321,13 @@ fn derive(cx: &mut Cx<'_>, function: &Path, args: &[Argument], scoped: &Scoped) 
     if name != "first" {
         return match functions::find(&name).map(|f| &f.lowering) {
             Some(Lowering::Sessions) => behaviour::sessions(cx, args, span),
+            Some(Lowering::Edge(edge)) => edges::made(cx, *edge, &name, args, scoped),
             Some(Lowering::NotYet(what)) => cx.not_yet(span, what),
             Some(_) => cx.error_help(
                 Code::WrongKind,
                 span,
                 format!("`{name}` makes no event"),
-                "events are made by `where`, `first(…) per …` and `sessions(…)`",
+                "events are made by `where`, `first(…) per …`, `sessions(…)`, `started(…)`, `ended(…)` and `stays(…)`",
             ),
             None => cx.error(Code::UnknownFunction, function.span, format!("there is no function `{name}`")),
         };

@@ -62,7 +62,7 @@ impl CellScope<'_> {
         text: String,
         span: Span,
     ) -> Option<Formula> {
-        self.add(cx, set, Wanted { text, own, measure: Measure::Count, unit: Unit::of(Kind::Count) }, span)
+        self.add(cx, set, Wanted::of(text, own, Measure::Count, Unit::of(Kind::Count)), span)
     }
 
     /// `funnel(a -> b -> c, …)`.
@@ -108,7 +108,7 @@ impl CellScope<'_> {
             Entry::Best => {
                 let subject = attempts.set.role_row(&attempts.subject);
                 let unit = Unit::of(Kind::Count);
-                self.add(cx, &attempts.set, Wanted { text, own: far, measure: Measure::Unique(subject), unit }, span)
+                self.add(cx, &attempts.set, Wanted::of(text, far, Measure::Unique(subject), unit), span)
             }
             Entry::Every if alone => {
                 let who = attempts.set.role_row(&attempts.subject);
@@ -147,7 +147,7 @@ impl CellScope<'_> {
         let mut made = Vec::new();
         if entry == Entry::Every {
             for (measure, text) in measures(time) {
-                let wanted = Wanted { text, own: Some(at_least(REACHED, step)), measure, unit: duration.clone() };
+                let wanted = Wanted::of(text, Some(at_least(REACHED, step)), measure, duration.clone());
                 made.push(self.add(cx, &attempts.set, wanted, span)?);
             }
         } else {

@@ -1,15 +1,15 @@
 //! The history of a row's subject: whose it is, how far back it goes, what is computed of it.
 
 use super::aggregate::{Parsed, aggregate_arguments, aggregate_of, measure};
-use super::events::{self, BaseDecl, EventSet};
+use super::events::{self, EventSet};
 use super::row::{RowScope, listed, listed_owned};
-use super::{Cx, expr, window};
+use super::{Cx, expr, held, over};
 use crate::core::{History, Measure, Reach, Row, RowNode};
 use crate::declared::RoleDecl;
 use crate::functions::AggregateKind;
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Expr, ExprKind, Over, Window};
+use kepi_syntax::ast::{Argument, Expr, ExprKind};
 use kepi_syntax::{Code, Span};
 
 impl RowScope<'_> {
@@ -92,23 +92,14 @@ impl RowScope<'_> {
         let Parsed { scoped, percent, observed, chosen } = aggregate_arguments(cx, kind, args, span)?;
         if let Some(per) = &scoped.per {
             let at = per.grains.first().map_or(span, |g| g.span);
-            return cx.not_yet(at, "aggregates of aggregates (`per` in parentheses)");
+            return cx.not_yet(at, "aggregates of aggregates in a row's expression");
         }
-        let over = match &scoped.over {
-            None | Some(Over::AllTime) => Reach::AllTime,
-            Some(Over::Window(Window::Last { length, to_date: false })) => Reach::Last(window::span(cx, length)?),
-            Some(Over::Period) => return cx.not_yet(scoped.span, "`over period`"),
-            Some(Over::Window(_)) => {
-                return cx.error_help(
-                    Code::WrongKind,
-                    scoped.span,
-                    "a history looks back from its row",
-                    "write `over last 90 days` or `over all time`",
-                );
-            }
-        };
+        if kind == AggregateKind::Avg && held::is_held(cx, &scoped.value) {
+            return self.state_average(cx, scoped, span);
+        }
+        let over = over::reach(cx, scoped)?;
         let (set, arg) = aggregate_of(cx, kind, scoped, span)?;
-        if matches!(set.base, BaseDecl::Entity(_)) {
+        if set.is_entity() {
             return cx.error_help(
                 Code::WrongKind,
                 span,
@@ -142,14 +133,14 @@ impl RowScope<'_> {
             return cx.error(Code::WrongKind, event.span, format!("`{function}` needs an event's name"));
         };
         let set = events::named(cx, path)?;
-        let BaseDecl::Stream(_) = &set.base else {
+        if set.is_entity() {
             return cx.error_help(
                 Code::WrongKind,
                 event.span,
                 format!("`{}` is an entity, `{function}` needs an event", set.name),
                 format!("declare one: `event new_{0}s = first(…) per {0}`", set.name),
             );
-        };
+        }
         let Some(once) = set.once.clone() else {
             let subject = set.roles().first().map_or("customer".to_string(), |r| r.name.clone());
             return cx.error_help(

@@ -1,7 +1,7 @@
 //! Which event a value is a value of.
 
 use super::Cx;
-use super::events::{self, BaseDecl, EventSet, of_symbol};
+use super::events::{self, EventSet, of_symbol};
 use crate::catalog::SymbolKind;
 use crate::functions::{self, Lowering};
 use crate::names;
@@ -13,8 +13,7 @@ use kepi_syntax::ast::{Argument, Expr, ExprKind, NamedValue};
 pub(crate) fn home(cx: &mut Cx<'_>, value: &Expr) -> Result<Option<EventSet>, ()> {
     let mut found = Vec::new();
     collect(cx, value, &mut found)?;
-    let (events, entities): (Vec<EventSet>, Vec<EventSet>) =
-        found.into_iter().partition(|set| matches!(set.base, BaseDecl::Stream(_)));
+    let (events, entities): (Vec<EventSet>, Vec<EventSet>) = found.into_iter().partition(|set| !set.is_entity());
     // The most derived of them, if all others are its ancestors.
     let home = events.iter().find(|set| events.iter().all(|other| set.names.contains(&other.names[0])));
     if let Some(home) = home {

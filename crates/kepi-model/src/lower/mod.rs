@@ -11,22 +11,30 @@ mod cell;
 mod chain;
 mod check;
 mod convert;
+mod edges;
 mod entity;
 mod events;
 mod expr;
 mod funnel;
 mod grain;
+mod group_rows;
+mod groups;
+mod held;
 mod history;
 mod home;
 mod lift;
 mod literal;
+mod measured;
 mod moves;
 mod operator;
+mod over;
 mod plugin;
 mod query;
 mod retention;
 mod row;
 mod source;
+mod state;
+mod state_row;
 mod table;
 mod target;
 mod test;
@@ -48,19 +56,10 @@ use kepi_syntax::{Code, Diagnostic, Severity, Span};
 const DEPTH_MAX: usize = 64;
 
 /// What is there instead of a part of the language that is not.
-const NOT_YET: &[(&str, &str)] = &[
-    (
-        "states",
-        "what happened can be measured: `count(orders)`, or the last value known, `last(stage_changes.stage)`, in a dimension",
-    ),
-    (
-        "aggregates of aggregates",
-        "a dimension works: `dimension spent of customer = sum(revenue)`, then `avg(customer.spent)`",
-    ),
-    ("`over period`", "`over last 90 days` and `over all time` work"),
-    ("`over` outside", "a window in the query works, such as `last 90 days`"),
-    ("`over all time` outside", "a query without a window takes all time"),
-];
+const NOT_YET: &[(&str, &str)] = &[(
+    "aggregates of aggregates in a row's expression",
+    "a metric works: `avg(sum(revenue) per customer, month)`; so does a history alone, `sum(revenue over last 90 days)`",
+)];
 
 /// "states are not there yet", with the verb that fits.
 pub(crate) fn later(what: &str) -> String {

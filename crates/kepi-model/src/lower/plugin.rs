@@ -138,6 +138,6 @@ impl CellScope<'_> {
         let unit = returned(signature, &given);
         let measure = Measure::Plugin { name: signature.name.clone(), args: rows };
         let text = usage.clone();
-        self.add(cx, &set, Wanted { text, own, measure, unit }, span)
+        self.add(cx, &set, Wanted::of(text, own, measure, unit), span)
     }
 }

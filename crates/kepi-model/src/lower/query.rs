@@ -361,10 +361,12 @@ fn compare(
 }
 
 /// Since when the entities of a kind exist.
-fn existence(catalog: &Catalog, name: &str) -> Option<Existence> {
+pub(super) fn existence(catalog: &Catalog, name: &str) -> Option<Existence> {
     let entity = catalog.entity(name)?;
+    // Intervals of a stored state are no events.
     let streams = catalog
-        .streams()
+        .symbols()
+        .filter_map(|s| if let SymbolKind::Stream(stream) = &s.kind { Some(stream) } else { None })
         .filter(|s| s.at.is_some())
         .flat_map(|s| s.roles.iter().filter(|r| r.entity == name).map(|r| (s.name.clone(), r.name.clone())))
         .collect();

@@ -213,7 +213,7 @@ impl CellScope<'_> {
         self.add_label("age", age_row(), None);
         let outer = std::mem::replace(&mut self.across, vec![age]);
         let text = |what: &str| format!("{what} of {}", found.set.names[0]);
-        let count = |own, text| Wanted { text, own: Some(own), measure: Measure::Count, unit: Unit::of(Kind::Count) };
+        let count = |own, text| Wanted::of(text, Some(own), Measure::Count, Unit::of(Kind::Count));
         let size = self.add(cx, &found.set, count(is_member(), text("the group")), span);
         self.across = outer;
         let known = Row::call(Op::Not, vec![is_member()], Unit::of(Kind::Bool));

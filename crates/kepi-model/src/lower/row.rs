@@ -129,13 +129,17 @@ impl<'e> RowScope<'e> {
         if let Some(role) = self.role(&roles, name, parts.len() > 1) {
             let row = self.set.role_row(role);
             if parts.len() == 1 {
-                self.see(path, "entity", &role.name, &role.name);
+                let name = names::bare(&role.name);
+                self.see(path, "entity", name, name);
                 return Some(row);
             }
             let entity = cx.catalog.entity(&role.entity).cloned()?;
             return self.entity_path(cx, path, row, &role.name.clone(), &entity, &parts[1..]);
         }
         if let Some(done) = self.definition(cx, path, &[]) {
+            return done;
+        }
+        if let Some(done) = self.state(cx, path, parts) {
             return done;
         }
         if let [_] = parts {
@@ -166,6 +170,8 @@ impl<'e> RowScope<'e> {
         if let Some(role) = roles.iter().find(|r| r.name == name) {
             return Some(role);
         }
+        // An entity's own row is that entity.
+        let dotted = dotted || self.set.is_entity();
         let mut called = roles.iter().filter(|r| dotted && r.is_called(name));
         called.next().filter(|_| called.next().is_none())
     }
@@ -182,7 +188,8 @@ impl<'e> RowScope<'e> {
                 if let Some(field) = stream.fields.iter().find(|f| f.name == name) {
                     let written = format!("{}.{name}", names::bare(&stream.name));
                     self.see(path, "field", &format!("{}.{name}", stream.name), &written);
-                    return Some(Row { unit: field.unit.clone(), node: RowNode::Field(name.to_string()) });
+                    let stored = self.set.stored(name);
+                    return Some(Row { unit: field.unit.clone(), node: RowNode::Field(stored) });
                 }
                 let own_time = stream.at.as_deref() == Some(name) || name == "at";
                 if own_time && stream.at.is_some() {
@@ -265,7 +272,7 @@ impl<'e> RowScope<'e> {
         let body = substitute(&definition.value, &bindings);
         let mut scope = match focus {
             Some((entity, row)) => {
-                if matches!(self.set.base, BaseDecl::Stream(_)) {
+                if !self.set.is_entity() {
                     self.through.push(row.clone());
                 }
                 self.focused(entity, row)
@@ -283,7 +290,6 @@ impl<'e> RowScope<'e> {
         if let Some((symbol, used)) = cx.catalog.lookup(&cx.module, &parts, cx.anywhere) {
             let (word, symbol_name) = (symbol.kind.word(), symbol.name.clone());
             match &symbol.kind {
-                SymbolKind::State(_) => return cx.not_yet(path.span, "states"),
                 SymbolKind::Metric(_) => {
                     return cx.error_help(
                         Code::WrongKind,
@@ -403,6 +409,13 @@ impl Scope<Row> for RowScope<'_> {
                 let grain = grain_word(cx, values[1])?;
                 Some(Row::call(Op::Truncate(grain), vec![moment], Unit::of(Kind::Time)))
             })()),
+            Lowering::State(measure) => Some(self.state_measure(cx, *measure, name, args, span)),
+            Lowering::Edge(_) => Some(cx.error_help(
+                Code::WrongKind,
+                span,
+                format!("`{name}` makes events, a value is needed here"),
+                format!("take their history, such as `count({name}(…))`, or one of their fields"),
+            )),
             _ => None,
         }
     }

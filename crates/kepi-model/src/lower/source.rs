@@ -94,14 +94,22 @@ fn lower_mapping(cx: &mut Cx<'_>, mapping: &Mapping) -> Option<MappingDecl> {
     };
     match catalog.lookup(&cx.module, &parts, true) {
         Some((symbol, used)) if used == parts.len() => match &symbol.kind {
-            SymbolKind::Stream(stream) => fill_stream(cx, mapping, &stream.clone(), filter),
+            SymbolKind::Stream(stream) => fill_stream(cx, mapping, &stream.clone(), filter, false),
             SymbolKind::Entity(entity) => fill_entity(cx, mapping, &entity.clone(), filter),
-            SymbolKind::State(_) => cx.not_yet(mapping.target.span, "stored states"),
+            SymbolKind::State(state) => match &state.stored {
+                Some(stream) => fill_stream(cx, mapping, &stream.clone(), filter, true),
+                None => cx.error_help(
+                    Code::Mapping,
+                    mapping.target.span,
+                    format!("`{text}` is made of events: nothing can be loaded into it"),
+                    format!("load the events, or store it: `state {text} of {} {{ value: … }}`", state.tree.of.text),
+                ),
+            },
             kind => cx.error_help(
                 Code::Mapping,
                 mapping.target.span,
                 format!("`{text}` is {}: nothing can be loaded into it", kind.a_word()),
-                "a source fills stored events and entities",
+                "a source fills stored events, stored states and entities",
             ),
         },
         _ => {
@@ -118,7 +126,14 @@ fn column(name: &Name, kind: Kind) -> Row {
     Row { unit: Unit::of(kind), node: RowNode::Field(name.text.clone()) }
 }
 
-fn fill_stream(cx: &mut Cx<'_>, mapping: &Mapping, stream: &StreamDecl, filter: Option<Row>) -> Option<MappingDecl> {
+/// Fills an event, or with `intervals` a stored state.
+fn fill_stream(
+    cx: &mut Cx<'_>,
+    mapping: &Mapping,
+    stream: &StreamDecl,
+    filter: Option<Row>,
+    intervals: bool,
+) -> Option<MappingDecl> {
     let mut filled = MappingDecl {
         target: Target::Stream(stream.name.clone()),
         filter,
@@ -131,6 +146,23 @@ fn fill_stream(cx: &mut Cx<'_>, mapping: &Mapping, stream: &StreamDecl, filter: 
     let mut ok = true;
     for part in &mapping.parts {
         let done = match part {
+            Part::Role { role: Role::From, column: name } if intervals => {
+                filled.at = Some(column(name, Kind::Time));
+                Some(())
+            }
+            Part::Role { role: Role::Until, column: name } if intervals => {
+                filled.fields.push(("until".to_string(), column(name, Kind::Time)));
+                Some(())
+            }
+            Part::Role { role, column: name } if intervals && *role != Role::Id => {
+                let message = format!("a state has no `{}`", role_word(*role));
+                cx.error_help::<()>(
+                    Code::Mapping,
+                    name.span,
+                    message,
+                    "a stored state has `of`, `from`, `until`, `id` and `value`",
+                )
+            }
             Part::Role { role: Role::At, column: name } => {
                 if stream.at.is_none() {
                     let message = format!("`{}` is undated: it has no `at`", names::bare(&stream.name));
@@ -168,8 +200,13 @@ fn fill_stream(cx: &mut Cx<'_>, mapping: &Mapping, stream: &StreamDecl, filter: 
         ok &= done.is_some();
     }
     if stream.at.is_some() && filled.at.is_none() && ok {
-        let message = format!("nothing says when `{}` happened", names::bare(&stream.name));
-        return cx.error_help(Code::Mapping, mapping.span, message, "add `at COLUMN`");
+        let bare = names::bare(&stream.name);
+        let (message, help) = if intervals {
+            (format!("nothing says from when `{bare}` holds"), "add `from COLUMN`")
+        } else {
+            (format!("nothing says when `{bare}` happened"), "add `at COLUMN`")
+        };
+        return cx.error_help(Code::Mapping, mapping.span, message, help);
     }
     ok.then_some(filled)
 }
@@ -360,7 +397,12 @@ impl Scope<Row> for TableScope {
         span: Span,
     ) -> Option<Option<Row>> {
         match lowering {
-            Lowering::Aggregate(_) | Lowering::Share | Lowering::Age | Lowering::Cohort => Some(cx.error_help(
+            Lowering::Aggregate(_)
+            | Lowering::Share
+            | Lowering::Age
+            | Lowering::Cohort
+            | Lowering::State(_)
+            | Lowering::Edge(_) => Some(cx.error_help(
                 Code::WrongKind,
                 span,
                 format!("`{name}` looks at many rows, a source at one"),

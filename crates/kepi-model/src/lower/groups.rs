@@ -1,0 +1,437 @@
+//! Aggregates of aggregates: `avg(sum(margin) per customer, year)`, `per every customer`, nested to any depth.
+
+use super::aggregate::{Parsed, measure_of};
+use super::cell::{CellScope, Wanted};
+use super::events::{BaseDecl, EventSet};
+use super::group_rows;
+use super::literal::seconds;
+use super::measured::and;
+use super::row::{RowScope, listed_owned};
+use super::{Cx, Node, expr, grain, held, over, query};
+use crate::calendar::Grain;
+use crate::catalog::SymbolKind;
+use crate::core::{Aggregate, Formula, Groups, LABEL, Label, Made, Measure, Move, Op, Row, RowNode, VALUE};
+use crate::declared::{EntityDecl, FieldDecl, RoleDecl, StreamDecl};
+use crate::functions::AggregateKind;
+use crate::names;
+use crate::value::{Kind, Unit, Value};
+use kepi_syntax::ast::{Expr, ExprKind, InnerPer, Path, Scoped};
+use kepi_syntax::{Code, Span};
+
+/// What groups are made by.
+#[derive(Clone, Debug)]
+pub(super) struct GroupKey {
+    /// As it is written.
+    pub(super) text: String,
+    /// The module in which it is written.
+    pub(super) module: String,
+    pub(super) what: KeyKind,
+    pub(super) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum KeyKind {
+    /// The entity of a row, by its full name.
+    Entity(String),
+    /// A field or another name that all rows have.
+    Path(Path),
+}
+
+/// `per every customer, year`, taken apart.
+struct Per {
+    keys: Vec<GroupKey>,
+    grain: Option<Grain>,
+    every: Option<EntityDecl>,
+}
+
+impl<'q> CellScope<'q> {
+    /// An aggregate over groups.
+    pub(super) fn grouped(
+        &mut self,
+        cx: &mut Cx<'_>,
+        kind: AggregateKind,
+        parsed: &Parsed<'_>,
+        per: &InnerPer,
+        span: Span,
+    ) -> Option<Formula> {
+        let scoped = parsed.scoped;
+        let per = self.per_of(cx, per)?;
+        if matches!(kind, AggregateKind::First | AggregateKind::Last) && per.grain.is_none() {
+            let name = super::aggregate::word(kind);
+            return cx.error_help(
+                Code::NoRow,
+                span,
+                format!("nothing says which group comes {name}: groups without a period have no order"),
+                format!("add one, such as `{name}(sum(…) per customer, month)`, or take the `max` or `min`"),
+            );
+        }
+        let moved = match &scoped.over {
+            Some(over) => over::of(cx, over, scoped.span)?,
+            None => Vec::new(),
+        };
+        if let ([GroupKey { what: KeyKind::Entity(name), .. }], None) = (per.keys.as_slice(), &per.grain) {
+            let entity = cx.catalog.entity(name).cloned()?;
+            if let Some(plain) = group_rows::value(cx, &scoped.value, &entity) {
+                return self.over_entities(cx, kind, parsed, &entity, (plain?, per.every.is_some()), moved, span);
+            }
+        }
+        let every = per.every.is_some();
+        let (set, value) = self.groups(cx, per, scoped)?;
+        let (measure, unit) = measure_of(cx, kind, value, parsed.percent, parsed.observed, (scoped.value.span, span))?;
+        let own = match &scoped.filter {
+            Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
+            None => None,
+        };
+        let text = format!("{}({})", super::cell::word(&measure), kepi_syntax::scoped_text(scoped));
+        let wanted = Wanted { moved, ..Wanted::of(text, own, measure, unit) };
+        if every { self.add(cx, &set, wanted, span) } else { Some(self.add_groups(&set, wanted)) }
+    }
+
+    /// Groups that are single entities with what their states say: rows like any other.
+    #[allow(clippy::too_many_arguments)] // An aggregate, spread out.
+    fn over_entities(
+        &mut self,
+        cx: &mut Cx<'_>,
+        kind: AggregateKind,
+        parsed: &Parsed<'_>,
+        entity: &EntityDecl,
+        (group, every): (group_rows::Group, bool),
+        moved: Vec<Move>,
+        span: Span,
+    ) -> Option<Formula> {
+        let set = held::entity_set(entity);
+        let (measure, unit) =
+            measure_of(cx, kind, group.value, parsed.percent, parsed.observed, (parsed.scoped.value.span, span))?;
+        let condition = match &parsed.scoped.filter {
+            Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
+            None => None,
+        };
+        let own = and(group.exists.filter(|_| !every), condition);
+        let text = format!("{}({})", super::cell::word(&measure), kepi_syntax::scoped_text(parsed.scoped));
+        self.add(cx, &set, Wanted { text, own, measure, unit, existing: every, moved }, span)
+    }
+
+    /// The groups and the value of each.
+    fn groups(&mut self, cx: &mut Cx<'_>, per: Per, scoped: &Scoped) -> Option<(EventSet, Row)> {
+        let mut inner = self.inside(per.keys.clone(), per.grain.clone(), per.every.is_some());
+        let value = expr::lower::<Formula>(cx, &mut inner, &scoped.value).map(seconds);
+        let mut ok = value.is_some();
+        if ok && inner.aggregates.is_empty() {
+            cx.error_help::<()>(
+                Code::NotAggregated,
+                scoped.value.span,
+                "there is one value for each group, and nothing is aggregated here",
+                "write an aggregate, such as `avg(sum(revenue) per customer)`",
+            );
+            ok = false;
+        }
+        if let (Some(entity), true) = (&per.every, ok) {
+            let text = format!("every {}", names::bare(&entity.name));
+            let everyone = Wanted::of(text, None, Measure::Count, Unit::of(Kind::Count));
+            ok = inner.add(cx, &held::entity_set(entity), everyone, scoped.span).is_some();
+        }
+        let outer = inner.label_count() - per.keys.len();
+        self.take_back(&inner);
+        let value = value.filter(|_| ok)?;
+        let unit = value.unit.clone();
+        let rows = &inner.aggregates.last()?.labels;
+        let keys = per
+            .keys
+            .iter()
+            .zip(rows.get(outer..)?)
+            .map(|(key, row)| Label { name: key.text.clone(), unit: row.unit.clone(), grain: None })
+            .collect();
+        let existence = inner.entities.iter().filter_map(|name| query::existence(cx.catalog, name)).collect();
+        let groups = Groups { keys, per: per.grain, aggregates: inner.aggregates, value, existence };
+        Some((set_of(groups), Row { unit, node: RowNode::Field(VALUE.to_string()) }))
+    }
+
+    /// Entities for which a condition holds at both ends of the cell, where it is no state that says since when.
+    pub(super) fn kept_in_groups(
+        &mut self,
+        cx: &mut Cx<'_>,
+        entity: &EntityDecl,
+        wanted: Wanted,
+        span: Span,
+    ) -> Option<Formula> {
+        let key = GroupKey {
+            text: names::bare(&entity.name).to_string(),
+            module: cx.module.clone(),
+            what: KeyKind::Entity(entity.name.clone()),
+            span,
+        };
+        let mut inner = self.inside(vec![key.clone()], None, false);
+        let set = held::entity_set(entity);
+        let end = Wanted { text: format!("{} at the end", wanted.text), ..wanted.clone() };
+        let start =
+            Wanted { text: format!("{} at the beginning", wanted.text), moved: vec![Move::Start], ..wanted.clone() };
+        let closing = inner.add(cx, &set, end, span);
+        let opening = inner.add(cx, &set, start, span);
+        self.take_back(&inner);
+        let one = |count: Formula| {
+            let zero = Formula::constant(Value::Decimal { digits: 0, scale: 0 }, Unit::of(Kind::Count));
+            Formula::call(Op::Greater, vec![count, zero], Unit::of(Kind::Bool))
+        };
+        let value = Formula::call(Op::And, vec![one(opening?), one(closing?)], Unit::of(Kind::Bool));
+        let unit = Unit::of(Kind::Entity(entity.name.clone()));
+        let existence = inner.entities.iter().filter_map(|name| query::existence(cx.catalog, name)).collect();
+        let keys = vec![Label { name: key.text, unit, grain: None }];
+        let set = set_of(Groups { keys, per: None, aggregates: inner.aggregates, value, existence });
+        let held = Row { unit: Unit::of(Kind::Bool), node: RowNode::Field(VALUE.to_string()) };
+        Some(self.add_groups(&set, Wanted { own: Some(held), ..wanted }))
+    }
+
+    /// How many labels an aggregate has here: the query's, then the keys of the groups that it is inside of.
+    pub(super) fn label_count(&self) -> usize {
+        self.by.len() + self.keys.len()
+    }
+
+    /// The cells inside groups: the query's labels and conditions, and the keys. Of every entity only the keys: what the
+    /// query asks is asked of the entity.
+    fn inside(&self, keys: Vec<GroupKey>, grain: Option<Grain>, every: bool) -> CellScope<'q> {
+        let by = if every { &[] } else { self.by };
+        let filter = self.filter.filter(|_| !every);
+        let mut inner = CellScope::new(by, filter, grain.or(self.per.clone()), self.windowed);
+        if !every {
+            inner.keys.clone_from(&self.keys);
+            inner.labels.clone_from(&self.labels);
+            inner.narrowed.clone_from(&self.narrowed);
+            inner.blank = self.blank.iter().chain(&self.across).copied().collect();
+        }
+        inner.keys.extend(keys);
+        inner.in_groups = true;
+        inner.meanings.clone_from(&self.meanings);
+        inner.alone = self.alone;
+        inner.windowed |= !self.moved.is_empty();
+        inner
+    }
+
+    /// What names of the query meant inside groups, they mean outside too.
+    fn take_back(&mut self, inner: &CellScope<'_>) {
+        for (own, found) in self.labels.iter_mut().zip(&inner.labels) {
+            own.clone_from(found);
+        }
+        self.meanings.clone_from(&inner.meanings);
+    }
+
+    /// Adds an aggregate over groups: their labels are those that their inner aggregates had.
+    fn add_groups(&mut self, set: &EventSet, wanted: Wanted) -> Formula {
+        let inner = match set.made.as_deref() {
+            Some(Made::Groups(groups)) => groups.aggregates.last().map_or(&[][..], |a| &a.labels),
+            _ => &[],
+        };
+        let own = inner.iter().take(self.label_count()).enumerate();
+        let labels = own.map(|(index, row)| stored(LABEL, index, &row.unit)).collect();
+        let Wanted { text, own, measure, unit, existing, moved } = wanted;
+        self.keep(Aggregate {
+            text,
+            events: set.events(),
+            filter: own,
+            measure,
+            labels,
+            unit,
+            existing,
+            moved: self.moved.iter().cloned().chain(moved).collect(),
+            across: self.across.clone(),
+        })
+    }
+
+    /// The keys and the period of groups.
+    fn per_of(&mut self, cx: &mut Cx<'_>, per: &InnerPer) -> Option<Per> {
+        let mut found = Per { keys: Vec::new(), grain: None, every: None };
+        let mut ok = true;
+        for path in &per.grains {
+            if is_period(cx, path) {
+                let Some(grain) = grain::grain(cx, path) else {
+                    ok = false;
+                    continue;
+                };
+                if let Some(other) = &found.grain {
+                    let message = format!("groups per {} and per {}: one period is enough", other.name(), grain.name());
+                    cx.error_help::<()>(Code::WrongKind, path.span, message, "keep the finer of the two");
+                    ok = false;
+                    continue;
+                }
+                ok &= self.is_fine_enough(cx, &grain, path.span);
+                found.grain = Some(grain);
+                continue;
+            }
+            match key(cx, path) {
+                Some(key) => found.keys.push(key),
+                None => ok = false,
+            }
+        }
+        if per.every && ok {
+            let entity = match found.keys.as_slice() {
+                [GroupKey { what: KeyKind::Entity(name), .. }] => cx.catalog.entity(name).cloned(),
+                _ => None,
+            };
+            if entity.is_none() {
+                let span = per.grains.first().map_or(Span::default(), |g| g.span);
+                return cx.error_help(
+                    Code::WrongKind,
+                    span,
+                    "`per every` takes one entity: only of those is known who had nothing",
+                    "write `per every customer`, or leave out `every`",
+                );
+            }
+            found.every = entity;
+        }
+        ok.then_some(found)
+    }
+
+    /// Whether inner periods lie in the cells.
+    fn is_fine_enough(&self, cx: &mut Cx<'_>, inner: &Grain, span: Span) -> bool {
+        let Some(outer) = self.per.as_ref().filter(|outer| inner.unit > outer.unit) else { return true };
+        cx.error_help::<()>(
+            Code::CoarsePeriod,
+            span,
+            format!("a group per {} does not fit into a {}", inner.name(), outer.name()),
+            format!("ask per {}, or group per {} or finer", inner.name(), outer.name()),
+        );
+        false
+    }
+}
+
+/// The keys of the groups that an aggregate's rows are put into.
+pub(super) fn key_labels(scope: &CellScope<'_>, cx: &mut Cx<'_>, set: &EventSet) -> Option<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut ok = true;
+    for (index, key) in scope.keys.iter().enumerate() {
+        if scope.blank.contains(&(scope.by.len() + index)) {
+            rows.push(Row::constant(Value::Missing, Unit::of(Kind::Missing)));
+            continue;
+        }
+        let row = in_module(cx, &key.module, |cx| match &key.what {
+            KeyKind::Entity(entity) => entity_key(cx, set, key, entity),
+            KeyKind::Path(path) => {
+                let value = Expr { kind: ExprKind::Path(path.clone()), span: path.span };
+                expr::lower(cx, &mut RowScope::of(set), &value).map(seconds)
+            }
+        });
+        match row {
+            Some(row) => rows.push(row),
+            None => ok = false,
+        }
+    }
+    ok.then_some(rows)
+}
+
+/// Names are those of the module in which something is written.
+fn in_module<T>(cx: &mut Cx<'_>, module: &str, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+    let outer = std::mem::replace(&mut cx.module, module.to_string());
+    let result = inner(cx);
+    cx.module = outer;
+    result
+}
+
+/// Reports `per` behind rows that are no value of a group.
+pub(super) fn of_rows<T>(cx: &mut Cx<'_>, kind: AggregateKind, scoped: &Scoped, per: &InnerPer) -> Option<T> {
+    let text = kepi_syntax::expr_text(&scoped.value);
+    let word = per.grains.first().map_or("customer".to_string(), names::text);
+    let first = match kind {
+        AggregateKind::Count => format!("`count(first({text}) per {word})` for one row of each, or "),
+        _ => String::new(),
+    };
+    cx.error_help(
+        Code::WrongKind,
+        per.grains.first().map_or(scoped.span, |g| g.span),
+        format!("`{text}` has rows, not one value per {word}"),
+        format!("write {first}an aggregate of each, such as `avg(count({text}) per {word})`"),
+    )
+}
+
+/// A period such as `month` or `fiscal.year`, rather than a name.
+fn is_period(cx: &Cx<'_>, path: &Path) -> bool {
+    let parts = names::parts(path);
+    match parts.as_slice() {
+        [word] => grain::unit_named(word).is_some(),
+        [calendar, word] => cx.catalog.settings.calendars.contains_key(*calendar) && grain::unit_named(word).is_some(),
+        _ => false,
+    }
+}
+
+fn key(cx: &mut Cx<'_>, path: &Path) -> Option<GroupKey> {
+    let parts = names::parts(path);
+    let catalog = cx.catalog;
+    let what = match catalog.lookup(&cx.module, &parts, cx.anywhere) {
+        Some((symbol, used)) if used == parts.len() => match &symbol.kind {
+            SymbolKind::Entity(entity) => KeyKind::Entity(entity.name.clone()),
+            SymbolKind::Stream(_) | SymbolKind::Derived(_) | SymbolKind::Metric(_) | SymbolKind::Measure(_) => {
+                return cx.error_help(
+                    Code::WrongKind,
+                    path.span,
+                    format!(
+                        "`{}` is {}: groups are made per entity, label or period",
+                        symbol.name,
+                        symbol.kind.a_word()
+                    ),
+                    "write `per customer`, `per customer, month` or `per day`",
+                );
+            }
+            _ => KeyKind::Path(path.clone()),
+        },
+        _ => KeyKind::Path(path.clone()),
+    };
+    Some(GroupKey { text: names::text(path), module: cx.module.clone(), what, span: path.span })
+}
+
+/// The entity of a row that groups are made by.
+pub(super) fn entity_key(cx: &mut Cx<'_>, set: &EventSet, key: &GroupKey, entity: &str) -> Option<Row> {
+    let roles = set.roles();
+    let bare = names::bare(entity);
+    let mut of: Vec<_> = roles.iter().filter(|r| r.entity == entity).collect();
+    if let Some(index) = of.iter().position(|r| r.name == bare) {
+        of = vec![of[index]];
+    }
+    match of.as_slice() {
+        [role] => Some(set.role_row(role)),
+        [] => cx.error_help(
+            Code::FieldLacking,
+            key.span,
+            format!("`{}` has no `{bare}`, so it makes no groups per {bare}", set.name),
+            format!("`{}` is of {}", set.name, listed_owned(&roles)),
+        ),
+        [first, ..] => cx.error_help(
+            Code::Ambiguous,
+            key.span,
+            format!("`{}` has several `{bare}`", set.name),
+            format!("write which one is meant, such as `per {}`", first.name),
+        ),
+    }
+}
+
+/// What execution has under a name: an entity as a role, anything else as a field.
+fn stored(prefix: &str, index: usize, unit: &Unit) -> Row {
+    let name = format!("{prefix}{index}");
+    let node = if matches!(unit.kind, Kind::Entity(_)) { RowNode::Role(name) } else { RowNode::Field(name) };
+    Row { unit: unit.clone(), node }
+}
+
+/// The rows of groups, with their keys as names.
+fn set_of(groups: Groups) -> EventSet {
+    let words: Vec<String> =
+        groups.keys.iter().map(|k| k.name.clone()).chain(groups.per.iter().map(Grain::name)).collect();
+    let name = format!("groups per {}", words.join(", "));
+    let mut roles = Vec::new();
+    let mut fields = Vec::new();
+    for key in &groups.keys {
+        let word = names::bare(&key.name).to_string();
+        match &key.unit.kind {
+            Kind::Entity(entity) => roles.push(RoleDecl { name: word, entity: entity.clone() }),
+            _ => fields.push(FieldDecl { name: word, unit: key.unit.clone(), history: false, doc: None }),
+        }
+    }
+    // Their moment has no name: it is the end of their time, and `weekday(at)` of it would be the day after.
+    let decl = StreamDecl { name: name.clone(), roles, at: None, fields };
+    EventSet {
+        names: vec![name.clone()],
+        name,
+        base: BaseDecl::Stream(decl),
+        made: Some(Box::new(Made::Groups(Box::new(groups)))),
+        extra: Vec::new(),
+        steps: Vec::new(),
+        stages: Vec::new(),
+        once: None,
+    }
+}

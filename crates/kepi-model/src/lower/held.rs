@@ -1,0 +1,355 @@
+//! What is measured of states: a declared one, a condition that makes a state of another one, or any segment.
+
+use super::events::{self, EventSet};
+use super::expr::{self, Scope};
+use super::row::RowScope;
+use super::state::{self, StateSet, value_row};
+use super::{Cx, Node, entity};
+use crate::catalog::{Symbol, SymbolKind};
+use crate::core::{Row, RowNode, State};
+use crate::declared::{EntityDecl, Signature};
+use crate::functions::Lowering;
+use crate::names;
+use crate::value::{Kind, Unit, Value};
+use kepi_syntax::ast::{Argument, Expr, ExprKind, Name, Path};
+use kepi_syntax::{Code, Span};
+
+/// What a measure of states is of.
+pub(super) enum Held {
+    /// A state: declared, or a condition on one alone.
+    State(Box<StateSet>),
+    /// A condition on an entity that depends on other things too; and on which, in words.
+    Condition { of: EntityDecl, condition: Row, why: String },
+}
+
+/// The state that an expression means; anything else is reported.
+pub(super) fn state(cx: &mut Cx<'_>, value: &Expr, function: &str) -> Option<StateSet> {
+    match held(cx, value, function)? {
+        Held::State(set) => Some(*set),
+        Held::Condition { why, .. } => cx.error_help(
+            Code::StateMeasured,
+            value.span,
+            format!("`{function}` needs one state: {why}"),
+            "a condition on one state alone works, such as `stage = \"won\"`; of others `opening`, `closing` and `kept` can be asked",
+        ),
+    }
+}
+
+/// Whether an expression is about states and not about the rows of an event: `mrr`, `stage = "won"`, a segment of an
+/// entity.
+pub(super) fn is_held(cx: &Cx<'_>, value: &Expr) -> bool {
+    if let ExprKind::Path(path) = &value.kind {
+        let parts = names::parts(path);
+        return match cx.catalog.lookup(&cx.module, &parts, cx.anywhere) {
+            Some((symbol, used)) if used == parts.len() => {
+                matches!(symbol.kind, SymbolKind::State(_)) || segment_of(cx, symbol).is_some()
+            }
+            _ => false,
+        };
+    }
+    mentioned(cx, value).is_some() && is_condition(value)
+}
+
+/// Whether an expression can only be yes or no.
+fn is_condition(value: &Expr) -> bool {
+    use kepi_syntax::ast::BinaryOp as B;
+    match &value.kind {
+        ExprKind::Not(_) | ExprKind::In { .. } | ExprKind::IsMissing { .. } | ExprKind::Bool(_) => true,
+        ExprKind::Binary { op, .. } => matches!(
+            op,
+            B::Or
+                | B::And
+                | B::Equal
+                | B::NotEqual
+                | B::Less
+                | B::LessEqual
+                | B::Greater
+                | B::GreaterEqual
+                | B::Matches
+        ),
+        _ => false,
+    }
+}
+
+/// What an expression means to a measure of states.
+pub(super) fn held(cx: &mut Cx<'_>, value: &Expr, function: &str) -> Option<Held> {
+    if let ExprKind::Path(path) = &value.kind {
+        return named(cx, path, function);
+    }
+    let Some(entity) = mentioned(cx, value) else {
+        // What is wrong with its names is told first.
+        return cx.error_help(
+            Code::StateMeasured,
+            value.span,
+            format!("`{function}` measures a state, and there is none here"),
+            format!(
+                "write a state or a condition on one, such as `{function}(active)` or `{function}(stage = \"won\")`"
+            ),
+        );
+    };
+    if !is_condition(value) {
+        let name = kepi_syntax::expr_text(value);
+        return cx.error_help(
+            Code::StateMeasured,
+            value.span,
+            format!("`{function}` takes a state as it is, or a condition on one"),
+            format!("compute with what it measures, such as `{function}(mrr) * 12` instead of `{function}({name})`"),
+        );
+    }
+    let text = kepi_syntax::expr_text(value);
+    condition(cx, value, entity, &text)
+}
+
+/// A name: a state, or a segment of an entity.
+fn named(cx: &mut Cx<'_>, path: &Path, function: &str) -> Option<Held> {
+    let parts = names::parts(path);
+    let text = names::text(path);
+    let catalog = cx.catalog;
+    let found = catalog.lookup(&cx.module, &parts, cx.anywhere);
+    // `deal.stage`: the entity in front.
+    let found = match found {
+        Some((owner, used)) if used < parts.len() && matches!(owner.kind, SymbolKind::Entity(_)) => {
+            let behind = catalog.lookup(&cx.module, &parts[used..], cx.anywhere);
+            behind.map(|(symbol, more)| (symbol, used + more)).or(found)
+        }
+        found => found,
+    };
+    let Some((symbol, used)) = found else { return events::unknown(cx, path) };
+    if used < parts.len() {
+        return cx.error_help(
+            Code::StateMeasured,
+            path.span,
+            format!("`{text}` is a field: `{function}` measures states"),
+            format!("declare what changes as a state, such as `state s of customer = {text}`"),
+        );
+    }
+    let help = match &symbol.kind {
+        SymbolKind::State(decl) => {
+            return state::of_symbol(cx, symbol, decl, path.span).map(|set| Held::State(Box::new(set)));
+        }
+        SymbolKind::Segment(_) => match segment_of(cx, symbol) {
+            Some(entity) => {
+                let value = Expr { kind: ExprKind::Path(path.clone()), span: path.span };
+                return condition(cx, &value, entity, &text);
+            }
+            None => format!("it is a condition on an event's rows: `count(… where {text})`"),
+        },
+        SymbolKind::Stream(_) | SymbolKind::Derived(_) => {
+            format!("an event happens, a state holds: `count({text})`, or `state s of customer = from {text} until …`")
+        }
+        SymbolKind::Entity(_) => format!("entities are counted: `count({text})`"),
+        SymbolKind::Metric(_) => {
+            format!("a metric is shown as it is, and on another window by `prior({text}, 1 month)`")
+        }
+        SymbolKind::Measure(_) => format!("add it up: `sum({text})`"),
+        SymbolKind::Dimension(_) => format!("a dimension is a label: `by {text}`"),
+    };
+    let message = format!("`{text}` is {}: `{function}` measures states", symbol.kind.a_word());
+    cx.error_help(Code::StateMeasured, path.span, message, help)
+}
+
+/// The entity of a segment that is one of an entity.
+fn segment_of(cx: &Cx<'_>, symbol: &Symbol) -> Option<EntityDecl> {
+    let SymbolKind::Segment(definition) = &symbol.kind else { return None };
+    let of = definition.of.as_ref()?;
+    let (owner, _) = cx.catalog.lookup(&symbol.module, &[of.text.as_str()], true)?;
+    match &owner.kind {
+        SymbolKind::Entity(entity) => Some(entity.clone()),
+        _ => None,
+    }
+}
+
+/// The entity of the first state or segment that an expression names outside of aggregates.
+pub(super) fn mentioned(cx: &Cx<'_>, value: &Expr) -> Option<EntityDecl> {
+    let each = |items: &[&Expr]| items.iter().find_map(|item| mentioned(cx, item));
+    match &value.kind {
+        ExprKind::Path(path) => {
+            let parts = names::parts(path);
+            let (symbol, used) = cx.catalog.lookup(&cx.module, &parts, cx.anywhere)?;
+            let (symbol, used) = match &symbol.kind {
+                SymbolKind::Entity(_) if used < parts.len() => {
+                    let (behind, more) = cx.catalog.lookup(&cx.module, &parts[used..], cx.anywhere)?;
+                    (behind, used + more)
+                }
+                _ => (symbol, used),
+            };
+            match &symbol.kind {
+                SymbolKind::State(decl) if used == parts.len() => state::owner(cx, symbol, decl).cloned(),
+                SymbolKind::Segment(_) if used == parts.len() => segment_of(cx, symbol),
+                _ => None,
+            }
+        }
+        ExprKind::Binary { left, right, .. } => each(&[left, right]),
+        ExprKind::Not(inner) | ExprKind::Negate(inner) => mentioned(cx, inner),
+        ExprKind::In { value, .. } | ExprKind::IsMissing { value, .. } => mentioned(cx, value),
+        ExprKind::Case { whens, otherwise } => whens
+            .iter()
+            .find_map(|(when, then)| each(&[when, then]))
+            .or_else(|| otherwise.as_ref().and_then(|o| mentioned(cx, o))),
+        ExprKind::Call { function, arguments } => {
+            let found = crate::functions::find(&names::text(function))?;
+            let scalar = matches!(found.lowering, Lowering::Scalar { .. } | Lowering::Truncate(_) | Lowering::Ratio);
+            let mut plain = arguments.iter().filter_map(super::call::plain);
+            if scalar { plain.find_map(|a| mentioned(cx, &a.value)) } else { None }
+        }
+        _ => None,
+    }
+}
+
+/// A condition on an entity: a state of its own where it depends on one state alone.
+fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> Option<Held> {
+    let before = cx.diagnostics.len();
+    let mut scope = HoldsScope { entity: entity.clone(), state: None, why: None };
+    let lowered = expr::condition(cx, &mut scope, value);
+    let HoldsScope { state, mut why, .. } = scope;
+    if why.is_none()
+        && let Some(lowered) = &lowered
+        && let Some(set) = state
+    {
+        if let Some(held) = held_while(set, lowered, text, &mut why) {
+            return Some(Held::State(Box::new(held)));
+        }
+    }
+    let Some(why) = why else {
+        // The names are right, and something else is wrong: that has been reported. Or nothing is looked at.
+        if lowered.is_some() {
+            return cx.error(Code::StateMeasured, value.span, "this is the same at any time: it is no state");
+        }
+        return None;
+    };
+    cx.diagnostics.truncate(before);
+    let set = entity_set(&entity);
+    let condition = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;
+    Some(Held::Condition { of: entity, condition, why })
+}
+
+/// The state of satisfying a condition on the value of another one.
+fn held_while(set: StateSet, condition: &Row, text: &str, why: &mut Option<String>) -> Option<StateSet> {
+    if set.core.value.is_none() {
+        if *condition == yes() {
+            return Some(set);
+        }
+        *why = Some(format!("`{text}` is more than `{}` itself, which is only yes or no", set.name));
+        return None;
+    }
+    if looks_at_time(condition) {
+        *why = Some("`now` is no value of a state".to_string());
+        return None;
+    }
+    let core = State {
+        text: text.to_string(),
+        unit: Unit::of(Kind::Bool),
+        holds: Some(condition.clone()),
+        ..set.core.clone()
+    };
+    Some(StateSet { name: text.to_string(), core, ..set })
+}
+
+fn looks_at_time(row: &Row) -> bool {
+    row.node == RowNode::At || row.parts().into_iter().any(looks_at_time)
+}
+
+/// The rows of an entity.
+pub(super) fn entity_set(entity: &EntityDecl) -> EventSet {
+    EventSet {
+        name: names::bare(&entity.name).to_string(),
+        names: vec![entity.name.clone()],
+        base: events::BaseDecl::Entity(entity.clone()),
+        made: None,
+        extra: Vec::new(),
+        steps: Vec::new(),
+        stages: Vec::new(),
+        once: Some(entity.name.clone()),
+    }
+}
+
+fn yes() -> Row {
+    Row::constant(Value::Bool(true), Unit::of(Kind::Bool))
+}
+
+/// A condition as one on the value of a state: the state's name means its value, nothing else means anything.
+struct HoldsScope {
+    entity: EntityDecl,
+    state: Option<StateSet>,
+    /// What else it depends on, in words.
+    why: Option<String>,
+}
+
+impl HoldsScope {
+    fn other<T>(&mut self, what: &str) -> Option<T> {
+        self.why.get_or_insert_with(|| format!("`{what}` is no value of a state"));
+        None
+    }
+}
+
+impl Scope<Row> for HoldsScope {
+    fn path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Row> {
+        let all = names::parts(path);
+        let text = names::text(path);
+        let bare = names::bare(&self.entity.name);
+        let parts = if all.len() > 1 && all[0] == bare { &all[1..] } else { &all[..] };
+        if let Some((symbol, definition)) = entity::definition_of(cx, parts, &self.entity.name) {
+            let Some(bindings) = super::bind::bind(cx, &symbol.name, &definition.parameters, &[], path.span) else {
+                return self.other(&text);
+            };
+            let body = super::bind::substitute(&definition.value, &bindings);
+            return cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body));
+        }
+        let catalog = cx.catalog;
+        let found = catalog.lookup(&cx.module, parts, cx.anywhere).filter(|(_, used)| *used == parts.len());
+        let Some((symbol, SymbolKind::State(decl))) = found.map(|(symbol, _)| (symbol, &symbol.kind)) else {
+            return self.other(&text);
+        };
+        if state::owner(cx, symbol, decl).is_none_or(|owner| owner.name != self.entity.name) {
+            return self.other(&text);
+        }
+        if let Some(known) = &self.state {
+            if known.name != symbol.name {
+                let both = format!("it depends on `{}` and on `{}`", known.name, symbol.name);
+                self.why.get_or_insert(both);
+                return None;
+            }
+        } else {
+            self.state = Some(state::of_symbol(cx, symbol, decl, path.span)?);
+        }
+        let known = self.state.as_ref()?;
+        Some(match &known.core.value {
+            None => yes(),
+            Some(value) => value_row(value.unit.clone()),
+        })
+    }
+
+    fn now(&self, _: &mut Cx<'_>, _: Span) -> Option<Row> {
+        // Not a value of the state; the row is looked at again as a condition at a moment.
+        Some(Row { unit: Unit::of(Kind::Time), node: RowNode::At })
+    }
+
+    fn call(
+        &mut self,
+        _: &mut Cx<'_>,
+        lowering: &Lowering,
+        name: &str,
+        _: &[Argument],
+        _: Span,
+    ) -> Option<Option<Row>> {
+        match lowering {
+            Lowering::Scalar { .. } | Lowering::Truncate(_) | Lowering::Ratio => None,
+            _ => Some(self.other(name)),
+        }
+    }
+
+    fn field(&mut self, _: &mut Cx<'_>, _: &Expr, name: &Name, _: &Expr) -> Option<Option<Row>> {
+        Some(self.other(&name.text))
+    }
+
+    fn plugin_aggregate(&mut self, _: &mut Cx<'_>, signature: &Signature, _: &[Argument], _: Span) -> Option<Row> {
+        self.other(&signature.name)
+    }
+
+    fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Row>> {
+        let (symbol, definition) = entity::definition_of(cx, &names::parts(path), &self.entity.name)?;
+        let bindings = super::bind::bind(cx, &symbol.name, &definition.parameters, args, path.span)?;
+        let body = super::bind::substitute(&definition.value, &bindings);
+        Some(cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body)))
+    }
+}
