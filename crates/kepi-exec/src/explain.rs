@@ -5,12 +5,13 @@ use crate::cells::plan::{Times, shown_aggregates};
 use crate::cells::zone;
 use crate::run::{Runner, on_own_stack};
 use crate::steps::reports;
+use crate::words::{self, span};
 use crate::{ExecError, Pass, Report, RunOptions, Source, Step};
 use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{
-    Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Op, Query, Row, RowNode, Stage, When,
+    Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Move, Op, Query, Row, RowNode, Stage, When,
 };
 use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
@@ -79,8 +80,18 @@ pub(crate) fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String
         words.push(format!("Rows are kept where `having` holds{aggregates}."));
     }
     if let Some(limit) = &query.limit {
-        let other = if limit.with_other { "; the rest is computed anew as one more row, `other`" } else { "" };
-        words.push(format!("The first {} rows are shown{other}.", grouped(limit.rows)));
+        let count = grouped(limit.rows);
+        words.push(match (&query.per, limit.with_other) {
+            (_, false) => format!("The first {count} rows are shown."),
+            (None, true) => {
+                format!("The first {count} rows are shown; the rest is computed anew as one more row, `other`.")
+            }
+            (Some(grain), true) => format!(
+                "The {count} labels that come first over the whole time are shown; the rest is computed anew as \
+                 `other`, one row in each {}.",
+                grain.name()
+            ),
+        });
     }
     words
 }
@@ -94,6 +105,9 @@ fn window(query: &Query, times: &Times, zone: &Zone) -> String {
     let mut text = match span.from {
         // "From the first row up to now" says it all: only the moment is missing.
         None => format!("It looks at everything from the first row on, until before {until}"),
+        Some(from) if query.window.from.is_none() => {
+            format!("It looks at everything from the first row on, from {} until before {until}", moment(zone, from))
+        }
         Some(from) => {
             let words = if query.window.words.is_empty() { "the time" } else { &query.window.words };
             format!("It looks at {words}, from {} until before {until}", moment(zone, from))
@@ -127,12 +141,21 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     if !labels.is_empty() {
         text.push_str(&format!(" for each {}", labels.join(" and ")));
     }
-    if let Some(grain) = query.per.as_ref().map(|g| g.name()) {
-        text.push_str(&match aggregate.events.base {
-            Base::Stream(_) | Base::Made(_) => format!(", each in the {grain} in which it happened"),
-            Base::Entity(_) => format!(", as it stands at the end of each {grain}"),
-        });
-    }
+    let is_entity = matches!(aggregate.events.base, Base::Entity(_));
+    let grain = query.per.as_ref().map(|g| g.name());
+    let cell = match &grain {
+        Some(grain) => format!("each {grain}"),
+        None if query.window.moment => "the moment".to_string(),
+        None => "the window".to_string(),
+    };
+    text.push_str(&match (&aggregate.moved[..], grain) {
+        ([], None) => String::new(),
+        ([], Some(grain)) if is_entity => format!(", as it stands at the end of each {grain}"),
+        ([], Some(grain)) => format!(", each in the {grain} in which it happened"),
+        ([Move::Start], _) if is_entity => format!(", as it stands just before {cell}"),
+        (moved, _) if is_entity => format!(", as it stands at the end of {}", words::moved(moved, &cell)),
+        (moved, _) => format!(", over {}", words::moved(moved, &cell)),
+    });
     text.push('.');
     text
 }
@@ -406,23 +429,6 @@ fn constant(value: &Value) -> String {
         Value::Date(day) => kepi_model::calendar::date_of(*day).to_string(),
         Value::List(values) => values.iter().map(constant).collect::<Vec<_>>().join(", "),
     }
-}
-
-/// A calendar span in its largest units.
-fn span(by: CalendarSpan) -> String {
-    let mut parts = Vec::new();
-    let mut push = |count: i64, unit: &str| {
-        if count != 0 {
-            parts.push(format!("{count} {unit}{}", if count.abs() == 1 { "" } else { "s" }));
-        }
-    };
-    push(i64::from(by.months / 12), "year");
-    push(i64::from(by.months % 12), "month");
-    push(i64::from(by.days), "day");
-    push(by.micros / 3_600_000_000, "hour");
-    push(by.micros % 3_600_000_000 / 60_000_000, "minute");
-    push(by.micros % 60_000_000 / 1_000_000, "second");
-    if parts.is_empty() { "0 seconds".to_string() } else { parts.join(" ") }
 }
 
 /// A note as a sentence.

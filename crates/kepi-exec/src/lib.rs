@@ -11,6 +11,7 @@ mod pass;
 mod rows;
 mod run;
 mod steps;
+mod words;
 
 pub use cancel::Cancel;
 pub use error::ExecError;

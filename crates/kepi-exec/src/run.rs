@@ -137,7 +137,21 @@ impl<'a> Runner<'a> {
         let mut steps = steps(&done.planned.plan.root);
         let mut scanned = scanned(&done.planned.plan);
         let mut rows = done.rows;
-        if let Some(limit) = query.limit.as_ref().filter(|l| l.with_other) {
+        if let Some(limit) =
+            query.limit.as_ref().filter(|l| l.with_other && query.per.is_some() && !query.by.is_empty())
+        {
+            let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
+            let span = done.planned.times.span;
+            let ranked = self.rows(self.plan_on(&other::ranking(query)?, Times { span, sides: Vec::new() })?)?;
+            scanned += self::scanned(&ranked.planned.plan);
+            if let Some(rest) = other::rest_per_period(query, &ranked.rows, kept)? {
+                let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
+                scanned += self::scanned(&other.planned.plan);
+                steps.extend(self::steps(&other.planned.plan.root));
+                rows = other::kept_labels(query, &rows, &ranked.rows, kept)?;
+                rows = other::among(query, &rows, &other.rows)?;
+            }
+        } else if let Some(limit) = query.limit.as_ref().filter(|l| l.with_other) {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX).min(rows.num_rows());
             if let Some(rest) = other::rest(query, &rows, kept)? {
                 let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;

@@ -1,6 +1,7 @@
 //! What ran, step by step: a plan after its run, in words.
 
 use crate::cells::WholeExec;
+use crate::words;
 use crate::{LeafExec, Pass, Report, Step};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::filter::FilterExec;
@@ -64,8 +65,14 @@ pub(crate) fn read(pass: &Pass) -> String {
         Base::Made(made) => format!("{}: rows in the order of time, {}", made.words(), aggregates.join(", ")),
         Base::Entity(name) => format!("{name}: each one at the end of the period, {}", aggregates.join(", ")),
     };
-    if let Some(grain) = &pass.per {
-        text.push_str(&format!(" per {}", grain.name()));
+    match (&pass.per, pass.moved()) {
+        (None, []) => {}
+        (Some(grain), []) => text.push_str(&format!(" per {}", grain.name())),
+        (Some(grain), moved) => {
+            text.push_str(&format!(" over {}", words::moved(moved, &format!("each {}", grain.name()))));
+        }
+        (None, moved) if pass.moment => text.push_str(&format!(" over {}", words::moved(moved, "the moment"))),
+        (None, moved) => text.push_str(&format!(" over {}", words::moved(moved, "the window"))),
     }
     if !pass.labels.is_empty() {
         let labels: Vec<&str> = pass.labels.iter().map(|l| l.name.as_str()).collect();

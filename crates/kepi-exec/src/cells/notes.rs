@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The notes on the window: that it holds no data though there are some, that it goes on beyond `now`.
 pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone: &Zone) -> Vec<Note> {
-    let streams = streams(query, scan);
+    // Moved windows may have data where the query's own has none.
+    let streams = streams(query, scan, false);
     let mut notes = Vec::new();
     let span = &times.span;
     let first = streams.iter().filter_map(|s| s.first).min();
@@ -21,7 +22,7 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
             notes.push(Note { code: "no_data".into(), text: no_data(query, zone, first, last, before) });
         }
     }
-    for stream in &streams {
+    for stream in &self::streams(query, scan, true) {
         if let Some(last) = stream.last.filter(|last| span.until > query.now && *last >= query.now) {
             let (name, now, last) = (&stream.name, moment(zone, query.now), day(zone, last));
             let text = format!("{name} has rows later than now ({now}), up to {last}; those in the window count");
@@ -45,11 +46,11 @@ fn no_data(query: &Query, zone: &Zone, first: i64, last: i64, before: bool) -> S
     text
 }
 
-/// What is stored of the streams that shown aggregates read.
-fn streams(query: &Query, scan: &dyn EventScan) -> Vec<StreamInfo> {
+/// What is stored of the streams that shown aggregates read; `moved`: also those that look at moved windows.
+fn streams(query: &Query, scan: &dyn EventScan, moved: bool) -> Vec<StreamInfo> {
     let mut names: Vec<&str> = Vec::new();
     for i in shown_aggregates(query) {
-        if let Some(aggregate) = query.aggregates.get(i) {
+        if let Some(aggregate) = query.aggregates.get(i).filter(|a| moved || a.moved.is_empty()) {
             names.extend(streams_of(&aggregate.events.base));
         }
     }

@@ -3,11 +3,15 @@
 use super::cell::{Cell, read, row, write};
 use super::number::Number;
 use crate::{ExecError, Note};
-use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::{DataType, Schema};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow_schema::{ArrowError, DataType, Schema};
 use arrow_select::concat::concat_batches;
-use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, Op, Query, Row, RowNode};
+use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take;
+use datafusion_common::arrow::row::{RowConverter, SortField};
+use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, Op, OrderBy, OrderKey, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The most rows that `with other` tells apart.
@@ -35,7 +39,8 @@ fn forget_labels(formula: &mut Formula) {
         FormulaNode::Label(_) => formula.node = FormulaNode::Const(Value::Missing),
         FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Period => {}
         FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => args.iter_mut().for_each(forget_labels),
-        FormulaNode::Rank(of) => forget_labels(of),
+        // One row has no place among others.
+        FormulaNode::Rank(_) => formula.node = FormulaNode::Const(Value::Missing),
         FormulaNode::Case { whens, otherwise } => {
             for (condition, value) in whens {
                 forget_labels(condition);
@@ -50,11 +55,11 @@ fn forget_labels(formula: &mut Formula) {
 
 /// The query of the row that stands for all rows behind the first `kept`; none: there are no more.
 pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Option<Query>, ExecError> {
-    if query.per.is_some() {
-        return Err(ExecError::NotYet("`with other` together with `per`".into()));
-    }
-    if query.by.is_empty() || rows.num_rows() <= kept {
+    if rows.num_rows() <= kept {
         return Ok(None);
+    }
+    if query.by.is_empty() {
+        return Err(ExecError::NotYet("`with other` without `by`".into()));
     }
     // Without `having` the rest is what is not kept, also labels that only hidden aggregates have; with it, only what
     // passed.
@@ -73,12 +78,109 @@ pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Opt
     for (aggregate, own) in whole.aggregates.iter_mut().zip(&query.aggregates) {
         let is_picked = any(picked.iter().map(|cells| all_equal(own, cells)).collect::<Result<_, _>>()?);
         let wanted = if query.having.is_some() { is_picked } else { call(Op::Not, vec![is_picked]) };
-        aggregate.filter = Some(match aggregate.filter.take() {
-            Some(filter) => call(Op::And, vec![filter, wanted]),
-            None => wanted,
-        });
+        and(aggregate, wanted);
     }
     Ok(Some(whole))
+}
+
+/// The query that says which labels are kept beside periods: those that come first over the whole time.
+pub(crate) fn ranking(query: &Query) -> Result<Query, ExecError> {
+    if query.having.is_some() {
+        return Err(ExecError::NotYet("`with other` together with `per` and `having`".into()));
+    }
+    let mut whole = query.clone();
+    (whole.per, whole.limit, whole.fill) = (None, None, None);
+    whole.compare.clear();
+    whole.order.retain(|key| key.by != OrderBy::Period);
+    Ok(whole)
+}
+
+/// The query of the rows that stand for all labels but those of the first `kept` rows of the ranking: each row has the
+/// label `other`. None: there are no more.
+pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) -> Result<Option<Query>, ExecError> {
+    if query.by.is_empty() || ranked.num_rows() <= kept {
+        return Ok(None);
+    }
+    if kept > ROWS_MAX {
+        return Err(ExecError::NotYet(format!("`with other` over more than {ROWS_MAX} labels")));
+    }
+    let kept: Vec<Vec<Cell>> = (0..kept).map(|i| row(ranked, i)).collect::<Result<_, _>>()?;
+    let mut rest = query.clone();
+    rest.limit = None;
+    for compare in &mut rest.compare {
+        if let CompareWith::Target(lines) = &mut compare.with {
+            lines.fill(None);
+        }
+    }
+    for aggregate in &mut rest.aggregates {
+        let is_kept = any(kept.iter().map(|cells| all_equal(aggregate, cells)).collect::<Result<_, _>>()?);
+        and(aggregate, call(Op::Not, vec![is_kept]));
+        for label in &mut aggregate.labels {
+            let value = if is_text(&label.unit.kind) { Value::Text(OTHER.into()) } else { Value::Missing };
+            let kind = if is_text(&label.unit.kind) { Kind::Text } else { label.unit.kind.clone() };
+            *label = Row { unit: Unit::of(kind), node: RowNode::Const(value) };
+        }
+    }
+    for column in &mut rest.columns {
+        forget_labels(&mut column.formula);
+    }
+    Ok(Some(rest))
+}
+
+fn is_text(kind: &Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Entity(_) | Kind::Raw)
+}
+
+fn and(aggregate: &mut Aggregate, condition: Row) {
+    aggregate.filter = Some(match aggregate.filter.take() {
+        Some(filter) => call(Op::And, vec![filter, condition]),
+        None => condition,
+    });
+}
+
+/// The rows whose labels are those of the first `kept` rows of the ranking.
+pub(crate) fn kept_labels(
+    query: &Query,
+    rows: &RecordBatch,
+    ranked: &RecordBatch,
+    kept: usize,
+) -> Result<RecordBatch, ExecError> {
+    let failed = |e: ArrowError| ExecError::Plan(e.to_string());
+    let labels = |batch: &RecordBatch, first: usize| batch.columns()[first..first + query.by.len()].to_vec();
+    let ranked = labels(&ranked.slice(0, kept.min(ranked.num_rows())), 0);
+    let sorts = ranked.iter().map(|label| SortField::new(label.data_type().clone())).collect();
+    let converter = RowConverter::new(sorts).map_err(failed)?;
+    let known = converter.convert_columns(&ranked).map_err(failed)?;
+    let known: HashSet<&[u8]> = known.iter().map(|row| row.data()).collect();
+    let own = converter.convert_columns(&labels(rows, 1)).map_err(failed)?;
+    let keep: BooleanArray = own.iter().map(|row| Some(known.contains(row.data()))).collect();
+    filter_record_batch(rows, &keep).map_err(failed)
+}
+
+/// Puts the other rows among the kept ones: behind those of their period where rows come period by period, else behind
+/// all.
+pub(crate) fn among(query: &Query, kept: &RecordBatch, other: &RecordBatch) -> Result<RecordBatch, ExecError> {
+    let schema = kept.schema();
+    let other = conform(other.columns().to_vec(), &schema)?;
+    let all = concat_batches(&other.schema(), [&conform(kept.columns().to_vec(), &schema)?, &other])
+        .map_err(|e| ExecError::Plan(e.to_string()))?;
+    let descending = match query.order.first() {
+        None => false,
+        Some(OrderKey { by: OrderBy::Period, descending }) => *descending,
+        Some(_) => return Ok(all),
+    };
+    let periods = read(all.column(0))?;
+    let period = |row: &u32| match periods.get(*row as usize) {
+        Some(Cell::Time(start)) if descending => -start,
+        Some(Cell::Time(start)) => *start,
+        _ => i64::MAX,
+    };
+    let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
+    order.sort_by_key(period);
+    let order = UInt32Array::from(order);
+    let columns = all.columns().iter().map(|column| take(column, &order, None));
+    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(|e| ExecError::Plan(e.to_string()))?;
+    RecordBatch::try_new(all.schema(), columns).map_err(|e| ExecError::Plan(e.to_string()))
 }
 
 /// Whether a row has these labels.

@@ -111,10 +111,12 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
             }
             number(amount(reach)?.map(|reach| reach * periods))
         }
-        TargetLine::Level { by, .. } if end > *by => Cell::Missing,
+        TargetLine::Level { by, .. } if start > *by => Cell::Missing,
         TargetLine::Level { reach, baseline: None, .. } => constant(reach)?,
         TargetLine::Level { baseline: Some((at, _)), .. } if end < *at => Cell::Missing,
         TargetLine::Level { by, reach, baseline: Some((at, value)) } => {
+            // In the period in which it is due the goal itself is asked for.
+            let end = end.min(*by);
             let way = if by > at { (end - at) as f64 / (by - at) as f64 } else { 1.0 };
             let line = |(goal, begin): (f64, f64)| if way == 1.0 { goal } else { begin + (goal - begin) * way };
             number(amount(reach)?.zip(amount(value)?).map(line))

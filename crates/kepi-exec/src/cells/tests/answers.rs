@@ -130,8 +130,22 @@ fn limit_keeps_the_first_rows_and_other_is_computed_not_summed() {
     assert_eq!(asked.rows(&shop()).len(), 3);
     asked.query.per = Some(Grain::ordinary(TimeUnit::Month));
     asked.query.limit = Some(Limit { rows: 1, with_other: true });
+    // Beside periods the label that is first over all of them is kept: North has 110 in all.
+    let rows = asked.rows(&shop());
+    assert_eq!(
+        rows,
+        ["2025-01-01 north 100 100", "2025-03-01 north 10 10", "2025-01-01 other 50.5 50.5", "2025-03-01 other 5 5"]
+    );
+    asked.query.order = Vec::new();
+    asked.query.limit = Some(Limit { rows: 2, with_other: true });
+    let rows = asked.rows(&shop());
+    assert_eq!(
+        rows,
+        ["2025-01-01 north 100 100", "2025-01-01 south 50.5 50.5", "2025-03-01 north 10 10", "2025-03-01 other 5 5"]
+    );
+    asked.query.having = Some(call(Kind::Bool, Op::Less, vec![number(1, 0), number(2, 0)]));
     let error = asked.frame(&shop()).unwrap_err();
-    assert_eq!(error.to_string(), "`with other` together with `per` is not there yet");
+    assert_eq!(error.to_string(), "`with other` together with `per` and `having` is not there yet");
 }
 
 #[test]

@@ -5,5 +5,7 @@ mod answers;
 mod explained;
 mod formulas;
 mod stops;
+mod targets;
 mod testing;
 mod whole;
+mod windows;
