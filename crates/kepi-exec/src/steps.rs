@@ -3,6 +3,7 @@
 use crate::cells::WholeExec;
 use crate::words;
 use crate::{LeafExec, Pass, Report, Step};
+use datafusion_common::JoinType;
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::joins::HashJoinExec;
@@ -26,7 +27,7 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
         steps.push(Step { text: read(leaf.pass()), rows_in: report.rows_scanned, rows_out, micros: report.micros });
         return rows_out;
     }
-    let rows_in: u64 = plan.children().into_iter().map(|child| walk(child, steps)).sum();
+    let rows_in: u64 = in_order(plan).into_iter().map(|child| walk(child, steps)).sum();
     let rows_out = rows_out(plan).unwrap_or(rows_in);
     if let Some(text) = words(plan) {
         let micros = plan.metrics().and_then(|m| m.elapsed_compute()).unwrap_or(0) as u64 / 1_000;
@@ -44,8 +45,11 @@ fn words(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
     if let Some(whole) = plan.downcast_ref::<WholeExec>() {
         return Some(whole.words());
     }
-    if plan.is::<HashJoinExec>() {
-        return Some("results matched on period and labels, none lost".to_string());
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        return Some(match join.join_type() {
+            JoinType::Right => "totals across labels put beside the rows that they are of".to_string(),
+            _ => "results matched on period and labels, none lost".to_string(),
+        });
     }
     if plan.is::<FilterExec>() {
         return Some("rows kept for which `having` holds".to_string());
@@ -86,5 +90,14 @@ pub(crate) fn reports(plan: &Arc<dyn ExecutionPlan>) -> Vec<(Pass, Report)> {
     if let Some(leaf) = plan.downcast_ref::<LeafExec>() {
         return vec![(leaf.pass().clone(), leaf.report())];
     }
-    plan.children().into_iter().flat_map(reports).collect()
+    in_order(plan).into_iter().flat_map(reports).collect()
+}
+
+/// What an operator reads, the query's own cells before the totals that are put beside them.
+fn in_order(plan: &Arc<dyn ExecutionPlan>) -> Vec<&Arc<dyn ExecutionPlan>> {
+    let mut children = plan.children();
+    if plan.downcast_ref::<HashJoinExec>().is_some_and(|join| *join.join_type() == JoinType::Right) {
+        children.reverse();
+    }
+    children
 }

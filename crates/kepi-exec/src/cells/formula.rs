@@ -97,7 +97,7 @@ impl FormulaExpr {
             FormulaNode::Aggregate(i) => take(batch, column(&self.inputs.aggregates, *i, "aggregate")?, rows),
             FormulaNode::Label(i) => take(batch, column(&self.inputs.labels, *i, "label")?, rows),
             FormulaNode::Period => take(batch, self.inputs.period, rows),
-            FormulaNode::Rank(_) => Err(ExecError::NotYet("a rank inside another expression".into())),
+            FormulaNode::Rank(_) => Err(ExecError::Plan("a rank was not taken out".into())),
             FormulaNode::Call { op, args } => self.call(op, args, batch, rows),
             FormulaNode::Case { whens, otherwise } => self.case(whens, otherwise.as_deref(), batch, rows),
             FormulaNode::Plugin { name, args } => self.plugin(name, args, &formula.unit, batch, rows),

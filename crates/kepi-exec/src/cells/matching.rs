@@ -102,6 +102,72 @@ fn with_keys(plan: Arc<dyn ExecutionPlan>, types: &[DataType]) -> Result<Arc<dyn
     Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
+/// Puts the values of a part beside the cells that have the same keys: `keys` are columns of the cells, the first
+/// columns of the part. The rows of the cells stay as they are, in their order. `zero`: which of the part's values, counted
+/// from its first, are 0 where it has nothing.
+pub(crate) fn beside(
+    cells: Arc<dyn ExecutionPlan>,
+    part: Arc<dyn ExecutionPlan>,
+    keys: &[usize],
+    zero: impl Fn(usize) -> bool,
+) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
+    let own = cells.schema();
+    let width = own.fields().len();
+    let types: Vec<DataType> = keys.iter().map(|key| own.field(*key).data_type().clone()).collect();
+    let part = with_keys(part, &types)?;
+    let column = |name: &str, i: usize| Arc::new(Column::new(name, i)) as Arc<dyn PhysicalExpr>;
+    let (cells, keys): (Arc<dyn ExecutionPlan>, Vec<usize>) = match keys {
+        [] => {
+            let fields = own.fields().iter().enumerate();
+            let mut columns: Vec<ProjectionExpr> =
+                fields.map(|(i, f)| ProjectionExpr { expr: column(f.name(), i), alias: f.name().clone() }).collect();
+            columns.push(ProjectionExpr { expr: lit(ScalarValue::Int64(Some(0))), alias: "all".into() });
+            (Arc::new(ProjectionExec::try_new(columns, cells)?), vec![width])
+        }
+        keys => (cells, keys.to_vec()),
+    };
+    let (part_schema, cells_schema) = (part.schema(), cells.schema());
+    let on = keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| (column(part_schema.field(i).name(), i), column(cells_schema.field(*key).name(), *key)));
+    let joined = HashJoinExec::try_new(
+        part,
+        cells,
+        on.collect(),
+        None,
+        &JoinType::Right,
+        None,
+        PartitionMode::CollectLeft,
+        NullEquality::NullEqualsNull,
+        false,
+    )?;
+    let before = part_schema.fields().len();
+    let mut columns = Vec::new();
+    for (i, field) in own.fields().iter().enumerate() {
+        columns.push(ProjectionExpr { expr: column(field.name(), before + i), alias: field.name().clone() });
+    }
+    for (i, field) in part_schema.fields().iter().enumerate().skip(keys.len()) {
+        let value = column(field.name(), i);
+        let expr = match zero(i - keys.len()) {
+            true => case(None, vec![(is_not_null(Arc::clone(&value))?, value)], Some(nothing(field.data_type())?))?,
+            false => value,
+        };
+        columns.push(ProjectionExpr { expr, alias: format!("across_{}_{i}", width) });
+    }
+    Ok(Arc::new(ProjectionExec::try_new(columns, Arc::new(joined))?))
+}
+
+/// 0 of a type.
+fn nothing(data_type: &DataType) -> Result<Arc<dyn PhysicalExpr>, ExecError> {
+    Ok(lit(match data_type {
+        DataType::Int64 => ScalarValue::Int64(Some(0)),
+        DataType::Float64 => ScalarValue::Float64(Some(0.0)),
+        DataType::Decimal128(precision, scale) => ScalarValue::Decimal128(Some(0), *precision, *scale),
+        other => return Err(ExecError::Plan(format!("{other} has no zero"))),
+    }))
+}
+
 /// The full outer join of two tables whose first `keys` columns are the same.
 fn join(
     left: Arc<dyn ExecutionPlan>,

@@ -1,5 +1,6 @@
 //! Cells: what leaves give, matched, made into the rows of the answer, computed, filtered and ordered.
 
+mod across;
 mod align;
 pub(crate) mod bounds;
 mod cell;
@@ -7,6 +8,7 @@ pub(crate) mod compare;
 mod fill;
 pub(crate) mod formula;
 mod grid;
+mod labels;
 mod layout;
 mod matching;
 pub(crate) mod notes;
@@ -16,6 +18,7 @@ pub(crate) mod other;
 mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
+mod rank;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! `limit n with other`, and totals: the same query on other labels, computed anew and not summed.
 
 use super::cell::{Cell, read, row, write};
-use super::number::Number;
+use super::labels::{blank, distinct, restricted, without};
 use crate::{ExecError, Note};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
 use arrow_schema::{ArrowError, DataType, Schema};
@@ -9,7 +9,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 use datafusion_common::arrow::row::{RowConverter, SortField};
-use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, Op, OrderBy, OrderKey, Query, Row, RowNode};
+use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, OrderBy, OrderKey, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,8 +25,9 @@ pub(crate) fn without_labels(query: &Query) -> Query {
     whole.by.clear();
     whole.order.clear();
     (whole.having, whole.limit, whole.fill) = (None, None, None);
+    let all: Vec<usize> = (0..query.by.len()).collect();
     for aggregate in &mut whole.aggregates {
-        aggregate.labels.clear();
+        without(aggregate, &all);
     }
     for column in &mut whole.columns {
         forget_labels(&mut column.formula);
@@ -75,12 +76,36 @@ pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Opt
             lines.fill(None);
         }
     }
+    let others: Vec<Vec<Cell>> = (kept..rows.num_rows()).map(|i| row(rows, i)).collect::<Result<_, _>>()?;
+    let all: Vec<usize> = (0..query.by.len()).collect();
     for (aggregate, own) in whole.aggregates.iter_mut().zip(&query.aggregates) {
-        let is_picked = any(picked.iter().map(|cells| all_equal(own, cells)).collect::<Result<_, _>>()?);
-        let wanted = if query.having.is_some() { is_picked } else { call(Op::Not, vec![is_picked]) };
-        and(aggregate, wanted);
+        *aggregate = of_rest(own, query, &picked, query.having.is_none(), &others)?;
+        without(aggregate, &all);
     }
     Ok(Some(whole))
+}
+
+/// The aggregate over the rows of the rest, which have the labels of `picked`, or (`complement`) none of them. What is
+/// taken across labels is taken over all that has the other labels of one of the `others`, which are the rest's cells.
+fn of_rest(
+    own: &Aggregate,
+    query: &Query,
+    picked: &[Vec<Cell>],
+    complement: bool,
+    others: &[Vec<Cell>],
+) -> Result<Aggregate, ExecError> {
+    let kept: Vec<usize> = (0..query.by.len()).filter(|i| !own.across.contains(i)).collect();
+    if own.across.is_empty() {
+        return restricted(own, &kept, picked, complement);
+    }
+    if kept.is_empty() {
+        return Ok(own.clone());
+    }
+    let others = distinct(others, &kept);
+    if others.len() > ROWS_MAX {
+        return Err(ExecError::NotYet(format!("`with other` over more than {ROWS_MAX} labels")));
+    }
+    restricted(own, &kept, &others, false)
 }
 
 /// The query that says which labels are kept beside periods: those that come first over the whole time.
@@ -104,7 +129,9 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
     if kept > ROWS_MAX {
         return Err(ExecError::NotYet(format!("`with other` over more than {ROWS_MAX} labels")));
     }
-    let kept: Vec<Vec<Cell>> = (0..kept).map(|i| row(ranked, i)).collect::<Result<_, _>>()?;
+    let cells: Vec<Vec<Cell>> = (0..ranked.num_rows()).map(|i| row(ranked, i)).collect::<Result<_, _>>()?;
+    let (kept, others) = cells.split_at(kept);
+    let all: Vec<usize> = (0..query.by.len()).collect();
     let mut rest = query.clone();
     rest.limit = None;
     for compare in &mut rest.compare {
@@ -113,8 +140,8 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
         }
     }
     for aggregate in &mut rest.aggregates {
-        let is_kept = any(kept.iter().map(|cells| all_equal(aggregate, cells)).collect::<Result<_, _>>()?);
-        and(aggregate, call(Op::Not, vec![is_kept]));
+        *aggregate = of_rest(aggregate, query, kept, true, others)?;
+        blank(aggregate, &all);
         for label in &mut aggregate.labels {
             let value = if is_text(&label.unit.kind) { Value::Text(OTHER.into()) } else { Value::Missing };
             let kind = if is_text(&label.unit.kind) { Kind::Text } else { label.unit.kind.clone() };
@@ -129,13 +156,6 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
 
 fn is_text(kind: &Kind) -> bool {
     matches!(kind, Kind::Text | Kind::Entity(_) | Kind::Raw)
-}
-
-fn and(aggregate: &mut Aggregate, condition: Row) {
-    aggregate.filter = Some(match aggregate.filter.take() {
-        Some(filter) => call(Op::And, vec![filter, condition]),
-        None => condition,
-    });
 }
 
 /// The rows whose labels are those of the first `kept` rows of the ranking.
@@ -181,60 +201,6 @@ pub(crate) fn among(query: &Query, kept: &RecordBatch, other: &RecordBatch) -> R
     let columns = all.columns().iter().map(|column| take(column, &order, None));
     let columns = columns.collect::<Result<Vec<_>, _>>().map_err(|e| ExecError::Plan(e.to_string()))?;
     RecordBatch::try_new(all.schema(), columns).map_err(|e| ExecError::Plan(e.to_string()))
-}
-
-/// Whether a row has these labels.
-fn all_equal(aggregate: &Aggregate, cells: &[Cell]) -> Result<Row, ExecError> {
-    let mut conditions = Vec::new();
-    for (label, cell) in aggregate.labels.iter().zip(cells) {
-        conditions.push(match value(cell) {
-            None => call(Op::IsMissing, vec![label.clone()]),
-            Some(value) => {
-                let (label, unit) = match &label.unit.kind {
-                    Kind::Entity(entity) => {
-                        let of = Box::new(label.clone());
-                        let text = Unit::of(Kind::Text);
-                        (Row { unit: text.clone(), node: RowNode::Key { of, entity: entity.clone() } }, text)
-                    }
-                    _ => (label.clone(), label.unit.clone()),
-                };
-                call(Op::Equal, vec![label, Row { unit, node: RowNode::Const(value) }])
-            }
-        });
-    }
-    conditions
-        .into_iter()
-        .reduce(|a, b| call(Op::And, vec![a, b]))
-        .ok_or_else(|| ExecError::Plan(format!("`{}` has no labels", aggregate.text)))
-}
-
-/// Whether one of the conditions holds, as a shallow tree.
-fn any(mut conditions: Vec<Row>) -> Row {
-    match conditions.len() {
-        0 => Row { unit: Unit::of(Kind::Bool), node: RowNode::Const(Value::Bool(false)) },
-        1 => conditions.remove(0),
-        n => {
-            let right = conditions.split_off(n / 2);
-            call(Op::Or, vec![any(conditions), any(right)])
-        }
-    }
-}
-
-fn call(op: Op, args: Vec<Row>) -> Row {
-    Row { unit: Unit::of(Kind::Bool), node: RowNode::Call { op, args } }
-}
-
-/// A cell as a constant; none where it is missing.
-fn value(cell: &Cell) -> Option<Value> {
-    Some(match cell {
-        Cell::Missing => return None,
-        Cell::Number(Number::Exact(digits, scale)) => Value::Decimal { digits: *digits, scale: *scale },
-        Cell::Number(Number::Float(value)) => Value::Float(*value),
-        Cell::Text(text) => Value::Text(text.to_string()),
-        Cell::Bool(value) => Value::Bool(*value),
-        Cell::Time(micros) => Value::Time(*micros),
-        Cell::Date(day) => Value::Date(*day),
-    })
 }
 
 /// Puts the other row behind the kept ones. Its labels say "other"; where no label is a text, all are missing and a

@@ -1,5 +1,6 @@
 //! The plan of a query: passes, matched, made into rows, computed, filtered, ordered and cut.
 
+use super::across;
 use super::cell::time_type;
 use super::compare::Side;
 use super::fill::{Filled, Filling};
@@ -9,6 +10,7 @@ use super::layout::Layout;
 use super::matching::{Part, matched};
 use super::output::{change, change_percent, frame_columns};
 use super::periods::Span;
+use super::rank::{self, Ranking};
 use super::target::Targets;
 use super::whole::{WholeExec, Work};
 use crate::{ExecError, FrameColumn, Pass};
@@ -64,10 +66,12 @@ pub(crate) fn plan(
         aggregates: query.aggregates.len(),
         sides: 1 + times.sides.len(),
     };
-    let matched = matched_passes(query, times, &layout, leaves)?;
-    let cells = WholeExec::over(matched, Work::Grid(grid(query, times, layout)))?;
-    let values = Values { query, times, layout: &layout, setting };
-    let computed = values.compute(cells)?;
+    let cells = across::cells(query, times, &layout, leaves)?;
+    let own = |i: &usize| query.aggregates.get(*i).is_some_and(|aggregate| aggregate.across.is_empty());
+    let shown: Vec<usize> = shown_aggregates(query).into_iter().filter(own).collect();
+    let (query, ranked) = &rank::take_out(query);
+    let values = Values { query, times, ranked, shown, layout: &layout, setting };
+    let computed = values.compute(values.ranked(cells)?)?;
     let shown = values.compare(values.fill(computed)?)?;
     values.finish(shown)
 }
@@ -143,7 +147,8 @@ pub(crate) fn pass(query: &Query, base: &Base, group: &[usize], from: Option<i64
     }
 }
 
-fn matched_passes(
+/// The values of a query's aggregates on all sides, matched.
+pub(crate) fn matched_passes(
     query: &Query,
     times: &Times,
     layout: &Layout,
@@ -206,9 +211,13 @@ fn keys_only(query: &Query) -> SchemaRef {
     Arc::new(Schema::new(period.chain(labels).collect::<Vec<_>>()))
 }
 
-fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
-    let zero =
-        query.aggregates.iter().map(|a| matches!(a.measure, Measure::Count | Measure::Sum(_) | Measure::Unique(_)));
+/// Whether an aggregate is 0 of nothing.
+pub(crate) fn is_zero_of_nothing(aggregate: &Aggregate) -> bool {
+    matches!(aggregate.measure, Measure::Count | Measure::Sum(_) | Measure::Unique(_))
+}
+
+/// Which rows the answer has.
+pub(crate) fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
     Grid {
         layout,
         per: query.per.clone(),
@@ -216,14 +225,19 @@ fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
         span: times.span,
         full: query.fill.is_some(),
         shown: shown_aggregates(query),
-        zero: zero.collect(),
+        zero: query.aggregates.iter().map(is_zero_of_nothing).collect(),
         sides: times.sides.clone(),
     }
 }
 
 /// The columns of values on top of cells.
 struct Values<'a> {
+    /// The query, its ranks taken out.
     query: &'a Query,
+    /// What is ranked.
+    ranked: &'a [Formula],
+    /// The shown aggregates that bring cells.
+    shown: Vec<usize>,
     times: &'a Times,
     layout: &'a Layout,
     setting: &'a Arc<Setting>,
@@ -237,6 +251,27 @@ impl Values<'_> {
 
     fn values_end(&self) -> usize {
         self.value(self.query.columns.len(), 0)
+    }
+
+    /// The column with the places by the k-th ranked formula: they lie behind the cells.
+    fn place(&self, side: usize, k: usize) -> usize {
+        self.layout.period_of(self.layout.sides) + k * self.layout.sides + side
+    }
+
+    /// Puts the places of each row behind the cells, one ranked formula after the other.
+    fn ranked(&self, mut cells: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
+        for (k, formula) in self.ranked.iter().enumerate() {
+            let schema = cells.schema();
+            let first = schema.fields().len();
+            let mut columns = self.pass_on(&schema, 0..first);
+            for side in 0..self.layout.sides {
+                columns.push(self.formula(formula, side, "rank", format!("rank_{k}_of_{side}"), &schema)?);
+            }
+            let period = self.layout.per.then_some(0);
+            let ranking = Ranking { period, columns: first..first + self.layout.sides };
+            cells = WholeExec::over(Arc::new(ProjectionExec::try_new(columns, cells)?), Work::Rank(ranking))?;
+        }
+        Ok(cells)
     }
 
     /// Computes every formula: keys, values of all sides, then (with `fill`) what filling needs, then what `having`
@@ -297,8 +332,9 @@ impl Values<'_> {
         alias: String,
         schema: &Schema,
     ) -> Result<ProjectionExpr, ExecError> {
+        let own = (0..self.layout.aggregates).map(|i| self.layout.value(side, i));
         let inputs = Inputs {
-            aggregates: (0..self.layout.aggregates).map(|i| self.layout.value(side, i)).collect(),
+            aggregates: own.chain((0..self.ranked.len()).map(|k| self.place(side, k))).collect(),
             labels: (0..self.layout.labels).map(|i| self.layout.label(i)).collect(),
             period: self.layout.period_of(side),
             needs_period: side > 0,
@@ -309,9 +345,8 @@ impl Values<'_> {
 
     /// How many rows all shown aggregates have together; 1 where nothing is read.
     fn rows_behind(&self, side: usize, schema: &Schema) -> Result<ProjectionExpr, ExecError> {
-        let used = shown_aggregates(self.query);
         let count = |node| Formula { unit: Unit::of(Kind::Count), node };
-        let sum = used.into_iter().map(|i| count(FormulaNode::Aggregate(i)));
+        let sum = self.shown.iter().map(|i| count(FormulaNode::Aggregate(*i)));
         let sum = sum.reduce(|a, b| count(FormulaNode::Call { op: Op::Add, args: vec![a, b] }));
         let sum = sum.unwrap_or_else(|| count(FormulaNode::Const(Value::Decimal { digits: 1, scale: 0 })));
         let inputs = Inputs {
@@ -344,7 +379,27 @@ impl Values<'_> {
             }
         }
         let period = self.query.per.as_ref().map(|_| 0);
+        // Putting totals beside the rows has changed their order.
+        let across = self.query.aggregates.iter().any(|aggregate| !aggregate.across.is_empty());
+        let computed = match fill {
+            Fill::Previous if across => self.label_by_label(computed),
+            _ => computed,
+        };
         WholeExec::over(computed, Work::Fill(Filling { fill: fill.clone(), period, columns }))
+    }
+
+    /// Orders rows by label, and those of a label by period.
+    fn label_by_label(&self, plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        let schema = plan.schema();
+        let labels = (0..self.layout.labels).map(|i| self.layout.label(i));
+        let keys = labels.chain(self.layout.per.then_some(0)).map(|i| {
+            let expr: Arc<dyn PhysicalExpr> = Arc::new(Column::new(schema.field(i).name(), i));
+            PhysicalSortExpr::new(expr, SortOptions { descending: false, nulls_first: false })
+        });
+        match LexOrdering::new(keys) {
+            Some(order) => Arc::new(SortExec::new(order, plan)),
+            None => plan,
+        }
     }
 
     /// Puts the comparison's columns behind each value, and drops what filling needed.

@@ -4,6 +4,7 @@ use super::align;
 use super::compare::Alignment;
 use super::fill::Filling;
 use super::grid::Grid;
+use super::rank::Ranking;
 use super::target::Targets;
 use crate::ExecError;
 use arrow_array::RecordBatch;
@@ -37,6 +38,8 @@ pub(crate) enum Work {
     Fill(Filling),
     /// Puts targets behind all other columns.
     Target(Targets),
+    /// Puts places for values.
+    Rank(Ranking),
 }
 
 impl Work {
@@ -47,6 +50,7 @@ impl Work {
             Work::Grid(grid) => grid.schema(input),
             Work::Fill(filling) => filling.schema(input),
             Work::Target(targets) => targets.schema(input),
+            Work::Rank(ranking) => Ok(ranking.schema(input)),
         }
     }
 
@@ -56,6 +60,7 @@ impl Work {
             Work::Grid(grid) => grid.apply(batch, schema),
             Work::Fill(filling) => filling.apply(batch, schema),
             Work::Target(targets) => targets.apply(batch, schema),
+            Work::Rank(ranking) => ranking.apply(batch, schema),
         }
     }
 
@@ -65,6 +70,7 @@ impl Work {
             Work::Grid(grid) => grid.words(),
             Work::Fill(filling) => filling.words(),
             Work::Target(targets) => targets.words(),
+            Work::Rank(ranking) => ranking.words(),
         }
     }
 }
@@ -117,6 +123,7 @@ impl ExecutionPlan for WholeExec {
             Work::Grid(_) => "CellsExec",
             Work::Fill(_) => "FillExec",
             Work::Target(_) => "TargetExec",
+            Work::Rank(_) => "RankExec",
         }
     }
 

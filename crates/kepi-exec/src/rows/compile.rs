@@ -10,7 +10,7 @@ use crate::ExecError;
 use crate::made::{self, Wanted};
 use crate::pass::{Asked, Elsewhere, Held, Lookback, Over};
 use kepi_extension::{AT, ColumnKind};
-use kepi_model::core::{self, Events, History, Op, Reach, Row, RowNode, Stage, VALUE};
+use kepi_model::core::{self, Events, History, LABEL, Op, Reach, Row, RowNode, Stage, VALUE};
 use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
 use std::sync::Arc;
 
@@ -219,6 +219,10 @@ impl Program {
             }
             Base::Groups(columns, _) => match columns.iter().find(|c| c.0 == name) {
                 Some((_, ty)) => (ty.clone(), None),
+                // A label of the query that was left out of the groups.
+                None if name.starts_with(LABEL) => {
+                    return Ok(self.add(format!("missing {:?}", missing()), missing(), || Node::Missing));
+                }
                 None => return Err(ExecError::Plan(format!("groups have no `{name}`"))),
             },
             Base::Stream(_, info) if name == AT && info.is_some() => {

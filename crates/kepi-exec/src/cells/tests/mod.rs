@@ -1,6 +1,7 @@
 //! Answers, formulas, failures and explanations, on leaves that look at every row.
 #![allow(clippy::unwrap_used)] // A test stops at what it did not expect.
 
+mod across;
 mod answers;
 mod explained;
 mod formulas;

@@ -99,7 +99,10 @@ fn type_of(arrow: &DataType, unit: &Unit) -> Result<Type, ExecError> {
 
 /// The passes of the inner aggregates, each with their places among all of them.
 pub(super) fn inner_passes(groups: &Groups, outer: &Pass, time: &Time) -> Vec<(Pass, Vec<usize>)> {
-    let labels: Vec<Label> = outer.labels.iter().take(labels(groups)).chain(&groups.keys).cloned().collect();
+    // The outer aggregate may have fewer labels by now: a total, or what is taken across one of them.
+    let label = |(i, row): (usize, &Row)| Label { name: format!("{LABEL}{i}"), unit: row.unit.clone(), grain: None };
+    let own = groups.aggregates.iter().take(1).flat_map(|first| &first.labels).take(labels(groups));
+    let labels: Vec<Label> = own.enumerate().map(label).chain(groups.keys.iter().cloned()).collect();
     let moved = |aggregate: &Aggregate| {
         let moved = time.moved.iter().chain(&aggregate.moved).cloned().collect();
         Aggregate { moved, ..aggregate.clone() }
