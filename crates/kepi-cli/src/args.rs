@@ -14,8 +14,8 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = false,
     after_help = "Without a command: the prompt, inside a project on a terminal.\n\
-                  Not there yet: test, lineage, diff, target, report, plugin, store, man.\n\n\
-                  Exit codes: 0 fine, 1 the query or check failed, 2 usage, 4 data or files, 130 interrupted."
+                  Not there yet: lineage, diff, plugin, store, man.\n\n\
+                  Exit codes: 0 fine, 1 the query, check or test failed, 2 usage, 3 a target missed, 4 data or files, 130 interrupted."
 )]
 pub(crate) struct Arguments {
     /// The project's folder [default: the nearest parent with a kepi.toml]
@@ -50,6 +50,12 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Describe one definition
     Describe(DescribeArgs),
+    /// Run the `test` blocks, each on its own rows
+    Test(TestArgs),
+    /// Say where the targets stand
+    Target(TargetArgs),
+    /// Run a report
+    Report(ReportArgs),
     /// Ask at a prompt
     Repl,
     /// Print the completions of a shell
@@ -57,15 +63,9 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Man(Later),
     #[command(hide = true)]
-    Test(Later),
-    #[command(hide = true)]
     Lineage(Later),
     #[command(hide = true)]
     Diff(Later),
-    #[command(hide = true)]
-    Target(Later),
-    #[command(hide = true)]
-    Report(Later),
     #[command(hide = true)]
     Plugin(Later),
     #[command(hide = true)]
@@ -238,7 +238,7 @@ Data go to the standard output, notes to the standard error.")]
 pub(crate) struct QueryArgs {
     #[command(flatten)]
     pub(crate) asked: Asked,
-    /// table, line, md, csv, json or jsonl [default: by the ending of --output, else table]
+    /// table, line, md, html, csv, json or jsonl [default: by the ending of --output, else table]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     /// Write to a file
@@ -287,6 +287,50 @@ pub(crate) struct FmtArgs {
     /// Change nothing; exit 1 if something would change
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TestArgs {
+    /// Files with tests, beside the model; none: the model's own
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Exits with 3 when a target is missed.")]
+pub(crate) struct TargetArgs {
+    /// Only this one
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// table or json
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: TargetFormat,
+    /// The moment for which it is said: 2026-03-01, or with a time and an offset
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetFormat {
+    Table,
+    Json,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  kepi report monthly_review --format html --output review.html")]
+pub(crate) struct ReportArgs {
+    /// The report's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// table, line, md, html, csv, json or jsonl [default: by the ending of --output, else table]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The moment for which it is answered: 2026-03-01, or with a time and an offset
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
 }
 
 #[derive(Args, Debug)]

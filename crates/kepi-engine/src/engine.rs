@@ -157,7 +157,7 @@ impl Engine {
         model.diagnostics.iter().filter(|d| d.severity == Severity::Error && d.file != last).cloned().collect()
     }
 
-    fn run_options(&self, request: &Request) -> Result<RunOptions, EngineError> {
+    pub(crate) fn run_options(&self, request: &Request) -> Result<RunOptions, EngineError> {
         let wall = request.limits.wall_time_max.or(self.project.time_limit()?);
         let cancel = match wall.and_then(|limit| Instant::now().checked_add(limit)) {
             Some(deadline) => request.cancel.with_deadline(deadline),
@@ -174,7 +174,7 @@ impl Engine {
 }
 
 /// A failure of a run that may have been stopped: what a stopped plugin says of it is not the reason.
-fn ended(error: ExecError, cancel: &Cancel) -> EngineError {
+pub(crate) fn ended(error: ExecError, cancel: &Cancel) -> EngineError {
     match error {
         _ if cancel.is_cancelled() => EngineError::Interrupted,
         _ if cancel.is_late() => exec_error(ExecError::Timeout),

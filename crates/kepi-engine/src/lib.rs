@@ -4,6 +4,7 @@ mod answer;
 mod api;
 mod demo;
 mod engine;
+mod governance;
 mod load;
 mod model;
 mod plugins;
@@ -19,6 +20,7 @@ pub use api::{
     OnConflict, Progress, RejectedRow, SourceText, SyncRequest, TargetReport,
 };
 pub use engine::Engine;
+pub use governance::{ExpectReport, Report, TargetPeriod, TargetState, TargetStatus, TestReport, TestResult};
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};

@@ -13,18 +13,7 @@ use std::sync::PoisonError;
 impl Engine {
     /// Checks files beside the project's model; none: the model itself. Every mistake of every file comes back.
     pub fn check(&self, files: &[PathBuf]) -> Result<CheckReport, EngineError> {
-        let mut texts = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut wanted = Vec::new();
-        for path in files {
-            let source = self.project.text(path)?;
-            match texts.iter().position(|t| t.path == source.path) {
-                Some(index) => wanted.push(index as u32),
-                None => {
-                    wanted.push(texts.len() as u32);
-                    texts.push(source);
-                }
-            }
-        }
+        let (texts, wanted) = self.texts_with(files)?;
         let model = Model::of(&self.project, texts)?;
         let now = model.now(&self.project, None)?;
         let mut diagnostics = model.diagnostics.clone();
@@ -39,6 +28,23 @@ impl Engine {
         diagnostics.dedup();
         let definitions = model.definitions();
         Ok(CheckReport { texts: model.texts, diagnostics, definitions })
+    }
+
+    /// The model's texts with some files beside them, and the numbers of those files.
+    pub(crate) fn texts_with(&self, files: &[PathBuf]) -> Result<(Vec<SourceText>, Vec<u32>), EngineError> {
+        let mut texts = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut wanted = Vec::new();
+        for path in files {
+            let source = self.project.text(path)?;
+            match texts.iter().position(|t| t.path == source.path) {
+                Some(index) => wanted.push(index as u32),
+                None => {
+                    wanted.push(texts.len() as u32);
+                    texts.push(source);
+                }
+            }
+        }
+        Ok((texts, wanted))
     }
 
     /// Lists the definitions, by kind and name.

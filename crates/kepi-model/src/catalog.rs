@@ -100,7 +100,7 @@ impl Symbol {
 }
 
 /// A name with its module in front, if it has one.
-pub(crate) fn full_name(module: &str, name: &str) -> String {
+pub fn full_name(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_string() } else { format!("{module}.{name}") }
 }
 

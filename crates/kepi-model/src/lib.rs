@@ -10,6 +10,7 @@ mod declare;
 pub mod declared;
 pub mod describe;
 pub mod functions;
+pub mod lineage;
 mod lower;
 mod names;
 pub mod settings;

@@ -17,6 +17,7 @@ mod span;
 mod spans;
 mod split;
 mod text;
+mod walk;
 mod words;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
@@ -26,4 +27,5 @@ pub use parse::{is_complete, parse_file, parse_query};
 pub use place::line_column;
 pub use print::{expr_text, file_text, format_file, format_text, query_text, scoped_text};
 pub use span::Span;
+pub use walk::{Names, paths, query_paths, scoped_paths, statement_paths};
 pub use words::{KEYWORDS, RESERVED};

@@ -12,14 +12,18 @@ mod number;
 mod period;
 mod sparkline;
 mod summary;
+mod targets;
+mod tests_report;
 mod text;
 mod unit;
 mod words;
 
 pub use diagnostics::{diagnostics_json, diagnostics_report};
-pub use formats::{FORMATS, Format, FormatError, LATER, find_format};
+pub use formats::{FORMATS, Format, FormatError, LATER, find_format, page};
 pub use sparkline::sparkline;
 pub use summary::{Kpi, Series, kpis, series};
+pub use targets::{targets_json, targets_table};
+pub use tests_report::test_report;
 pub use text::inert;
 pub use words::words;
 

@@ -120,6 +120,11 @@ fn units() -> Answer {
     answer(columns, arrays, None)
 }
 
+/// The answers, for the tests of single formats.
+pub(crate) fn answers() -> Vec<Answer> {
+    vec![monthly(), units()]
+}
+
 fn shown(format: &str, answers: &[Answer]) -> String {
     String::from_utf8((find_format(format).unwrap().write)(answers, Look::default()).unwrap()).unwrap()
 }

@@ -11,4 +11,7 @@ pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod query;
+pub(crate) mod report;
 pub(crate) mod sync;
+pub(crate) mod target;
+pub(crate) mod test;

@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &QueryArgs) -> Result<(), Failure> {
     // A format that is not there is refused before anything runs.
-    let format = format(args)?;
+    let format = format(args.format.as_deref(), args.output.as_deref())?;
     let text = asked::text(&args.asked)?;
     let engine = context.engine()?;
     let mut request = asked::request(&engine, &args.asked, text.clone())?;
@@ -32,11 +32,12 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn format(args: &QueryArgs) -> Result<&'static Format, Failure> {
-    if let Some(name) = &args.format {
+/// The format that is named, or that the ending of a file means.
+pub(crate) fn format(name: Option<&str>, output: Option<&Path>) -> Result<&'static Format, Failure> {
+    if let Some(name) = name {
         return find_format(name).map_err(|e| Failure::usage(e.to_string()));
     }
-    let ending = args.output.as_deref().and_then(Path::extension).and_then(|e| e.to_str());
+    let ending = output.and_then(Path::extension).and_then(|e| e.to_str());
     match ending {
         Some(ending) if kepi_view::LATER.contains(&ending) => {
             find_format(ending).map_err(|e| Failure::usage(e.to_string()))
@@ -51,7 +52,7 @@ fn format(args: &QueryArgs) -> Result<&'static Format, Failure> {
 }
 
 /// Writes beside the file and then takes its place, so that nobody sees half of it.
-fn write_file(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_file(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let fails = |e: std::io::Error| Failure::io(format!("{} cannot be written: {e}", file.display()));
     if file.exists() && !file.is_file() {
         // A device or a pipe: there is no place to take.

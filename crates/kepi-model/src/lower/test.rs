@@ -219,7 +219,7 @@ fn given_row(cx: &mut Cx<'_>, row: &[Expr], columns: &[GivenColumn], span: Span)
         return cx.error_help(
             Code::Arguments,
             span,
-            format!("this row has {} values for {} columns", row.len(), columns.len()),
+            format!("this row has {} for {}", counted(row.len(), "value"), counted(columns.len(), "column")),
             "write a value for each column, `missing` where there is none",
         );
     }
@@ -236,6 +236,10 @@ fn given_row(cx: &mut Cx<'_>, row: &[Expr], columns: &[GivenColumn], span: Span)
         values.push(given_value(cx, cell, &wanted)?);
     }
     Some(values)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A given value in the unit of its column. A plain number stands for money, percents and the like too.

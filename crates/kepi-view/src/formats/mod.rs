@@ -1,12 +1,16 @@
 //! The output formats. A new one is a file here and a line in [`FORMATS`].
 
 mod csv;
+mod html;
 mod json;
 mod jsonl;
 mod line;
 mod md;
 mod raw;
 mod table;
+
+pub use html::page;
+pub(crate) use raw::json_text;
 
 use crate::{Look, ViewError};
 use kepi_engine::Answer;
@@ -35,10 +39,10 @@ impl std::fmt::Debug for Format {
 
 /// The formats that are there.
 pub const FORMATS: &[&Format] =
-    &[&table::FORMAT, &line::FORMAT, &md::FORMAT, &csv::FORMAT, &json::FORMAT, &jsonl::FORMAT];
+    &[&table::FORMAT, &line::FORMAT, &md::FORMAT, &html::FORMAT, &csv::FORMAT, &json::FORMAT, &jsonl::FORMAT];
 
 /// The formats that are promised and not there.
-pub const LATER: &[&str] = &["html", "svg", "parquet", "arrow"];
+pub const LATER: &[&str] = &["svg", "parquet", "arrow"];
 
 /// Why a format cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,11 +77,11 @@ mod tests {
         let refused = |name| find_format(name).err().map(|e| e.to_string());
         assert_eq!(
             refused("svg").as_deref(),
-            Some("the format svg is not there yet; there are table, line, md, csv, json, jsonl")
+            Some("the format svg is not there yet; there are table, line, md, html, csv, json, jsonl")
         );
         assert_eq!(
             refused("xls").as_deref(),
-            Some("there is no format xls; there are table, line, md, csv, json, jsonl")
+            Some("there is no format xls; there are table, line, md, html, csv, json, jsonl")
         );
         assert_eq!(refused("json"), None);
     }

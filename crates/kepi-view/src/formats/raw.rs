@@ -42,7 +42,7 @@ pub(super) fn kind_name(meta: &FrameColumn) -> &'static str {
 }
 
 /// Writes a JSON string.
-pub(super) fn json_text(out: &mut String, text: &str) {
+pub(crate) fn json_text(out: &mut String, text: &str) {
     // A string has a JSON form, always.
     out.push_str(&serde_json::Value::from(text).to_string());
 }

@@ -1,0 +1,10 @@
+//! Tests, targets and reports of a model, its lineage, and how its definitions changed.
+
+mod given;
+mod report;
+mod target;
+mod test;
+
+pub use report::Report;
+pub use target::{TargetPeriod, TargetState, TargetStatus};
+pub use test::{ExpectReport, TestReport, TestResult};
