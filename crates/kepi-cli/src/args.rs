@@ -14,7 +14,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = false,
     after_help = "Without a command: the prompt, inside a project on a terminal.\n\
-                  Not there yet: lineage, diff, plugin, store, man.\n\n\
+                  Not there yet: plugin, store, man.\n\n\
                   Exit codes: 0 fine, 1 the query, check or test failed, 2 usage, 3 a target missed, 4 data or files, 130 interrupted."
 )]
 pub(crate) struct Arguments {
@@ -50,6 +50,10 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Describe one definition
     Describe(DescribeArgs),
+    /// Say what a definition is made of, and what is made of it
+    Lineage(LineageArgs),
+    /// Say how a metric changed, and what that does to its values
+    Diff(DiffArgs),
     /// Run the `test` blocks, each on its own rows
     Test(TestArgs),
     /// Say where the targets stand
@@ -62,10 +66,6 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     #[command(hide = true)]
     Man(Later),
-    #[command(hide = true)]
-    Lineage(Later),
-    #[command(hide = true)]
-    Diff(Later),
     #[command(hide = true)]
     Plugin(Later),
     #[command(hide = true)]
@@ -287,6 +287,36 @@ pub(crate) struct FmtArgs {
     /// Change nothing; exit 1 if something would change
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  kepi lineage cac --format dot | dot -Tsvg > cac.svg")]
+pub(crate) struct LineageArgs {
+    /// The name of a definition, a source, a target or a report
+    pub(crate) name: String,
+    /// text, json, dot or mermaid
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: LineageFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineageFormat {
+    Text,
+    Json,
+    Dot,
+    Mermaid,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The definitions of metrics are recorded by `kepi check` and `kepi load` in .kepi/definitions.jsonl."
+)]
+pub(crate) struct DiffArgs {
+    /// The metric's name
+    pub(crate) name: String,
+    /// The moment for which its values are computed: 2026-03-01, or with a time and an offset
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
 }
 
 #[derive(Args, Debug)]

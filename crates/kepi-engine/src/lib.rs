@@ -20,7 +20,10 @@ pub use api::{
     OnConflict, Progress, RejectedRow, SourceText, SyncRequest, TargetReport,
 };
 pub use engine::Engine;
-pub use governance::{ExpectReport, Report, TargetPeriod, TargetState, TargetStatus, TestReport, TestResult};
+pub use governance::{
+    DefinitionDiff, ExpectReport, LineageItem, LineageReport, Recorded, Report, TargetPeriod, TargetState,
+    TargetStatus, TestReport, TestResult,
+};
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};

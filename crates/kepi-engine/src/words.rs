@@ -27,6 +27,9 @@ impl Engine {
         diagnostics.sort_by_key(|d| (d.file, d.span, d.code));
         diagnostics.dedup();
         let definitions = model.definitions();
+        if files.is_empty() && diagnostics.iter().all(|d| d.severity != Severity::Error) {
+            self.record_definitions();
+        }
         Ok(CheckReport { texts: model.texts, diagnostics, definitions })
     }
 
@@ -197,7 +200,7 @@ fn without(text: &str, names: &[String]) -> String {
     blanked(text, gone.map(|s| s.span))
 }
 
-fn name_of(kind: &StatementKind) -> Option<String> {
+pub(crate) fn name_of(kind: &StatementKind) -> Option<String> {
     let name = match kind {
         StatementKind::Entity(e) => &e.name,
         StatementKind::Event(e) => &e.name,

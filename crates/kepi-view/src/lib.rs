@@ -8,6 +8,7 @@ mod diagnostics;
 mod excerpt;
 mod formats;
 mod grid;
+mod lineage;
 mod number;
 mod period;
 mod sparkline;
@@ -20,6 +21,7 @@ mod words;
 
 pub use diagnostics::{diagnostics_json, diagnostics_report};
 pub use formats::{FORMATS, Format, FormatError, LATER, find_format, page};
+pub use lineage::{definition_diff, lineage_dot, lineage_json, lineage_mermaid, lineage_text};
 pub use sparkline::sparkline;
 pub use summary::{Kpi, Series, kpis, series};
 pub use targets::{targets_json, targets_table};

@@ -26,7 +26,9 @@ fn failed(out: &mut String, report: &TestReport, test: &TestResult, look: Look) 
         indent(out, diagnostics_report(&report.texts, &test.mistakes, look).trim_end());
         return Ok(());
     }
-    indent_words(out, "given", &test.given.join("\n"));
+    for given in &test.given {
+        indent_words(out, "given", given.strip_prefix("given").unwrap_or(given).trim_start());
+    }
     if let Some(failure) = &test.failure {
         indent_words(out, "failed", failure);
     }

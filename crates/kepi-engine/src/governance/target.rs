@@ -261,12 +261,12 @@ impl Measuring<'_> {
         baseline: Option<(i64, f64)>,
         report: &mut TargetStatus,
     ) -> Result<(), EngineError> {
-        (report.reach, report.due) = (reach, by);
         let review = &target.review;
         // The day of the target itself counts: its period has ended where the next one begins on it or the day after.
         let day = Grain::ordinary(kepi_model::calendar::TimeUnit::Day);
         let behind = self.zone.step(&day, self.zone.truncate(&day, by), 1);
         let over = self.now >= behind;
+        (report.reach, report.due) = (reach, behind);
         let end = self.zone.truncate(review, if over { behind } else { self.now });
         let start = self.zone.step(review, end, -1);
         if baseline.is_some_and(|(at, _)| end <= at) {

@@ -49,6 +49,7 @@ impl Engine {
         if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {
             report.notes.push(format!("{} has no rows", chosen.files.join(", ")));
         }
+        self.record_definitions();
         report.elapsed = started.elapsed();
         Ok(report)
     }
