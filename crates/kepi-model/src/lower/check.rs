@@ -5,7 +5,7 @@ use super::cell::CellScope;
 use super::events;
 use super::expr;
 use super::row::RowScope;
-use super::{Cx, Node, home, table};
+use super::{Cx, Node, home, lint, table};
 use crate::catalog::{Catalog, Placed, Symbol, SymbolKind};
 use crate::core::{Formula, Row};
 use crate::units;
@@ -269,6 +269,7 @@ pub(super) fn in_declared_unit(
 }
 
 fn lint_metric(cx: &mut Cx<'_>, symbol: &Symbol, definition: &Definition) {
+    lint::bare_rates(cx, &definition.value);
     let ratio =
         matches!(&definition.value.kind, ExprKind::Call { function, .. } if crate::names::text(function) == "ratio");
     let titled = definition.with.iter().any(|p| p.name.text.starts_with("title"));

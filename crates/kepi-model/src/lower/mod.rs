@@ -23,6 +23,7 @@ mod held;
 mod history;
 mod home;
 mod lift;
+mod lint;
 mod literal;
 mod measured;
 mod moves;
