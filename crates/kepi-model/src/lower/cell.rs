@@ -38,6 +38,8 @@ pub(crate) struct CellScope<'q> {
     pub(crate) entities: Vec<String>,
     /// What names of `having` and `order by` mean beside metrics.
     pub(crate) aliases: BTreeMap<String, Formula>,
+    /// What shown columns are written as, to compute them again on another window.
+    pub(crate) shown: BTreeMap<String, Expr>,
     /// Names of columns that have mistakes of their own: `having` and `order by` need not complain again.
     pub(crate) failed: Vec<String>,
     /// How the window of what is being lowered is moved, the outermost move first.
@@ -95,6 +97,7 @@ impl<'q> CellScope<'q> {
             labels: vec![None; by.len()],
             entities: Vec::new(),
             aliases: BTreeMap::new(),
+            shown: BTreeMap::new(),
             failed: Vec::new(),
             moved: Vec::new(),
             across: Vec::new(),
@@ -386,7 +389,11 @@ impl Scope<Formula> for CellScope<'_> {
         let parts = names::parts(path);
         let text = names::text(path);
         if let Some(formula) = self.aliases.get(&text).cloned() {
-            return Some(self.moved_too(formula));
+            let moved = !self.moved.is_empty() || !self.across.is_empty();
+            return match self.shown.get(&text).cloned().filter(|_| moved) {
+                Some(written) => expr::lower(cx, self, &written).map(seconds),
+                None => Some(self.moved_too(formula)),
+            };
         }
         if self.failed.contains(&text) {
             return None;

@@ -3,6 +3,7 @@
 use super::cell::{CellScope, Wanted};
 use super::chain::{Attempts, ChainArguments};
 use super::events::EventSet;
+use super::groups::stored;
 use super::{Cx, Node};
 use crate::core::{
     Aggregate, Base, CONVERTED, ChainOrder, Events, Formula, FormulaNode, Groups, LABEL, Label, Made, Measure, Op,
@@ -172,10 +173,7 @@ impl CellScope<'_> {
         unit: Unit,
     ) -> Option<(Groups, Vec<Row>)> {
         let (filter, mut labels) = self.read(cx, set, None)?;
-        let outer = labels.iter().enumerate();
-        let outer = outer
-            .map(|(index, row)| Row { unit: row.unit.clone(), node: RowNode::Field(format!("{LABEL}{index}")) })
-            .collect();
+        let outer = labels.iter().enumerate().map(|(index, row)| stored(LABEL, index, &row.unit)).collect();
         let who = set.role_row(subject);
         // An event without its entity takes no part in chains.
         let known = Row::call(Op::IsMissing, vec![who.clone()], Unit::of(Kind::Bool));

@@ -402,7 +402,7 @@ pub(super) fn entity_key(cx: &mut Cx<'_>, set: &EventSet, key: &GroupKey, entity
 }
 
 /// What execution has under a name: an entity as a role, anything else as a field.
-fn stored(prefix: &str, index: usize, unit: &Unit) -> Row {
+pub(super) fn stored(prefix: &str, index: usize, unit: &Unit) -> Row {
     let name = format!("{prefix}{index}");
     let node = if matches!(unit.kind, Kind::Entity(_)) { RowNode::Role(name) } else { RowNode::Field(name) };
     Row { unit: unit.clone(), node }

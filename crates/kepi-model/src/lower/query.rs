@@ -133,6 +133,9 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         scope.aliases.insert(column.name.clone(), column.formula.clone());
     }
     scope.aliases.extend(table_aliases);
+    for (column, value) in columns.iter().zip(&written) {
+        scope.shown.extend(value.map(|value| (column.name.clone(), value.clone())));
+    }
     let having = match &query.having {
         Some(condition) => Some(expr::condition::<Formula>(cx, &mut scope, condition)),
         None => None,

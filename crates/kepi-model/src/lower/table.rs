@@ -95,12 +95,11 @@ pub(super) fn lower(cx: &mut Cx<'_>, scope: &mut CellScope<'_>, kind: Kind, item
     expanded(cx, &item.value, &mut |cx, args, span| call(cx, scope, kind, &name, args, span))
 }
 
+/// What is made of a call's arguments.
+type Lowered<'f, T> = dyn FnMut(&mut Cx<'_>, &[Argument], Span) -> Option<T> + 'f;
+
 /// The call itself, behind the metrics that stand for it.
-fn expanded<T>(
-    cx: &mut Cx<'_>,
-    value: &Expr,
-    inner: &mut dyn FnMut(&mut Cx<'_>, &[Argument], Span) -> Option<T>,
-) -> Option<T> {
+fn expanded<T>(cx: &mut Cx<'_>, value: &Expr, inner: &mut Lowered<'_, T>) -> Option<T> {
     let (path, args): (&Path, &[Argument]) = match &value.kind {
         ExprKind::Call { function, arguments } => (function, arguments),
         ExprKind::Path(path) => (path, &[]),

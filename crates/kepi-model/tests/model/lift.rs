@@ -10,6 +10,9 @@ fn a_lift_is_four_columns() {
         &shop("metric uplift : money = lift(avg(margin), test: arm = \"test\", control: arm = \"control\")"),
         &[
             "show uplift, count(orders) by kind where region = \"EU\" since 2026-01-01 until 2026-03-01",
+            // Each one's sum, also of those who bought nothing.
+            "show lift(avg(sum(margin) per every customer), test: arm = \"test\", control: arm = \"control\") by region",
+            "show lift(avg(sum(revenue) per customer where count(orders) > 1), test: arm = \"a\", control: arm = \"b\")",
             "show lift(csat, test: tier = \"gold\", control: tier != \"gold\") as gold order by gold desc",
             "show lift(conversion(leads -> wins, within 90 days), test: arm = \"test\", control: arm = \"control\")",
             "show lift(ratio(unique(upsells.customer), unique(orders.customer)), test: arm = \"a\", control: arm = \"b\")",

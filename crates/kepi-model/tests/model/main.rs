@@ -11,6 +11,7 @@ mod dump;
 mod events;
 mod groups;
 mod lift;
+mod lints;
 mod messages;
 mod moves;
 mod queries;
