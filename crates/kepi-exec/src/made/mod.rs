@@ -5,6 +5,7 @@ mod chain;
 mod edges;
 mod gather;
 mod read;
+mod returns;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -85,7 +86,8 @@ fn own(made: &Made, maker: &Maker) -> Result<Vec<(String, Type)>, ExecError> {
         Made::Edges { state, .. } => edges::own(state, maker),
         Made::Sessions { .. } => Ok(sessions::own()),
         Made::Chain(_) => Ok(chain::own()),
-        Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
+        Made::Returns(_) => Ok(returns::own()),
+        Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }
 }
 
@@ -95,7 +97,8 @@ fn make(made: &Made, maker: &Maker) -> Result<Rows, ExecError> {
         Made::Edges { state, edge } => edges::make(maker, state, *edge),
         Made::Sessions { events, key, gap } => sessions::make(maker, events, key, *gap),
         Made::Chain(chain) => chain::make(maker, chain),
-        Made::Returns(_) | Made::Groups(_) => Err(ExecError::NotYet(made.words())),
+        Made::Returns(returns) => returns::make(maker, returns),
+        Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }
 }
 
@@ -109,6 +112,13 @@ pub(crate) struct Maker<'a> {
     pub(crate) now: i64,
 }
 
+impl Maker<'_> {
+    /// Fails where rows in the making already take more memory than there may be.
+    pub(crate) fn fits(&self, bytes: u64) -> Result<(), ExecError> {
+        self.source.made.fits(bytes)
+    }
+}
+
 impl Cache {
     /// An empty one.
     pub(crate) fn new(bytes_max: Option<u64>) -> Cache {
@@ -120,6 +130,16 @@ impl Cache {
         let all = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         match self.bytes_max {
             Some(limit) if all > limit => Err(ExecError::Memory { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses early what would not fit.
+    fn fits(&self, bytes: u64) -> Result<(), ExecError> {
+        match self.bytes_max {
+            Some(limit) if self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > limit => {
+                Err(ExecError::Memory { limit })
+            }
             _ => Ok(()),
         }
     }

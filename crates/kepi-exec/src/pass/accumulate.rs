@@ -4,6 +4,7 @@ use super::coverage::Coverage;
 use super::exact::{FloatSum, Spread};
 use super::labels::{NumberMap, Slots};
 use super::pieces::Pieces;
+use super::ranked::Ranking;
 use super::scalar::scalar_of;
 use super::state::State;
 use crate::ExecError;
@@ -82,6 +83,7 @@ enum Kept {
     Coverage(Coverage),
     List(Vec<Vec<i64>>),
     Spread(Vec<Spread>),
+    Ranked(Ranking),
     Plugin { accumulator: Box<dyn Accumulator>, units: Vec<Unit> },
 }
 
@@ -104,7 +106,8 @@ struct Distinct {
 
 impl Measured {
     /// Starts a measure. `ty` is the argument's type; `ids` how many ids it has where it is an entity and each entity's
-    /// cells never come back; `pieces`: cells are not of periods, but of pieces of windows.
+    /// cells never come back; `pieces`: cells are not of periods, but of pieces of windows; `rank`: the type of the rank of
+    /// `Measure::Best`.
     pub(crate) fn new(
         measure: &Measure,
         ty: Type,
@@ -112,6 +115,7 @@ impl Measured {
         ids: Option<usize>,
         plugin: Option<(Box<dyn Accumulator>, Vec<Unit>)>,
         pieces: Option<&Arc<Pieces>>,
+        rank: Option<Type>,
     ) -> Result<Measured, ExecError> {
         let best = |wanted| Kept::Best { wanted, values: Vec::new(), known: Vec::new() };
         let kept = match measure {
@@ -132,7 +136,7 @@ impl Measured {
             }
             Measure::Percentile { .. } => Kept::List(Vec::new()),
             Measure::Stddev(_) => Kept::Spread(Vec::new()),
-            Measure::Best { .. } => return Err(ExecError::NotYet("the best attempt of a funnel".into())),
+            Measure::Best { .. } => Kept::Ranked(Ranking::new(rank.unwrap_or(Type::Missing))?),
             Measure::Plugin { name, .. } => match plugin {
                 Some((accumulator, units)) => Kept::Plugin { accumulator, units },
                 None => return Err(ExecError::Plan(format!("no plugin gives `{name}`"))),
@@ -159,6 +163,9 @@ impl Measured {
         let cells = slots.len();
         if matches!(self.kept, Kept::Count) {
             return Ok(());
+        }
+        if let (Kept::Ranked(ranking), [of, rank]) = (&mut self.kept, args) {
+            return ranking.update(rows, cell, cells, (of, rank), &mut self.payload);
         }
         let mut mask = rows.mask.cloned();
         for known in args.iter().filter_map(|a| a.known()) {
@@ -242,6 +249,7 @@ impl Measured {
                 spreads.resize(cells, Spread::default());
                 State::Spread(spreads)
             }
+            Kept::Ranked(ranking) => State::Ranked(ranking.into_ranked(cells, &mut self.payload, self.keys.as_deref())),
             Kept::Plugin { mut accumulator, units } => {
                 // An accumulator that has seen no row of the last cells does not know them.
                 let none = units.iter().map(|unit| plugin_array(&Column::missing(0), unit, None));
@@ -256,6 +264,7 @@ impl Measured {
     }
 }
 
+/// The cell of a row.
 #[inline]
 pub(super) fn at(cell: Cell<'_>, row: usize) -> u32 {
     match cell {
@@ -377,7 +386,7 @@ impl Kept {
                     (spread, false) => spread.add_digits(numbers[row]),
                 });
             }
-            Kept::Count | Kept::Sum { .. } | Kept::Coverage(_) | Kept::Plugin { .. } => {}
+            Kept::Count | Kept::Sum { .. } | Kept::Coverage(_) | Kept::Ranked(_) | Kept::Plugin { .. } => {}
         }
         Ok(())
     }

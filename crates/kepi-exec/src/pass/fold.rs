@@ -64,8 +64,9 @@ pub(crate) fn type_of(measure: &Measure, argument: &Type) -> Result<Type, ExecEr
             Type::Time | Type::Date => Ok(argument.clone()),
             _ => numbers(Type::Float),
         },
-        Measure::Min(_) | Measure::Max(_) | Measure::First(_) | Measure::Last(_) => Ok(argument.clone()),
-        Measure::Best { .. } => Err(ExecError::NotYet("the best attempt of a funnel".into())),
+        Measure::Min(_) | Measure::Max(_) | Measure::First(_) | Measure::Last(_) | Measure::Best { .. } => {
+            Ok(argument.clone())
+        }
         Measure::Plugin { name, .. } => Err(ExecError::NotYet(format!("`{name}` over a history"))),
     }
 }

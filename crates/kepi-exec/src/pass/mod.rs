@@ -9,12 +9,14 @@ mod fold;
 mod groups;
 mod held;
 mod labels;
+mod lifecycle;
 mod lookback;
 #[cfg(test)]
 mod naive;
 mod percentile;
 mod pieces;
 mod plan;
+mod ranked;
 mod scalar;
 mod standing;
 mod state;
@@ -33,6 +35,7 @@ mod together;
 mod windows;
 
 pub(crate) use held::{Asked, Held};
+pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;

@@ -86,6 +86,7 @@ impl Plan {
                     let nodes = args.iter().map(|a| program.row(a)).collect::<Result<Vec<_>, _>>()?;
                     nodes.into_iter().map(|n| program.as_text(n)).collect::<Result<Vec<_>, _>>()?
                 }
+                Measure::Best { of, rank } => vec![program.row(of)?, program.row(rank)?],
                 measure => program.argument(measure)?.into_iter().collect(),
             };
             // What is a group is said by its keys, whatever the aggregate asks for.
@@ -395,7 +396,11 @@ fn planned(
         Reading::Pieces(pieces) => Some(pieces),
         Reading::Plain | Reading::Apart(_) => None,
     };
-    let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin, pieces)?;
+    let rank = match aggregate.measure {
+        Measure::Best { .. } => args.get(1).map(|&rank| program.ty(rank).clone()),
+        _ => None,
+    };
+    let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin, pieces, rank)?;
     Ok(Planned { mask, args, set, measured, outcome, counted })
 }
 

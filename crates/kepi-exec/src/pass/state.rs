@@ -3,6 +3,7 @@
 use super::exact::{FloatSum, Spread};
 use super::fold::{interpolate, scale};
 use super::percentile::neighbours;
+use super::ranked::Ranked;
 use super::scalar::{CellKey, Scalar, array};
 use super::{Pass, Report, Source};
 use crate::ExecError;
@@ -41,6 +42,7 @@ pub(crate) enum State {
     },
     List(Vec<Vec<i64>>),
     Spread(Vec<Spread>),
+    Ranked(Vec<Ranked>),
     Plugin(Vec<Vec<u8>>),
     /// The values themselves: nothing is added to them any more.
     Done(Vec<Scalar>),
@@ -122,6 +124,7 @@ impl State {
             State::Done(values) => State::Done(scatter(values, places, len)),
             State::List(lists) => State::List(scatter(lists, places, len)),
             State::Spread(spreads) => State::Spread(scatter(spreads, places, len)),
+            State::Ranked(ranked) => State::Ranked(scatter(ranked, places, len)),
             State::Plugin(states) => State::Plugin(scatter(states, places, len)),
         }
     }
@@ -142,6 +145,7 @@ impl State {
             (State::Unique(counts), State::Unique(more)) => counts.extend(more),
             (State::List(lists), State::List(more)) => lists.extend(more),
             (State::Spread(spreads), State::Spread(more)) => spreads.extend(more),
+            (State::Ranked(ranked), State::Ranked(more)) => ranked.extend(more),
             (State::Plugin(states), State::Plugin(more)) => states.extend(more),
             (State::Done(values), State::Done(more)) => values.extend(more),
             (State::Coverage { fresh, behind }, State::Coverage { fresh: f, behind: b }) => {
@@ -190,6 +194,13 @@ impl State {
             (State::List(lists), State::List(l)) => lists.iter_mut().zip(l).for_each(|(list, more)| list.extend(more)),
             (State::Spread(spreads), State::Spread(s)) => {
                 spreads.iter_mut().zip(&s).for_each(|(spread, more)| spread.merge(more));
+            }
+            (State::Ranked(ranked), State::Ranked(r)) => {
+                for (old, new) in ranked.iter_mut().zip(r) {
+                    if old.gives_way_to(&new) {
+                        *old = new;
+                    }
+                }
             }
             (State::Plugin(states), State::Plugin(s)) => {
                 for (state, more) in states.iter_mut().zip(s).filter(|(_, more)| !more.is_empty()) {
@@ -357,6 +368,7 @@ pub(crate) fn value(
         }
         State::Best { best, .. } => array(order.iter().map(|&i| &best[i]), ty)?,
         State::Done(values) => array(order.iter().map(|&i| &values[i]), ty)?,
+        State::Ranked(ranked) => array(order.iter().map(|&i| ranked[i].value()), ty)?,
         State::Coverage { .. } => return Err(ExecError::Plan("pieces of windows are shown as cells".into())),
         State::List(lists) => {
             let (percent, observed) = match measure {

@@ -189,6 +189,10 @@ impl Stretches {
                 };
                 State::Spread(self.fold(|i| spreads[i].clone(), merge)?)
             }
+            State::Ranked(ranked) => {
+                let pick = |a: &usize, b: &usize| Ok(if ranked[*a].gives_way_to(&ranked[*b]) { *b } else { *a });
+                State::Ranked(self.fold(|i| i, pick)?.into_iter().map(|i| ranked[i].clone()).collect())
+            }
             State::Plugin(states) => State::Plugin(self.plugin(states, measure, source)?),
             State::Unique(_) | State::Done(_) => {
                 return Err(ExecError::Plan("a moved window is made of what cannot be put together".into()));

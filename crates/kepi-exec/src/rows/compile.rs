@@ -8,8 +8,9 @@ use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
-use crate::pass::{Asked, Elsewhere, Held, Lookback, Over};
+use crate::pass::{Asked, Elsewhere, Held, Lifecycle, Lookback, Over};
 use kepi_extension::{AT, ColumnKind};
+use kepi_model::calendar::Grain;
 use kepi_model::core::{self, Events, History, LABEL, Op, Reach, Row, RowNode, Stage, VALUE};
 use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Program {
             RowNode::State { state, of, when } => self.held(state, of, Asked::Value(*when)),
             RowNode::StateAverage { state, of } => self.held(state, of, Asked::Average),
             RowNode::TimeIn { state, of } => self.held(state, of, Asked::Time),
-            RowNode::Lifecycle { .. } => Err(ExecError::NotYet("lifecycle".into())),
+            RowNode::Lifecycle { rows, of, grain } => self.lifecycle(rows, of, grain),
             RowNode::Step { step, of } => match &self.base {
                 Base::Made(stream) => {
                     let stream = Arc::clone(stream);
@@ -125,6 +126,22 @@ impl Program {
         let node = Held::new(self, state, of, asked)?;
         let ty = node.ty();
         Ok(self.add(key, ty, || Node::Held(Box::new(node))))
+    }
+
+    fn lifecycle(&mut self, rows: &core::Keyed, of: &Row, grain: &Grain) -> Result<usize, ExecError> {
+        let of = self.row(of)?;
+        let key = format!("lifecycle {of} {rows:?} {grain:?}");
+        if let Some(&known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let node = Lifecycle::new(self, rows, of, grain)?;
+        Ok(self.add(key, Type::Text, || Node::Lifecycle(Box::new(node))))
+    }
+
+    /// The node of the number of the period in which a row's moment lies.
+    pub(crate) fn period_of_moment(&mut self, grain: &Grain) -> Result<usize, ExecError> {
+        let at = self.row(&Row { unit: Unit::of(Kind::Time), node: RowNode::At })?;
+        self.time_node(&Op::PeriodsBetween(grain.clone()), at, &Unit::of(Kind::Count))
     }
 
     fn first(&mut self, mask: Option<usize>, per: &Row) -> Result<usize, ExecError> {
@@ -593,7 +610,7 @@ impl Program {
                 Ok(Some(self.row(of)?))
             }
             Percentile { of, .. } => Ok(Some(self.row(of)?)),
-            Best { .. } => Err(ExecError::NotYet("the best attempt of a funnel".into())),
+            Best { .. } => Err(ExecError::NotYet("the best row of a history".into())),
         }
     }
 }

@@ -145,6 +145,7 @@ fn compute(
         Node::History(lookback) => lookback.evaluate(values, frame, clock)?,
         Node::Elsewhere(elsewhere) => elsewhere.evaluate(values, frame, clock)?,
         Node::Held(held) => held.evaluate(values, frame)?,
+        Node::Lifecycle(lifecycle) => lifecycle.evaluate(values, frame, clock)?,
     })
 }
 

@@ -17,13 +17,14 @@ mod text;
 mod times;
 
 pub(crate) use choose::common_type;
-pub(crate) use clock::{Clock, Days};
+pub(crate) use clock::{Clock, Days, add_days};
 pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};
 pub(crate) use frames::Frames;
 pub(crate) use numbers::to_float;
 pub(crate) use payload::{Payload, from_float, to_float as float_of};
 pub(crate) use program::{Base, Frame, Program, plugin_array, take};
 pub use table::evaluate_table;
+pub(crate) use times::period_numbers;
 
 /// How many rows are computed together: a few columns of them fit a processor's cache.
 pub(crate) const BATCH: usize = 65_536;

@@ -6,7 +6,7 @@ use super::column::{Column, Type, Values};
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Held, Lookback};
+use crate::pass::{Elsewhere, Held, Lifecycle, Lookback};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -144,6 +144,7 @@ pub(super) enum Node {
     History(Box<Lookback>),
     Elsewhere(Box<Elsewhere>),
     Held(Box<Held>),
+    Lifecycle(Box<Lifecycle>),
 }
 
 /// The past of an attribute.
@@ -242,6 +243,7 @@ impl Program {
         let scanned = |node: &Node| match node {
             Node::Elsewhere(elsewhere) => elsewhere.rows_scanned(),
             Node::Held(held) => held.rows_scanned(),
+            Node::Lifecycle(lifecycle) => lifecycle.rows_scanned(),
             _ => 0,
         };
         self.nodes.iter().map(scanned).sum()

@@ -138,7 +138,27 @@ fn days(column: &Column, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
     }
 }
 
-/// Numbers of the periods that times lie in, growing by one per period.
+/// Numbers of the periods that times lie in, growing by one per period. The tables are kept from call to call.
+pub(crate) fn period_numbers(times: &[i64], grain: &Grain, tables: &mut [Days; 2], clock: &mut Clock) -> Vec<i64> {
+    let [days, numbers] = tables;
+    if is_long(grain) {
+        let of = |&day: &i64| numbers.get(day, || period_number(grain, truncate_day(grain, days, day)));
+        return clock.days(times).iter().map(of).collect();
+    }
+    let unit = short(grain);
+    times.iter().map(|&t| clock.truncate(grain, days, t).div_euclid(unit)).collect()
+}
+
+/// The microseconds of a unit shorter than a day.
+fn short(grain: &Grain) -> i64 {
+    match grain.unit {
+        TimeUnit::Second => 1_000_000,
+        TimeUnit::Minute => 60_000_000,
+        _ => 3_600_000_000,
+    }
+}
+
+/// Numbers of the periods that times and dates lie in.
 fn numbers(column: &Column, grain: &Grain, tables: &mut Tables, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
     if is_long(grain) {
         let of = |&day: &i64| {
@@ -147,11 +167,7 @@ fn numbers(column: &Column, grain: &Grain, tables: &mut Tables, clock: &mut Cloc
         };
         return Ok(days(column, clock)?.iter().map(of).collect());
     }
-    let unit = match grain.unit {
-        TimeUnit::Second => 1_000_000,
-        TimeUnit::Minute => 60_000_000,
-        _ => 3_600_000_000,
-    };
+    let unit = short(grain);
     let times = instants(column, clock)?;
     // Periods of a zone with half-hour offsets begin at half hours, all by the same amount while the offset holds.
     Ok(times.iter().map(|&t| clock.truncate(grain, &mut tables.days, t).div_euclid(unit)).collect())

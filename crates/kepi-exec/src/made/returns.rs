@@ -1,0 +1,304 @@
+//! Members of cohorts, and the periods in which they come back.
+//!
+//! One reading finds the members (who has a row of the one event in a period) and the entities' rows of the other; then
+//! each member's returns are looked up in its entity's. No entity's rows are looked at twice for one member.
+
+use super::read::{Picked, read};
+use super::{Maker, Rows};
+use crate::ExecError;
+use crate::rows::{Clock, Column, Days, Frame, Program, Type, Values, add_days, period_numbers};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use kepi_model::calendar::{Grain, TimeUnit, Zone, date_of};
+use kepi_model::core::{AGE, COHORT, Returns};
+use kepi_model::value::CalendarSpan;
+
+/// The own columns of members and returns.
+pub(super) fn own() -> Vec<(String, Type)> {
+    vec![(COHORT.into(), Type::Time), (AGE.into(), Type::Decimal(0))]
+}
+
+/// What has been read.
+struct Found {
+    grain: Grain,
+    own_clock: bool,
+    /// Whether only an entity's last row counts.
+    onward: bool,
+    clock: Clock,
+    days: [Days; 2],
+    firsts: Days,
+    /// By id: the last period with a row of the cohorts' event.
+    begun: Vec<i64>,
+    /// By id: what was last kept of its rows of the other event: see [`Found::backs`].
+    back: Vec<i64>,
+    members: Members,
+    /// With a clock of its own the moments of the rows, else the periods with a row; with `onward` in `back` only.
+    backs: Vec<(u32, i64)>,
+    without: Vec<i64>,
+}
+
+/// Who began in which period, in the order of time.
+#[derive(Default)]
+struct Members {
+    ids: Vec<u32>,
+    at: Vec<i64>,
+    places: Vec<u32>,
+    periods: Vec<i64>,
+}
+
+const NEVER: i64 = i64::MIN;
+
+/// Makes the rows of members and returns: each member's behind it, by age.
+pub(super) fn make(maker: &Maker, returns: &Returns) -> Result<Rows, ExecError> {
+    let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
+    let mut program = maker.program(&returns.start.events.base)?;
+    let start = Picked::new(&mut program, &returns.start.events, &returns.start.key)?;
+    let mut ids = start.ids(&program)?;
+    let mut found = Found {
+        grain: returns.grain.clone(),
+        own_clock: returns.own_clock,
+        onward: returns.onward,
+        clock: Clock::new(zone),
+        days: [Days::default(), Days::default()],
+        firsts: Days::default(),
+        begun: Vec::new(),
+        back: Vec::new(),
+        members: Members::default(),
+        backs: Vec::new(),
+        without: Vec::new(),
+    };
+    let mut scanned = 0;
+    if returns.start.events.base == returns.back.events.base {
+        let back = Picked::new(&mut program, &returns.back.events, &returns.back.key)?;
+        ids = ids.max(back.ids(&program)?);
+        found.make_room(ids);
+        scanned += read(&mut program, |program, frame, first| {
+            let periods = found.periods(frame);
+            found.start(program, frame, first, &start, &periods)?;
+            found.back(program, frame, &back, &periods)
+        })?;
+    } else {
+        let mut other = maker.program(&returns.back.events.base)?;
+        let back = Picked::new(&mut other, &returns.back.events, &returns.back.key)?;
+        ids = ids.max(back.ids(&other)?);
+        found.make_room(ids);
+        scanned += read(&mut program, |program, frame, first| {
+            let periods = found.periods(frame);
+            found.start(program, frame, first, &start, &periods)
+        })?;
+        scanned += read(&mut other, |program, frame, _| {
+            let periods = if found.own_clock { Vec::new() } else { found.periods(frame) };
+            found.back(program, frame, &back, &periods)
+        })?;
+    }
+    found.rows(maker, &returns.brackets, scanned)
+}
+
+impl Found {
+    fn make_room(&mut self, ids: usize) {
+        self.begun = vec![NEVER; ids];
+        self.back = vec![NEVER; ids];
+    }
+
+    fn periods(&mut self, frame: &Frame) -> Vec<i64> {
+        let at = frame.at.as_ref().map_or(&[][..], |at| at);
+        period_numbers(at, &self.grain, &mut self.days, &mut self.clock)
+    }
+
+    fn start(
+        &mut self,
+        program: &Program,
+        frame: &Frame,
+        first: u32,
+        picked: &Picked,
+        periods: &[i64],
+    ) -> Result<(), ExecError> {
+        let Some(at) = &frame.at else { return Ok(()) };
+        let Found { begun, members, without, .. } = self;
+        picked.each(program, frame, without, |row, id| {
+            let Some(begun) = begun.get_mut(id as usize).filter(|b| **b != periods[row]) else { return };
+            *begun = periods[row];
+            members.ids.push(id);
+            members.at.push(at[row]);
+            members.places.push(first + row as u32);
+            members.periods.push(periods[row]);
+        })
+    }
+
+    fn back(&mut self, program: &Program, frame: &Frame, picked: &Picked, periods: &[i64]) -> Result<(), ExecError> {
+        let Some(at) = &frame.at else { return Ok(()) };
+        let kept: &[i64] = if self.own_clock { at } else { periods };
+        let Found { back, backs, onward, .. } = self;
+        picked.each(program, frame, &mut Vec::new(), |row, id| {
+            let Some(last) = back.get_mut(id as usize).filter(|last| **last != kept[row]) else { return };
+            *last = kept[row];
+            if !*onward {
+                backs.push((id, kept[row]));
+            }
+        })
+    }
+
+    fn rows(mut self, maker: &Maker, brackets: &[i64], scanned: u64) -> Result<Rows, ExecError> {
+        let (starts, backs) = by_id(std::mem::take(&mut self.backs), self.back.len());
+        let members = std::mem::take(&mut self.members);
+        let cohorts = self.clock.truncate_all(&self.grain, &mut self.firsts, &members.at);
+        let mut out = Made::default();
+        for (member, &id) in members.ids.iter().enumerate() {
+            if member % 65_536 == 0 {
+                maker.source.check()?;
+                maker.fits(28 * out.at.len() as u64)?;
+            }
+            let (at, place, cohort) = (members.at[member], members.places[member], cohorts[member]);
+            out.push(at, place, cohort, None);
+            let id = id as usize;
+            let own = match self.onward {
+                true => std::slice::from_ref(&self.back[id]),
+                false => &backs[starts[id] as usize..starts[id + 1] as usize],
+            };
+            let since = if self.own_clock { at } else { members.periods[member] };
+            let mut known = 0;
+            let later = own.partition_point(|&back| back <= since);
+            let mut period = Period { start: at, number: 0, end: i64::MIN };
+            for &back in &own[later..] {
+                let age = match self.own_clock {
+                    true => period.go_to(&mut self.clock, &self.grain, back),
+                    false => back - since,
+                };
+                let age = bracket(age, brackets, self.onward);
+                if age > known {
+                    known = age;
+                    out.push(at, place, cohort, Some(age));
+                }
+            }
+        }
+        let own = vec![
+            Column::new(Values::Time(out.cohorts.into()), None),
+            Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(BooleanBuffer::from(out.aged)))),
+        ];
+        Ok(Rows { at: out.at.into(), own, parents: vec![out.places], without: self.without, scanned })
+    }
+}
+
+/// The own period of a member that was looked at last.
+struct Period {
+    start: i64,
+    number: i64,
+    /// Its end.
+    end: i64,
+}
+
+impl Period {
+    /// The number of the own period in which a moment lies, not earlier than those asked for before.
+    fn go_to(&mut self, clock: &mut Clock, grain: &Grain, at: i64) -> i64 {
+        if at >= self.end {
+            let about = match (own_months(grain), own_days(grain)) {
+                (0, 0) => at.saturating_sub(self.start).div_euclid(own_micros(grain)),
+                (0, days) => (clock.local(at).0 - clock.local(self.start).0).div_euclid(days),
+                (months, _) => (month(clock, at) - month(clock, self.start)).div_euclid(months),
+            };
+            // The period may begin later in the day, or in the month.
+            let late = own_start(clock, grain, self.start, about) > at;
+            self.number = about - i64::from(late);
+            self.end = own_start(clock, grain, self.start, self.number + 1);
+        }
+        self.number
+    }
+}
+
+fn own_months(grain: &Grain) -> i64 {
+    match grain.unit {
+        TimeUnit::Month => 1,
+        TimeUnit::Quarter => 3,
+        TimeUnit::Year => 12,
+        _ => 0,
+    }
+}
+
+fn own_days(grain: &Grain) -> i64 {
+    match grain.unit {
+        TimeUnit::Day => 1,
+        TimeUnit::Week => 7,
+        _ => 0,
+    }
+}
+
+fn own_micros(grain: &Grain) -> i64 {
+    match grain.unit {
+        TimeUnit::Second => 1_000_000,
+        TimeUnit::Minute => 60_000_000,
+        _ => 3_600_000_000,
+    }
+}
+
+/// When the own period of this number begins: so many periods after the start, by the calendar.
+fn own_start(clock: &mut Clock, grain: &Grain, start: i64, number: i64) -> i64 {
+    let (months, days) = (own_months(grain) * number, own_days(grain) * number);
+    if months == 0 && days == 0 {
+        let micros = if own_months(grain) + own_days(grain) == 0 { own_micros(grain) } else { 0 };
+        return start.saturating_add(micros.saturating_mul(number));
+    }
+    let (day, of_day) = clock.local(start);
+    let span = i32::try_from(months).ok().zip(i32::try_from(days).ok());
+    let target = span.and_then(|(months, days)| add_days(day, CalendarSpan { months, days, micros: 0 }));
+    target.map_or(i64::MAX, |target| clock.instant(target, of_day))
+}
+
+fn month(clock: &mut Clock, at: i64) -> i64 {
+    let day = clock.local(at).0.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+    let date = date_of(day as i32);
+    i64::from(date.year()) * 12 + i64::from(date.month())
+}
+
+/// The number of the bracket that an age lies in, from 1; without brackets the age itself. What lies behind the last is
+/// in none, but whoever comes back then has come back after all of them.
+fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
+    if brackets.is_empty() || age < 1 {
+        return age;
+    }
+    match brackets.partition_point(|&end| end < age) {
+        behind if behind == brackets.len() => {
+            if onward {
+                behind as i64
+            } else {
+                0
+            }
+        }
+        place => place as i64 + 1,
+    }
+}
+
+/// A counting sort by id, which keeps the order of the values of each; with the places at which each begins.
+fn by_id(rows: Vec<(u32, i64)>, ids: usize) -> (Vec<u32>, Vec<i64>) {
+    let mut starts = vec![0_u32; ids + 2];
+    rows.iter().for_each(|row| starts[row.0 as usize + 2] += 1);
+    for i in 2..starts.len() {
+        starts[i] += starts[i - 1];
+    }
+    let mut values = vec![0; rows.len()];
+    for (id, value) in rows {
+        let next = &mut starts[id as usize + 1];
+        values[*next as usize] = value;
+        *next += 1;
+    }
+    (starts, values)
+}
+
+/// Rows in the making.
+#[derive(Default)]
+struct Made {
+    at: Vec<i64>,
+    places: Vec<u32>,
+    cohorts: Vec<i64>,
+    ages: Vec<i64>,
+    aged: Vec<bool>,
+}
+
+impl Made {
+    #[inline]
+    fn push(&mut self, at: i64, place: u32, cohort: i64, age: Option<i64>) {
+        self.at.push(at);
+        self.places.push(place);
+        self.cohorts.push(cohort);
+        self.ages.push(age.unwrap_or(0));
+        self.aged.push(age.is_some());
+    }
+}
