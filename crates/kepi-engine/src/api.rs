@@ -38,6 +38,8 @@ pub struct CheckReport {
     pub diagnostics: Vec<Diagnostic>,
     /// How many definitions were checked.
     pub definitions: usize,
+    /// Of how many of them the data were not looked at, since that took too long.
+    pub unseen: usize,
 }
 
 impl CheckReport {

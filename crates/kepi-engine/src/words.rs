@@ -21,6 +21,8 @@ impl Engine {
         for query in &model.queries {
             diagnostics.extend(model.catalog.query(query, now, model.last()).1);
         }
+        let data = self.data_lints(&model, now);
+        diagnostics.extend(data.found);
         if !wanted.is_empty() {
             diagnostics.retain(|d| wanted.contains(&d.file));
         }
@@ -30,7 +32,7 @@ impl Engine {
         if files.is_empty() && diagnostics.iter().all(|d| d.severity != Severity::Error) {
             self.record_definitions();
         }
-        Ok(CheckReport { texts: model.texts, diagnostics, definitions })
+        Ok(CheckReport { texts: model.texts, diagnostics, definitions, unseen: data.left })
     }
 
     /// The model's texts with some files beside them, and the numbers of those files.

@@ -99,6 +99,10 @@ codes! {
     LintFirstWhere = 502,
     /// A bare rate of a period in a product.
     LintBareRate = 503,
+    /// A segment that no row matches.
+    LintNeverMatches = 504,
+    /// A first row chosen among several at the same moment.
+    LintSeveralFirst = 505,
 }
 
 impl fmt::Display for Code {

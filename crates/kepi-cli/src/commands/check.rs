@@ -24,6 +24,12 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
             counted(lints, "warning")
         ));
     }
+    if report.unseen > 0 {
+        terminal.note(&format!(
+            "the data were not looked at for {}: that took too long",
+            counted(report.unseen, "definition")
+        ));
+    }
     if errors > 0 { Err(Failure::Said(1)) } else { Ok(()) }
 }
 

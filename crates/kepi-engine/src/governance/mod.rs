@@ -3,6 +3,7 @@
 mod given;
 mod history;
 mod lineage;
+mod lints;
 mod report;
 mod target;
 mod test;

@@ -44,6 +44,11 @@ pub fn file_text(file: &File) -> String {
     out
 }
 
+/// Writes a name as a text of the language has it: with backticks where it needs them.
+pub fn name_text(name: &str) -> String {
+    name::name(&crate::ast::Name { text: name.to_string(), span: crate::Span::default() })
+}
+
 /// Writes the document on one line if it fits there, else broken; it begins at `indent`.
 fn fitted(doc: Doc, indent: usize) -> String {
     Doc::group(doc).broken(indent, indent)
