@@ -206,6 +206,15 @@ impl Measured {
         }
     }
 
+    /// Sets the sum of a cell to these digits of so many values, where it is a sum of decimals.
+    pub(crate) fn put_sum(&mut self, slot: usize, sum: i128, count: i64) {
+        if let Kept::Sum { digits, known, .. } = &mut self.kept {
+            grow(digits, slot + 1);
+            grow(known, slot + 1);
+            (digits[slot], known[slot]) = (sum, count);
+        }
+    }
+
     /// What was kept, to travel. There are `cells` cells.
     pub(crate) fn into_state(mut self, cells: usize) -> Result<State, ExecError> {
         Ok(match self.kept {

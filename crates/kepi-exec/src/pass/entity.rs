@@ -1,6 +1,6 @@
 //! A pass over the entities of a kind: one row each at the end of every cell's window.
 
-use super::plan::Plan;
+use super::plan::{Kept, Plan};
 use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Pass, Source};
@@ -35,29 +35,110 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
     let first_begin = begins.iter().copied().filter(|&t| t > i64::MIN).min();
     let first = first_begin.into_iter().chain(first_row(&mut plan)?).min();
     let windows = in_order(windows(pass, first, plan.program.clock.zone())?);
-    let batches = batches(count, entity);
-    for window in windows {
-        for (start, ids) in &batches {
-            source.check()?;
-            let len = ids.len();
-            let frame = Frame {
-                len,
-                at: Some(vec![window.until; len].into()),
-                back: 1,
-                columns: Vec::new(),
-                ids: Some(ids.clone()),
-                cell_starts: plan.program.needs_period.then(|| vec![window.from; len]),
-                window: 0..len,
-            };
-            plan.program.evaluate(&frame)?;
-            let begins = &begins[*start..start + len];
-            let exists = BooleanBuffer::collect_bool(len, |row| begins[row] < window.until);
-            plan.accumulate(&frame, &[(0..len, window.period)], Some(&exists))?;
+    let entities = Entities { name: Arc::from(entity.as_str()), count, begins };
+    let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1);
+    let read = plan.report.rows_scanned;
+    let follows = kept.is_some();
+    let followed = kept.map_or(Ok(false), |kept| entities.follow_changes(&mut plan, kept, source, &windows))?;
+    if !followed {
+        if follows {
+            plan = Plan::new(pass, source)?;
+            plan.report.rows_scanned = read;
         }
+        entities.look_at_all(&mut plan, source, &windows)?;
     }
     plan.report.first = first_begin.into_iter().chain(first_began(&mut plan)).min();
     plan.report.rows_scanned += u64::from(count);
     Ok(plan)
+}
+
+/// The entities of a kind.
+struct Entities {
+    name: Arc<str>,
+    count: u32,
+    /// Since when each exists.
+    begins: Vec<i64>,
+}
+
+impl Entities {
+    /// Runs a plan's program for some entities at the end of a window, and says who exists by then.
+    fn evaluate(
+        &self,
+        plan: &mut Plan,
+        ids: Vec<u32>,
+        window: &Window,
+        source: &Source,
+    ) -> Result<(Frame, BooleanBuffer), ExecError> {
+        source.check()?;
+        let len = ids.len();
+        let exists = BooleanBuffer::collect_bool(len, |row| self.begins[ids[row] as usize] < window.until);
+        let frame = Frame {
+            len,
+            at: Some(vec![window.until; len].into()),
+            back: 1,
+            columns: Vec::new(),
+            ids: Some(Column::new(Values::Id(ids.into(), Arc::clone(&self.name)), None)),
+            cell_starts: plan.program.needs_period.then(|| vec![window.from; len]),
+            window: 0..len,
+        };
+        plan.program.evaluate(&frame)?;
+        Ok((frame, exists))
+    }
+
+    /// Looks at every entity at the end of each window.
+    fn look_at_all(&self, plan: &mut Plan, source: &Source, windows: &[Window]) -> Result<(), ExecError> {
+        for window in windows {
+            for start in (0..self.count).step_by(BATCH) {
+                let ids = (start..self.count.min(start.saturating_add(BATCH as u32))).collect();
+                let (frame, exists) = self.evaluate(plan, ids, window, source)?;
+                plan.accumulate(&frame, &[(0..frame.len, window.period)], Some(&exists))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at every entity at the end of the first window, and then only at those for whom something may have changed.
+    /// Whether that was possible.
+    fn follow_changes(
+        &self,
+        plan: &mut Plan,
+        mut kept: Kept,
+        source: &Source,
+        windows: &[Window],
+    ) -> Result<bool, ExecError> {
+        plan.program.states().for_each(|state| state.watch());
+        let mut begin: Vec<u32> = (0..self.count).filter(|&id| self.begins[id as usize] > i64::MIN).collect();
+        begin.sort_by_key(|&id| self.begins[id as usize]);
+        let mut begin = begin.into_iter().peekable();
+        // By id: the last window in which it was looked at.
+        let mut seen = vec![0; self.count as usize];
+        for (number, window) in (1_u32..).zip(windows) {
+            let mut ids: Vec<u32> = Vec::new();
+            let mut look = |id: u32| {
+                if seen.get(id as usize).is_some_and(|&last| last != number) {
+                    seen[id as usize] = number;
+                    ids.push(id);
+                }
+            };
+            if number == 1 {
+                (0..self.count).for_each(&mut look);
+            }
+            for state in plan.program.states() {
+                state.changed(window.until.saturating_sub(1), &mut look)?;
+            }
+            while let Some(id) = begin.next_if(|&id| self.begins[id as usize] < window.until) {
+                look(id);
+            }
+            for ids in ids.chunks(BATCH) {
+                let (frame, exists) = self.evaluate(plan, ids.to_vec(), window, source)?;
+                if !plan.replace(&mut kept, &frame, &exists)? {
+                    return Ok(false);
+                }
+            }
+            plan.emit_kept(&kept, window.period);
+        }
+        Ok(true)
+    }
 }
 
 /// Windows in the order of their ends, without those that end before there is anything: histories and states are read
@@ -66,16 +147,6 @@ fn in_order(mut windows: Vec<Window>) -> Vec<Window> {
     windows.retain(|w| w.until > NO_BEGINNING);
     windows.sort_by_key(|w| (w.until, w.from));
     windows
-}
-
-/// All ids, some at a time: the first of them, and they.
-fn batches(count: u32, entity: &str) -> Vec<(usize, Column)> {
-    let name: Arc<str> = Arc::from(entity);
-    let batch = |start: u32| {
-        let end = count.min(start.saturating_add(BATCH as u32));
-        (start as usize, Column::new(Values::Id((start..end).collect(), Arc::clone(&name)), None))
-    };
-    (0..count).step_by(BATCH).map(batch).collect()
 }
 
 /// The moment of the first row that may begin a state.

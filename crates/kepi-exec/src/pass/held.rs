@@ -89,12 +89,21 @@ impl Held {
         self.at.first()
     }
 
-    /// The timeline whose values are given as they are at a row's own moment.
-    pub(crate) fn of_moment(&mut self) -> Option<(usize, &mut Timeline)> {
-        match self.asked {
-            Asked::Value(When::Moment | When::Closing) => Some((self.of, &mut self.at)),
-            _ => None,
-        }
+    /// Whose state it is, a node, where it is given as it is at a row's own moment.
+    pub(crate) fn of_moment(&self) -> Option<usize> {
+        matches!(self.asked, Asked::Value(When::Moment | When::Closing)).then_some(self.of)
+    }
+
+    /// Keeps from now on for whom it may have changed.
+    pub(crate) fn watch(&mut self) {
+        self.at.watch();
+    }
+
+    /// Goes on to a moment, and names everybody for whom it may have changed since it was last asked, some more than once.
+    pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
+        self.at.advance(moment)?;
+        self.at.changed(moment, |_, id, _| each(id));
+        Ok(())
     }
 
     /// Reads the state for each row.

@@ -1,5 +1,9 @@
 //! A pass made ready: its expressions compiled, its cells empty.
 
+mod changes;
+
+pub(super) use changes::Kept;
+
 use super::accumulate::{Cell, Measured, Rows};
 use super::fold::type_of;
 use super::labels::{Groups, Slots};
@@ -170,15 +174,8 @@ impl Plan {
         segments: &[Segment],
         exists: Option<&BooleanBuffer>,
     ) -> Result<(), ExecError> {
-        let Plan { program, aggregates, sets, masks, report, .. } = self;
-        let mask = |mask: &Mask| -> Result<Option<BooleanBuffer>, ExecError> {
-            let own = mask.node.map(|n| program.value(n).mask()).transpose()?;
-            Ok(match (own, exists.filter(|_| mask.existing)) {
-                (Some(own), Some(exists)) => Some(&own & exists),
-                (own, exists) => own.or_else(|| exists.cloned()),
-            })
-        };
-        let masks = masks.iter().map(mask).collect::<Result<Vec<_>, _>>()?;
+        let masks = self.masks_of(exists)?;
+        let Plan { program, aggregates, sets, report, .. } = self;
         let window = &frame.window;
         let kept = any(masks.iter());
         let kept = Rows { range: window, mask: kept.as_ref() };

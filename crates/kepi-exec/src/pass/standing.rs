@@ -64,15 +64,12 @@ impl Standing {
         self.totals.is_some()
     }
 
-    /// A row that begins it for an entity at `at`, until `end` as far as is known. Whether it begins anything: a stay
-    /// that ends before it begins does not; it only ends the value before it.
+    /// A row that begins it for an entity at `at`, until `end` as far as is known. Whether it begins anything: what would
+    /// end as it begins never was.
     #[inline]
     pub(crate) fn begin(&mut self, id: usize, at: i64, end: i64, value: i64) -> bool {
         let until = self.until[id];
         if end <= at {
-            if self.kind != Values::None {
-                self.until[id] = until.min(at);
-            }
             return false;
         }
         if self.kind == Values::None {

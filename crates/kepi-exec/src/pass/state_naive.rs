@@ -99,8 +99,8 @@ impl Data<'_> {
         rows
     }
 
-    /// When a row of `from` begins what it begins, when that ends, and what it is.
-    fn stays(&self, state: &State, id: u32) -> Vec<(i64, i64, V)> {
+    /// When a row of `from` begins what it begins, when that ends, what it is, and the row's place.
+    fn stays(&self, state: &State, id: u32) -> Vec<(i64, i64, V, usize)> {
         let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
         let ends = |at: i64, place: usize| match &state.until {
             Until::Never => i64::MAX,
@@ -118,15 +118,18 @@ impl Data<'_> {
         let stay = |place: usize| {
             let at = self.rows(stream)[place].0;
             let value = state.value.as_ref().map_or(V::Bool(true), |v| self.of_event(v, stream, place));
-            (at, ends(at, place), value)
+            (at, ends(at, place), value, place)
         };
-        self.taken(&state.from, &state.key, id).into_iter().map(stay).filter(|s| s.2 != V::Missing).collect()
+        let stays = self.taken(&state.from, &state.key, id).into_iter().map(stay).filter(|s| s.2 != V::Missing);
+        // What says itself that it ends as it begins never was.
+        let ended = matches!(state.until, Until::Event { .. });
+        stays.filter(|s| ended || s.0 < s.1).collect()
     }
 
     /// The value that holds at a moment: of the last row, or for yes and no of any.
     fn value(&self, state: &State, id: u32, moment: i64) -> Option<V> {
         let begun = self.stays(state, id).into_iter().filter(|s| s.0 <= moment);
-        let holds = |s: &(i64, i64, V)| s.1 > moment;
+        let holds = |s: &(i64, i64, V, usize)| s.1 > moment;
         let value = match &state.value {
             None => begun.filter(holds).last()?.2,
             Some(_) => begun.last().filter(holds)?.2,
@@ -187,11 +190,7 @@ impl Data<'_> {
             let value = |moment| self.value(state, id, moment).filter(|v| *v != V::Bool(false));
             let product = |before: &dyn Fn(i64) -> bool| {
                 let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
-                let taken = self.taken(&state.from, &state.key, id);
-                let valued = taken
-                    .into_iter()
-                    .filter(|&r| state.value.as_ref().is_none_or(|v| self.of_event(v, stream, r) != V::Missing));
-                let row = valued.zip(&stays).filter(|(_, s)| s.0 < s.1 && before(s.0)).last().unwrap().0;
+                let row = stays.iter().filter(|s| s.0 < s.1 && before(s.0)).last().unwrap().3;
                 if stream == "orders" { shown(&self.of_event(&field("product"), stream, row)) } else { "-".into() }
             };
             let (mut began, mut since) = (0, 0);

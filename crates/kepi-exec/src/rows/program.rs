@@ -263,6 +263,17 @@ impl Program {
         matches!(self.base, Base::Entity(_))
     }
 
+    /// Whether its values for an entity change only when a state of that very entity does.
+    pub(crate) fn changes_with_states(&self) -> bool {
+        self.nodes.iter().all(|node| match node {
+            Node::Const { .. } | Node::Entity | Node::Missing | Node::Gather { .. } | Node::Keys { .. } => true,
+            Node::Test { .. } | Node::Map { .. } | Node::Length { .. } | Node::Call { .. } | Node::Times { .. } => true,
+            Node::Case { .. } | Node::Otherwise { .. } | Node::Extreme { .. } | Node::Both(..) => true,
+            Node::Held(held) => held.of_moment().is_some_and(|of| matches!(self.nodes[of], Node::Entity)),
+            _ => false,
+        })
+    }
+
     /// The states that it reads.
     pub(crate) fn states(&mut self) -> impl Iterator<Item = &mut Held> {
         self.nodes.iter_mut().filter_map(|node| match node {
