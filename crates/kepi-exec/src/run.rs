@@ -19,7 +19,7 @@ use datafusion_physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::future::{Either, select};
 use kepi_extension::{EventScan, Functions};
-use kepi_model::core::{Base, CompareWith, Formula, FormulaNode, Measure, Query};
+use kepi_model::core::{Aggregate, Base, CompareWith, Formula, FormulaNode, Measure, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -223,7 +223,10 @@ impl<'a> Runner<'a> {
         for aggregate in &mut rows.aggregates {
             aggregate.moved.clear();
             aggregate.across.clear();
-            (aggregate.measure, aggregate.unit) = (Measure::Count, Unit::of(Kind::Count));
+            // What is measured of a state of an entity says which rows there are.
+            if !matches!(aggregate.events.base, Base::Entity(_)) {
+                (aggregate.measure, aggregate.unit) = (Measure::Count, Unit::of(Kind::Count));
+            }
         }
         let mut first: Option<i64> = None;
         for (base, group) in passes(&rows) {
@@ -361,6 +364,9 @@ fn needs_beginning(query: &Query) -> bool {
     if query.per.is_some() {
         return false;
     }
+    if !query.window.moment && query.aggregates.iter().flat_map(Aggregate::rows).any(reads_mean) {
+        return true;
+    }
     let shown = shown_aggregates(query);
     let formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having);
     let mut used = Vec::new();
@@ -375,6 +381,11 @@ fn needs_beginning(query: &Query) -> bool {
 /// Whether an aggregate has another window than its cell; of a moment it is known where that lies.
 fn moves_windows(query: &Query) -> bool {
     !query.window.moment && query.aggregates.iter().any(|a| !a.moved.is_empty())
+}
+
+/// Whether a value is the mean of a state over the window.
+fn reads_mean(row: &Row) -> bool {
+    matches!(row.node, RowNode::StateAverage { .. }) || row.parts().into_iter().any(reads_mean)
 }
 
 fn reads_period(formula: &Formula) -> bool {

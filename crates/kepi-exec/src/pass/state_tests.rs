@@ -133,6 +133,9 @@ fn without_a_beginning_nothing_opens_and_the_mean_begins_with_the_first_row() {
     assert_eq!(lines(&cells(&memory, &pass)), ["15 2 0.00 2 20.00 2"]);
     pass.moment = true;
     assert_eq!(lines(&cells(&memory, &pass)), ["15 2 0.00 2 20.00 2"]);
+    // Events are cumulated up to the moment, so nothing was there before them.
+    pass.aggregates = vec![at_start(of_customers(Some(condition(&mrr, When::Moment)), Measure::Count, vec![]))];
+    assert!(lines(&cells(&memory, &pass)).is_empty());
 }
 
 #[test]

@@ -62,22 +62,21 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
     }
     for window in &mut windows {
         for of in pass.moved() {
-            (window.from, window.until) = moved(of, zone, pass.moment, beginning, (window.from, window.until));
+            (window.from, window.until) = moved(of, zone, beginning, (window.from, window.until));
         }
     }
     Ok(windows)
 }
 
 /// The window made of another one; `beginning`: where the query's own time begins.
-fn moved(of: &Move, zone: &Zone, moment: bool, beginning: i64, (from, until): (i64, i64)) -> (i64, i64) {
+fn moved(of: &Move, zone: &Zone, beginning: i64, (from, until): (i64, i64)) -> (i64, i64) {
     match of {
         Move::Prior(by) => (plus(zone, from, back(*by)), zone.add(until, back(*by))),
         Move::Trailing(by) => (zone.add(until, back(*by)), until),
         Move::ToDate(grain) => (zone.truncate(grain, until.saturating_sub(1)), until),
         Move::Running => (beginning, until),
         Move::AllTime => (NO_BEGINNING, until),
-        // What is asked for one moment begins where it ends.
-        Move::Start if moment && from == NO_BEGINNING => (NO_BEGINNING, until),
+        // What is asked for one moment has everything in its window: nothing held before.
         Move::Start => (NO_BEGINNING, from),
     }
 }

@@ -42,7 +42,6 @@ fn windows(pass: &Pass, zone: &Zone) -> Vec<Looked> {
                 Move::ToDate(grain) => (zone.truncate(grain, e - 1), e),
                 Move::Running => (first, e),
                 Move::AllTime => (i64::MIN, e),
-                Move::Start if pass.moment && s == i64::MIN => (s, e),
                 Move::Start => (i64::MIN, s),
             };
         }
