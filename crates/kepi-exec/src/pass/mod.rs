@@ -21,6 +21,8 @@ mod scalar;
 mod standing;
 mod state;
 #[cfg(test)]
+mod state_laws;
+#[cfg(test)]
 mod state_naive;
 #[cfg(test)]
 mod state_tests;
