@@ -1,9 +1,9 @@
 //! What is declared, for people: lists, descriptions, completion.
 
-use crate::catalog::{Catalog, Symbol, SymbolKind};
+use crate::catalog::{Catalog, StateDecl, Symbol, SymbolKind};
 use crate::functions;
 use kepi_syntax::KEYWORDS;
-use kepi_syntax::ast::ExprKind;
+use kepi_syntax::ast::{ExprKind, Pair, StateBody};
 use serde::Serialize;
 
 /// A line of `kepi list`.
@@ -61,7 +61,7 @@ impl Catalog {
             .map(|s| Listed {
                 kind: s.kind.word().to_string(),
                 name: s.full_name(),
-                unit: self.metric_unit(s, now).map(|u| u.to_string()),
+                unit: self.unit_of(s, now).map(|u| u.to_string()),
                 doc: summary(s),
             })
             .collect();
@@ -134,16 +134,12 @@ impl Catalog {
 
     fn describe_symbol(&self, symbol: &Symbol, now: i64) -> Described {
         let mut attributes = Vec::new();
-        if let SymbolKind::Metric(d) | SymbolKind::Measure(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d) =
-            &symbol.kind
-        {
-            for pair in &d.with {
-                let text = match &pair.value.kind {
-                    ExprKind::Text(text) => text.clone(),
-                    _ => kepi_syntax::expr_text(&pair.value),
-                };
-                attributes.push((pair.name.text.clone(), text));
-            }
+        for pair in with(symbol) {
+            let text = match &pair.value.kind {
+                ExprKind::Text(text) => text.clone(),
+                _ => kepi_syntax::expr_text(&pair.value),
+            };
+            attributes.push((pair.name.text.clone(), text));
         }
         let fields = match &symbol.kind {
             SymbolKind::Entity(e) => {
@@ -151,7 +147,7 @@ impl Catalog {
                 rows.extend(e.fields.iter().map(|f| (f.name.clone(), f.unit.to_string(), f.doc.clone())));
                 rows
             }
-            SymbolKind::Stream(s) => {
+            SymbolKind::Stream(s) | SymbolKind::State(StateDecl { stored: Some(s), .. }) => {
                 let mut rows: Vec<(String, String, Option<String>)> =
                     s.roles.iter().map(|r| (r.name.clone(), format!("entity {}", r.entity), None)).collect();
                 rows.extend(s.at.iter().map(|at| (at.clone(), "time".to_string(), None)));
@@ -169,7 +165,7 @@ impl Catalog {
         Described {
             kind: symbol.kind.word().to_string(),
             name: symbol.full_name(),
-            unit: self.metric_unit(symbol, now).map(|u| u.to_string()),
+            unit: self.unit_of(symbol, now).map(|u| u.to_string()),
             doc: symbol.doc.clone(),
             attributes,
             fields,
@@ -194,6 +190,10 @@ impl Catalog {
                 }
             }
             SymbolKind::Stream(s) => words.extend(s.roles.iter().map(|r| r.entity.clone())),
+            SymbolKind::State(state) => {
+                words.push(state.tree.of.text.clone());
+                words_of(&state_text(&state.tree.body), &mut words);
+            }
             _ => {}
         }
         let mut found: Vec<String> = words
@@ -253,6 +253,30 @@ impl Catalog {
     }
 }
 
+/// What stands after `with`.
+fn with(symbol: &Symbol) -> &[Pair] {
+    match &symbol.kind {
+        SymbolKind::Metric(d) | SymbolKind::Measure(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d) => &d.with,
+        SymbolKind::State(state) => &state.tree.with,
+        _ => &[],
+    }
+}
+
+/// What a state is made of, as text.
+fn state_text(body: &StateBody) -> String {
+    match body {
+        StateBody::Stored { .. } => String::new(),
+        StateBody::For { from, .. } => kepi_syntax::scoped_text(from),
+        StateBody::From { from, until } => {
+            format!("{} {}", kepi_syntax::scoped_text(from), kepi_syntax::scoped_text(until))
+        }
+        StateBody::Value { value, until } => {
+            let until = until.as_ref().map_or(String::new(), kepi_syntax::scoped_text);
+            format!("{} {until}", kepi_syntax::expr_text(value))
+        }
+    }
+}
+
 fn words_of(text: &str, words: &mut Vec<String>) {
     let mut quoted = false;
     for piece in text.split_inclusive('"') {
@@ -291,12 +315,7 @@ fn summary(symbol: &Symbol) -> Option<String> {
     if let Some(doc) = &symbol.doc {
         return Some(first_line(doc));
     }
-    let (SymbolKind::Metric(d) | SymbolKind::Measure(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d)) =
-        &symbol.kind
-    else {
-        return None;
-    };
-    d.with.iter().find(|p| p.name.text == "title").and_then(|p| match &p.value.kind {
+    with(symbol).iter().find(|p| p.name.text == "title").and_then(|p| match &p.value.kind {
         ExprKind::Text(text) => Some(text.clone()),
         _ => None,
     })

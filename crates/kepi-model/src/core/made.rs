@@ -30,6 +30,7 @@ pub const LABEL: &str = "_label_";
 
 /// How rows are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)] // It stands in a box wherever it stands.
 pub enum Made {
     /// Events at the edges of a state. A row keeps the fields of the (last) row that began what it is about. It has
     /// [`VALUE`] and [`LENGTH`] (since the beginning; 0 at a start).

@@ -4,10 +4,10 @@ use super::aggregate::{self, Parsed};
 use super::bind::{bind, substitute};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
-use super::groups::{self, GroupKey};
+use super::group_keys::{self, GroupKey};
 use super::literal::seconds;
 use super::row::{Meaning, RowScope};
-use super::{Cx, Node, behaviour, convert, events, held, measured, over};
+use super::{Cx, Node, behaviour, convert, events, groups, held, measured, over};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
 use crate::core::{Aggregate, Formula, FormulaNode, Measure, Move, Op, Row, RowNode};
@@ -183,7 +183,7 @@ impl<'q> CellScope<'q> {
             ok &= lowered.is_some();
             conditions.extend(lowered);
         }
-        let keys = groups::key_labels(self, cx, set);
+        let keys = group_keys::key_labels(self, cx, set);
         let mut labels = labels.filter(|_| ok)?;
         labels.extend(keys?);
         conditions.extend(labels.iter().filter_map(label_known));

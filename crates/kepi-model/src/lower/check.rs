@@ -72,6 +72,14 @@ impl Catalog {
         cx.diagnostics
     }
 
+    /// The unit of a metric or a state, for lists; none where it has none or has mistakes.
+    pub fn unit_of(&self, symbol: &Symbol, now: i64) -> Option<Unit> {
+        let SymbolKind::State(decl) = &symbol.kind else { return self.metric_unit(symbol, now) };
+        let mut cx = Cx::new(self, &symbol.module, symbol.file, now, symbol.module.is_empty());
+        cx.begin(&symbol.full_name());
+        super::state::lower(&mut cx, symbol, decl).map(|set| set.core.unit)
+    }
+
     /// The unit of a metric, for lists; none where it has mistakes or parameters of which nothing is known.
     pub fn metric_unit(&self, symbol: &Symbol, now: i64) -> Option<Unit> {
         let SymbolKind::Metric(definition) = &symbol.kind else { return None };

@@ -1,5 +1,6 @@
 //! What is measured of states: a declared one, a condition that makes a state of another one, or any segment.
 
+use super::bind::{bind, substitute};
 use super::events::{self, EventSet};
 use super::expr::{self, Scope};
 use super::row::RowScope;
@@ -19,17 +20,24 @@ pub(super) enum Held {
     /// A state: declared, or a condition on one alone.
     State(Box<StateSet>),
     /// A condition on an entity that depends on other things too; and on which, in words.
-    Condition { of: EntityDecl, condition: Row, why: String },
+    Condition(Box<Condition>),
+}
+
+/// A condition on an entity that is no state, and why.
+pub(super) struct Condition {
+    pub(super) of: EntityDecl,
+    pub(super) holds: Row,
+    pub(super) why: String,
 }
 
 /// The state that an expression means; anything else is reported.
 pub(super) fn state(cx: &mut Cx<'_>, value: &Expr, function: &str) -> Option<StateSet> {
     match held(cx, value, function)? {
         Held::State(set) => Some(*set),
-        Held::Condition { why, .. } => cx.error_help(
+        Held::Condition(condition) => cx.error_help(
             Code::StateMeasured,
             value.span,
-            format!("`{function}` needs one state: {why}"),
+            format!("`{function}` needs one state: {}", condition.why),
             "a condition on one state alone works, such as `stage = \"won\"`; of others `opening`, `closing` and `kept` can be asked",
         ),
     }
@@ -47,14 +55,15 @@ pub(super) fn is_held(cx: &Cx<'_>, value: &Expr) -> bool {
             _ => false,
         };
     }
-    mentioned(cx, value).is_some() && is_condition(value)
+    mentioned(cx, value).is_some() && is_condition(cx, value)
 }
 
 /// Whether an expression can only be yes or no.
-fn is_condition(value: &Expr) -> bool {
+fn is_condition(cx: &Cx<'_>, value: &Expr) -> bool {
     use kepi_syntax::ast::BinaryOp as B;
     match &value.kind {
         ExprKind::Not(_) | ExprKind::In { .. } | ExprKind::IsMissing { .. } | ExprKind::Bool(_) => true,
+        ExprKind::Call { function, .. } => called_segment(cx, function).is_some(),
         ExprKind::Binary { op, .. } => matches!(
             op,
             B::Or
@@ -87,7 +96,7 @@ pub(super) fn held(cx: &mut Cx<'_>, value: &Expr, function: &str) -> Option<Held
             ),
         );
     };
-    if !is_condition(value) {
+    if !is_condition(cx, value) {
         let name = kepi_syntax::expr_text(value);
         return cx.error_help(
             Code::StateMeasured,
@@ -159,6 +168,13 @@ fn segment_of(cx: &Cx<'_>, symbol: &Symbol) -> Option<EntityDecl> {
     }
 }
 
+/// The entity of a segment that is called with arguments: `at_risk(factor: 5)`.
+fn called_segment(cx: &Cx<'_>, function: &Path) -> Option<EntityDecl> {
+    let parts = names::parts(function);
+    let (symbol, used) = cx.catalog.lookup(&cx.module, &parts, cx.anywhere)?;
+    if used == parts.len() { segment_of(cx, symbol) } else { None }
+}
+
 /// The entity of the first state or segment that an expression names outside of aggregates.
 pub(super) fn mentioned(cx: &Cx<'_>, value: &Expr) -> Option<EntityDecl> {
     let each = |items: &[&Expr]| items.iter().find_map(|item| mentioned(cx, item));
@@ -187,7 +203,9 @@ pub(super) fn mentioned(cx: &Cx<'_>, value: &Expr) -> Option<EntityDecl> {
             .find_map(|(when, then)| each(&[when, then]))
             .or_else(|| otherwise.as_ref().and_then(|o| mentioned(cx, o))),
         ExprKind::Call { function, arguments } => {
-            let found = crate::functions::find(&names::text(function))?;
+            let Some(found) = crate::functions::find(&names::text(function)) else {
+                return called_segment(cx, function);
+            };
             let scalar = matches!(found.lowering, Lowering::Scalar { .. } | Lowering::Truncate(_) | Lowering::Ratio);
             let mut plain = arguments.iter().filter_map(super::call::plain);
             if scalar { plain.find_map(|a| mentioned(cx, &a.value)) } else { None }
@@ -205,10 +223,9 @@ fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> O
     if why.is_none()
         && let Some(lowered) = &lowered
         && let Some(set) = state
+        && let Some(held) = held_while(set, lowered, text, &mut why)
     {
-        if let Some(held) = held_while(set, lowered, text, &mut why) {
-            return Some(Held::State(Box::new(held)));
-        }
+        return Some(Held::State(Box::new(held)));
     }
     let Some(why) = why else {
         // The names are right, and something else is wrong: that has been reported. Or nothing is looked at.
@@ -219,8 +236,8 @@ fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> O
     };
     cx.diagnostics.truncate(before);
     let set = entity_set(&entity);
-    let condition = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;
-    Some(Held::Condition { of: entity, condition, why })
+    let holds = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;
+    Some(Held::Condition(Box::new(Condition { of: entity, holds, why })))
 }
 
 /// The state of satisfying a condition on the value of another one.
@@ -289,10 +306,10 @@ impl Scope<Row> for HoldsScope {
         let bare = names::bare(&self.entity.name);
         let parts = if all.len() > 1 && all[0] == bare { &all[1..] } else { &all[..] };
         if let Some((symbol, definition)) = entity::definition_of(cx, parts, &self.entity.name) {
-            let Some(bindings) = super::bind::bind(cx, &symbol.name, &definition.parameters, &[], path.span) else {
+            let Some(bindings) = bind(cx, &symbol.name, &definition.parameters, &[], path.span) else {
                 return self.other(&text);
             };
-            let body = super::bind::substitute(&definition.value, &bindings);
+            let body = substitute(&definition.value, &bindings);
             return cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body));
         }
         let catalog = cx.catalog;
@@ -348,8 +365,10 @@ impl Scope<Row> for HoldsScope {
 
     fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Row>> {
         let (symbol, definition) = entity::definition_of(cx, &names::parts(path), &self.entity.name)?;
-        let bindings = super::bind::bind(cx, &symbol.name, &definition.parameters, args, path.span)?;
-        let body = super::bind::substitute(&definition.value, &bindings);
+        let Some(bindings) = bind(cx, &symbol.name, &definition.parameters, args, path.span) else {
+            return Some(None);
+        };
+        let body = substitute(&definition.value, &bindings);
         Some(cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body)))
     }
 }

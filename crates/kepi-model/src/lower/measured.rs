@@ -5,8 +5,8 @@ use super::held::{self, Held, entity_set};
 use super::row::RowScope;
 use super::state::StateSet;
 use super::state_row::{average, one_state, time_in};
-use super::{Cx, Node, expr, groups, over};
-use crate::core::{Aggregate, Formula, Measure, Move, Op, Row, RowNode, State, When};
+use super::{Cx, Node, expr, group_keys, over};
+use crate::core::{Aggregate, Base, Formula, Made, Measure, Move, Op, Row, RowNode, State, When};
 use crate::declared::EntityDecl;
 use crate::functions::StateMeasure;
 use crate::value::{Kind, Unit, Value};
@@ -41,7 +41,7 @@ impl CellScope<'_> {
         };
         match held::held(cx, &arg.value, name)? {
             Held::State(set) => self.of_state(cx, measure, name, &set, arg, moves),
-            Held::Condition { of, condition, why } => self.of_condition(cx, measure, name, (of, condition, why), arg),
+            Held::Condition(condition) => self.of_condition(cx, measure, name, *condition, arg),
         }
     }
 
@@ -125,7 +125,7 @@ impl CellScope<'_> {
         cx: &mut Cx<'_>,
         measure: StateMeasure,
         name: &str,
-        (of, holds, why): (EntityDecl, Row, String),
+        held::Condition { of, holds, why }: held::Condition,
         arg: &Scoped,
     ) -> Option<Formula> {
         let condition = self.state_condition(cx, &of, arg)?;
@@ -198,7 +198,7 @@ impl CellScope<'_> {
         let set = entity_set(&entity);
         let (before, labels, meanings) = (cx.diagnostics.len(), self.labels.clone(), self.meanings.clone());
         let rows = self.row_labels(cx, &set).unwrap_or_default();
-        let keys = groups::key_labels(self, cx, &set).unwrap_or_default();
+        let keys = group_keys::key_labels(self, cx, &set).unwrap_or_default();
         cx.diagnostics.truncate(before);
         (self.labels, self.meanings) = (labels, meanings);
         rows.iter().chain(&keys).any(|row| reads(row, state))
@@ -289,6 +289,30 @@ fn at_opening(row: &Row) -> Result<Row, ()> {
         RowNode::Lifecycle { .. } | RowNode::Step { .. } | RowNode::Convert { .. } => return Err(()),
     };
     Ok(Row { unit: row.unit.clone(), node })
+}
+
+/// Whether an aggregate looks at the beginning of the cell or at what lies between its ends.
+pub(super) fn spans_time(aggregate: &Aggregate) -> bool {
+    let opens =
+        aggregate.moved.contains(&Move::Start) && !aggregate.moved.iter().any(|m| matches!(m, Move::Trailing(_)));
+    let groups = match &aggregate.events.base {
+        Base::Made(made) => match &**made {
+            Made::Groups(groups) if groups.per.is_none() => groups.aggregates.as_slice(),
+            _ => &[],
+        },
+        _ => &[],
+    };
+    let rows = aggregate.filter.iter().chain(aggregate.measure.rows()).chain(&aggregate.labels);
+    opens || groups.iter().any(spans_time) || aggregate.moved.is_empty() && rows.into_iter().any(names_the_beginning)
+}
+
+fn names_the_beginning(row: &Row) -> bool {
+    let own = match &row.node {
+        RowNode::State { when, .. } => *when == When::Opening,
+        RowNode::StateAverage { .. } => true,
+        _ => false,
+    };
+    own || row.parts().into_iter().any(names_the_beginning)
 }
 
 /// Whether an expression names the ends or the time of the cell.

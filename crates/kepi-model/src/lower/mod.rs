@@ -17,6 +17,7 @@ mod events;
 mod expr;
 mod funnel;
 mod grain;
+mod group_keys;
 mod group_rows;
 mod groups;
 mod held;

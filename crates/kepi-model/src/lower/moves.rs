@@ -109,7 +109,7 @@ impl CellScope<'_> {
     /// `of_total(m)`: m by m over all labels, or over those of one label.
     fn of_total(&mut self, cx: &mut Cx<'_>, formula: &Expr, dimension: Option<&Expr>) -> Option<Formula> {
         let across = match dimension {
-            None => (0..self.by.len()).collect(),
+            None => (0..self.label_count()).collect(),
             Some(_) if self.alone => Vec::new(),
             Some(dimension) => {
                 let text = kepi_syntax::expr_text(dimension);

@@ -23,6 +23,10 @@ fn aggregates_of_aggregates() {
             "show prior(avg(sum(revenue) per customer), 1 year), of_total(avg(sum(revenue) per customer)) by region",
             "show avg(sum(revenue) per customer over last 90 days)",
             "show avg(sum(revenue) per customer, fiscal.quarter) per fiscal.year",
+            "show avg(trailing(sum(revenue), 3 months) per customer, month), max(of_total(sum(revenue)) per customer) by region",
+            "show avg(max(sum(revenue) per month) per every customer) by region",
+            "show avg(sum(revenue) per kind, customer where kind != \"x\" and subscribed) by kind",
+            "show avg(count(started(active)) per customer), last(unique(orders.customer) per week) per month",
         ]
     ));
 }
@@ -99,6 +103,9 @@ fn wrong_groups() {
         "show count(customer where avg(sum(revenue) per month) > 5 EUR)",
         "show avg(sum(revenue per customer))",
         "metric x = avg(x per customer)",
+        "show count(count(orders) >= 2 per customer)",
+        "show sum(count(orders) >= 2 per customer)",
+        "show retention(new_customers -> orders, period: month) having avg(sum(revenue) per customer) > 5 EUR",
     ]));
 }
 

@@ -1,6 +1,6 @@
 //! States: what they are made of, how they are measured per cell and read from rows, the events at their edges.
 
-use crate::shop::{meant, said, shop};
+use crate::shop::{meant, now, said, shop};
 use insta::assert_snapshot;
 use std::fmt::Write;
 
@@ -37,7 +37,8 @@ fn segments_are_states_where_they_depend_on_one() {
             "show closing(at_risk), opening(at_risk where region = \"EU\") per month",
             "show kept(at_risk) by region per month",
             "show closing(stage = \"won\"), count(stays(early))",
-            "show closing(active)  per week",
+            "show closing(early(name: \"won\")), count(started(early(name: \"lost\")))",
+            "show closing(active) at 2026-06-30",
         ]
     ));
 }
@@ -154,6 +155,9 @@ fn wrong_measures_of_states() {
         "show closing(active) by kind",
         "show closing(active) where campaign.kind = \"x\"",
         "show time_in(region = \"EU\" and active)",
+        "show opening(active) at 2026-06-30",
+        "show churn_rate, closing(mrr) at 2026-06-30",
+        "show avg(mrr) at 2026-06-30",
     ]));
 }
 
@@ -213,6 +217,52 @@ fn wrong_definitions_of_states() {
         "state s of customer = s.amount",
         "state a of customer = from orders where b for 1 month\nstate b of customer = from leads where a for 1 month",
         "state s of customer = from orders for 0 months",
+        "state s of customer = from active for 1 month",
         "event moves of seller at moved { one: customer  two: customer }\nentity seller key id { }\nstate s of customer = from moves for 1 day",
     ]));
+}
+
+#[test]
+fn sources_fill_stored_states() {
+    assert_snapshot!(each(&[
+        "source s from \"s.csv\" { balance: of customer c, until b, value = v }",
+        "source s from \"s.csv\" { balance: of customer c, at a, key k, from a, value = v }",
+        "source s from \"s.csv\" { balance: of deal c, from a, value = v }",
+        "source s from \"s.csv\" { balance: of customer c, from a, amount = v }",
+        "source s from \"s.csv\" { active: of customer c, from a, until b }",
+        "source s from \"s.csv\" { orders: of customer c, from a }",
+    ]));
+    let mapped = "source s from \"s.csv\" { balance: id i, of customer c, from a, until b, value = v * 2 where v > 0 }";
+    assert_eq!(said(mapped), "");
+}
+
+#[test]
+fn states_are_told_in_lists() {
+    let catalog = shop("state plan of customer = subscriptions.plan until cancellations with title = \"Plan\"");
+    let now = now(&catalog);
+    let listed = catalog.list(now).into_iter().filter(|l| l.kind == "state");
+    let listed: Vec<String> =
+        listed.map(|l| format!("{}: {} {}", l.name, l.unit.unwrap(), l.doc.unwrap_or_default())).collect();
+    assert_eq!(
+        listed,
+        [
+            "crm.active: bool ",
+            "crm.balance: money(EUR) ",
+            "crm.mrr: money(EUR) ",
+            "crm.pipeline_value: money(EUR) ",
+            "crm.plan: text Plan",
+            "crm.stage: text ",
+            "crm.subscribed: bool "
+        ]
+    );
+    let balance = catalog.describe("balance", now).unwrap();
+    let fields: Vec<&str> = balance.fields.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(fields, ["customer", "from", "until", "value"]);
+    let plan = catalog.describe("plan", now).unwrap();
+    assert_eq!(plan.uses, ["crm.cancellations", "crm.customer", "crm.subscriptions"]);
+    assert!(catalog.describe("active", now).unwrap().used_by.contains(&"crm.churns".to_string()));
+    // A stored state can be loaded by its name, one that is made of events cannot.
+    assert_eq!(catalog.find_kind("balance", false).as_deref(), Some("crm.balance"));
+    assert_eq!(catalog.find_kind("active", false), None);
+    assert!(catalog.stream("crm.balance").is_some_and(|s| s.at.as_deref() == Some("from")));
 }
