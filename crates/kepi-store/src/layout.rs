@@ -40,13 +40,13 @@ impl Layout {
         self.journals().join(format!("{generation:08}.log"))
     }
 
-    /// Whether data files or journal records lie here.
-    pub(crate) fn holds_commits(&self) -> bool {
+    /// Whether data files lie here, or a journal that is longer than one of an empty store.
+    pub(crate) fn holds_files(&self, empty_journal: u64) -> bool {
         let longer = |folder: PathBuf, length: u64| {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.filter_map(|entry| entry.metadata().ok()).any(|data| data.is_file() && data.len() > length)
         };
-        longer(self.data(), 0) || longer(self.journals(), crate::journal::HEADER)
+        longer(self.data(), 0) || longer(self.journals(), empty_journal)
     }
 
     /// Where files that are written once are: `<number>.<what>`.

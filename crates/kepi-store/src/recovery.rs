@@ -25,11 +25,21 @@ pub(crate) struct Replay {
 
 /// Writes the journal of an empty store; the manifest follows.
 pub(crate) fn create(layout: &Layout) -> Result<(), StoreError> {
-    let state = State { next_file: 1, ..State::default() };
-    let checkpoint = Record::Checkpoint { snapshot: 0, state, loads: Vec::new(), cursors: Vec::new() };
-    journal::start(&layout.journal(1), 1, &checkpoint)?;
+    journal::start(&layout.journal(1), 1, &beginning())?;
     disk::sync_folder(&layout.journals())?;
     disk::sync_folder(&layout.root)
+}
+
+/// The first record of all.
+fn beginning() -> Record {
+    let state = State { next_file: 1, ..State::default() };
+    Record::Checkpoint { snapshot: 0, state, loads: Vec::new(), cursors: Vec::new() }
+}
+
+/// Whether anything was ever committed here, for a folder without a manifest: a writer that was killed while it made
+/// the store leaves a journal, but none in which anything is stored.
+pub(crate) fn holds_commits(layout: &Layout) -> Result<bool, StoreError> {
+    Ok(layout.holds_files(journal::HEADER + journal::framed(&beginning())?.len() as u64))
 }
 
 /// The newest journal file; 0 where there is none.

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::journal::{self, Record};
 use crate::layout::Layout;
 use crate::manifest::{self, Manifest};
+use crate::recovery::holds_commits;
 use crate::scan::Scan;
 use crate::splits;
 use crate::state::{LoadRecord, State, StoredKind};
@@ -54,7 +55,7 @@ impl Snapshot {
             let Some(manifest) = manifest::read(&layout)? else {
                 // The first manifest is published before the first commit: without one nothing can be stored, unless
                 // it was lost. An empty answer would then be a wrong number.
-                if layout.holds_commits() {
+                if holds_commits(&layout)? {
                     let reason = "it is missing, though there are commits";
                     return Err(StoreError::damaged(&layout.manifest(), 0, reason));
                 }

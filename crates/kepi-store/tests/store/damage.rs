@@ -160,6 +160,18 @@ fn a_lost_manifest_is_made_anew_from_the_journal() {
 }
 
 #[test]
+fn a_store_that_was_never_finished_is_empty() {
+    let folder = Folder::new();
+    drop(folder.writer());
+    // As a writer leaves it that is killed before its first manifest.
+    std::fs::remove_file(folder.path().join("manifest")).unwrap();
+    assert!(folder.reader().streams().is_empty());
+    let mut writer = folder.writer();
+    load(&mut writer, &orders(), "_at customer\n1 ada");
+    assert_eq!(rows(&folder.reader(), "orders"), ["1 ada - - -"]);
+}
+
+#[test]
 fn a_record_that_was_never_finished_is_cut_off() {
     let folder = store_with_everything();
     let expected = read(&folder.path()).unwrap();
