@@ -148,7 +148,8 @@ impl CellScope<'_> {
         let mut made = Vec::new();
         if entry == Entry::Every {
             for (measure, text) in measures(time) {
-                let wanted = Wanted::of(text, Some(at_least(REACHED, step)), measure, duration.clone());
+                // Who lacks the step has no time, and takes no part.
+                let wanted = Wanted::of(text, None, measure, duration.clone());
                 made.push(self.add(cx, &attempts.set, wanted, span)?);
             }
         } else {
