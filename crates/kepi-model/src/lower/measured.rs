@@ -6,7 +6,7 @@ use super::row::RowScope;
 use super::state::StateSet;
 use super::state_row::{average, one_state, time_in};
 use super::{Cx, Node, expr, group_keys, over};
-use crate::core::{Aggregate, Base, Formula, Made, Measure, Move, Op, Row, RowNode, State, When};
+use crate::core::{Aggregate, Formula, Measure, Move, Op, Row, RowNode, State, When};
 use crate::declared::EntityDecl;
 use crate::functions::StateMeasure;
 use crate::value::{Kind, Unit, Value};
@@ -289,30 +289,6 @@ fn at_opening(row: &Row) -> Result<Row, ()> {
         RowNode::Lifecycle { .. } | RowNode::Step { .. } | RowNode::Convert { .. } => return Err(()),
     };
     Ok(Row { unit: row.unit.clone(), node })
-}
-
-/// Whether an aggregate looks at the beginning of the cell or at what lies between its ends.
-pub(super) fn spans_time(aggregate: &Aggregate) -> bool {
-    let opens =
-        aggregate.moved.contains(&Move::Start) && !aggregate.moved.iter().any(|m| matches!(m, Move::Trailing(_)));
-    let groups = match &aggregate.events.base {
-        Base::Made(made) => match &**made {
-            Made::Groups(groups) if groups.per.is_none() => groups.aggregates.as_slice(),
-            _ => &[],
-        },
-        _ => &[],
-    };
-    let rows = aggregate.filter.iter().chain(aggregate.measure.rows()).chain(&aggregate.labels);
-    opens || groups.iter().any(spans_time) || aggregate.moved.is_empty() && rows.into_iter().any(names_the_beginning)
-}
-
-fn names_the_beginning(row: &Row) -> bool {
-    let own = match &row.node {
-        RowNode::State { when, .. } => *when == When::Opening,
-        RowNode::StateAverage { .. } => true,
-        _ => false,
-    };
-    own || row.parts().into_iter().any(names_the_beginning)
 }
 
 /// Whether an expression names the ends or the time of the cell.

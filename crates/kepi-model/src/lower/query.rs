@@ -2,7 +2,7 @@
 
 use super::cell::CellScope;
 use super::literal::seconds;
-use super::{Cx, Node, convert, expr, grain, measured, operator, table, versus, window};
+use super::{Cx, Node, convert, expr, grain, operator, table, versus, window};
 use crate::calendar::{Grain, TimeUnit};
 use crate::catalog::{Catalog, SymbolKind};
 use crate::core::{
@@ -135,11 +135,6 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     scope.aliases.extend(table_aliases);
     for (column, value) in columns.iter().zip(&written) {
         scope.shown.extend(value.map(|value| (column.name.clone(), value.clone())));
-    }
-    if let (Some(bound), Some(measured)) = (&query.moment, scope.aggregates.iter().find(|a| measured::spans_time(a))) {
-        let message = format!("`{}` is about a period, and this is one moment", measured.text);
-        let help = "write a window, such as `last 12 months` or `during 2026-06`; of a moment there is `closing`";
-        cx.error_help::<()>(Code::WrongKind, window::bound_span(bound), message, help);
     }
     let having = match &query.having {
         Some(condition) => Some(expr::condition::<Formula>(cx, &mut scope, condition)),
