@@ -17,6 +17,8 @@ use table::Table;
 pub(crate) const COMPANY: &str = include_str!("model/company.kepi");
 /// Its metrics.
 pub(crate) const METRICS: &str = include_str!("model/metrics.kepi");
+/// Its targets, its report and its tests.
+pub(crate) const GOALS: &str = include_str!("model/goals.kepi");
 const SOURCES: &str = include_str!("model/sources.kepi");
 const SETTINGS: &str = include_str!("model/kepi.toml");
 /// Begins the `kepi.toml` of a demo, and so tells its folder from others.
@@ -48,6 +50,8 @@ const DASHBOARD: &[&str] = &[
     "conversion_rate",
     "win_rate",
     "sales_cycle",
+    "churn_rate",
+    "nrr",
     "nps",
     "csat",
     "fcr",
@@ -71,6 +75,7 @@ pub(crate) fn run(folder: &Path, progress: &dyn Fn(Progress)) -> Result<DemoRepo
         ("model/company.kepi", COMPANY),
         ("model/sources.kepi", SOURCES),
         ("model/metrics.kepi", METRICS),
+        ("model/goals.kepi", GOALS),
     ];
     for (file, text) in texts {
         report.written.extend(write_new(&folder.join(file), text)?);
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_model_is_written_in_the_languages_style() {
-        for text in [COMPANY, METRICS, SOURCES] {
+        for text in [COMPANY, METRICS, SOURCES, GOALS] {
             assert_eq!(kepi_syntax::format_text(text).as_deref(), Ok(text));
         }
     }
