@@ -4,6 +4,8 @@
 mod chain;
 mod edges;
 mod gather;
+#[cfg(test)]
+mod naive;
 mod read;
 mod returns;
 mod sessions;

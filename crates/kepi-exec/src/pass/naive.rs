@@ -21,6 +21,8 @@ pub(super) enum V {
     Bool(bool),
     Time(i64),
     Id(u32),
+    /// A value and its rank.
+    Ranked(Box<V>, Box<V>),
     Missing,
 }
 
@@ -148,7 +150,10 @@ impl Shop<'_> {
             Measure::Stddev(of) | Measure::First(of) | Measure::Last(of) | Measure::Unique(of) => {
                 self.value(of, stream, row)
             }
-            Measure::Best { .. } | Measure::Plugin { .. } => panic!("not here"),
+            Measure::Best { of, rank } => {
+                V::Ranked(Box::new(self.value(of, stream, row)), Box::new(self.value(rank, stream, row)))
+            }
+            Measure::Plugin { .. } => panic!("not here"),
         }
     }
 
@@ -233,7 +238,21 @@ pub(super) fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
             let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
             number(if *observed { low } else { low + (high - low) * rank.fract() })
         }
-        Measure::Best { .. } | Measure::Plugin { .. } => panic!("not here"),
+        Measure::Best { .. } => {
+            let mut best: Option<(&V, &V)> = None;
+            for value in &known {
+                let V::Ranked(of, rank) = value else { panic!("a value has no rank") };
+                let greater = match best {
+                    None => true,
+                    Some((_, old)) => **rank != V::Missing && (*old == V::Missing || **rank > *old),
+                };
+                if greater {
+                    best = Some((of, rank));
+                }
+            }
+            best.map_or(V::Missing, |b| b.0.clone())
+        }
+        Measure::Plugin { .. } => panic!("not here"),
     }
 }
 
@@ -245,6 +264,7 @@ pub(super) fn shown(value: &V) -> String {
         V::Bool(b) => b.to_string(),
         V::Time(t) => jiff::Timestamp::from_microsecond(*t).unwrap().to_string(),
         V::Id(id) => format!("c{id}"),
+        V::Ranked(of, _) => shown(of),
         V::Missing => "-".into(),
     }
 }
@@ -291,6 +311,10 @@ fn measures() -> Vec<Measure> {
         Measure::Percentile { of: amount(), percent: 50.0, observed: false },
         Measure::Percentile { of: weight(), percent: 90.0, observed: true },
         Measure::Sum(call(Op::Add, &[amount(), call(Op::Otherwise, &[weight(), number(1, 0)])])),
+        // Not of a history.
+        Measure::Best { of: field("product"), rank: amount() },
+        Measure::Best { of: weight(), rank: weight() },
+        Measure::Best { of: amount(), rank: field("product") },
     ]
 }
 
@@ -365,7 +389,7 @@ proptest! {
     #[test]
     fn passes_agree_with_loops_over_rows(
         (orders_, visits) in shops(),
-        picked in proptest::collection::vec((0..19_usize, proptest::option::of(0..10_usize), 0..4_u8), 1..4),
+        picked in proptest::collection::vec((0..22_usize, proptest::option::of(0..10_usize), 0..4_u8), 1..4),
         by in proptest::collection::vec(0..6_usize, 0..3),
         per in proptest::option::of(proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month])),
         windowed in any::<bool>(), batch in 1..40_usize, zoned in any::<bool>(),
@@ -423,7 +447,7 @@ proptest! {
     #[test]
     fn parts_by_time_and_batches_change_no_digit(
         (orders_, visits) in shops(),
-        picked in proptest::collection::vec((0..19_usize, proptest::option::of(0..5_usize)), 1..4),
+        picked in proptest::collection::vec((0..22_usize, proptest::option::of(0..5_usize)), 1..4),
         by in proptest::collection::vec(0..3_usize, 0..3), monthly in any::<bool>(),
         cuts in proptest::collection::vec(0..4_i64, 0..4), sizes in (1..50_usize, 1..50_usize),
     ) {

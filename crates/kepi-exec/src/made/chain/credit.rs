@@ -1,6 +1,6 @@
 //! Conversions: each row of the last step is credited to one first step.
 
-use super::moments::{Moments, NOBODY};
+use super::moments::{End, Moments, NOBODY};
 use super::{Attempts, Forbidden, Shape};
 use kepi_model::core::Credit;
 
@@ -131,42 +131,81 @@ fn next_live(live: &[bool]) -> Vec<u32> {
 /// Longer chains of an entity that has, at one moment, rows that may serve several steps: for each row of the last step
 /// the first steps are tried in turn.
 fn one_by_one(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &mut Moments, credit: Credit) {
+    let next_live = next_live(&work.live);
+    let mut way = Way::default();
     for end in 0..work.ends.len() {
         let end = work.ends[end];
         let begun = work.starts.partition_point(|s| attempts.at[s.attempt as usize] <= end.at);
         let in_time = work.starts.partition_point(|s| attempts.end[s.attempt as usize] < end.at).min(begun);
-        let mut tried: Box<dyn Iterator<Item = usize>> = match credit {
-            Credit::Latest => Box::new((in_time..begun).rev()),
-            Credit::Earliest => Box::new(in_time..begun),
+        let mut leads = |start: usize| way.leads(shape, forbidden, work, start, end);
+        let found = match credit {
+            Credit::Latest => (in_time..begun).rev().find(|&start| leads(start)),
+            Credit::Earliest => {
+                // The same start is often the first again; those that lead nowhere are passed over.
+                let live = |from: usize| Some(next_live[from] as usize).filter(|&start| start < begun);
+                std::iter::successors(live(in_time), |&start| live(start + 1)).find(|&start| leads(start))
+            }
         };
-        if let Some(found) = tried.find(|&start| leads(shape, forbidden, work, start, end)) {
+        if let Some(found) = found {
             attempts.converted[work.starts[found].attempt as usize] = true;
         }
     }
 }
 
-/// Whether a chain leads from a start to a row of the last step.
-fn leads(shape: &Shape, forbidden: &Forbidden, work: &mut Moments, start: usize, end: super::moments::End) -> bool {
-    let steps = shape.steps;
-    let event = work.starts[start].event;
-    if event == end.event {
-        return false;
+/// How far the steps from one start have come, moment by moment.
+#[derive(Debug, Default)]
+struct Way {
+    start: usize,
+    /// The moments before this one have been looked at.
+    moment: usize,
+    /// Per step but the last: when it was last served; empty: nothing has been looked at.
+    done: Vec<Option<i64>>,
+}
+
+impl Way {
+    /// Whether a chain leads from a start to a row of the last step.
+    fn leads(&mut self, shape: &Shape, forbidden: &Forbidden, work: &mut Moments, start: usize, end: End) -> bool {
+        let steps = shape.steps;
+        let event = work.starts[start].event;
+        if event == end.event {
+            return false;
+        }
+        let first = work.all.partition_point(|m| m.starts.end as usize <= start);
+        let last = end.moment as usize;
+        if self.done.is_empty() || self.start != start || self.moment > last {
+            self.done.clear();
+            self.done.resize(steps - 1, None);
+            self.done[0] = Some(work.all[first].at);
+            (self.start, self.moment) = (start, first);
+        }
+        let out = |moment: usize| if moment == first { event } else { NOBODY[0] };
+        while self.moment < last {
+            serve(shape, forbidden, work, &mut self.done, self.moment, [out(self.moment), NOBODY[1]]);
+            self.moment += 1;
+        }
+        // At its own moment the last row serves no other step.
+        let mut done = self.done.clone();
+        serve(shape, forbidden, work, &mut done, last, [out(last), end.event]);
+        done[steps - 2].is_some_and(|at| end.at <= forbidden.limit(shape, steps - 1, at))
     }
-    let first = work.all.partition_point(|m| m.starts.end as usize <= start);
-    // Per step: when it was last served.
-    let mut done: Vec<Option<i64>> = vec![None; steps - 1];
-    done[0] = Some(work.all[first].at);
-    for moment in first..=end.moment as usize {
-        let at = work.all[moment].at;
-        let out = [if moment == first { event } else { NOBODY[0] }, if at == end.at { end.event } else { NOBODY[1] }];
-        // From what was done before this moment, so a row serves one step only.
-        for from in (0..steps - 2).rev() {
-            if done[from].is_none_or(|last| at > forbidden.limit(shape, from + 1, last)) {
-                continue;
-            }
-            let Some(until) = work.run(moment, from + 1, out) else { continue };
+}
+
+/// Serves further steps at a moment, from what was done before it, so that a row serves one step only.
+fn serve(
+    shape: &Shape,
+    forbidden: &Forbidden,
+    work: &mut Moments,
+    done: &mut [Option<i64>],
+    moment: usize,
+    out: [u32; 2],
+) {
+    let (steps, at) = (shape.steps, work.all[moment].at);
+    for from in (0..steps - 2).rev() {
+        if done[from].is_none_or(|last| at > forbidden.limit(shape, from + 1, last)) {
+            continue;
+        }
+        if let Some(until) = work.run(moment, from + 1, out) {
             done[from + 1..=until.min(steps - 2)].fill(Some(at));
         }
     }
-    done[steps - 2].is_some_and(|last| end.at <= forbidden.limit(shape, steps - 1, last))
 }

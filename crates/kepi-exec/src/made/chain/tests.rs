@@ -317,3 +317,87 @@ proptest! {
         prop_assert_eq!(found, wanted, "{:?}", case.chain());
     }
 }
+
+/// Visits of a site, as orders of three products; times in minutes.
+fn site(rows: &[(i64, u32, u32)]) -> Memory {
+    let minute = 60_000_000;
+    let mut orders: Vec<Order> =
+        rows.iter().map(|&(at, who, what)| (at * minute, Some(who), what, None, None)).collect();
+    orders.sort_by_key(|o| o.0);
+    shop(8, &orders, &[])
+}
+
+/// How many people reach each step of a funnel over the products in order, and the sum of seconds to the second step.
+fn funnel(memory: &Memory, steps: &[&str], within: CalendarSpan) -> Vec<String> {
+    let step = |name: &&str| {
+        let events = events("orders", vec![Stage::Where(call(Op::Equal, &[field("product"), text(name)]))]);
+        ChainStep { rows: Keyed { events, key: customer() }, hold: None, without: None }
+    };
+    let chain = Chain {
+        steps: steps.iter().map(step).collect(),
+        within: Some(within),
+        order: ChainOrder::Ordered,
+        among: vec![],
+        without_drops: false,
+        credit: None,
+    };
+    let base = || Events { base: Base::Made(Box::new(Made::Chain(Box::new(chain.clone())))), stages: vec![] };
+    let reached = || row(kepi_model::value::Kind::Count, RowNode::Field(REACHED.into()));
+    let far = |step: usize| call(Op::GreaterEqual, &[reached(), number(step as i128, 0)]);
+    let mut aggregates: Vec<Aggregate> =
+        (1..=steps.len()).map(|step| aggregate(base(), Some(far(step)), Measure::Unique(customer()), vec![])).collect();
+    let second = row(kepi_model::value::Kind::Time, RowNode::Step { step: 1, of: Box::new(moment()) });
+    let time = call(Op::Elapsed, &[second, moment()]);
+    aggregates.push(aggregate(base(), None, Measure::Avg(time.clone()), vec![]));
+    let with_product = row(kepi_model::value::Kind::Text, RowNode::Step { step: 1, of: Box::new(field("product")) });
+    aggregates.push(aggregate(base(), None, Measure::Best { of: with_product, rank: time }, vec![]));
+    lines(&cells(memory, &pass(aggregates)))
+}
+
+#[test]
+fn known_funnels() {
+    let minutes = |count: i64| CalendarSpan { months: 0, days: 0, micros: count * 60_000_000 };
+    let days = |days| CalendarSpan { months: 0, days, micros: 0 };
+    // PostHog, test_funnel.py, test_funnel_events: apple is the signing up, pear the payment, plum the movie.
+    let signed =
+        [(0, 0, 2), (0, 1, 2), (1, 1, 3), (0, 2, 2), (1, 2, 3), (2, 2, 4), (0, 3, 4), (0, 4, 3), (1, 4, 2), (2, 4, 4)];
+    assert_eq!(funnel(&site(&signed), &["apple", "pear", "plum"], days(14)), ["4 4 2 2 1 1 60 4 pear 4"]);
+    // PostHog, conversion_time_cases.py, test_funnel_times_with_different_conversion_windows.
+    let two = [(120, 0, 2), (125, 0, 3), (123, 1, 2), (0, 2, 2), (15, 2, 3)];
+    assert_eq!(funnel(&site(&two), &["apple", "pear"], days(14)), ["3 3 2 2 600 3 pear 3"]);
+    assert_eq!(funnel(&site(&two), &["apple", "pear"], minutes(5)), ["3 3 1 1 300 3 pear 3"]);
+    // PostHog, a funnel of rows at one moment.
+    let many: Vec<(i64, u32, u32)> = (0..32).map(|i| (7, 0, 2 + i % 3)).collect();
+    assert_eq!(funnel(&site(&many), &["apple", "pear", "plum"], days(1)), ["1 11 1 11 1 11 0 11 pear 11"]);
+}
+
+#[test]
+fn a_hundred_thousand_rows_of_one_entity_are_no_trouble() {
+    let rows: Vec<(i64, u32, u32)> = (0..100_000).map(|i| (i / 3, 0, 2 + (i % 3) as u32)).collect();
+    let memory = site(&rows);
+    let keyed = |which: usize| Keyed { events: picked(which), key: customer() };
+    let step =
+        |which, without: Option<usize>| ChainStep { rows: keyed(which), hold: None, without: without.map(keyed) };
+    let orders = [ChainOrder::Ordered, ChainOrder::Strict, ChainOrder::Any];
+    // Rows of their own, and rows that may serve every step.
+    let credits = [Credit::Latest, Credit::Earliest];
+    let cases = orders.into_iter().flat_map(|o| [(o, [0, 1, 2]), (o, [3, 3, 3])]);
+    for ((order, whose), credit) in cases.flat_map(|case| credits.map(|credit| (case, credit))) {
+        let any = order == ChainOrder::Any;
+        let forbidden = if any { None } else { Some(1) };
+        let chain = Chain {
+            steps: vec![step(whose[0], None), step(whose[1], forbidden), step(whose[2], None)],
+            within: None,
+            order,
+            among: vec![],
+            without_drops: false,
+            credit: if any { None } else { Some(credit) },
+        };
+        let source = source(&memory);
+        let stream = source.made(&Made::Chain(Box::new(chain)), "UTC", 0).unwrap();
+        let begun = std::time::Instant::now();
+        let made = stream.rows(&source).unwrap().at.len();
+        assert!(made > 30_000);
+        assert!(begun.elapsed().as_secs() < 30, "{order:?} {whose:?} {credit:?} took {:?}", begun.elapsed());
+    }
+}

@@ -114,7 +114,7 @@ proptest! {
     fn moved_windows_agree_with_loops_over_rows(
         (orders_, visits) in shops(),
         moved in proptest::collection::vec(0..12_usize, 1..3),
-        picked in proptest::collection::vec((0..19_usize, proptest::option::of(0..11_usize), any::<bool>()), 1..4),
+        picked in proptest::collection::vec((0..22_usize, proptest::option::of(0..11_usize), any::<bool>()), 1..4),
         by in proptest::collection::vec(0..6_usize, 0..3),
         per in units(), zone in proptest::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe"]),
         (from, length) in (0..90_i64, 1..70_i64), batch in 1..40_usize,
@@ -154,7 +154,7 @@ proptest! {
     fn parts_by_time_change_no_digit_of_moved_windows(
         (orders_, visits) in shops(),
         moved in proptest::collection::vec(0..12_usize, 1..3),
-        picked in proptest::collection::vec((0..19_usize, proptest::option::of(0..5_usize)), 1..4),
+        picked in proptest::collection::vec((0..22_usize, proptest::option::of(0..5_usize)), 1..4),
         by in proptest::collection::vec(0..3_usize, 0..3),
         per in units(), cuts in proptest::collection::vec(0..120_i64, 0..4), sizes in (1..50_usize, 1..50_usize),
     ) {
