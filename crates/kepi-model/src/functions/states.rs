@@ -35,7 +35,7 @@ pub(super) const ALL: &[Builtin] = &[
         "closing",
         "closing(state where condition)",
         StateMeasure::Closing,
-        "Takes the state just before the period's end, as `opening` does before its beginning. A condition that depends on one state only is a state itself: an entity that never had the state is not in it. Of nothing 0.",
+        "Takes the state just before the period's end, as `opening` does before its beginning. A condition, or a segment, counts the entities that exist and satisfy it then. Of nothing 0.",
         "closing(pipeline_value where open_deal)",
     ),
     measure(
@@ -56,7 +56,7 @@ pub(super) const ALL: &[Builtin] = &[
         "started",
         "started(state)",
         Edge::Start,
-        "Makes an event at each start of the state; another value is no start. It keeps the fields of the event that began it, and has `value`.",
+        "Makes an event at each start of the state, or of a condition on one state, which begins at the earliest with the state; another value is no start. It keeps the fields of the event that began it, and has `value`.",
         "count(started(active))",
     ),
     event(

@@ -77,10 +77,6 @@ impl GroupRow {
             _ => return self.other(),
         };
         let of = self.of.clone();
-        let either = || {
-            let ends = vec![set.held(&of, When::Opening), set.held(&of, When::Closing)];
-            Row::call(Op::Or, ends, Unit::of(Kind::Bool))
-        };
         let known = |row: &Row| {
             let missing = Row::call(Op::IsMissing, vec![row.clone()], Unit::of(Kind::Bool));
             Row::call(Op::Not, vec![missing], Unit::of(Kind::Bool))
@@ -97,9 +93,10 @@ impl GroupRow {
                 return Some(otherwise_zero(time));
             }
             StateMeasure::Kept => {
-                self.exists_where(either());
                 let ends = vec![set.held(&of, When::Opening), set.held(&of, When::Closing)];
-                return Some(one_if(Row::call(Op::And, ends, Unit::of(Kind::Bool))));
+                let both = Row::call(Op::And, ends, Unit::of(Kind::Bool));
+                self.exists_where(both.clone());
+                return Some(one_if(both));
             }
             StateMeasure::Opening => When::Opening,
             StateMeasure::Closing => When::Closing,
@@ -108,9 +105,15 @@ impl GroupRow {
             // What this lacks is said where cells are computed.
             return self.other();
         }
-        self.exists_where(either());
         let row = set.row(&of, when);
-        Some(if set.is_yes_no() { one_if(row) } else { row })
+        if set.is_yes_no() {
+            self.exists_where(row.clone());
+            return Some(one_if(row));
+        }
+        // It has a value where it holds at either end.
+        let ends = vec![set.held(&of, When::Opening), set.held(&of, When::Closing)];
+        self.exists_where(Row::call(Op::Or, ends, Unit::of(Kind::Bool)));
+        Some(row)
     }
 
     fn metric(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Row>> {

@@ -143,39 +143,37 @@ impl<'q> CellScope<'q> {
         Some((set_of(groups), Row { unit, node: RowNode::Field(VALUE.to_string()) }))
     }
 
-    /// Entities for which a condition holds at both ends of the cell, where it is no state that says since when.
+    /// Entities for which a condition holds at both ends of the cell. Labels and further conditions are those of the end.
     pub(super) fn kept_in_groups(
         &mut self,
         cx: &mut Cx<'_>,
         entity: &EntityDecl,
-        wanted: Wanted,
-        span: Span,
+        holds: Wanted,
+        arg: &Scoped,
     ) -> Option<Formula> {
-        let key = GroupKey {
-            text: names::bare(&entity.name).to_string(),
-            module: cx.module.clone(),
-            what: KeyKind::Entity(entity.name.clone()),
-            span,
-        };
-        let mut inner = self.inside(vec![key.clone()], None, false);
-        let set = held::entity_set(entity);
-        let end = Wanted { text: format!("{} at the end", wanted.text), ..wanted.clone() };
-        let start =
-            Wanted { text: format!("{} at the beginning", wanted.text), moved: vec![Move::Start], ..wanted.clone() };
-        let closing = inner.add(cx, &set, end, span);
-        let opening = inner.add(cx, &set, start, span);
-        self.take_back(&inner);
+        let text = names::bare(&entity.name).to_string();
+        let what = KeyKind::Entity(entity.name.clone());
+        let key = GroupKey { text: text.clone(), module: cx.module.clone(), what, span: arg.span };
+        let mut inner = self.inside(vec![key], None, true);
+        let all = held::entity_set(entity);
+        let start = Wanted { moved: vec![Move::Start], ..holds.clone() };
+        let closing = inner.add(cx, &all, holds.clone(), arg.span);
+        let opening = inner.add(cx, &all, start, arg.span);
         let one = |count: Formula| {
             let zero = Formula::constant(Value::Decimal { digits: 0, scale: 0 }, Unit::of(Kind::Count));
             Formula::call(Op::Greater, vec![count, zero], Unit::of(Kind::Bool))
         };
         let value = Formula::call(Op::And, vec![one(opening?), one(closing?)], Unit::of(Kind::Bool));
-        let unit = Unit::of(Kind::Entity(entity.name.clone()));
+        let keys = vec![Label { name: text, unit: Unit::of(Kind::Entity(entity.name.clone())), grain: None }];
         let existence = inner.entities.iter().filter_map(|name| query::existence(cx.catalog, name)).collect();
-        let keys = vec![Label { name: key.text, unit, grain: None }];
         let set = set_of(Groups { keys, per: None, aggregates: inner.aggregates, value, existence });
-        let held = Row { unit: Unit::of(Kind::Bool), node: RowNode::Field(VALUE.to_string()) };
-        Some(self.add_groups(&set, Wanted { own: Some(held), ..wanted }))
+        let kept = Row { unit: Unit::of(Kind::Bool), node: RowNode::Field(VALUE.to_string()) };
+        let condition = match &arg.filter {
+            Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
+            None => None,
+        };
+        let own = and(Some(kept), condition);
+        self.add(cx, &set, Wanted::of(holds.text, own, Measure::Count, Unit::of(Kind::Count)), arg.span)
     }
 
     /// How many labels an aggregate has here: the query's, then the keys of the groups that it is inside of.

@@ -17,30 +17,40 @@ use kepi_syntax::{Code, Span};
 
 /// What a measure of states is of.
 pub(super) enum Held {
-    /// A state: declared, or a condition on one alone.
+    /// A declared state.
     State(Box<StateSet>),
-    /// A condition on an entity that depends on other things too; and on which, in words.
+    /// A condition on an entity.
     Condition(Box<Condition>),
 }
 
-/// A condition on an entity that is no state, and why.
+/// A condition on an entity: a segment, or written where it is measured.
 pub(super) struct Condition {
     pub(super) of: EntityDecl,
+    /// The condition at a row's moment.
     pub(super) holds: Row,
-    pub(super) why: String,
+    /// The state that it is, where it depends on one state alone; else what else it depends on, in words.
+    pub(super) state: Result<Box<StateSet>, String>,
 }
 
-/// The state that an expression means; anything else is reported.
+/// The state that an expression means: one that says when it begins and ends. Anything else is reported.
 pub(super) fn state(cx: &mut Cx<'_>, value: &Expr, function: &str) -> Option<StateSet> {
     match held(cx, value, function)? {
         Held::State(set) => Some(*set),
-        Held::Condition(condition) => cx.error_help(
-            Code::StateMeasured,
-            value.span,
-            format!("`{function}` needs one state: {}", condition.why),
-            "a condition on one state alone works, such as `stage = \"won\"`; of others `opening`, `closing` and `kept` can be asked",
-        ),
+        Held::Condition(condition) => match condition.state {
+            Ok(set) => Some(*set),
+            Err(why) => no_state(cx, value, function, &why),
+        },
     }
+}
+
+/// Reports a condition that does not say when it begins and ends.
+pub(super) fn no_state<T>(cx: &mut Cx<'_>, value: &Expr, function: &str, why: &str) -> Option<T> {
+    cx.error_help(
+        Code::StateMeasured,
+        value.span,
+        format!("`{function}` needs one state, to know when it begins and ends: {why}"),
+        "a condition on one state alone works, such as `stage = \"won\"`; of others `opening`, `closing` and `kept` can be asked",
+    )
 }
 
 /// Whether an expression is about states and not about the rows of an event: `mrr`, `stage = "won"`, a segment of an
@@ -214,44 +224,36 @@ pub(super) fn mentioned(cx: &Cx<'_>, value: &Expr) -> Option<EntityDecl> {
     }
 }
 
-/// A condition on an entity: a state of its own where it depends on one state alone.
+/// A condition on an entity, and the state that it is where it depends on one state alone.
 fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> Option<Held> {
+    let set = entity_set(&entity);
+    let holds = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;
     let before = cx.diagnostics.len();
     let mut scope = HoldsScope { entity: entity.clone(), state: None, why: None };
     let lowered = expr::condition(cx, &mut scope, value);
-    let HoldsScope { state, mut why, .. } = scope;
-    if why.is_none()
-        && let Some(lowered) = &lowered
-        && let Some(set) = state
-        && let Some(held) = held_while(set, lowered, text, &mut why)
-    {
-        return Some(Held::State(Box::new(held)));
-    }
-    let Some(why) = why else {
-        // The names are right, and something else is wrong: that has been reported. Or nothing is looked at.
-        if lowered.is_some() {
-            return cx.error(Code::StateMeasured, value.span, "this is the same at any time: it is no state");
-        }
-        return None;
-    };
+    // What is wrong with it has been said above.
     cx.diagnostics.truncate(before);
-    let set = entity_set(&entity);
-    let holds = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;
-    Some(Held::Condition(Box::new(Condition { of: entity, holds, why })))
+    let state = match scope {
+        HoldsScope { why: Some(why), .. } => Err(why),
+        HoldsScope { state: Some(state), .. } => match lowered {
+            Some(lowered) => held_while(state, &lowered, text).map(Box::new),
+            None => Err(format!("`{text}` is more than a condition on its value")),
+        },
+        _ => Err("it is the same at any time".to_string()),
+    };
+    Some(Held::Condition(Box::new(Condition { of: entity, holds, state })))
 }
 
 /// The state of satisfying a condition on the value of another one.
-fn held_while(set: StateSet, condition: &Row, text: &str, why: &mut Option<String>) -> Option<StateSet> {
+fn held_while(set: StateSet, condition: &Row, text: &str) -> Result<StateSet, String> {
     if set.core.value.is_none() {
-        if *condition == yes() {
-            return Some(set);
-        }
-        *why = Some(format!("`{text}` is more than `{}` itself, which is only yes or no", set.name));
-        return None;
+        let itself = *condition == yes();
+        return itself
+            .then_some(set.clone())
+            .ok_or_else(|| format!("`{text}` is more than `{}` itself, which is only yes or no", set.name));
     }
     if looks_at_time(condition) {
-        *why = Some("`now` is no value of a state".to_string());
-        return None;
+        return Err("`now` is no value of a state".to_string());
     }
     let core = State {
         text: text.to_string(),
@@ -259,7 +261,7 @@ fn held_while(set: StateSet, condition: &Row, text: &str, why: &mut Option<Strin
         holds: Some(condition.clone()),
         ..set.core.clone()
     };
-    Some(StateSet { name: text.to_string(), core, ..set })
+    Ok(StateSet { name: text.to_string(), core, ..set })
 }
 
 fn looks_at_time(row: &Row) -> bool {

@@ -41,6 +41,10 @@ impl CellScope<'_> {
         };
         match held::held(cx, &arg.value, name)? {
             Held::State(set) => self.of_state(cx, measure, name, &set, arg, moves),
+            Held::Condition(condition) if measure == StateMeasure::TimeIn => match condition.state {
+                Ok(set) => self.of_state(cx, measure, name, &set, arg, moves),
+                Err(why) => held::no_state(cx, &arg.value, name, &why),
+            },
             Held::Condition(condition) => self.of_condition(cx, measure, name, *condition, arg),
         }
     }
@@ -59,7 +63,7 @@ impl CellScope<'_> {
         let condition = self.state_condition(cx, &set.entity, arg)?;
         self.adds_up(cx, measure, name, set, arg)?;
         let held = |when| set.held(&of, when);
-        if self.in_groups && matches!(measure, StateMeasure::Opening | StateMeasure::Closing) {
+        if self.in_groups && set.is_number() && matches!(measure, StateMeasure::Opening | StateMeasure::Closing) {
             // A group exists where the state has a value at either end.
             let either = Row::call(Op::Or, vec![held(When::Opening), held(When::Closing)], Unit::of(Kind::Bool));
             let text = format!("groups of {}", set.name);
@@ -119,30 +123,24 @@ impl CellScope<'_> {
         Some(Formula::case(vec![(some, sum?)], None, unit))
     }
 
-    /// A segment that is no state: it is looked at, at the ends of the cell.
+    /// A condition: the entities that exist are looked at, at the ends of the cell.
     fn of_condition(
         &mut self,
         cx: &mut Cx<'_>,
         measure: StateMeasure,
         name: &str,
-        held::Condition { of, holds, why }: held::Condition,
+        held::Condition { of, holds, .. }: held::Condition,
         arg: &Scoped,
     ) -> Option<Formula> {
-        let condition = self.state_condition(cx, &of, arg)?;
-        let entity = entity_set(&of);
         let text = format!("{name}({})", kepi_syntax::scoped_text(arg));
-        let wanted = Wanted { existing: true, ..counted(text, and(Some(holds), condition)) };
-        match measure {
-            StateMeasure::Closing => self.add(cx, &entity, wanted, arg.span),
-            StateMeasure::Opening => self.add(cx, &entity, Wanted { moved: vec![Move::Start], ..wanted }, arg.span),
-            StateMeasure::Kept => self.kept_in_groups(cx, &of, wanted, arg.span),
-            StateMeasure::TimeIn => cx.error_help(
-                Code::StateMeasured,
-                arg.value.span,
-                format!("nothing says when `{}` begins and ends: {why}", kepi_syntax::expr_text(&arg.value)),
-                "`time_in` needs a condition on one state alone, such as `stage = \"won\"`; `opening`, `closing` and `kept` look at the ends of the period",
-            ),
+        if measure == StateMeasure::Kept {
+            let holds = Wanted { existing: true, ..counted(text, Some(holds)) };
+            return self.kept_in_groups(cx, &of, holds, arg);
         }
+        let condition = self.state_condition(cx, &of, arg)?;
+        let wanted = Wanted { existing: true, ..counted(text, and(Some(holds), condition)) };
+        let moved = if measure == StateMeasure::Opening { vec![Move::Start] } else { Vec::new() };
+        self.add(cx, &entity_set(&of), Wanted { moved, ..wanted }, arg.span)
     }
 
     /// The condition of a measure, on the entity that is in the state. `None`: wrong, and reported.
@@ -258,27 +256,33 @@ pub(super) fn read_at_opening(cx: &mut Cx<'_>, aggregate: &mut Aggregate, span: 
 }
 
 fn at_opening(row: &Row) -> Result<Row, ()> {
+    at(row, When::Opening)
+}
+
+/// What is read at a moment, read at an end of the cell.
+pub(super) fn at(row: &Row, end: When) -> Result<Row, ()> {
+    let within = |row: &Row| at(row, end);
     let node = match &row.node {
         RowNode::State { state, of, when } => {
-            let when = if *when == When::Moment { When::Opening } else { *when };
-            RowNode::State { state: state.clone(), of: Box::new(at_opening(of)?), when }
+            let when = if *when == When::Moment { end } else { *when };
+            RowNode::State { state: state.clone(), of: Box::new(within(of)?), when }
         }
         RowNode::At | RowNode::History(_) | RowNode::Attribute { history: true, .. } => return Err(()),
         RowNode::Attribute { of, entity, field, history } => RowNode::Attribute {
-            of: Box::new(at_opening(of)?),
+            of: Box::new(within(of)?),
             entity: entity.clone(),
             field: field.clone(),
             history: *history,
         },
         RowNode::Call { op, args } => {
-            RowNode::Call { op: op.clone(), args: args.iter().map(at_opening).collect::<Result<_, _>>()? }
+            RowNode::Call { op: op.clone(), args: args.iter().map(within).collect::<Result<_, _>>()? }
         }
         RowNode::Case { whens, otherwise } => RowNode::Case {
-            whens: whens.iter().map(|(a, b)| Ok((at_opening(a)?, at_opening(b)?))).collect::<Result<_, ()>>()?,
-            otherwise: otherwise.as_ref().map(|o| at_opening(o).map(Box::new)).transpose()?,
+            whens: whens.iter().map(|(a, b)| Ok((within(a)?, within(b)?))).collect::<Result<_, ()>>()?,
+            otherwise: otherwise.as_ref().map(|o| within(o).map(Box::new)).transpose()?,
         },
         RowNode::Plugin { name, args } => {
-            RowNode::Plugin { name: name.clone(), args: args.iter().map(at_opening).collect::<Result<_, _>>()? }
+            RowNode::Plugin { name: name.clone(), args: args.iter().map(within).collect::<Result<_, _>>()? }
         }
         RowNode::Const(_)
         | RowNode::Field(_)

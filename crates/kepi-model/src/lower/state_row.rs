@@ -1,9 +1,9 @@
 //! States in a row's expression: what they are at the row's moment, at the ends of the cell, in its time.
 
-use super::held;
+use super::held::{self, Held};
 use super::row::{RowScope, listed_owned};
 use super::state::{self, StateSet};
-use super::{Cx, Node};
+use super::{Cx, Node, measured};
 use crate::catalog::{StateDecl, Symbol, SymbolKind};
 use crate::core::{Made, Op, Row, RowNode, When};
 use crate::declared::EntityDecl;
@@ -125,7 +125,26 @@ impl RowScope<'_> {
                 format!("write it beside: `{name}({text})` and, where a condition is needed, `{filter}`"),
             );
         }
-        let set = held::state(cx, &arg.value, name)?;
+        let set = match held::held(cx, &arg.value, name)? {
+            Held::State(set) => set,
+            Held::Condition(condition) => {
+                let held::Condition { of, holds, state } = *condition;
+                // Of the row's own entity the condition itself can be asked.
+                let own = self.set.is_entity() && self.set.names.contains(&of.name);
+                let ends = own.then(|| [When::Opening, When::Closing].map(|end| measured::at(&holds, end)));
+                match (ends, state) {
+                    (Some([Ok(opening), Ok(closing)]), _) if measure != StateMeasure::TimeIn => {
+                        return Some(match measure {
+                            StateMeasure::Opening => opening,
+                            StateMeasure::Closing => closing,
+                            _ => Row::call(Op::And, vec![opening, closing], Unit::of(Kind::Bool)),
+                        });
+                    }
+                    (_, Ok(set)) => set,
+                    (_, Err(why)) => return held::no_state(cx, &arg.value, name, &why),
+                }
+            }
+        };
         let of = self.row_of(cx, &set.entity, &set.name, arg.value.span)?;
         self.measured(cx, measure, name, &set, &of, span)
     }
