@@ -1,6 +1,6 @@
 //! What is kept per cell while rows go by.
 
-use super::coverage::Coverage;
+use super::coverage::{Coverage, Ids};
 use super::exact::{FloatSum, Spread};
 use super::labels::{NumberMap, Slots};
 use super::pieces::Pieces;
@@ -105,14 +105,13 @@ struct Distinct {
 }
 
 impl Measured {
-    /// Starts a measure. `ty` is the argument's type; `ids` how many ids it has where it is an entity and each entity's
-    /// cells never come back; `pieces`: cells are not of periods, but of pieces of windows; `rank`: the type of the rank of
-    /// `Measure::Best`.
+/// Starts a measure. `ty` is the argument's type; `ids` are those that it has where it is an entity; `pieces`: cells
+    /// are not of periods, but of pieces of windows; `rank`: the type of the rank of `Measure::Best`.
     pub(crate) fn new(
         measure: &Measure,
         ty: Type,
         keys: Option<Arc<StringArray>>,
-        ids: Option<usize>,
+        ids: Ids,
         plugin: Option<(Box<dyn Accumulator>, Vec<Unit>)>,
         pieces: Option<&Arc<Pieces>>,
         rank: Option<Type>,
@@ -127,11 +126,10 @@ impl Measured {
             Measure::Max(_) => best(Best::Max),
             Measure::First(_) => best(Best::First),
             Measure::Last(_) => best(Best::Last),
-            Measure::Unique(_) if let Some(pieces) = pieces => {
-                Kept::Coverage(Coverage::new(Arc::clone(pieces), ids.unwrap_or(0)))
-            }
+            Measure::Unique(_) if let Some(pieces) = pieces => Kept::Coverage(Coverage::new(Arc::clone(pieces), ids)),
             Measure::Unique(_) => {
-                let last = vec![0; ids.unwrap_or(0)];
+                // Of one group: each entity's cells never come back.
+                let last = vec![0; if ids.of_one_group { ids.count } else { 0 }];
                 Kept::Unique(Distinct { counts: Vec::new(), last, pairs: NumberMap::default() })
             }
             Measure::Percentile { .. } => Kept::List(Vec::new()),

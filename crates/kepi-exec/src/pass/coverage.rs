@@ -12,8 +12,12 @@ use std::sync::Arc;
 /// Which windows count which values, by cells of pieces.
 pub(crate) struct Coverage {
     pieces: Arc<Pieces>,
-    /// By id: the cell of the last row that counted it, plus one. For ids whose rows all have the same labels.
-    last: Vec<u32>,
+    ids: Ids,
+    /// By group and id: the cell of the last row that counted it, plus one. Ids whose rows are all of one group share the
+    /// first of them. Empty: there is none yet, or no room for it.
+    last: Vec<Vec<u32>>,
+    /// How many more places there is room for.
+    room: usize,
     /// Else by group and value.
     pairs: NumberMap<(u32, i64), u32>,
     /// By cell: how many values count from the piece's first window on.
@@ -22,27 +26,45 @@ pub(crate) struct Coverage {
     pub(crate) behind: Vec<i64>,
 }
 
+/// The ids that are counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ids {
+    /// How many there are; 0: what is counted is no entity.
+    pub(crate) count: usize,
+    /// Whether the labels of a row follow from its id.
+    pub(crate) of_one_group: bool,
+}
+
+/// The most places in arrays by group and id: 64 MiB of them.
+const ROOM: usize = 16 << 20;
+
 impl Coverage {
-    /// `ids`: how many ids there are where each always has the same labels; 0: it is otherwise.
-    pub(crate) fn new(pieces: Arc<Pieces>, ids: usize) -> Coverage {
-        let (fresh, behind) = (Vec::new(), Vec::new());
-        Coverage { pieces, last: vec![0; ids], pairs: NumberMap::default(), fresh, behind }
+    pub(crate) fn new(pieces: Arc<Pieces>, ids: Ids) -> Coverage {
+        let last = if ids.of_one_group { vec![vec![0; ids.count]] } else { Vec::new() };
+        let (pairs, fresh, behind) = (NumberMap::default(), Vec::new(), Vec::new());
+        Coverage { pieces, ids, last, room: ROOM, pairs, fresh, behind }
     }
 
     /// Adds the entities of rows.
     pub(crate) fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, ids: &[u32]) {
-        if self.last.is_empty() {
-            self.values(rows, cell, slots, |row| i64::from(ids[row]));
-            return;
-        }
-        let Coverage { pieces, last, fresh, behind, .. } = self;
+        let Coverage { pieces, ids: Ids { count, of_one_group }, last, room, pairs, fresh, behind } = self;
         let mut windows = Windows::new(pieces, slots, fresh, behind);
+        let groups = slots.cells();
         rows.each(|row| {
-            let slot = at(cell, row);
-            if let Some(last) = last.get_mut(ids[row] as usize)
-                && *last != slot + 1
-                && windows.count(last.checked_sub(1), slot)
-            {
+            let (slot, id) = (at(cell, row), ids[row]);
+            let group = if *of_one_group { 0 } else { groups[slot as usize].1 as usize };
+            if group >= last.len() {
+                last.resize(group + 1, Vec::new());
+            }
+            if last[group].is_empty() && *room >= *count {
+                *room -= *count;
+                last[group] = vec![0; *count];
+            }
+            let last = match last[group].get_mut(id as usize) {
+                Some(last) => last,
+                None => pairs.entry((group as u32, i64::from(id))).or_default(),
+            };
+            if *last != slot + 1 && windows.count(last.checked_sub(1), slot) {
                 *last = slot + 1;
             }
         });

@@ -5,6 +5,7 @@ mod changes;
 pub(super) use changes::Kept;
 
 use super::accumulate::{Cell, Measured, Rows};
+use super::coverage::Ids;
 use super::fold::type_of;
 use super::labels::{Groups, Slots};
 use super::pieces::Reading;
@@ -373,13 +374,12 @@ fn planned(
         None => (Type::Missing, None),
     };
     let mut counted = None;
-    let mut ids = None;
+    let mut ids = Ids::default();
     if let (Measure::Unique(of), Type::Id(entity)) = (&aggregate.measure, &ty) {
         counted = args.first().copied();
         // Where the labels follow from the entity, it is in one cell per period.
-        if aggregate.labels.iter().all(|label| follows_from(label, of)) {
-            ids = Some(program.ids(entity));
-        }
+        let of_one_group = aggregate.labels.iter().all(|label| follows_from(label, of));
+        ids = Ids { count: program.ids(entity), of_one_group };
     }
     let plugin = match &aggregate.measure {
         Measure::Plugin { name, args } => match source.functions.aggregates.get(name) {
