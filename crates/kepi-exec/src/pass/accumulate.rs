@@ -105,7 +105,7 @@ struct Distinct {
 }
 
 impl Measured {
-/// Starts a measure. `ty` is the argument's type; `ids` are those that it has where it is an entity; `pieces`: cells
+    /// Starts a measure. `ty` is the argument's type; `ids` are those that it has where it is an entity; `pieces`: cells
     /// are not of periods, but of pieces of windows; `rank`: the type of the rank of `Measure::Best`.
     pub(crate) fn new(
         measure: &Measure,

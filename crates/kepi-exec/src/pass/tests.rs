@@ -356,8 +356,7 @@ impl Accumulator for Largest {
     }
 }
 
-#[test]
-fn a_plugin_takes_rows_together() {
+fn source_with_plugin() -> Source {
     let unit = Unit::of(Kind::Number);
     let signature = Signature {
         name: "most.ten".into(),
@@ -368,10 +367,29 @@ fn a_plugin_takes_rows_together() {
     };
     let mut source = source(&small());
     source.functions.aggregates.insert("most.ten".into(), Arc::new(TenTimes(signature)));
+    source
+}
+
+#[test]
+fn a_plugin_takes_rows_together() {
     let ten = Measure::Plugin { name: "most.ten".into(), args: vec![field("amount")] };
     let apples = call(Op::Equal, &[field("product"), text("apple")]);
     let of_apples = aggregate(orders(), Some(apples), ten, vec![customer()]);
     let count = aggregate(orders(), None, Measure::Count, vec![customer()]);
-    let found = collected(LeafExec::plan(pass(vec![of_apples, count]), source, 1).unwrap()).unwrap();
+    let plan = LeafExec::plan(pass(vec![of_apples, count]), source_with_plugin(), 1).unwrap();
+    let found = collected(plan).unwrap();
     assert_eq!(lines(&found), ["c0 999.9 3 5 5", "c1 - 0 1 1", "c2 - 0 1 1", "- 10 1 1 1"]);
+}
+
+#[test]
+fn a_plugin_merges_the_pieces_of_moved_windows() {
+    let ten = Measure::Plugin { name: "most.ten".into(), args: vec![field("amount")] };
+    let mut two_months = all(ten);
+    two_months.moved = vec![Move::Trailing(months(2))];
+    let mut pass = per(pass(vec![two_months]), TimeUnit::Month);
+    (pass.from, pass.until) = (Some(day(0)), day(121));
+    let found = collected(LeafExec::plan(pass, source_with_plugin(), 1).unwrap()).unwrap();
+    // The largest is 20.50 in January and 5 in February; nothing is later. What is missing is a row, but no value.
+    let expected = ["2024-01-01T00:00:00Z 205 3", "2024-02-01T00:00:00Z 205 7", "2024-03-01T00:00:00Z 50 4"];
+    assert_eq!(lines(&found), expected);
 }

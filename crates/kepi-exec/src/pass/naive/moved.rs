@@ -180,3 +180,25 @@ proptest! {
         prop_assert_eq!(cells_of_parts(&memory, &pass, &cuts), whole);
     }
 }
+
+#[test]
+fn distinct_values_of_windows_that_overlap_are_read_in_one_go() {
+    let orders_: Vec<Order> =
+        (0..250_000_i64).map(|i| (i * DAY / 1000, Some((i % 7) as u32), 2, Some(i % 977), None)).collect();
+    let memory = shop(7, &orders_, &[]);
+    let parts = |moved: Move, measure: Measure| {
+        let mut made = aggregate(orders(), None, measure, vec![]);
+        made.moved = vec![moved];
+        let mut pass = pass(vec![made]);
+        (pass.per, pass.from, pass.until) = (Some(Grain::ordinary(TimeUnit::Month)), Some(0), 250 * DAY);
+        let parts = crate::pass::parts(&pass, &source(&memory), 2).unwrap().map_or(1, |parts| parts.len());
+        let many = collected(LeafExec::plan(pass.clone(), source(&memory), 2).unwrap()).unwrap();
+        assert_eq!(many, cells(&memory, &pass));
+        parts
+    };
+    let unique = || Measure::Unique(customer());
+    assert_eq!(parts(Move::Trailing(months(3)), unique()), 1);
+    assert_eq!(parts(Move::Running, unique()), 1);
+    assert_eq!(parts(Move::Prior(months(1)), unique()), 2);
+    assert_eq!(parts(Move::Running, Measure::Sum(field("amount"))), 2);
+}
