@@ -23,6 +23,7 @@ mod groups;
 mod held;
 mod history;
 mod home;
+mod labels;
 mod lift;
 mod lint;
 mod literal;
