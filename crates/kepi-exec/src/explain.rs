@@ -5,13 +5,14 @@ use crate::cells::plan::{Times, shown_aggregates};
 use crate::cells::zone;
 use crate::run::{Runner, on_own_stack};
 use crate::steps::reports;
+use crate::told;
 use crate::words::{self, span};
 use crate::{ExecError, Pass, Report, RunOptions, Source, Step};
 use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{
-    Aggregate, Base, CompareWith, Fill, FormulaNode, Measure, Move, Op, Query, Row, RowNode, Stage, When,
+    Aggregate, Base, CompareWith, Fill, FormulaNode, Made, Measure, Move, Op, Query, Row, RowNode, Stage, When,
 };
 use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
@@ -70,10 +71,13 @@ pub(crate) fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String
     let shown = shown_aggregates(query);
     for (i, aggregate) in query.aggregates.iter().enumerate() {
         let hidden = if shown.contains(&i) { "" } else { " It is not shown; it only picks or orders rows." };
-        words.push(format!("{}{hidden}", self::aggregate(aggregate, query)));
+        let across = told::across(aggregate, query).map(|text| format!(" {text}")).unwrap_or_default();
+        words.push(format!("{}{across}{hidden}", self::aggregate(aggregate, query)));
     }
     words.extend(rows(query));
     words.extend(reading(query));
+    words.extend(told::shape(query));
+    words.extend(told::ranks(query));
     words.extend(comparisons(query, times, zone));
     if let Some(having) = &query.having {
         let aggregates = if matches!(having.node, FormulaNode::Const(_)) { "" } else { ", after all rows are made" };
@@ -124,7 +128,13 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     let mut text = match &aggregate.events.base {
         Base::Stream(name) => format!("`{}` reads {name}", aggregate.text),
         Base::Entity(name) => format!("`{}` looks at every {name}", aggregate.text),
-        Base::Made(made) => format!("`{}` makes {}", aggregate.text, made.words()),
+        Base::Made(made) => match &**made {
+            Made::Groups(groups) => {
+                let (value, group) = (told::value(groups), told::group(groups));
+                format!("`{}` takes, for each {group}, {value}", aggregate.text)
+            }
+            other => format!("`{}` makes {}", aggregate.text, other.words()),
+        },
     };
     for stage in &aggregate.events.stages {
         text.push_str(&match stage {
@@ -308,7 +318,7 @@ fn row(of: &Row) -> String {
     match &of.node {
         RowNode::Const(value) => constant(value),
         RowNode::At => "its moment".to_string(),
-        RowNode::Field(name) | RowNode::Role(name) => name.clone(),
+        RowNode::Field(name) | RowNode::Role(name) => told::field(name),
         RowNode::Attribute { of, field, history, .. } => {
             let then = if *history { " of that time" } else { "" };
             format!("{}.{field}{then}", row(of))

@@ -16,10 +16,13 @@ pub struct Frame {
     pub columns: Vec<FrameColumn>,
     /// The rows.
     pub rows: RecordBatch,
-    /// The totals over all rows where they were asked for: one row, the period and labels missing.
+    /// The totals over all rows where they were asked for: one row, the period and labels missing; of a funnel one per
+    /// step, of a retention one per age.
     pub totals: Option<RecordBatch>,
     /// Periods that are not whole, by their first instant.
     pub partial: Vec<PartialPeriod>,
+    /// Rows that are not whole, though their period may be: of a cohort that is too young for its age.
+    pub partial_rows: Vec<PartialRow>,
     /// What was left out, and what should be known.
     pub notes: Vec<Note>,
     /// Rows read.
@@ -66,6 +69,15 @@ pub struct PartialPeriod {
     /// Its first instant.
     pub start: i64,
     /// Why: "still running", "cut by the window".
+    pub reason: String,
+}
+
+/// A row that is not whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartialRow {
+    /// Its number, from 0.
+    pub row: usize,
+    /// Why: "the month still runs for some".
     pub reason: String,
 }
 

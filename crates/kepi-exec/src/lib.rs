@@ -11,12 +11,13 @@ mod pass;
 mod rows;
 mod run;
 mod steps;
+mod told;
 mod words;
 
 pub use cancel::Cancel;
 pub use error::ExecError;
 pub use explain::{Explanation, explain};
-pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, Step};
+pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use leaf::LeafExec;
 pub use pass::{Pass, Report, Source};
 pub use rows::evaluate_table;

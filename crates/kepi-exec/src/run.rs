@@ -4,8 +4,9 @@ use crate::cells::compare::{Side, side};
 use crate::cells::formula::{Setting, aggregates_of};
 use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
-use crate::cells::{bounds, notes, other, zone};
+use crate::cells::{ages, bounds, notes, other, zone};
 use crate::steps::{reports, steps};
+use crate::told;
 use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -134,15 +135,20 @@ impl<'a> Runner<'a> {
         let done = self.rows(planned)?;
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(told::retention(query));
         let mut steps = steps(&done.planned.plan.root);
         let mut scanned = scanned(&done.planned.plan);
         let mut rows = done.rows;
+        if query.shape.is_some() && query.limit.as_ref().is_some_and(|limit| limit.with_other) {
+            return Err(ExecError::NotYet("`with other` in the table of a funnel or a retention".into()));
+        }
         if let Some(limit) =
             query.limit.as_ref().filter(|l| l.with_other && query.per.is_some() && !query.by.is_empty())
         {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
             let span = done.planned.times.span;
-            let ranked = self.rows(self.plan_on(&other::ranking(query)?, Times { span, sides: Vec::new() })?)?;
+            let ranked =
+                self.rows(self.plan_on(&other::ranking(query)?, Times { span, sides: Vec::new(), total: false })?)?;
             scanned += self::scanned(&ranked.planned.plan);
             if let Some(rest) = other::rest_per_period(query, &ranked.rows, kept)? {
                 let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
@@ -163,6 +169,7 @@ impl<'a> Runner<'a> {
             }
         }
         let partial = self.partial(query, &done.planned.times, &rows)?;
+        let partial_rows = ages::young(query, &rows)?;
         let totals = match self.options.totals {
             true => Some(self.totals(query, &done.planned.times, rows.schema().as_ref())?),
             false => None,
@@ -175,6 +182,7 @@ impl<'a> Runner<'a> {
             },
             columns: done.planned.plan.columns.clone(),
             partial,
+            partial_rows,
             notes,
             rows_scanned: scanned,
             steps,
@@ -187,6 +195,7 @@ impl<'a> Runner<'a> {
         let steps = steps(&done.planned.plan.root);
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(told::retention(query));
         Ok((done.planned, steps, notes))
     }
 
@@ -212,7 +221,7 @@ impl<'a> Runner<'a> {
         let zone = &self.setting.zone;
         let sides = query.compare.iter().filter(|c| !matches!(c.with, CompareWith::Target(_)));
         let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
-        Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()? })
+        Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()?, total: false })
     }
 
     /// The period of the first row that a shown aggregate has, or without periods the row's moment.
@@ -341,6 +350,8 @@ impl<'a> Runner<'a> {
     fn totals(&self, query: &Query, times: &Times, schema: &Schema) -> Result<RecordBatch, ExecError> {
         let keys = usize::from(query.per.is_some()) + query.by.len();
         let mut total = other::without_labels(query);
+        // A retention has totals over its cohorts, one per age.
+        let age = ages::keep(query, &mut total);
         total.per = None;
         let zone = &self.setting.zone;
         let sides = times.sides.iter().map(|side| {
@@ -348,10 +359,14 @@ impl<'a> Runner<'a> {
             let hole = side.hole.map(|(from, until)| (shifted(from), shifted(until)));
             Side { alignment: None, shift: None, hole, ..side.clone() }
         });
-        let times = Times { span: times.span, sides: sides.collect() };
+        let times = Times { span: times.span, sides: sides.collect(), total: true };
         let done = self.rows(self.plan_on(&total, times)?)?;
+        let own = total.by.len();
         let missing = schema.fields()[..keys].iter().map(|f| new_null_array(f.data_type(), done.rows.num_rows()));
-        let columns: Vec<ArrayRef> = missing.chain(done.rows.columns().iter().map(Arc::clone)).collect();
+        let mut columns: Vec<ArrayRef> = missing.chain(done.rows.columns().iter().skip(own).map(Arc::clone)).collect();
+        if let Some((from, to)) = age {
+            columns[to] = Arc::clone(done.rows.column(from));
+        }
         other::conform(columns, schema)
     }
 }

@@ -1,6 +1,7 @@
 //! Cells: what leaves give, matched, made into the rows of the answer, computed, filtered and ordered.
 
 mod across;
+pub(crate) mod ages;
 mod align;
 pub(crate) mod bounds;
 mod cell;
@@ -19,9 +20,11 @@ mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
 mod rank;
+mod steps;
 mod target;
 #[cfg(test)]
 mod tests;
+mod values;
 mod whole;
 
 pub(crate) use align::zone;

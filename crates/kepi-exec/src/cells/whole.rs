@@ -1,10 +1,12 @@
 //! An operator that works on all cells at once: it aligns periods, makes dense ones, or fills gaps.
 
+use super::ages::Ages;
 use super::align;
 use super::compare::Alignment;
 use super::fill::Filling;
 use super::grid::Grid;
 use super::rank::Ranking;
+use super::steps::Stepping;
 use super::target::Targets;
 use crate::ExecError;
 use arrow_array::RecordBatch;
@@ -40,6 +42,10 @@ pub(crate) enum Work {
     Target(Targets),
     /// Puts places for values.
     Rank(Ranking),
+    /// Makes the ages of cohorts dense.
+    Ages(Ages),
+    /// Makes a row per step.
+    Steps(Stepping),
 }
 
 impl Work {
@@ -51,6 +57,8 @@ impl Work {
             Work::Fill(filling) => filling.schema(input),
             Work::Target(targets) => targets.schema(input),
             Work::Rank(ranking) => Ok(ranking.schema(input)),
+            Work::Ages(_) => Ok(Arc::clone(input)),
+            Work::Steps(stepping) => stepping.schema(input),
         }
     }
 
@@ -61,6 +69,8 @@ impl Work {
             Work::Fill(filling) => filling.apply(batch, schema),
             Work::Target(targets) => targets.apply(batch, schema),
             Work::Rank(ranking) => ranking.apply(batch, schema),
+            Work::Ages(ages) => ages.apply(batch, schema),
+            Work::Steps(stepping) => stepping.apply(batch, schema),
         }
     }
 
@@ -71,6 +81,8 @@ impl Work {
             Work::Fill(filling) => filling.words(),
             Work::Target(targets) => targets.words(),
             Work::Rank(ranking) => ranking.words(),
+            Work::Ages(ages) => ages.words(),
+            Work::Steps(stepping) => stepping.words(),
         }
     }
 }
@@ -124,6 +136,8 @@ impl ExecutionPlan for WholeExec {
             Work::Fill(_) => "FillExec",
             Work::Target(_) => "TargetExec",
             Work::Rank(_) => "RankExec",
+            Work::Ages(_) => "AgesExec",
+            Work::Steps(_) => "StepsExec",
         }
     }
 

@@ -44,7 +44,7 @@ fn told(asked: &Ask) -> Vec<String> {
     let from = span.from.unwrap();
     let sides =
         query.compare.iter().map(|c| side(c, &zone, &query.zone, query.per.as_ref(), &span, from, query.now).unwrap());
-    sentences(query, &Times { span, sides: sides.collect() }, &zone)
+    sentences(query, &Times { span, sides: sides.collect(), total: false }, &zone)
 }
 
 #[test]

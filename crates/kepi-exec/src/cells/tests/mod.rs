@@ -5,6 +5,7 @@ mod across;
 mod answers;
 mod explained;
 mod formulas;
+mod shapes;
 mod stops;
 mod targets;
 mod testing;

@@ -1,0 +1,109 @@
+//! Groups, totals across labels, ranks and tables of their own, in words.
+
+use crate::Note;
+use kepi_model::core::{
+    AGE, Aggregate, COHORT, CONVERTED, COUNT, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, OrderBy, Query,
+    REACHED, Shape, VALUE,
+};
+
+/// What groups an aggregate is taken of: "customer and month".
+pub(crate) fn group(groups: &Groups) -> String {
+    let mut keys: Vec<String> = groups.keys.iter().map(|key| key.name.clone()).collect();
+    keys.extend(groups.per.iter().map(|grain| grain.name()));
+    if keys.is_empty() { "cell".to_string() } else { keys.join(" and ") }
+}
+
+/// What is computed for each group, its aggregates in the formatter's words.
+pub(crate) fn value(groups: &Groups) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for aggregate in &groups.aggregates {
+        let text = format!("`{}`", aggregate.text);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join(" and ")
+}
+
+/// The name of a field that rows have which were made of others.
+pub(crate) fn field(name: &str) -> String {
+    match name {
+        VALUE => "the value".to_string(),
+        LENGTH => "the length".to_string(),
+        COUNT => "the number of rows".to_string(),
+        REACHED => "the step that was reached".to_string(),
+        CONVERTED => "whether it led to a conversion".to_string(),
+        COHORT => "the cohort".to_string(),
+        AGE => "the age".to_string(),
+        _ if name.starts_with(KEY) => "the group's key".to_string(),
+        _ if name.starts_with(LABEL) => "the label".to_string(),
+        _ => name.to_string(),
+    }
+}
+
+/// Over which labels an aggregate is taken; none: it has those of its cell.
+pub(crate) fn across(aggregate: &Aggregate, query: &Query) -> Option<String> {
+    let names: Vec<String> =
+        aggregate.across.iter().filter_map(|i| query.by.get(*i)).map(|l| format!("`{}`", l.name)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let all = if names.len() == query.by.len() { "all labels" } else { "all values of" };
+    let of = if names.len() == query.by.len() { String::new() } else { format!(" {}", names.join(" and ")) };
+    Some(format!("It is taken over {all}{of} together and stands beside every row that it is a total of."))
+}
+
+/// What `rank` does, where the query asks for it.
+pub(crate) fn ranks(query: &Query) -> Option<String> {
+    let order = query.order.iter().filter_map(|key| match &key.by {
+        OrderBy::Formula(formula) => Some(formula),
+        OrderBy::Period | OrderBy::Label(_) => None,
+    });
+    let mut formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having).chain(order);
+    formulas.any(is_ranked).then(|| {
+        let among = query.per.as_ref().map_or("all rows".to_string(), |grain| format!("the rows of a {}", grain.name()));
+        format!("`rank` gives places among {among}, from 1 for the largest, before `having` leaves any out; equal values share a place.")
+    })
+}
+
+fn is_ranked(formula: &Formula) -> bool {
+    matches!(formula.node, FormulaNode::Rank(_)) || formula.parts().into_iter().any(is_ranked)
+}
+
+/// What table the answer is, where it is one of its own.
+pub(crate) fn shape(query: &Query) -> Option<String> {
+    match query.shape.as_ref()? {
+        Shape::Steps { steps, .. } => {
+            Some(format!("Each row becomes one row per step, {} of them in their order.", steps.len()))
+        }
+        Shape::Ages { grain, .. } => Some(format!(
+            "Every cohort has a row for each {} of age, up to the one that runs; those too young to be over are marked, \
+             and totals leave them out.",
+            grain.name()
+        )),
+    }
+}
+
+/// How a retention counts: its mode and its clock are always said.
+pub(crate) fn retention(query: &Query) -> Option<Note> {
+    let Some(Shape::Ages { grain, own_clock, onward, brackets, .. }) = &query.shape else { return None };
+    let grain = grain.name();
+    let what = match (brackets.is_empty(), onward) {
+        (true, false) => "who came back in that very one (mode exact)".to_string(),
+        (true, true) => "who came back in that one or later (mode onward)".to_string(),
+        (false, false) => "who came back in that bracket (mode exact)".to_string(),
+        (false, true) => "who came back in that bracket or later (mode onward)".to_string(),
+    };
+    let clock = match own_clock {
+        false => format!("{grain}s are those of the calendar (clock calendar)"),
+        true => format!("{grain}s count from each one's own start (clock own)"),
+    };
+    let brackets = match brackets.is_empty() {
+        true => String::new(),
+        false => {
+            let ends: Vec<String> = brackets.iter().map(i64::to_string).collect();
+            format!(", brackets end with {grain} {}", ends.join(", "))
+        }
+    };
+    Some(Note { code: "retention".into(), text: format!("returned is {what}, {clock}{brackets}") })
+}
