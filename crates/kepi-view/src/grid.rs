@@ -38,7 +38,8 @@ pub(crate) struct GridColumn<'a> {
     pub(crate) cells: Vec<GridCell>,
     /// The values behind the texts.
     pub(crate) raw: Vec<Cell<'a>>,
-    pub(crate) total: Option<GridCell>,
+    /// A cell for each row of totals.
+    pub(crate) totals: Vec<GridCell>,
 }
 
 /// Makes the grid of an answer.
@@ -54,22 +55,31 @@ pub(crate) fn grid(answer: &Answer) -> Result<Grid<'_>, ViewError> {
             let numeric = !is_label(column.meta);
             // The total is formatted with its column, so that their decimals stand below each other.
             let mut all = column.cells.clone();
-            all.extend(total.iter().flat_map(|t| t.cells.first()));
+            all.extend(total.iter().flat_map(|t| &t.cells));
             let mut cells = texts(&clock, column.meta, &all);
-            let total = cells.split_off(column.cells.len()).into_iter().next();
+            let mut totals = cells.split_off(column.cells.len());
+            if is_label(column.meta) {
+                // A label that totals are not of is missing there.
+                let known = total.iter().flat_map(|t| &t.cells).map(|cell| *cell != Cell::Missing);
+                totals.iter_mut().zip(known).filter(|(_, known)| !known).for_each(|(cell, _)| cell.text.clear());
+            }
             if column.meta.kind == FrameColumnKind::Period {
                 mark_partial(answer, &clock, &column, &mut cells);
             }
-            GridColumn { meta: column.meta, header, numeric, cells, raw: column.cells, total }
+            GridColumn { meta: column.meta, header, numeric, cells, raw: column.cells, totals }
         })
         .collect();
-    // The totals have no period and no labels: the first of these columns says what the row is.
-    if let Some(first) = columns.first_mut().filter(|c| is_label(c.meta)).and_then(|c| c.total.as_mut()) {
-        first.text = "total".to_string();
+    // The totals lack the period and most labels: the first of these columns says what the row is.
+    if let Some(first) = columns.first_mut().filter(|c| is_label(c.meta)) {
+        for total in &mut first.totals {
+            total.text = if total.text.is_empty() { "total".to_string() } else { format!("total {}", total.text) };
+        }
     }
-    for column in columns.iter_mut().skip(1).filter(|c| is_label(c.meta)) {
-        if let Some(total) = &mut column.total {
-            total.text.clear();
+    if let Some(last) = columns.iter_mut().rfind(|c| is_label(c.meta)) {
+        for partial in &answer.frame.partial_rows {
+            if let Some(cell) = last.cells.get_mut(partial.row) {
+                cell.text.push('*');
+            }
         }
     }
     Ok(Grid { height: answer.frame.rows.num_rows(), columns })

@@ -48,6 +48,7 @@ fn answer(columns: Vec<FrameColumn>, arrays: Vec<ArrayRef>, totals: Option<Vec<A
             totals: totals.map(|arrays| batch(&columns, arrays)),
             columns,
             partial: vec![PartialPeriod { start: MARCH, reason: "still running".to_string() }],
+            partial_rows: Vec::new(),
             notes: vec![Note { code: "without_entity".to_string(), text: "12 orders have no customer".to_string() }],
             rows_scanned: 1234,
             steps: Vec::new(),

@@ -8,6 +8,9 @@ use kepi_engine::{Answer, FrameColumnKind};
 /// Says what a reader of the answer should know: which periods are not whole, and the notes of the engine.
 pub fn words(answer: &Answer) -> Vec<String> {
     let mut lines = partial_periods(answer);
+    let mut reasons: Vec<&str> = answer.frame.partial_rows.iter().map(|partial| partial.reason.as_str()).collect();
+    reasons.dedup();
+    lines.extend(reasons.into_iter().map(|reason| format!("* rows with a star: {}", inert(reason))));
     lines.extend(answer.frame.notes.iter().map(|note| inert(&note.text).into_owned()));
     lines
 }

@@ -46,10 +46,11 @@ fn object(answer: &Answer) -> Result<String, ViewError> {
     list(&mut out, &rows, |out, &index| row(out, &clock, &columns, index));
     if let Some(totals) = totals(frame)? {
         out.push_str(",\n  \"totals\": ");
-        if frame.totals.as_ref().is_some_and(|batch| batch.num_rows() > 0) {
-            row(&mut out, &clock, &totals, 0);
-        } else {
-            out.push_str("null");
+        // One row mostly; a list where the answer has totals of its own, per step or per age.
+        match frame.totals.as_ref().map_or(0, |batch| batch.num_rows()) {
+            0 => out.push_str("null"),
+            1 => row(&mut out, &clock, &totals, 0),
+            count => list(&mut out, &(0..count).collect::<Vec<_>>(), |out, &index| row(out, &clock, &totals, index)),
         }
     }
     out.push_str(",\n  \"partial\": ");
@@ -65,6 +66,14 @@ fn object(answer: &Answer) -> Result<String, ViewError> {
         };
         pair(out, ("period", &start), ("reason", &period.reason));
     });
+    if !frame.partial_rows.is_empty() {
+        out.push_str(",\n  \"partial_rows\": ");
+        list(&mut out, &frame.partial_rows, |out, partial| {
+            out.push_str(&format!("{{\"row\": {}, \"reason\": ", partial.row));
+            json_text(out, &partial.reason);
+            out.push('}');
+        });
+    }
     out.push_str(",\n  \"notes\": ");
     list(&mut out, &frame.notes, |out, note| pair(out, ("code", &note.code), ("text", &note.text)));
     let elapsed_ms = answer.elapsed.as_micros() as f64 / 1000.0;

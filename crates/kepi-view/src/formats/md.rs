@@ -26,10 +26,10 @@ fn write(answers: &[Answer], _look: Look) -> Result<Vec<u8>, ViewError> {
         for index in 0..grid.height {
             row(&mut out, grid.columns.iter().map(|c| escaped(&c.cells[index].text)));
         }
-        if grid.columns.iter().any(|c| c.total.is_some()) {
+        for index in 0..grid.columns.iter().map(|c| c.totals.len()).max().unwrap_or(0) {
             row(
                 &mut out,
-                grid.columns.iter().map(|c| match c.total.as_ref().map(|t| t.text.as_str()) {
+                grid.columns.iter().map(|c| match c.totals.get(index).map(|t| t.text.as_str()) {
                     None | Some("") => String::new(),
                     Some(text) => format!("**{}**", escaped(text)),
                 }),

@@ -38,15 +38,18 @@ fn table(out: &mut String, answer: &Answer, look: Look) -> Result<(), ViewError>
     for index in 0..grid.height {
         line(out, &grid.columns, &widths, |c| styled(&c.cells[index], look));
     }
-    if grid.columns.iter().any(|c| c.total.is_some()) {
+    let totals = grid.columns.iter().map(|c| c.totals.len()).max().unwrap_or(0);
+    if totals > 0 {
         line(out, &grid.columns, &widths, |c| ("─".repeat(column_width(c)), Style::new()));
-        line(out, &grid.columns, &widths, |c| c.total.as_ref().map_or_else(Default::default, |t| styled(t, look)));
+    }
+    for index in 0..totals {
+        line(out, &grid.columns, &widths, |c| c.totals.get(index).map_or_else(Default::default, |t| styled(t, look)));
     }
     Ok(())
 }
 
 fn column_width(column: &GridColumn<'_>) -> usize {
-    let texts = column.cells.iter().chain(&column.total).map(|cell| width(&cell.text));
+    let texts = column.cells.iter().chain(&column.totals).map(|cell| width(&cell.text));
     texts.max().unwrap_or(0).max(width(&column.header))
 }
 
