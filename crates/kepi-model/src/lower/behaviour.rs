@@ -121,8 +121,11 @@ impl RowScope<'_> {
     /// `gap(e)`: the time since the entity's row of e before this one.
     fn gap(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Row> {
         let (args, chosen) = with_subject(cx, "gap", args)?;
-        let values = plain_arguments(cx, usage("gap"), &args, (1, 1), span)?;
-        let set = event_of(cx, "gap", values[0])?;
+        let [Some(event)] = args.iter().map(plain).collect::<Vec<_>>()[..] else {
+            plain_arguments(cx, usage("gap"), &args, (1, 1), span)?;
+            return None;
+        };
+        let set = event_of(cx, "gap", event)?;
         let own = self.focus.is_none() && self.set.names.contains(&set.names[0]);
         if !own {
             let help = format!("take one of its history, such as `median(gap({}))`", set.name);
@@ -148,9 +151,12 @@ impl RowScope<'_> {
     /// `lifecycle(e, grain)`: what the entity is by its rows of e in this period and the one before.
     fn lifecycle(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Row> {
         let (args, chosen) = with_subject(cx, "lifecycle", args)?;
-        let values = plain_arguments(cx, usage("lifecycle"), &args, (2, 2), span)?;
-        let set = event_of(cx, "lifecycle", values[0])?;
-        let grain = grain_word(cx, values[1])?;
+        let [Some(event), Some(grain)] = args.iter().map(plain).collect::<Vec<_>>()[..] else {
+            plain_arguments(cx, usage("lifecycle"), &args, (2, 2), span)?;
+            return None;
+        };
+        let set = event_of(cx, "lifecycle", event)?;
+        let grain = grain_word(cx, &grain.value)?;
         if self.focus.is_none() && matches!(self.set.base, BaseDecl::Stream(_)) {
             let who = self.set.roles().first().map_or("customer".to_string(), |r| r.name.clone());
             return cx.error_help(
@@ -286,9 +292,14 @@ fn subject_of(cx: &mut Cx<'_>, set: &EventSet, chosen: Option<&str>, span: Span)
 }
 
 /// The rows of an event that is written as a value.
-fn event_of(cx: &mut Cx<'_>, function: &str, value: &Expr) -> Option<EventSet> {
-    let scoped = Scoped { value: value.clone(), per: None, filter: None, over: None, span: value.span };
-    dated_event(cx, function, &scoped)
+///
+/// One that is made on the spot (`orders where kind = "x"`) is known by its text, as a name would be.
+pub(super) fn event_of(cx: &mut Cx<'_>, function: &str, scoped: &Scoped) -> Option<EventSet> {
+    let mut set = dated_event(cx, function, scoped)?;
+    if scoped.filter.is_some() || !matches!(scoped.value.kind, ExprKind::Path(_)) {
+        set.names.insert(0, kepi_syntax::scoped_text(scoped));
+    }
+    Some(set)
 }
 
 /// The rows of an event that has a moment.

@@ -142,6 +142,26 @@ impl<'a> ChainArguments<'a> {
         events.iter().map(|event| dated_event(cx, function, event)).collect()
     }
 
+    /// What interrupts a strict chain: the rows of `among`, and all rows of an event of which a step takes only some.
+    fn interrupting(
+        &self,
+        cx: &mut Cx<'_>,
+        function: &str,
+        order: ChainOrder,
+        mut among: Vec<EventSet>,
+    ) -> Option<Vec<EventSet>> {
+        if order != ChainOrder::Strict {
+            return Some(among);
+        }
+        for step in self.steps.iter().filter(|step| step.filter.is_some()) {
+            let whole = dated_event(cx, function, &Scoped { filter: None, ..(*step).clone() })?;
+            if !among.iter().any(|set| set.names == whole.names && set.stages == whole.stages) {
+                among.push(whole);
+            }
+        }
+        Some(among)
+    }
+
     /// The attempts that these steps make.
     pub(super) fn attempts(&self, cx: &mut Cx<'_>, function: &str) -> Option<Attempts> {
         use ChainOrder::{Any, Ordered, Strict};
@@ -159,6 +179,7 @@ impl<'a> ChainArguments<'a> {
             without.into_iter().map(|w| w.map_or(Some(None), |set| set.map(Some))).collect::<Option<_>>()?;
         let (order, credit, without_drops, among) = (order?, credit?, without_drops?, among?);
         self.fitting(cx, order, &without, &among)?;
+        let among = self.interrupting(cx, function, order, among)?;
         let all: Vec<&EventSet> = steps.iter().chain(without.iter().flatten()).chain(&among).collect();
         let roles = shared_subject(cx, &all, self.chosen().as_deref(), self.span)?;
         let mut keyed = all.iter().zip(&roles).map(|(set, role)| keyed(set, role));

@@ -1,7 +1,7 @@
 //! Which event a value is a value of.
 
-use super::Cx;
 use super::events::{self, EventSet, of_symbol};
+use super::{Cx, behaviour};
 use crate::catalog::SymbolKind;
 use crate::functions::{self, Lowering};
 use crate::names;
@@ -68,6 +68,15 @@ fn collect(cx: &mut Cx<'_>, value: &Expr, found: &mut Vec<EventSet>) -> Result<(
         }
         ExprKind::Call { function, arguments } => {
             let lowering = functions::find(&names::text(function)).map(|f| &f.lowering);
+            if let (Some(Lowering::Gap), Some(Argument::Plain(chain))) = (lowering, arguments.first())
+                && chain.rest.is_empty()
+            {
+                let set = behaviour::event_of(cx, "gap", &chain.first).ok_or(())?;
+                if !found.iter().any(|f| f.names[0] == set.names[0]) {
+                    found.push(set);
+                }
+                return Ok(());
+            }
             if lowering.is_some_and(Lowering::sees_other_rows) {
                 return Ok(());
             }
