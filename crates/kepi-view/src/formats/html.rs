@@ -73,11 +73,11 @@ fn section(out: &mut String, answer: &Answer) -> Result<(), ViewError> {
         }
         out.push_str("</tr>\n");
     }
-    if grid.columns.iter().any(|c| c.total.is_some()) {
+    for index in 0..grid.columns.iter().map(|c| c.totals.len()).max().unwrap_or(0) {
         out.push_str("<tr class=\"total\">");
         for column in &grid.columns {
             let empty = GridCell { text: String::new(), tone: Tone::Plain };
-            out.push_str(&cell(column.numeric, column.total.as_ref().unwrap_or(&empty)));
+            out.push_str(&cell(column.numeric, column.totals.get(index).unwrap_or(&empty)));
         }
         out.push_str("</tr>\n");
     }
