@@ -2,7 +2,7 @@
 
 use super::{Maker, Rows};
 use crate::ExecError;
-use crate::pass::Timeline;
+use crate::pass::{Standing, Timeline};
 use crate::rows::{Column, Type, Values};
 use kepi_model::core::{Edge, LENGTH, State, VALUE};
 
@@ -19,8 +19,10 @@ struct Being {
 }
 
 /// Edges in the making.
-#[derive(Default)]
 struct Edges {
+    /// Which ones are wanted.
+    edge: Edge,
+    beings: Vec<Being>,
     at: Vec<i64>,
     values: Vec<i64>,
     lengths: Vec<i64>,
@@ -41,47 +43,48 @@ fn timeline(state: &State, maker: &Maker) -> Result<Timeline, ExecError> {
 /// entities that these are about: so what begins and ends at one instant is no edge.
 pub(super) fn make(maker: &Maker, state: &State, edge: Edge) -> Result<Rows, ExecError> {
     let mut timeline = timeline(state, maker)?;
-    timeline.watch();
     let flags = *timeline.ty() == Type::Bool;
-    let mut beings = vec![Being::default(); timeline.standing.ids()];
-    let mut edges = Edges::default();
-    while let Some(at) = timeline.next_change()? {
-        timeline.advance(at)?;
-        let first = edges.at.len();
-        timeline.changed(at, |standing, id, place| {
-            let Some(being) = beings.get_mut(id as usize) else { return };
-            let value = standing.value(id as usize, at).filter(|&value| !flags || value != 0);
-            let before = *being;
-            match value {
-                Some(value) if before.held && before.value == value => being.place = place,
-                Some(value) if before.held => {
-                    edges.add(edge == Edge::Stay, at, before.since, before);
-                    (being.since, being.value, being.place) = (at, value, place);
-                }
-                Some(value) => {
-                    *being = Being { held: true, began: at, since: at, value, place };
-                    edges.add(edge == Edge::Start, at, at, *being);
-                }
-                None if before.held => {
-                    being.held = false;
-                    edges.add(edge == Edge::End, at, before.began, before);
-                    edges.add(edge == Edge::Stay, at, before.since, before);
-                }
-                None => {}
-            }
-        });
-        edges.order(first);
-    }
-    let Edges { at, values, lengths, places } = edges;
-    let without = timeline.take_without();
+    let beings = vec![Being::default(); timeline.standing.ids()];
+    let (at, values, lengths, places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut edges = Edges { edge, beings, at, values, lengths, places };
+    let each = |edges: &mut Edges, standing: &Standing, at: i64, id: u32, place: u32| {
+        let value = standing.value(id as usize, at).filter(|&value| !flags || value != 0);
+        edges.look(at, id, value, place);
+    };
+    let without = timeline.walk(&mut edges, each, Edges::order)?;
+    let Edges { at, values, lengths, places, .. } = edges;
     let scanned = timeline.rows_scanned();
     let own = vec![timeline.payload.decode(values, None), Column::new(Values::Decimal(lengths.into(), 6), None)];
     Ok(Rows { at: at.into(), own, parents: vec![places], without, scanned })
 }
 
 impl Edges {
-    fn add(&mut self, wanted: bool, at: i64, since: i64, of: Being) {
-        if wanted {
+    /// Compares what an entity is in now with what it was in before.
+    fn look(&mut self, at: i64, id: u32, value: Option<i64>, place: u32) {
+        let Some(&before) = self.beings.get(id as usize) else { return };
+        let mut being = before;
+        match value {
+            Some(value) if before.held && before.value == value => being.place = place,
+            Some(value) if before.held => {
+                self.add(Edge::Stay, at, before.since, before);
+                (being.since, being.value, being.place) = (at, value, place);
+            }
+            Some(value) => {
+                being = Being { held: true, began: at, since: at, value, place };
+                self.add(Edge::Start, at, at, being);
+            }
+            None if before.held => {
+                being.held = false;
+                self.add(Edge::End, at, before.began, before);
+                self.add(Edge::Stay, at, before.since, before);
+            }
+            None => return,
+        }
+        self.beings[id as usize] = being;
+    }
+
+    fn add(&mut self, edge: Edge, at: i64, since: i64, of: Being) {
+        if self.edge == edge {
             self.at.push(at);
             self.values.push(of.value);
             self.lengths.push(at.saturating_sub(since));
@@ -89,8 +92,10 @@ impl Edges {
         }
     }
 
-    /// Puts the edges of one instant in the order of the rows that they are made of.
-    fn order(&mut self, first: usize) {
+    /// Puts the edges of the last instant in the order of the rows that they are made of.
+    fn order(&mut self) {
+        let Some(last) = self.at.last() else { return };
+        let first = self.at.iter().rposition(|at| at != last).map_or(0, |before| before + 1);
         if self.places[first..].is_sorted() {
             return;
         }

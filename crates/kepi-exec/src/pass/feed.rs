@@ -145,6 +145,22 @@ impl Feed {
         self.next = end;
     }
 
+    /// Takes rows of the batch as long as each is alone at its moment, one follows it, and the call says yes: with the
+    /// row's place in the batch, its moment, and its entity where it takes part. The row for which it says no stays.
+    #[inline]
+    pub(crate) fn take_alone(&mut self, mut each: impl FnMut(usize, i64, Option<usize>) -> bool) {
+        let at = &self.at;
+        while self.next + 1 < at.len() && at[self.next] < at[self.next + 1] {
+            let row = self.next;
+            let taken = self.taken.as_ref().is_none_or(|t| t.value(row));
+            let id = self.ids.as_ref().filter(|_| taken).map(|ids| ids[row] as usize);
+            if !each(row, at[row], id) {
+                return;
+            }
+            self.next += 1;
+        }
+    }
+
     /// Where a row of the batch is among all rows of the base.
     pub(crate) fn place(&self, row: usize) -> u32 {
         self.before.saturating_add(row as u32)

@@ -94,16 +94,14 @@ impl Held {
         matches!(self.asked, Asked::Value(When::Moment | When::Closing)).then_some(self.of)
     }
 
-    /// Keeps from now on for whom it may have changed.
+    /// Keeps from now on for whom it changes.
     pub(crate) fn watch(&mut self) {
-        self.at.watch();
+        self.at.watch_changes();
     }
 
-    /// Goes on to a moment, and names everybody for whom it may have changed since it was last asked, some more than once.
-    pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
-        self.at.advance(moment)?;
-        self.at.changed(moment, |_, id, _| each(id));
-        Ok(())
+    /// Goes on to a moment, and names everybody for whom it has changed since the one before, some more than once.
+    pub(crate) fn changed(&mut self, moment: i64, each: impl FnMut(u32)) -> Result<(), ExecError> {
+        self.at.changed(moment, each)
     }
 
     /// Reads the state for each row.

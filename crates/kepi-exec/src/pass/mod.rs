@@ -39,6 +39,7 @@ mod windows;
 pub(crate) use held::{Asked, Held};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
+pub(crate) use standing::Standing;
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;
 pub(crate) use timeline::Timeline;

@@ -18,6 +18,17 @@ pub(crate) enum Values {
     Others,
 }
 
+/// What a row that begins a state does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// It would end as it begins: it never was.
+    Nothing,
+    /// What holds goes on.
+    GoesOn,
+    /// Something else holds from now on.
+    New,
+}
+
 /// The value that holds for each entity, and until when as far as is known.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -64,35 +75,36 @@ impl Standing {
         self.totals.is_some()
     }
 
-    /// A row that begins it for an entity at `at`, until `end` as far as is known. Whether it begins anything: what would
-    /// end as it begins never was.
+    /// A row that begins it for an entity at `at`, until `end` as far as is known.
     #[inline]
-    pub(crate) fn begin(&mut self, id: usize, at: i64, end: i64, value: i64) -> bool {
+    pub(crate) fn begin(&mut self, id: usize, at: i64, end: i64, value: i64) -> Begun {
         let until = self.until[id];
         if end <= at {
-            return false;
+            return Begun::Nothing;
         }
         if self.kind == Values::None {
             if until >= at {
                 self.until[id] = until.max(end);
-                return true;
+                return Begun::GoesOn;
             }
         } else if until >= at && self.values[id] == value {
             self.until[id] = end;
-            return true;
+            return Begun::GoesOn;
         }
         self.close(id, until.min(at), at);
         self.until[id] = end;
         if self.kind != Values::None {
             self.values[id] = value;
         }
-        true
+        Begun::New
     }
 
-    /// A row that ends it for an entity at `at`.
+    /// A row that ends it for an entity at `at`; whether it held.
     #[inline]
-    pub(crate) fn end(&mut self, id: usize, at: i64) {
+    pub(crate) fn end(&mut self, id: usize, at: i64) -> bool {
+        let held = self.until[id] > at;
         self.until[id] = self.until[id].min(at);
+        held
     }
 
     /// Adds up the stay that ended at `end`; the next one begins at `next`.
@@ -170,12 +182,12 @@ mod tests {
     #[test]
     fn a_renewal_on_the_day_it_ends_is_no_end() {
         let mut standing = Standing::new(Values::None, 1, true);
-        assert!(standing.begin(0, 10, 20, 1));
-        assert!(standing.begin(0, 20, 30, 1));
+        assert_eq!(standing.begin(0, 10, 20, 1), Begun::New);
+        assert_eq!(standing.begin(0, 20, 30, 1), Begun::GoesOn);
         assert_eq!((standing.value(0, 29), standing.value(0, 30)), (Some(1), None));
         // A shorter one within does not shorten it; one that ends where it begins is nothing.
-        assert!(standing.begin(0, 22, 25, 1));
-        assert!(!standing.begin(0, 23, 23, 1));
+        assert_eq!(standing.begin(0, 22, 25, 1), Begun::GoesOn);
+        assert_eq!(standing.begin(0, 23, 23, 1), Begun::Nothing);
         assert_eq!((standing.until()[0], standing.micros(0, 40)), (30, 20));
     }
 
@@ -188,7 +200,8 @@ mod tests {
         assert_eq!((standing.micros(0, 50), standing.digits(0, 50)), (20, 7 * 10 + 5 * 10));
         // Back after a gap.
         standing.begin(0, 30, i64::MAX, 5);
-        standing.end(0, 40);
+        assert!(standing.end(0, 40));
+        assert!(!standing.end(0, 41));
         assert_eq!((standing.micros(0, 35), standing.micros(0, 50)), (25, 30));
     }
 

@@ -1,7 +1,7 @@
 //! A state over time: the rows that begin and end it are read, merged in the order of time, up to a moment that rises.
 
 use super::feed::Feed;
-use super::standing::{Standing, Values};
+use super::standing::{Begun, Standing, Values};
 use crate::rows::{self, Days, Payload, Program, Type};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
@@ -29,7 +29,7 @@ pub(crate) struct Timeline {
     /// The moments of the first row that began anything, and of the last row that was read.
     first: Option<i64>,
     last: i64,
-    watch: Option<Watch>,
+    watch: Watch,
 }
 
 /// When a row says that what it begins ends.
@@ -40,9 +40,20 @@ enum End {
     At(usize),
 }
 
-/// For whom something may have changed.
+/// What somebody wants to know of the rows that are read.
 #[derive(Debug, Default)]
-struct Watch {
+enum Watch {
+    #[default]
+    Nothing,
+    /// For whom something has changed since the moment that was last asked about.
+    Changes { changed: Vec<u32>, since: i64 },
+    /// At which moments what may have changed, and by which row.
+    Edges(Edges),
+}
+
+/// What is kept of the moments at which something may change.
+#[derive(Debug)]
+struct Edges {
     touched: Vec<u32>,
     /// The last row that began something for each entity, by its place among the rows of its base.
     places: Vec<u32>,
@@ -118,7 +129,7 @@ impl Timeline {
             next: i64::MIN,
             first: None,
             last: i64::MIN,
-            watch: None,
+            watch: Watch::Nothing,
         })
     }
 
@@ -133,10 +144,9 @@ impl Timeline {
         Ok(scanned)
     }
 
-    /// Keeps for whom something may have changed, from now on.
-    pub(crate) fn watch(&mut self) {
-        self.from.keep_without();
-        self.watch = Some(Watch { places: vec![u32::MAX; self.standing.ids()], ..Watch::default() });
+    /// Keeps from now on for whom something changes.
+    pub(crate) fn watch_changes(&mut self) {
+        self.watch = Watch::Changes { changed: Vec::new(), since: i64::MIN };
     }
 
     /// The type of its values; yes or no without any.
@@ -207,16 +217,16 @@ impl Timeline {
                 }
                 *last = at;
                 let end = ends.get(row).copied().unwrap_or(i64::MAX);
-                let begins = standing.begin(id, at, end, values.get(row).copied().unwrap_or(1));
-                if begins && first.is_none() {
-                    *first = Some(at);
+                let begun = standing.begin(id, at, end, values.get(row).copied().unwrap_or(1));
+                if begun == Begun::Nothing {
+                    return;
                 }
-                if let Some(watch) = watch {
-                    watch.touched.push(id as u32);
-                    if begins {
-                        watch.places[id] = before.saturating_add(row as u32);
-                        watch.ends.push(end, id as u32);
-                    }
+                first.get_or_insert(at);
+                match watch {
+                    Watch::Nothing => {}
+                    Watch::Changes { changed, .. } if begun == Begun::New => changed.push(id as u32),
+                    Watch::Changes { .. } => {}
+                    Watch::Edges(edges) => edges.began(id, end, before.saturating_add(row as u32)),
                 }
             });
         }
@@ -231,9 +241,12 @@ impl Timeline {
             until.take(moment, |_, at, id| {
                 if id < ids {
                     *last = at;
-                    standing.end(id, at);
-                    if let Some(watch) = watch {
-                        watch.touched.push(id as u32);
+                    let held = standing.end(id, at);
+                    match watch {
+                        Watch::Changes { changed: touched, .. } | Watch::Edges(Edges { touched, .. }) if held => {
+                            touched.push(id as u32);
+                        }
+                        _ => {}
                     }
                 }
             });
@@ -275,28 +288,103 @@ impl Timeline {
         Ok(())
     }
 
-    /// The next moment at which something may change; none: nothing will. Only while it is watched.
-    pub(crate) fn next_change(&mut self) -> Result<Option<i64>, ExecError> {
+    /// Goes on to a moment and names everybody for whom something has changed since the one before, some more than once.
+    /// Only while changes are watched.
+    pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
+        self.advance(moment)?;
+        let Timeline { standing, watch: Watch::Changes { changed, since }, .. } = self else { return Ok(()) };
+        changed.drain(..).for_each(&mut each);
+        for (id, &until) in standing.until().iter().enumerate() {
+            if until > *since && until <= moment {
+                each(id as u32);
+            }
+        }
+        *since = moment;
+        Ok(())
+    }
+
+    /// Goes through all moments at which something may change, to the end of all rows and of what they began. `each` is
+    /// called with the moment, an entity for which something may have changed at it, and the place of the last row that
+    /// began something for it; `at_end` when all of a moment have been named.
+    ///
+    /// Gives the moments of the rows that name no entity.
+    pub(crate) fn walk<T>(
+        &mut self,
+        edges: &mut T,
+        mut each: impl FnMut(&mut T, &Standing, i64, u32, u32),
+        mut at_end: impl FnMut(&mut T),
+    ) -> Result<Vec<i64>, ExecError> {
+        self.from.keep_without();
+        let places = vec![u32::MAX; self.standing.ids()];
+        self.watch = Watch::Edges(Edges { touched: Vec::new(), places, ends: Ends::default() });
+        while let Some(moment) = self.next_change()? {
+            self.advance(moment)?;
+            if let Timeline { standing, watch: Watch::Edges(kept), .. } = self {
+                while let Some(id) = kept.ends.pop(moment, standing.until()) {
+                    kept.touched.push(id);
+                }
+                for id in kept.touched.drain(..) {
+                    each(edges, standing, moment, id, kept.places[id as usize]);
+                }
+                at_end(edges);
+            }
+            self.walk_alone(edges, &mut each)?;
+        }
+        Ok(self.from.take_without())
+    }
+
+    /// The next moment at which something may change; none: nothing will.
+    fn next_change(&mut self) -> Result<Option<i64>, ExecError> {
         let (from, until) = (self.from.peek()?, self.peek_until()?);
-        let end = self.watch.as_mut().and_then(|w| w.ends.peek(self.standing.until()));
+        let end = match &mut self.watch {
+            Watch::Edges(edges) => edges.ends.peek(self.standing.until()),
+            _ => None,
+        };
         Ok([from, until, end].into_iter().flatten().min())
     }
 
-    /// The moments of the rows that might begin it but name no entity, of those that have been read while it is watched.
-    pub(crate) fn take_without(&mut self) -> Vec<i64> {
-        self.from.take_without()
+    /// Goes through rows of the batch that are alone at their moments: most are.
+    fn walk_alone<T>(
+        &mut self,
+        edges: &mut T,
+        each: &mut impl FnMut(&mut T, &Standing, i64, u32, u32),
+    ) -> Result<(), ExecError> {
+        if self.batch != self.from.batch() {
+            return Ok(());
+        }
+        let stop = self.peek_until()?.unwrap_or(i64::MAX);
+        let Timeline { from, standing, values, ends, first, last, watch: Watch::Edges(kept), .. } = self else {
+            return Ok(());
+        };
+        let mut stop = kept.ends.peek(standing.until()).map_or(stop, |end| stop.min(end));
+        let (ids, before) = (standing.ids(), from.place(0));
+        from.take_alone(|row, at, id| {
+            if at >= stop {
+                return false;
+            }
+            let Some(id) = id.filter(|&id| id < ids) else { return true };
+            *last = at;
+            let end = ends.get(row).copied().unwrap_or(i64::MAX);
+            if standing.begin(id, at, end, values.get(row).copied().unwrap_or(1)) != Begun::Nothing {
+                first.get_or_insert(at);
+                kept.places[id] = before.saturating_add(row as u32);
+                kept.ends.push(end, id as u32);
+                stop = stop.min(end);
+                each(edges, standing, at, id as u32, kept.places[id]);
+            }
+            true
+        });
+        self.next = i64::MIN;
+        Ok(())
     }
+}
 
-    /// Everybody for whom something may have changed since it was last asked, up to the moment to which it was read;
-    /// some of them more than once. Only while it is watched.
-    pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(&Standing, u32, u32)) {
-        let Timeline { standing, watch: Some(watch), .. } = self else { return };
-        while let Some(id) = watch.ends.pop(moment, standing.until()) {
-            watch.touched.push(id);
-        }
-        for id in watch.touched.drain(..) {
-            each(standing, id, watch.places[id as usize]);
-        }
+impl Edges {
+    #[inline]
+    fn began(&mut self, id: usize, end: i64, place: u32) {
+        self.touched.push(id as u32);
+        self.places[id] = place;
+        self.ends.push(end, id as u32);
     }
 }
 
