@@ -6,11 +6,10 @@
 use super::read::{Picked, read};
 use super::{Maker, Rows};
 use crate::ExecError;
-use crate::rows::{Clock, Column, Days, Frame, Program, Type, Values, add_days, period_numbers};
+use crate::rows::{Clock, Column, Days, Frame, Program, Type, Values, period_numbers};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use kepi_model::calendar::{Grain, TimeUnit, Zone, date_of};
+use kepi_model::calendar::{Grain, TimeUnit, Zone};
 use kepi_model::core::{AGE, COHORT, Returns};
-use kepi_model::value::CalendarSpan;
 
 /// The own columns of members and returns.
 pub(super) fn own() -> Vec<(String, Type)> {
@@ -193,7 +192,10 @@ impl Period {
             let about = match (own_months(grain), own_days(grain)) {
                 (0, 0) => at.saturating_sub(self.start).div_euclid(own_micros(grain)),
                 (0, days) => (clock.local(at).0 - clock.local(self.start).0).div_euclid(days),
-                (months, _) => (month(clock, at) - month(clock, self.start)).div_euclid(months),
+                (months, _) => {
+                    let month = |clock: &mut Clock, at| month_of(clock.local(at).0).0;
+                    (month(clock, at) - month(clock, self.start)).div_euclid(months)
+                }
             };
             // The period may begin later in the day, or in the month.
             let late = own_start(clock, grain, self.start, about) > at;
@@ -231,21 +233,41 @@ fn own_micros(grain: &Grain) -> i64 {
 
 /// When the own period of this number begins: so many periods after the start, by the calendar.
 fn own_start(clock: &mut Clock, grain: &Grain, start: i64, number: i64) -> i64 {
-    let (months, days) = (own_months(grain) * number, own_days(grain) * number);
+    let (months, days) = (own_months(grain), own_days(grain));
     if months == 0 && days == 0 {
-        let micros = if own_months(grain) + own_days(grain) == 0 { own_micros(grain) } else { 0 };
-        return start.saturating_add(micros.saturating_mul(number));
+        return start.saturating_add(own_micros(grain).saturating_mul(number));
     }
     let (day, of_day) = clock.local(start);
-    let span = i32::try_from(months).ok().zip(i32::try_from(days).ok());
-    let target = span.and_then(|(months, days)| add_days(day, CalendarSpan { months, days, micros: 0 }));
-    target.map_or(i64::MAX, |target| clock.instant(target, of_day))
+    clock.instant(add_months(day, months * number) + days * number, of_day)
 }
 
-fn month(clock: &mut Clock, at: i64) -> i64 {
-    let day = clock.local(at).0.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
-    let date = date_of(day as i32);
-    i64::from(date.year()) * 12 + i64::from(date.month())
+/// The year and month of a day, as a number of months, and the day of the month from 0. By years of 146,097 days per
+/// 400, which begin in March, so that a leap day is the last of one.
+fn month_of(day: i64) -> (i64, i64) {
+    let since = day + 719_468;
+    let era = since.div_euclid(146_097);
+    let of_era = since.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    ((era * 400 + year) * 12 + month + 2, of_year - (153 * month + 2) / 5)
+}
+
+/// The first day of a month.
+fn first_of(month: i64) -> i64 {
+    let (year, month) = ((month - 2).div_euclid(12), (month - 2).rem_euclid(12));
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+    era * 146_097 + 365 * year + year / 4 - year / 100 + (153 * month + 2) / 5 - 719_468
+}
+
+/// The same day so many months later, or the month's last.
+fn add_months(day: i64, months: i64) -> i64 {
+    if months == 0 {
+        return day;
+    }
+    let (month, of_month) = month_of(day);
+    let first = first_of(month + months);
+    (first + of_month).min(first_of(month + months + 1) - 1)
 }
 
 /// The number of the bracket that an age lies in, from 1; without brackets the age itself. What lies behind the last is
@@ -300,5 +322,23 @@ impl Made {
         self.cohorts.push(cohort);
         self.ages.push(age.unwrap_or(0));
         self.aged.push(age.is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kepi_model::calendar::date_of;
+
+    #[test]
+    fn months_are_those_of_the_calendar() {
+        // Every day of more than 400 years, around the epoch, leap years and the year 2000.
+        for day in -200_000..50_000_i32 {
+            let date = date_of(day);
+            let (month, of_month) = month_of(i64::from(day));
+            assert_eq!(month, i64::from(date.year()) * 12 + i64::from(date.month()) - 1, "{date}");
+            assert_eq!(of_month, i64::from(date.day()) - 1, "{date}");
+            assert_eq!(first_of(month) + of_month, i64::from(day), "{date}");
+        }
     }
 }

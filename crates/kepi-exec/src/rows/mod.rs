@@ -17,7 +17,7 @@ mod text;
 mod times;
 
 pub(crate) use choose::common_type;
-pub(crate) use clock::{Clock, Days, add_days};
+pub(crate) use clock::{Clock, Days};
 pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};
 pub(crate) use frames::Frames;
 pub(crate) use numbers::to_float;

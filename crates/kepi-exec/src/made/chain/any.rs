@@ -8,7 +8,7 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
     let steps = shape.steps;
     // Per step its next rows, the earliest last: as many as could all be taken by other steps or begin the attempt, and
     // one more.
-    let most = if work.tangled { steps + 1 } else { 1 };
+    let most = if work.shared { steps + 1 } else { 1 };
     let mut later: Vec<Vec<(i64, Slot)>> = vec![Vec::new(); steps];
     let mut rows = vec![NOWHERE; steps - 1];
     let mut candidates = Vec::new();
@@ -23,9 +23,9 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
         }
         for start in work.all[moment].starts.clone() {
             let start = work.starts[start as usize];
-            let end = attempts.end[start.attempt as usize];
+            let end = attempts.all[start.attempt as usize].end;
             rows.fill(NOWHERE);
-            if work.tangled {
+            if work.shared {
                 candidates.clear();
                 for own in &later {
                     candidates.extend(own.iter().rev().take_while(|r| r.0 <= end).map(|r| r.1));
@@ -41,7 +41,7 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
             }
             let reached = rows.iter().filter(|&&row| row != NOWHERE).count();
             attempts.put(shape, start.attempt, &rows, at, forbidden);
-            attempts.reached[start.attempt as usize] = reached as u32 + 1;
+            attempts.all[start.attempt as usize].reached = reached as u16 + 1;
         }
     }
 }

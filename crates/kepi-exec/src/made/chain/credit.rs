@@ -27,14 +27,13 @@ pub(super) fn look_at(
 /// Two steps: the nearest (farthest) first step that is another row, in time, and behind the last forbidden row.
 fn pairs(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &Moments, credit: Credit) {
     let starts = &work.starts;
-    let at = |i: usize, attempts: &Attempts| attempts.at[starts[i].attempt as usize];
     let (mut low, mut high) = (0, 0);
     for end in &work.ends {
         let floor = forbidden.floor(shape, 1, end.at);
-        while high < starts.len() && at(high, attempts) <= end.at {
+        while high < starts.len() && starts[high].at <= end.at {
             high += 1;
         }
-        while low < high && (attempts.end[starts[low].attempt as usize] < end.at || at(low, attempts) < floor) {
+        while low < high && (attempts.all[starts[low].attempt as usize].end < end.at || starts[low].at < floor) {
             low += 1;
         }
         let mut found = match credit {
@@ -49,7 +48,7 @@ fn pairs(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &M
         }
         // What lies below `low` is too old, and so is all before it.
         if let Some(found) = found.filter(|&i| (low..high).contains(&i)) {
-            attempts.converted[starts[found].attempt as usize] = true;
+            attempts.all[starts[found].attempt as usize].converted = true;
         }
     }
 }
@@ -74,39 +73,45 @@ fn chains(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &
     for moment in 0..work.all.len() {
         let own = &work.all[moment];
         let at = own.at;
-        if !own.starts.is_empty() {
-            latest[0] = Some((own.starts.end - 1, at));
-            served[0].moments.push((at, own.starts.start));
-        }
-        for slot in work.slots(moment) {
-            let step = slot.step as usize;
-            if step == steps - 1 {
-                continue;
+        let ways = |latest: &mut Vec<Option<(u32, i64)>>, served: &mut Vec<Served>, step: usize| {
+            let last = latest[step - 1].filter(|l| at <= forbidden.limit(shape, step, l.1))?.0;
+            let first = first(&mut served[step - 1], forbidden.floor(shape, step, at))?;
+            if step < steps - 1 {
+                latest[step] = Some((last, at));
+                served[step].moments.push((at, first));
             }
-            let last = latest[step - 1].filter(|l| at <= forbidden.limit(shape, step, l.1));
-            if let Some((start, _)) = last {
-                latest[step] = Some((start, at));
-                if let Some(first) = first(&mut served[step - 1], forbidden.floor(shape, step, at)) {
-                    served[step].moments.push((at, first));
-                }
-            }
-        }
-        if own.ends.is_empty() {
-            continue;
-        }
-        let Some((last, _)) = latest[steps - 2].filter(|l| at <= forbidden.limit(shape, steps - 1, l.1)) else {
-            continue;
+            Some((first, last))
         };
-        while low < work.starts.len() && attempts.end[work.starts[low].attempt as usize] < at {
+        let begin = |latest: &mut Vec<Option<(u32, i64)>>, served: &mut Vec<Served>| {
+            if !own.starts.is_empty() {
+                latest[0] = Some((own.starts.end - 1, at));
+                served[0].moments.push((at, own.starts.start));
+            }
+        };
+        let found = if work.is_one_row(moment) {
+            // The row serves one of its steps, so each goes on from what was done before.
+            let slots = work.slots(moment).iter().rev().map(|slot| slot.step as usize);
+            let found = slots.fold(None, |found, step| {
+                let way = ways(&mut latest, &mut served, step);
+                if step == steps - 1 { way } else { found }
+            });
+            begin(&mut latest, &mut served);
+            found
+        } else {
+            begin(&mut latest, &mut served);
+            let slots = work.slots(moment).iter().map(|slot| slot.step as usize);
+            slots.fold(None, |_, step| ways(&mut latest, &mut served, step).filter(|_| step == steps - 1))
+        };
+        let Some((first, last)) = found else { continue };
+        while low < work.starts.len() && attempts.all[work.starts[low].attempt as usize].end < at {
             low += 1;
         }
         let found = match credit {
-            Credit::Latest => Some(last as usize),
-            Credit::Earliest => first(&mut served[steps - 2], forbidden.floor(shape, steps - 1, at))
-                .map(|first| next_live[low.max(first as usize).min(work.starts.len())] as usize),
+            Credit::Latest => last as usize,
+            Credit::Earliest => next_live[low.max(first as usize).min(work.starts.len())] as usize,
         };
-        if let Some(found) = found.filter(|&i| low <= i && i <= last as usize) {
-            attempts.converted[work.starts[found].attempt as usize] = true;
+        if low <= found && found <= last as usize {
+            attempts.all[work.starts[found].attempt as usize].converted = true;
         }
     }
 }
@@ -135,8 +140,8 @@ fn one_by_one(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, wor
     let mut way = Way::default();
     for end in 0..work.ends.len() {
         let end = work.ends[end];
-        let begun = work.starts.partition_point(|s| attempts.at[s.attempt as usize] <= end.at);
-        let in_time = work.starts.partition_point(|s| attempts.end[s.attempt as usize] < end.at).min(begun);
+        let begun = work.starts.partition_point(|s| s.at <= end.at);
+        let in_time = work.starts.partition_point(|s| attempts.all[s.attempt as usize].end < end.at).min(begun);
         let mut leads = |start: usize| way.leads(shape, forbidden, work, start, end);
         let found = match credit {
             Credit::Latest => (in_time..begun).rev().find(|&start| leads(start)),
@@ -147,7 +152,7 @@ fn one_by_one(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, wor
             }
         };
         if let Some(found) = found {
-            attempts.converted[work.starts[found].attempt as usize] = true;
+            attempts.all[work.starts[found].attempt as usize].converted = true;
         }
     }
 }

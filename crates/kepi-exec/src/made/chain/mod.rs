@@ -75,24 +75,31 @@ impl Shape {
     /// The stream of an entry, and its place there.
     fn event<H>(&self, attempts: &Attempts, entry: &Entry<H>) -> (usize, u32) {
         let starts = entry.role == 0 || entry.role == self.alone();
-        let place = if starts { attempts.place[entry.row as usize] } else { entry.row };
+        let place = if starts { attempts.all[entry.row as usize].place } else { entry.row };
         (self.bases[entry.role as usize], place)
     }
 }
 
 /// What is found out of each attempt, in the order of the first step's rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Attempts {
     at: Vec<i64>,
+    all: Vec<Attempt>,
+    /// Attempt by attempt: per further step the place of the row that served it.
+    rows: Vec<u32>,
+    further: usize,
+}
+
+/// An attempt; those of an entity lie far from each other, so all of it lies together.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
     /// The last instant that belongs to it.
-    end: Vec<i64>,
+    end: i64,
     /// The place of its first row.
-    place: Vec<u32>,
-    reached: Vec<u32>,
-    converted: Vec<bool>,
-    dropped: Vec<bool>,
-    /// Per further step: the place of the row that served it.
-    rows: Vec<Vec<u32>>,
+    place: u32,
+    reached: u16,
+    converted: bool,
+    dropped: bool,
 }
 
 /// The forbidden rows of one entity: per step of [`Shape::without`] their moments, rising.
@@ -118,23 +125,17 @@ impl Forbidden {
 impl Attempts {
     /// Writes down how far an attempt got: `rows` serve the steps after the first; with the moment of the last of them.
     fn put(&mut self, shape: &Shape, attempt: u32, rows: &[u32], last: i64, forbidden: &Forbidden) {
-        let place = attempt as usize;
-        self.reached[place] = rows.len() as u32 + 1;
-        for (own, &row) in self.rows.iter_mut().zip(rows) {
-            own[place] = row;
-        }
+        let first = attempt as usize * self.further;
+        self.rows[first..first + rows.len()].copy_from_slice(rows);
+        let attempt = &mut self.all[attempt as usize];
         let next = rows.len() + 1;
-        self.dropped[place] = shape.drops
+        attempt.reached = next as u16;
+        // Where nothing is forbidden any more, the limit is the end of time.
+        let limit = |step| forbidden.limit(shape, step, last);
+        attempt.dropped = shape.drops
             && next < shape.steps
-            && forbidden.limit(shape, next, last) <= self.end_of(attempt, shape, next);
-    }
-
-    fn end_of(&self, attempt: u32, shape: &Shape, next: usize) -> i64 {
-        // Without an end, and without any forbidden row, the limit is the end of time.
-        match (self.end[attempt as usize], shape.forbids[next]) {
-            (_, None) => i64::MIN,
-            (end, Some(_)) => end.min(i64::MAX - 1),
-        }
+            && shape.forbids[next].is_some()
+            && limit(next) <= attempt.end.min(i64::MAX - 1);
     }
 }
 
@@ -142,6 +143,10 @@ impl Attempts {
 pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
     if chain.steps.len() < 2 {
         return Err(ExecError::Plan("a chain has at least two steps".into()));
+    }
+    if chain.steps.len() > usize::from(u16::MAX) {
+        let (what, count) = ("steps of a chain".into(), chain.steps.len() as u64);
+        return Err(ExecError::TooLarge { what, count, max: u64::from(u16::MAX) });
     }
     let without = chain.steps.iter().any(|s| s.without.is_some());
     if chain.order == ChainOrder::Any && without {
@@ -162,10 +167,10 @@ fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
     let Timelines { shape, mut attempts, mut entries, starts, sorted, without, scanned } =
         Timelines::<H>::read(maker, chain)?;
     let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
-    attempts.end = match chain.within {
-        Some(span) => Clock::new(zone).add_all(span, &mut Days::default(), &attempts.at),
-        None => vec![i64::MAX; attempts.at.len()],
-    };
+    if let Some(span) = chain.within {
+        let ends = Clock::new(zone).add_all(span, &mut Days::default(), &attempts.at);
+        attempts.all.iter_mut().zip(ends).for_each(|(attempt, end)| attempt.end = end);
+    }
     let mut entities =
         Entities { shape, attempts, forbidden: Forbidden::default(), buffer: Vec::new(), work: Moments::default() };
     entities.forbidden.0.resize(entities.shape.without.len(), Vec::new());
@@ -250,38 +255,32 @@ fn one<H: Hold>(
 }
 
 impl Attempts {
-    fn new(shape: &Shape, at: Vec<i64>, place: Vec<u32>) -> Attempts {
-        let len = at.len();
-        Attempts {
-            at,
-            end: Vec::new(),
-            place,
-            reached: vec![1; len],
-            converted: vec![false; len],
-            dropped: vec![false; len],
-            rows: vec![vec![NOWHERE; len]; shape.steps - 1],
-        }
+    fn new(shape: &Shape, at: Vec<i64>, places: &[u32]) -> Attempts {
+        let attempt = |&place| Attempt { end: i64::MAX, place, reached: 1, converted: false, dropped: false };
+        let further = shape.steps - 1;
+        let rows = vec![NOWHERE; at.len() * further];
+        Attempts { at, all: places.iter().map(attempt).collect(), rows, further }
     }
 
     fn rows(mut self, shape: &Shape, without: Vec<i64>, scanned: u64) -> Rows {
-        if shape.credit.is_none() || shape.order == ChainOrder::Strict {
-            // Of a strict chain the last row tells the first.
-            self.converted.iter_mut().zip(&self.reached).for_each(|(c, &r)| *c = r as usize == shape.steps);
+        if self.all.iter().any(|a| a.dropped) {
+            let Attempts { at, all, rows, further } = &mut self;
+            retain(at, |i| !all[i].dropped);
+            retain(rows, |i| !all[i / *further].dropped);
+            all.retain(|a| !a.dropped);
         }
-        if self.dropped.contains(&true) {
-            let dropped = std::mem::take(&mut self.dropped);
-            let keep = |i: usize| !dropped[i];
-            retain(&mut self.at, keep);
-            retain(&mut self.place, keep);
-            retain(&mut self.reached, keep);
-            retain(&mut self.converted, keep);
-            self.rows.iter_mut().for_each(|rows| retain(rows, keep));
-        }
-        let own = vec![
-            Column::new(Values::Decimal(self.reached.into_iter().map(i64::from).collect(), 0), None),
-            Column::of_mask(BooleanBuffer::from(self.converted)),
-        ];
-        let parents = [self.place].into_iter().chain(self.rows).collect();
+        // Of a strict chain the last row tells the first.
+        let credited = shape.credit.is_some() && shape.order != ChainOrder::Strict;
+        let complete = |a: &Attempt| usize::from(a.reached) == shape.steps;
+        let converted = BooleanBuffer::collect_bool(self.all.len(), |i| match credited {
+            true => self.all[i].converted,
+            false => complete(&self.all[i]),
+        });
+        let reached = self.all.iter().map(|a| i64::from(a.reached)).collect();
+        let first = self.all.iter().map(|a| a.place).collect();
+        let step = |step: usize| self.rows.iter().skip(step).step_by(self.further).copied().collect();
+        let parents = std::iter::once(first).chain((0..self.further).map(step)).collect();
+        let own = vec![Column::new(Values::Decimal(reached, 0), None), Column::of_mask(converted)];
         Rows { at: self.at.into(), own, parents, without, scanned }
     }
 }

@@ -14,7 +14,9 @@ pub(super) struct Moments {
     pub(super) ends: Vec<End>,
     here: Vec<Slot>,
     matching: Matching,
-    /// Whether at some moment a row may serve several steps.
+    /// Whether some row may serve several steps.
+    pub(super) shared: bool,
+    /// Whether there are, at some moment, several rows of which one may serve several steps.
     pub(super) tangled: bool,
     /// What passes keep: see `ordered`.
     pub(super) nodes: Vec<super::ordered::Node>,
@@ -32,11 +34,20 @@ pub(super) struct Moment {
     slots: Range<u32>,
     /// The rows of the first step.
     pub(super) starts: Range<u32>,
-    /// The rows of the last step.
-    pub(super) ends: Range<u32>,
-    tangled: bool,
+    rows: Rows,
     /// Where `ordered` keeps what it found.
     pub(super) nodes: u32,
+}
+
+/// What kind of rows there are at a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rows {
+    /// Only one.
+    One,
+    /// Several, each of one step.
+    Plain,
+    /// Several, of which one may serve several steps.
+    Tangled,
 }
 
 /// A row that may serve a step. The same row has the same event in all its slots.
@@ -50,6 +61,7 @@ pub(super) struct Slot {
 /// A row of the first step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
+    pub(super) at: i64,
     pub(super) attempt: u32,
     pub(super) event: u32,
 }
@@ -72,24 +84,27 @@ impl Moments {
         self.slots.clear();
         self.starts.clear();
         self.ends.clear();
-        self.tangled = false;
+        (self.shared, self.tangled) = (false, false);
         let steps = shape.steps as u32;
-        let (mut event, mut before) = (0, None);
-        let rows = |e: &&Entry<H>| e.role < steps;
-        for own in entries.chunk_by(|a, b| a.at == b.at) {
-            let Some(at) = own.iter().find(rows).map(|e| e.at) else { continue };
-            let (starts, ends) = (self.starts.len() as u32, self.ends.len() as u32);
+        let mut event = 0;
+        let mut next = 0;
+        while let Some(entry) = entries.get(next) {
+            let at = entry.at;
+            let (starts, slots) = (self.starts.len() as u32, self.slots.len() as u32);
+            let (first_event, mut shared, mut before) = (event + 1, false, None);
             self.here.clear();
-            let mut tangled = false;
-            for entry in own.iter().filter(rows) {
-                let own = Some((at, shape.event(attempts, entry)));
-                match before == own {
-                    true => tangled = true,
-                    false => event += 1,
+            while let Some(entry) = entries.get(next).filter(|e| e.at == at) {
+                next += 1;
+                if entry.role >= steps {
+                    continue;
                 }
-                before = own;
+                // The same row follows itself in its other roles.
+                let same = before.is_some_and(|b| shape.event(attempts, b) == shape.event(attempts, entry));
+                before = Some(entry);
+                event += u32::from(!same);
+                shared |= same;
                 if entry.role == 0 {
-                    self.starts.push(Start { attempt: entry.row, event });
+                    self.starts.push(Start { at, attempt: entry.row, event });
                     continue;
                 }
                 self.here.push(Slot { step: entry.role, event, row: entry.row });
@@ -97,15 +112,22 @@ impl Moments {
                     self.ends.push(End { at, event, moment: self.all.len() as u32 });
                 }
             }
-            let first = self.slots.len() as u32;
-            self.keep(shape.steps, tangled);
-            self.tangled |= tangled;
+            if event < first_event {
+                continue;
+            }
+            let rows = match (event > first_event, shared) {
+                (false, _) => Rows::One,
+                (true, false) => Rows::Plain,
+                (true, true) => Rows::Tangled,
+            };
+            self.keep(shape.steps, rows);
+            self.shared |= shared;
+            self.tangled |= rows == Rows::Tangled;
             self.all.push(Moment {
                 at,
-                slots: first..self.slots.len() as u32,
+                slots: slots..self.slots.len() as u32,
                 starts: starts..self.starts.len() as u32,
-                ends: ends..self.ends.len() as u32,
-                tangled,
+                rows,
                 nodes: 0,
             });
         }
@@ -113,16 +135,21 @@ impl Moments {
 
     /// Keeps what may serve steps: of each step one row, or where rows may serve several steps as many as could all be
     /// taken by others (and left out), and one more.
-    fn keep(&mut self, steps: usize, tangled: bool) {
+    fn keep(&mut self, steps: usize, rows: Rows) {
         if let [only] = self.here[..] {
             self.slots.push(only);
             return;
         }
         self.here.sort_by_key(|slot| slot.step);
-        let most = if tangled { steps + 2 } else { 1 };
+        let most = if rows == Rows::Tangled { steps + 2 } else { 1 };
         for own in self.here.chunk_by(|a, b| a.step == b.step) {
             self.slots.extend(&own[..own.len().min(most)]);
         }
+    }
+
+    /// Whether there is only one row at a moment.
+    pub(super) fn is_one_row(&self, moment: usize) -> bool {
+        self.all[moment].rows == Rows::One
     }
 
     /// What may serve steps at a moment, step by step.
@@ -135,13 +162,16 @@ impl Moments {
     /// them by one that is left out; none: not even the first of them.
     pub(super) fn run(&mut self, moment: usize, first: usize, out: [u32; 2]) -> Option<usize> {
         let Moments { all, slots, matching, .. } = self;
-        let Moment { slots: range, tangled, .. } = &all[moment];
+        let Moment { slots: range, rows, .. } = &all[moment];
         let slots = &slots[range.start as usize..range.end as usize];
-        if *tangled {
+        if *rows == Rows::Tangled {
             return matching.run(slots, first, usize::MAX, out);
         }
-        // Here nothing that is left out is of these steps.
         let start = slots.iter().position(|s| s.step as usize == first)?;
+        if *rows == Rows::One {
+            return Some(first).filter(|_| !out.contains(&slots[start].event));
+        }
+        // Here nothing that is left out is of these steps.
         let mut last = first;
         for slot in &slots[start + 1..] {
             if slot.step as usize != last + 1 {
@@ -155,9 +185,9 @@ impl Moments {
     /// Adds the rows that serve some steps at a moment to the path; [`Moments::run`] has said that there are such.
     pub(super) fn serve(&mut self, moment: usize, steps: Range<usize>, out: [u32; 2]) {
         let Moments { all, slots, matching, path, .. } = self;
-        let Moment { slots: range, tangled, .. } = &all[moment];
+        let Moment { slots: range, rows, .. } = &all[moment];
         let slots = &slots[range.start as usize..range.end as usize];
-        if *tangled {
+        if *rows == Rows::Tangled {
             matching.run(slots, steps.start, steps.end - 1, out);
             path.extend(steps.map(|step| matching.row(slots, step)));
             return;

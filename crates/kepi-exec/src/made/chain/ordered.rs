@@ -7,7 +7,7 @@
 //! A way that is open from a moment is open, and not later, from all moments before it that are open at all, so for each
 //! aim the earliest moment is right again, and each moment is looked at once.
 
-use super::moments::{Moments, NOBODY};
+use super::moments::{Moments, NOBODY, Start};
 use super::{Attempts, Forbidden, Shape};
 use kepi_model::core::Credit;
 
@@ -51,10 +51,10 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
             }
         }
         for start in work.all[moment].starts.clone() {
-            let super::moments::Start { attempt, event } = work.starts[start as usize];
+            let Start { attempt, event, .. } = work.starts[start as usize];
             let out = [event, u32::MAX];
             let last = work.run(moment, 1, out).unwrap_or(0);
-            let end = attempts.end[attempt as usize];
+            let end = attempts.all[attempt as usize].end;
             for aim in (0..aims).rev() {
                 let Some(way) = best(shape, forbidden, work, aim, 0..last + 1, at) else { continue };
                 let reached = follow(work, aims, aim, moment, way, out, end);

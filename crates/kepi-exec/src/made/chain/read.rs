@@ -96,7 +96,7 @@ impl<H: Hold> Timelines<H> {
         for (program, parts) in &mut programs {
             scanned += read(program, |program, frame, first| raw.read(program, frame, first, parts))?;
         }
-        let attempts = Attempts::new(&shape, std::mem::take(&mut raw.at), std::mem::take(&mut raw.place));
+        let attempts = Attempts::new(&shape, std::mem::take(&mut raw.at), &std::mem::take(&mut raw.place));
         let without = std::mem::take(&mut raw.without);
         let (entries, starts) = raw.by_entity(ids)?;
         Ok(Timelines { shape, attempts, entries, starts, sorted: bases.len() == 1, without, scanned })

@@ -25,7 +25,7 @@ pub(super) fn look_at<H: Hold>(
         for (step, next) in (1..steps).zip(&rows[first + 1..]) {
             let serves = |e: &&Entry<H>| e.role == step && e.hold == start.hold;
             let Some(entry) = next.iter().find(serves) else { break };
-            let in_time = entry.at <= attempts.end[start.row as usize];
+            let in_time = entry.at <= attempts.all[start.row as usize].end;
             if !in_time || entry.at > forbidden.limit(shape, step as usize, last) {
                 break;
             }
