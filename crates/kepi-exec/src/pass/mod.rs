@@ -225,6 +225,9 @@ pub(crate) fn words(pass: &Pass) -> String {
     if let Some(grain) = &pass.per {
         words.push_str(&format!(" per {}", grain.name()));
     }
+    if !pass.moved().is_empty() {
+        words.push_str(&format!(", over {}", crate::words::moved(pass.moved(), "the cell's time")));
+    }
     for (i, label) in pass.labels.iter().enumerate() {
         words.push_str(if i == 0 { " by " } else { ", " });
         words.push_str(&label.name);
