@@ -33,6 +33,16 @@ pub enum ExecError {
     /// A value is exact and has more digits than the engine keeps.
     #[error("a value of {0} has more than 38 digits")]
     Overflow(String),
+    /// An amount is asked for in a currency for which nothing says how much it was worth.
+    #[error("no rate says what {from} was worth in {to} on {day}: the table `rates` has none of that day or before")]
+    NoRate {
+        /// The amount's currency.
+        from: String,
+        /// The wanted currency.
+        to: String,
+        /// The day of the amount, by the project's clock.
+        day: String,
+    },
     /// The stored data could not be read.
     #[error(transparent)]
     Scan(Arc<ScanError>),

@@ -1,6 +1,8 @@
 //! Passes: all aggregates of one base, computed together in one reading in the order of time.
 
 mod accumulate;
+#[cfg(test)]
+mod converted;
 mod coverage;
 mod entity;
 mod exact;

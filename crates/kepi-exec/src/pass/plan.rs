@@ -57,6 +57,8 @@ struct Planned {
     outcome: Outcome,
     /// The entity that it counts.
     counted: Option<usize>,
+    /// The conversions of currencies that its arguments come from.
+    conversions: Vec<usize>,
 }
 
 /// Aggregates with the same labels share cells.
@@ -86,6 +88,8 @@ impl Plan {
             }
             let mask = program.rows_of(&aggregate.events, aggregate.filter.as_ref())?;
             let labels = aggregate.labels.iter().map(|l| program.row(l)).collect::<Result<Vec<_>, _>>()?;
+            // A row without a rate is an error only where it counts.
+            program.judged_later = true;
             let args = match &aggregate.measure {
                 Measure::Plugin { args, .. } => {
                     let nodes = args.iter().map(|a| program.row(a)).collect::<Result<Vec<_>, _>>()?;
@@ -94,6 +98,7 @@ impl Plan {
                 Measure::Best { of, rank } => vec![program.row(of)?, program.row(rank)?],
                 measure => program.argument(measure)?.into_iter().collect(),
             };
+            program.judged_later = false;
             // What is a group is said by its keys, whatever the aggregate asks for.
             let existing = pass.base.is_groups() || aggregate.existing && program.is_of_entities();
             let mask = position(&mut masks, Mask { node: mask, existing });
@@ -189,6 +194,16 @@ impl Plan {
                 Some(mask) => mask.slice(window.start, window.len()).set_indices().next().map(|i| i + window.start),
             };
             report.first = first.map(|row| at[row]);
+        }
+        for planned in aggregates.iter() {
+            for &node in &planned.conversions {
+                let Some(lacking) = program.lacks_rate(node) else { continue };
+                let counts = masks[planned.mask].as_ref().map_or_else(|| lacking.clone(), |mask| mask & lacking);
+                let first = counts.slice(window.start, window.len()).set_indices().next();
+                if let Some(row) = first {
+                    return Err(program.no_rate(node, frame, window.start + row));
+                }
+            }
         }
         for (own, set) in sets.iter_mut().enumerate() {
             set.place(program, frame, segments, &masks, aggregates, own)?;
@@ -398,7 +413,8 @@ fn planned(
         _ => None,
     };
     let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin, pieces, rank)?;
-    Ok(Planned { mask, args, set, measured, outcome, counted })
+    let conversions = args.iter().flat_map(|&arg| program.conversions(arg)).collect();
+    Ok(Planned { mask, args, set, measured, outcome, counted, conversions })
 }
 
 /// Whether a row's value is the same in all rows in which `id` is.

@@ -65,7 +65,7 @@ impl Program {
                 }
                 _ => Err(ExecError::Plan("only attempts of a chain have steps".into())),
             },
-            RowNode::Convert { .. } => Err(ExecError::NotYet("conversion of currencies".into())),
+            RowNode::Convert { of, from, to } => self.convert(of, from, to),
         }
     }
 
@@ -551,6 +551,15 @@ impl Program {
 
     /// Compiles a history; `of_time`: a function of times for its argument.
     fn history(&mut self, history: &History, of_time: Option<(&Op, &Unit)>) -> Result<usize, ExecError> {
+        // Rows of a history are taken without anybody's judging them.
+        let judged_later = self.judged_later;
+        self.judged_later = false;
+        let node = self.history_node(history, of_time);
+        self.judged_later = judged_later;
+        node
+    }
+
+    fn history_node(&mut self, history: &History, of_time: Option<(&Op, &Unit)>) -> Result<usize, ExecError> {
         if matches!(history.events.base, core::Base::Entity(_)) {
             return Err(ExecError::NotYet("an aggregate over entities inside a row".into()));
         }

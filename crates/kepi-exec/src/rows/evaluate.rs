@@ -146,6 +146,7 @@ fn compute(
         Node::Elsewhere(elsewhere) => elsewhere.evaluate(values, frame, clock)?,
         Node::Held(held) => held.evaluate(values, frame)?,
         Node::Lifecycle(lifecycle) => lifecycle.evaluate(values, frame, clock)?,
+        Node::Convert(convert) => convert.evaluate(values, frame, ty, clock.zone())?,
     })
 }
 

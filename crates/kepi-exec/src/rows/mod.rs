@@ -5,6 +5,7 @@ mod clock;
 mod column;
 mod compare;
 mod compile;
+mod convert;
 mod evaluate;
 mod frames;
 mod numbers;

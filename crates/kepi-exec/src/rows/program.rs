@@ -3,6 +3,7 @@
 use super::choose::Unions;
 use super::clock::Clock;
 use super::column::{Column, Type, Values};
+use super::convert::Convert;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
@@ -62,6 +63,8 @@ pub(crate) struct Program {
     pub(crate) needs_period: bool,
     /// While the condition of a state on its value is compiled: that value.
     pub(super) value_of_state: Option<usize>,
+    /// While what an aggregate takes is compiled: whether a row without a rate is an error is judged by who takes it.
+    pub(crate) judged_later: bool,
     pub(super) values: Vec<Column>,
 }
 
@@ -145,6 +148,7 @@ pub(super) enum Node {
     Elsewhere(Box<Elsewhere>),
     Held(Box<Held>),
     Lifecycle(Box<Lifecycle>),
+    Convert(Box<Convert>),
 }
 
 /// The past of an attribute.
@@ -196,6 +200,7 @@ impl Program {
             sequential: false,
             needs_period: false,
             value_of_state: None,
+            judged_later: false,
             values: Vec::new(),
         })
     }
