@@ -1,6 +1,6 @@
 //! Reading events and entities, as one consistent snapshot.
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl StreamInfo {
 pub struct EntityInfo {
     /// Its name.
     pub name: String,
-    /// How many ids have been given: ids are `0..count`.
+    /// How many ids have been given, also to merged keys: ids are `0..count`.
     pub count: u32,
     /// Its attributes.
     pub attributes: Vec<ColumnInfo>,
@@ -132,10 +132,18 @@ pub trait EventScan: fmt::Debug + Send + Sync {
     /// The texts of the codes of a `Code` column of a stream. Codes never change their meaning within a store.
     fn dictionary(&self, stream: &str, column: &str) -> Result<Arc<StringArray>, ScanError>;
 
+    /// By id the id that it means, where keys of the entity were merged: its own but for those merged into another one.
+    /// Shorter arrays: its own from there on; none: no key was merged. Scans, attributes and [`EventScan::id_of`] give
+    /// the ids that are meant, so that of the others there are no rows; they are nobody.
+    fn merged(&self, entity: &str) -> Result<Option<UInt32Array>, ScanError> {
+        let _ = entity;
+        Ok(None)
+    }
+
     /// The keys of an entity by id.
     fn keys(&self, entity: &str) -> Result<Arc<StringArray>, ScanError>;
 
-    /// The id of a key, if it was ever seen.
+    /// The id of a key, if it was ever seen; of a merged one that of the key it was merged into.
     fn id_of(&self, entity: &str, key: &str) -> Result<Option<u32>, ScanError>;
 
     /// The current values of an attribute.

@@ -101,7 +101,13 @@ pub enum Target {
     Stream(String),
     /// The attributes of an entity.
     Entity(String),
+    /// Which keys of an entity mean another one: `key` is the key that is merged, the field [`INTO`] the one that it is
+    /// merged into.
+    Merge(String),
 }
+
+/// The one field of a mapping that merges keys.
+pub const INTO: &str = "_into";
 
 /// A function of a plugin, as the type checker needs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

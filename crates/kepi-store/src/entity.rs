@@ -1,12 +1,13 @@
 //! An entity in a snapshot: its keys, the current values of its attributes, and their history.
 
+use crate::aliases::Aliases;
 use crate::change::EntityChange;
 use crate::column::{Presented, presented_kind};
 use crate::error::StoreError;
 use crate::layout::Layout;
 use crate::segment::Segment;
 use crate::segment_index::time_type;
-use crate::state::{ColumnSchema, ENTITY_ID, EntityState, PRESENT, SegmentState, VALUE};
+use crate::state::{ColumnSchema, ENTITY_ID, EntityState, INTO, PRESENT, SegmentState, StoredKind, VALUE};
 use crate::strings::Strings;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
@@ -14,7 +15,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use kepi_extension::{AT, Attribute, ColumnInfo, ColumnKind, EntityInfo};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// An entity in a snapshot.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Entity {
     pub(crate) updates: Vec<Arc<RecordBatch>>,
     pub(crate) histories: BTreeMap<String, History>,
     pub(crate) dictionaries: BTreeMap<String, Strings>,
+    /// What merged keys mean, once somebody has asked.
+    aliases: OnceLock<Option<Arc<Aliases>>>,
 }
 
 /// What an attribute was, when.
@@ -69,6 +72,7 @@ impl Entity {
     /// Takes in what a load changes.
     pub(crate) fn apply(&mut self, change: &EntityChange) {
         self.attributes = change.attributes.clone();
+        self.aliases = OnceLock::new();
         if !change.keys.is_empty() {
             self.keys.push(change.keys.clone());
         }
@@ -83,8 +87,8 @@ impl Entity {
 
     /// What the contract says of an entity.
     pub(crate) fn info(&self) -> EntityInfo {
-        let attributes =
-            self.attributes.iter().map(|a| ColumnInfo { name: a.name.clone(), kind: presented_kind(a) }).collect();
+        let shown = self.attributes.iter().filter(|a| a.name != INTO);
+        let attributes = shown.map(|a| ColumnInfo { name: a.name.clone(), kind: presented_kind(a) }).collect();
         EntityInfo { name: self.name.clone(), count: self.keys.len() as u32, attributes }
     }
 
@@ -94,6 +98,29 @@ impl Entity {
             Some(id) => Ok(Some(id)),
             None => self.keys.find_sealed(key),
         }
+    }
+
+    /// What merged keys mean; none: no key was ever merged.
+    pub(crate) fn aliases(&self) -> Result<Option<Arc<Aliases>>, StoreError> {
+        if let Some(known) = self.aliases.get() {
+            return Ok(known.clone());
+        }
+        let aliases = Aliases::of(self)?.map(Arc::new);
+        Ok(self.aliases.get_or_init(|| aliases).clone())
+    }
+
+    /// By id the one that it was merged into; none: no key was ever merged.
+    pub(crate) fn into_ids(&self) -> Result<Option<UInt32Array>, StoreError> {
+        if self.schema(INTO).is_none() {
+            return Ok(None);
+        }
+        let presented = Presented::Field(ColumnKind::Id { entity: self.name.clone() }, None);
+        Ok(Some(self.values(INTO, &presented)?.as_primitive::<UInt32Type>().clone()))
+    }
+
+    /// The schema of [`INTO`].
+    pub(crate) fn into_schema(&self) -> ColumnSchema {
+        ColumnSchema { name: INTO.into(), kind: StoredKind::Id { entity: self.name.clone() }, history: false }
     }
 
     /// The schema of an attribute.

@@ -4,6 +4,7 @@
 //! ([`Store::open_reader`]), each on the snapshot that was current when it opened. The bytes on disk are described in
 //! `docs/store-format.md`.
 
+mod aliases;
 mod change;
 mod column;
 mod disk;
@@ -18,6 +19,7 @@ mod layout;
 mod load;
 mod manifest;
 mod memory;
+mod merge_load;
 mod names;
 mod narrow;
 mod numbers;

@@ -4,6 +4,7 @@ use crate::change::{Change, EntityChange};
 use crate::entity::Entity;
 use crate::entity_load::EntityBuffer;
 use crate::error::StoreError;
+use crate::merge_load::MergeBuffer;
 use crate::names::Names;
 use crate::state::{LoadCount, LoadRecord};
 use crate::stream_load::StreamBuffer;
@@ -53,7 +54,7 @@ pub struct RejectedRow {
 pub struct LoadSummary {
     /// The number of the snapshot that holds it: a new one where the load changed anything.
     pub snapshot: u64,
-    /// By stream, then by entity.
+    /// By stream, then by entity, then the merges of entities (`merges of customer`).
     pub counts: Vec<LoadCount>,
 }
 
@@ -66,11 +67,13 @@ pub struct Load<'w> {
     streams: BTreeMap<String, StreamBuffer>,
     /// In the order in which they were given: later ones win.
     entities: Vec<EntityBuffer>,
+    merges: BTreeMap<String, MergeBuffer>,
 }
 
 impl<'w> Load<'w> {
     pub(crate) fn new(writer: &'w mut Writer, options: LoadOptions) -> Load<'w> {
-        Load { writer, options, names: Names::default(), streams: BTreeMap::new(), entities: Vec::new() }
+        let (streams, merges) = (BTreeMap::new(), BTreeMap::new());
+        Load { writer, options, names: Names::default(), streams, entities: Vec::new(), merges }
     }
 
     /// Takes rows of a stream; may be called many times, the rows are in the order of the calls.
@@ -103,10 +106,23 @@ impl<'w> Load<'w> {
         buffer.take(self.writer, &mut self.names, &rows, self.options.now)
     }
 
+    /// Takes keys of an entity that mean another one of it, from then on wherever they stand; may be called many times.
+    ///
+    /// Columns by name: `_key` and `_into`, both text or whole numbers. Keys that were never seen are known from then on.
+    /// A key that was merged before is merged anew; one that is merged into itself stays as it is. Returns the rows that
+    /// cannot be stored: without one of the keys, or where the second one means the first one already.
+    pub fn merges(&mut self, entity: &str, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
+        if !self.merges.contains_key(entity) {
+            self.merges.insert(entity.to_owned(), MergeBuffer::new(self.writer, entity)?);
+        }
+        let buffer = self.merges.get_mut(entity).expect("it was put in just now");
+        buffer.take(self.writer, &mut self.names, &rows)
+    }
+
     /// Stores everything, or nothing: after a crash the load is there whole or not at all. A load that changes nothing
     /// makes no new snapshot.
     pub fn commit(self) -> Result<LoadSummary, StoreError> {
-        let Load { writer, options, names, streams, entities } = self;
+        let Load { writer, options, names, streams, entities, merges } = self;
         let current = writer.current.clone();
         let mut change = Change::default();
         let mut counts = Vec::new();
@@ -122,7 +138,7 @@ impl<'w> Load<'w> {
         for stream in &change.streams {
             renumbered |= current.streams.get(&stream.schema.name).is_some_and(|s| s.schema.ids != stream.schema.ids);
         }
-        let (entity_counts, entity_changes, entity_texts) = finish_entities(writer, &names, &entities)?;
+        let (entity_counts, entity_changes, entity_texts) = finish_entities(writer, &names, &entities, &merges)?;
         counts.extend(entity_counts);
         change.entities = entity_changes;
         if change.streams.is_empty() && change.entities.is_empty() && options.cursor.is_none() {
@@ -146,7 +162,12 @@ type EntityResults = (Vec<LoadCount>, Vec<EntityChange>, Vec<String>);
 
 /// The changes of entities: new keys, also those that only events brought, and attributes in the order given; and
 /// under which names the texts are that they bring.
-fn finish_entities(writer: &Writer, names: &Names, buffers: &[EntityBuffer]) -> Result<EntityResults, StoreError> {
+fn finish_entities(
+    writer: &Writer,
+    names: &Names,
+    buffers: &[EntityBuffer],
+    merges: &BTreeMap<String, MergeBuffer>,
+) -> Result<EntityResults, StoreError> {
     let mut counts: BTreeMap<String, LoadCount> = BTreeMap::new();
     let mut changes = Vec::new();
     let mut now = writer.current.entities.clone();
@@ -193,5 +214,12 @@ fn finish_entities(writer: &Writer, names: &Names, buffers: &[EntityBuffer]) -> 
             changes.push(change);
         }
     }
-    Ok((counts.into_values().collect(), changes, texts))
+    let mut counts: Vec<LoadCount> = counts.into_values().collect();
+    for (name, buffer) in merges {
+        let entity = now.entry(name.clone()).or_insert_with(|| Arc::new(Entity::new(name)));
+        let (count, change) = buffer.finish(entity)?;
+        counts.push(count);
+        changes.extend(change);
+    }
+    Ok((counts, changes, texts))
 }

@@ -1,6 +1,7 @@
 //! Reading the rows of a stream in order: segments that do not overlap in time pass as they are, chunk by chunk;
 //! where they overlap they are merged by (time, id, load).
 
+use crate::aliases::Aliases;
 use crate::column::Presented;
 use crate::error::StoreError;
 use crate::segment_index::CHUNK_ROWS;
@@ -11,7 +12,7 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType, UInt32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{Field, Schema, SchemaRef};
-use kepi_extension::{AT, ID, ScanError};
+use kepi_extension::{AT, ColumnKind, ID, ScanError};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -32,6 +33,8 @@ pub(crate) struct Scan {
     dated: bool,
     schema: SchemaRef,
     columns: Vec<(String, Presented)>,
+    /// By column what its merged ids mean.
+    aliases: Vec<(usize, Arc<Aliases>)>,
     /// What is still to be read: groups of rows that have to be merged; most have one member.
     groups: VecDeque<Vec<Rows>>,
     /// Batches that are ready.
@@ -60,6 +63,7 @@ impl Scan {
             dated,
             schema: Arc::new(Schema::new(fields)),
             columns: wanted,
+            aliases: Vec::new(),
             groups: VecDeque::new(),
             ready: VecDeque::new(),
         };
@@ -68,6 +72,19 @@ impl Scan {
             false => scan.plan_undated(),
         }
         Ok(scan)
+    }
+
+    /// The same rows with what their ids mean instead of the ids that are stored.
+    pub(crate) fn meaning(
+        mut self,
+        meaning: impl Fn(&str) -> Result<Option<Arc<Aliases>>, StoreError>,
+    ) -> Result<Scan, StoreError> {
+        for (place, (_, presented)) in self.columns.iter().enumerate() {
+            if let Presented::Field(ColumnKind::Id { entity }, _) = presented {
+                self.aliases.extend(meaning(entity)?.map(|aliases| (place, aliases)));
+            }
+        }
+        Ok(self)
     }
 
     fn plan_undated(&mut self) {
@@ -232,7 +249,10 @@ impl Scan {
         Ok((keep.map_or(rows.len(), |keep| keep.true_count()), columns))
     }
 
-    fn emit(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<(), StoreError> {
+    fn emit(&mut self, mut columns: Vec<ArrayRef>, rows: usize) -> Result<(), StoreError> {
+        for (place, aliases) in &self.aliases {
+            columns[*place] = aliases.meant(&columns[*place]);
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         for start in (0..rows).step_by(CHUNK_ROWS) {

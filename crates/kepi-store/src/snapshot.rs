@@ -1,5 +1,6 @@
 //! A consistent snapshot: what the manifest names, and the small loads in the journal's tail.
 
+use crate::aliases::Aliases;
 use crate::change::Change;
 use crate::entity::Entity;
 use crate::error::StoreError;
@@ -11,8 +12,8 @@ use crate::scan::Scan;
 use crate::splits;
 use crate::state::{LoadRecord, State, StoredKind};
 use crate::stream::Stream;
-use arrow_array::{RecordBatch, StringArray};
-use kepi_extension::{Attribute, Batches, EntityInfo, EventScan, ScanError, ScanRequest, StreamInfo};
+use arrow_array::{RecordBatch, StringArray, UInt32Array};
+use kepi_extension::{Attribute, Batches, ColumnKind, EntityInfo, EventScan, ScanError, ScanRequest, StreamInfo};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -177,6 +178,11 @@ impl Snapshot {
         refers.then_some(()).ok_or_else(|| ScanError::Unknown(name.into()))
     }
 
+    /// What the merged ids of an entity mean; none: nothing of it was ever merged.
+    fn aliases(&self, entity: &str) -> Result<Option<Arc<Aliases>>, StoreError> {
+        self.entities.get(entity).map_or(Ok(None), |known| known.aliases())
+    }
+
     fn known_entity(&self, name: &str) -> Result<&Entity, ScanError> {
         self.entities.get(name).map(AsRef::as_ref).ok_or_else(|| ScanError::Unknown(name.into()))
     }
@@ -201,7 +207,8 @@ impl EventScan for Snapshot {
 
     fn scan(&self, request: &ScanRequest) -> Result<Batches, ScanError> {
         let stream = self.known_stream(&request.stream)?;
-        Ok(Box::new(Scan::new(stream, &request.columns, request.from, request.until)?))
+        let scan = Scan::new(stream, &request.columns, request.from, request.until)?;
+        Ok(Box::new(scan.meaning(|entity| self.aliases(entity))?))
     }
 
     fn splits(&self, stream: &str, from: Option<i64>, until: Option<i64>, parts: usize) -> Vec<i64> {
@@ -225,20 +232,48 @@ impl EventScan for Snapshot {
 
     fn id_of(&self, entity: &str, key: &str) -> Result<Option<u32>, ScanError> {
         match self.entities.get(entity) {
-            Some(known) => Ok(known.id_of(key)?),
+            Some(known) => {
+                let (id, aliases) = (known.id_of(key)?, known.aliases()?);
+                Ok(id.map(|id| aliases.map_or(id, |aliases| aliases.root(id))))
+            }
             None => self.referred_to(entity).map(|()| None),
         }
     }
 
     fn attribute(&self, entity: &str, field: &str) -> Result<Attribute, ScanError> {
-        let attribute = self.known_entity(entity)?.attribute(field)?;
-        attribute.ok_or_else(|| ScanError::Unknown(format!("{entity}.{field}")))
+        let known = self.known_entity(entity)?;
+        let attribute = known.attribute(field)?;
+        let mut attribute = attribute.ok_or_else(|| ScanError::Unknown(format!("{entity}.{field}")))?;
+        if let Some(aliases) = known.aliases()? {
+            attribute.values = aliases.attribute(&attribute.values)?;
+        }
+        if let ColumnKind::Id { entity } = &attribute.kind
+            && let Some(aliases) = self.aliases(entity)?
+        {
+            attribute.values = aliases.meant(&attribute.values);
+        }
+        Ok(attribute)
     }
 
     fn attribute_history(&self, entity: &str, field: &str) -> Result<RecordBatch, ScanError> {
         let known = self.known_entity(entity)?;
         let schema = known.schema(field).filter(|schema| schema.history);
         let schema = schema.ok_or_else(|| ScanError::Unknown(format!("the history of {entity}.{field}")))?;
-        Ok(known.history(schema)?)
+        let mut history = known.history(schema)?;
+        if let Some(aliases) = known.aliases()? {
+            history = aliases.history(&history)?;
+        }
+        if let StoredKind::Id { entity } = &schema.kind
+            && let Some(aliases) = self.aliases(entity)?
+        {
+            let mut columns = history.columns().to_vec();
+            columns[2] = aliases.meant(&columns[2]);
+            history = RecordBatch::try_new(history.schema(), columns).map_err(StoreError::from)?;
+        }
+        Ok(history)
+    }
+
+    fn merged(&self, entity: &str) -> Result<Option<UInt32Array>, ScanError> {
+        Ok(self.aliases(entity)?.map(|aliases| aliases.roots().clone()))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The format that this version writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// What is in files: everything of a snapshot but the journal's tail.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +123,9 @@ pub(crate) struct EntityState {
 
 /// The column of an entity's table that says whether attributes of this id were ever loaded.
 pub(crate) const PRESENT: &str = "_present";
+/// The column of an entity's table that says which id this one means; missing: itself. It is an attribute like the others,
+/// but for that nobody is shown it.
+pub(crate) const INTO: &str = "_into";
 /// The column of ids in updates and histories.
 pub(crate) const ENTITY_ID: &str = "_entity";
 /// The column of values in histories.

@@ -13,7 +13,7 @@ use kepi_exec::evaluate_table;
 use kepi_extension::{AT, Functions, ID};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{Row, RowNode};
-use kepi_model::declared::{EntityDecl, MappingDecl, StreamDecl, Target};
+use kepi_model::declared::{EntityDecl, INTO, MappingDecl, StreamDecl, Target};
 use kepi_model::value::{Kind, Unit};
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ const KEY: &str = "_key";
 pub(crate) enum Filled {
     Stream(StreamDecl),
     Entity(EntityDecl),
+    /// The keys of an entity, of which some mean others; with the name of the report.
+    Merge(EntityDecl, String),
 }
 
 /// A mapping with the columns that it reads.
@@ -85,7 +87,7 @@ pub(crate) struct Mapped {
     pub(crate) rows: RecordBatch,
     /// For each of them its place in the batch of the table.
     pub(crate) places: Vec<usize>,
-    /// Rows that another mapping may take, or that have no time yet.
+    /// Rows that another mapping may take, or that have no time yet or only one of two keys.
     pub(crate) filtered: u64,
     pub(crate) undated: u64,
     /// Rows that cannot be read: place, column, reason.
@@ -97,6 +99,9 @@ impl Mapper {
         let filled = match &mapping.target {
             Target::Stream(name) => model.catalog.stream(name).cloned().map(Filled::Stream),
             Target::Entity(name) => model.catalog.entity(name).cloned().map(Filled::Entity),
+            Target::Merge(name) => {
+                model.catalog.entity(name).cloned().map(|entity| Filled::Merge(entity, format!("merges of {name}")))
+            }
         };
         let Some(filled) = filled else {
             return Err(EngineError::failed(format!("{:?} is not declared", mapping.target)));
@@ -114,7 +119,11 @@ impl Mapper {
             }
         }
         for (name, row) in mapping.roles.iter().chain(&mapping.fields) {
-            let taken = if filled.refers(name) { Taken::Reference } else { Taken::Stored };
+            let taken = match filled.refers(name) {
+                _ if name == INTO => Taken::Identity,
+                true => Taken::Reference,
+                false => Taken::Stored,
+            };
             outputs.push((name.clone(), inputs.output(row, taken)));
         }
         let filter = mapping.filter.as_ref().map(|row| inputs.computed(row));
@@ -139,6 +148,7 @@ impl Mapper {
         match &self.filled {
             Filled::Stream(stream) => &stream.name,
             Filled::Entity(entity) => &entity.name,
+            Filled::Merge(_, name) => name,
         }
     }
 
@@ -201,20 +211,23 @@ impl Mapper {
         Ok(Mapped { rows, places, filtered, undated, faults })
     }
 
-    /// Rows whose moment is empty have not happened yet; entities without a key cannot be.
+    /// Rows whose moment is empty have not happened yet, and who was never recognised is merged with nobody; entities
+    /// without a key cannot be.
     fn drop_undated(&self, arrays: &[ArrayRef], keep: &mut [bool], faults: &mut Vec<(usize, String, String)>) -> u64 {
         let mut undated = 0;
         for ((name, row), array) in self.outputs.iter().zip(arrays) {
-            let stream = matches!(self.filled, Filled::Stream(_));
-            if (name == AT && stream) || name == KEY {
-                for (place, keep) in keep.iter_mut().enumerate() {
-                    if *keep && array.is_null(place) {
-                        *keep = false;
-                        if name == AT {
-                            undated += 1;
-                        } else {
-                            faults.push((place, self.column_of(row), "the key is empty".to_string()));
-                        }
+            let faulty = match &self.filled {
+                Filled::Stream(_) if name == AT => false,
+                Filled::Entity(_) if name == KEY => true,
+                Filled::Merge(..) => false,
+                _ => continue,
+            };
+            for (place, keep) in keep.iter_mut().enumerate() {
+                if *keep && array.is_null(place) {
+                    *keep = false;
+                    match faulty {
+                        true => faults.push((place, self.column_of(row), "the key is empty".to_string())),
+                        false => undated += 1,
                     }
                 }
             }
@@ -258,7 +271,7 @@ impl Filled {
     fn refers(&self, column: &str) -> bool {
         let (roles, fields) = match self {
             Filled::Stream(stream) => (stream.roles.as_slice(), &stream.fields),
-            Filled::Entity(entity) => ([].as_slice(), &entity.fields),
+            Filled::Entity(entity) | Filled::Merge(entity, _) => ([].as_slice(), &entity.fields),
         };
         roles.iter().any(|role| role.name == column)
             || fields.iter().any(|field| field.name == column && matches!(field.unit.kind, Kind::Entity(_)))

@@ -106,6 +106,7 @@ fn target(mapper: &Mapper) -> TargetReport {
     let kind = match mapper.filled {
         Filled::Stream(_) => "event",
         Filled::Entity(_) => "entity",
+        Filled::Merge(..) => "merge",
     };
     TargetReport { name: mapper.name().to_string(), kind: kind.to_string(), ..TargetReport::default() }
 }
@@ -118,6 +119,7 @@ fn store(
     let refused = match filled {
         Filled::Stream(decl) => load.events(decl, rows),
         Filled::Entity(decl) => load.entities(decl, rows),
+        Filled::Merge(entity, _) => load.merges(&entity.name, rows),
     };
     Ok(refused.map_err(store_error)?.into_iter().map(|r| (r.row, r.reason)).collect())
 }
@@ -136,7 +138,10 @@ impl Outcome {
         for (target, undated) in self.targets.iter().zip(&self.undated) {
             if *undated > 0 {
                 let rows = if *undated == 1 { "1 row has".to_string() } else { format!("{undated} rows have") };
-                notes.push(format!("{rows} no time for `{}` yet and are left out there", target.name));
+                notes.push(match target.kind.as_str() {
+                    "merge" => format!("{rows} only one of the keys of `{}`: nobody is merged there", target.name),
+                    _ => format!("{rows} no time for `{}` yet and are left out there", target.name),
+                });
             }
         }
         notes

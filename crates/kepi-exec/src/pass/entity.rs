@@ -6,7 +6,7 @@ use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Pass, Source};
 use crate::ExecError;
 use crate::rows::{BATCH, Column, Frame, Values};
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_extension::{ColumnKind, ScanRequest};
 use kepi_model::core::{Base, Existence};
 use std::sync::Arc;
@@ -35,7 +35,11 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
     let first_begin = begins.iter().copied().filter(|&t| t > i64::MIN).min();
     let first = first_begin.into_iter().chain(first_row(&mut plan)?).min();
     let windows = in_order(windows(pass, first, plan.program.clock.zone())?);
-    let entities = Entities { name: Arc::from(entity.as_str()), count, begins };
+    let merged = match source.scan.entity(entity) {
+        Some(_) => source.scan.merged(entity)?.map(|merged| merged.values().clone()),
+        None => None,
+    };
+    let entities = Entities { name: Arc::from(entity.as_str()), count, begins, merged };
     let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1);
     let read = plan.report.rows_scanned;
     let follows = kept.is_some();
@@ -58,9 +62,16 @@ struct Entities {
     count: u32,
     /// Since when each exists.
     begins: Vec<i64>,
+    /// By id the id that it means, where keys were merged.
+    merged: Option<ScalarBuffer<u32>>,
 }
 
 impl Entities {
+    /// Whether an id is that of somebody: a merged key means another one.
+    fn is_one(&self, id: u32) -> bool {
+        self.merged.as_ref().and_then(|merged| merged.get(id as usize)).is_none_or(|&meant| meant == id)
+    }
+
     /// Runs a plan's program for some entities at the end of a window, and says who exists by then.
     fn evaluate(
         &self,
@@ -89,7 +100,8 @@ impl Entities {
     fn look_at_all(&self, plan: &mut Plan, source: &Source, windows: &[Window]) -> Result<(), ExecError> {
         for window in windows {
             for start in (0..self.count).step_by(BATCH) {
-                let ids = (start..self.count.min(start.saturating_add(BATCH as u32))).collect();
+                let ids = start..self.count.min(start.saturating_add(BATCH as u32));
+                let ids = ids.filter(|&id| self.is_one(id)).collect();
                 let (frame, exists) = self.evaluate(plan, ids, window, source)?;
                 plan.accumulate(&frame, &[(0..frame.len, window.period)], Some(&exists))?;
             }
@@ -115,7 +127,7 @@ impl Entities {
         for (number, window) in (1_u32..).zip(windows) {
             let mut ids: Vec<u32> = Vec::new();
             let mut look = |id: u32| {
-                if seen.get(id as usize).is_some_and(|&last| last != number) {
+                if seen.get(id as usize).is_some_and(|&last| last != number) && self.is_one(id) {
                     seen[id as usize] = number;
                     ids.push(id);
                 }

@@ -4,7 +4,7 @@ use super::expr::{self, Scope};
 use super::{Cx, Node};
 use crate::catalog::{Catalog, Placed, SymbolKind};
 use crate::core::{Op, Row, RowNode};
-use crate::declared::{EntityDecl, MappingDecl, Signature, SourceDecl, StreamDecl, Target};
+use crate::declared::{EntityDecl, INTO, MappingDecl, Signature, SourceDecl, StreamDecl, Target};
 use crate::functions::Lowering;
 use crate::names;
 use crate::units;
@@ -70,9 +70,7 @@ fn lower(cx: &mut Cx<'_>, placed: &Placed<Source>) -> SourceDecl {
     let mut mappings = Vec::new();
     for item in &source.items {
         match item {
-            SourceItem::Merge { entity, .. } => {
-                cx.not_yet::<()>(entity.span, "merging of entities");
-            }
+            SourceItem::Merge { entity, column, into } => mappings.extend(lower_merge(cx, entity, column, into)),
             SourceItem::Mapping(mapping) => mappings.extend(lower_mapping(cx, mapping)),
         }
     }
@@ -120,6 +118,31 @@ fn lower_mapping(cx: &mut Cx<'_>, mapping: &Mapping) -> Option<MappingDecl> {
             cx.error_help(Code::UnknownName, mapping.target.span, format!("there is no event or entity `{text}`"), help)
         }
     }
+}
+
+/// `merge customer anonymous_id into user_id`
+fn lower_merge(cx: &mut Cx<'_>, entity: &Name, from: &Name, into: &Name) -> Option<MappingDecl> {
+    let catalog = cx.catalog;
+    let known = catalog.lookup(&cx.module, &[entity.text.as_str()], true);
+    let Some((SymbolKind::Entity(decl), _)) = known.map(|(symbol, used)| (&symbol.kind, used)) else {
+        let names: Vec<&str> = catalog.entities().map(|e| names::bare(&e.name)).collect();
+        let help = names::suggestion(&entity.text, names.iter().copied())
+            .unwrap_or_else(|| "`merge` takes an entity, whose keys it merges".to_string());
+        return cx.error_help(Code::Mapping, entity.span, format!("there is no entity `{}`", entity.text), help);
+    };
+    if from.text == into.text {
+        let message = format!("`{}` would be merged into itself", from.text);
+        return cx.error_help(Code::Mapping, into.span, message, "name the column of the key that each means");
+    }
+    Some(MappingDecl {
+        target: Target::Merge(decl.name.clone()),
+        filter: None,
+        at: None,
+        id: None,
+        key: Some(column(from, Kind::Text)),
+        roles: Vec::new(),
+        fields: vec![(INTO.to_string(), column(into, Kind::Text))],
+    })
 }
 
 fn column(name: &Name, kind: Kind) -> Row {

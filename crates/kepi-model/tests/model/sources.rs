@@ -25,6 +25,7 @@ fn mappings() {
             let target = match &mapping.target {
                 Target::Stream(name) => format!("event {name}"),
                 Target::Entity(name) => format!("entity {name}"),
+                Target::Merge(name) => format!("merge {name}"),
             };
             writeln!(out, "  {target}").unwrap();
             let own = [("where", &mapping.filter), ("at", &mapping.at), ("id", &mapping.id), ("key", &mapping.key)];
@@ -54,6 +55,9 @@ fn wrong_mappings() {
          source g from \"g.csv\" { new_customers: at day }\n\
          source h from \"h.csv\" { revenue: at day }\n\
          source i from \"i.csv\" { orders: at day, amount = count(orders), kind = 5 }\n\
+         source k from \"k.csv\" { merge custmer a into b }\n\
+         source l from \"l.csv\" { merge orders a into b }\n\
+         source m from \"m.csv\" { merge customer a into a }\n\
          source j from \"j.csv\" { orders: at day, amount = price where price > 5 EUR and \"x\" }"
     ));
 }

@@ -38,6 +38,8 @@ fn child() {
         with_cursor.cursor = Some(("crash".into(), number.to_string()));
         let mut load = writer.load(with_cursor);
         load.events(&orders(), rows_of(number)).unwrap();
+        let merge = batch(&format!("_key _into\nm{number} m{}", number - 1));
+        assert_eq!(load.merges("customer", merge).unwrap(), []);
         load.commit().unwrap();
         writeln!(std::io::stdout(), "ack {number}").unwrap();
         number += 1;
@@ -64,6 +66,14 @@ fn stored(folder: &Path) -> Vec<i64> {
         counts[name.unwrap().strip_prefix("batch").unwrap().parse::<usize>().unwrap()] = count;
     }
     counts
+}
+
+/// How many keys of the chain `m0` into `m-1`, `m1` into `m0` … are known, each of which has to mean the first one.
+fn merged(folder: &Path) -> usize {
+    let reader = Store::open_reader(folder).unwrap();
+    let Ok(Some(first)) = reader.id_of("customer", "m-1") else { return 0 };
+    let links = (0..).map_while(|number| reader.id_of("customer", &format!("m{number}")).unwrap());
+    links.inspect(|id| assert_eq!(*id, first, "a chain of merges is torn")).count()
 }
 
 #[test]
@@ -103,6 +113,7 @@ fn fifty_kills_lose_nothing_acknowledged_and_tear_nothing() {
         }
         let counts = stored(&folder.path());
         assert!(counts.len() as i64 > acknowledged, "batch {acknowledged} was acknowledged and is lost");
+        assert_eq!(merged(&folder.path()), counts.len(), "merges after kill {kill}");
         for (number, count) in counts.iter().enumerate() {
             assert_eq!(*count, size(number as i64), "batch {number} after kill {kill}");
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The format that is written.
-const CURRENT: u32 = 2;
+const CURRENT: u32 = 3;
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{version}"))
@@ -24,6 +24,7 @@ fn write() -> Folder {
     load(&mut writer, &orders(), first);
     let mut attributes = writer.load(options(10));
     attributes.entities(&customers(), batch("_key country plan score\nada es free 1.5\nbob - pro -")).unwrap();
+    attributes.merges("customer", batch("_key _into\nphone anon")).unwrap();
     attributes.commit().unwrap();
     writer.seal().unwrap();
     let mut text = String::from("_at _id# customer product amount express\n");
@@ -38,6 +39,7 @@ fn write() -> Folder {
     with_cursor.cursor = Some(("crm".into(), "page 2".into()));
     let mut attributes = writer.load(with_cursor);
     attributes.entities(&customers(), batch("_key plan\nada pro")).unwrap();
+    attributes.merges("customer", batch("_key _into\nanon ada")).unwrap();
     attributes.commit().unwrap();
     drop(writer);
     folder
@@ -95,6 +97,9 @@ fn is_read(version: u32) {
         let plan = reader.attribute("customer", "plan").unwrap();
         assert_eq!(cell(&plan.values, plan.dictionary.as_deref(), 0), "pro");
         assert_eq!(reader.loads().unwrap().len(), 6);
+        // Keys are merged since version 3.
+        let ada = (version >= 3).then(|| reader.id_of("customer", "ada").unwrap()).flatten();
+        assert_eq!(reader.id_of("customer", "phone").unwrap(), ada);
         reader.verify().unwrap();
         // Once more after a writer has had it.
         let writer = folder.writer();
@@ -143,5 +148,5 @@ fn a_newer_format_is_refused_in_words() {
     bytes[12..20].copy_from_slice(&checksum.to_le_bytes());
     std::fs::write(&manifest, bytes).unwrap();
     let error = Store::open_reader(&folder.path()).unwrap_err();
-    assert_eq!(error.to_string(), "the store has format 9, this version of kepi reads up to 2");
+    assert_eq!(error.to_string(), "the store has format 9, this version of kepi reads up to 3");
 }

@@ -11,6 +11,7 @@ mod generations;
 mod identity;
 mod loads;
 mod memory;
+mod merges;
 mod model;
 mod order;
 mod support;
