@@ -21,7 +21,7 @@ pub(crate) enum Values {
 /// What a row that begins a state does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begun {
-    /// It would end as it begins: it never was.
+    /// It would end as it begins, or what ends it lies at its moment: it never was.
     Nothing,
     /// What holds goes on.
     GoesOn,
@@ -37,6 +37,8 @@ pub(crate) struct Standing {
     until: Vec<i64>,
     /// Numbers of a payload; empty without values.
     values: Vec<i64>,
+    /// The last moment at which a row ended it for an entity that was not in it; empty where no rows end it.
+    missed: Vec<i64>,
     totals: Option<Totals>,
 }
 
@@ -62,7 +64,12 @@ impl Standing {
             floats: vec![FloatSum::default(); if kind == Values::Floats { ids } else { 0 }],
         });
         let values = vec![0; if kind == Values::None { 0 } else { ids }];
-        Standing { kind, until: vec![i64::MIN; ids], values, totals }
+        Standing { kind, until: vec![i64::MIN; ids], values, missed: Vec::new(), totals }
+    }
+
+    /// Makes room for rows that end it.
+    pub(crate) fn with_ends(self) -> Standing {
+        Standing { missed: vec![i64::MIN; self.until.len()], ..self }
     }
 
     /// How many entities there is room for.
@@ -75,11 +82,12 @@ impl Standing {
         self.totals.is_some()
     }
 
-    /// A row that begins it for an entity at `at`, until `end` as far as is known.
+    /// A row that begins it for an entity at `at`, until `end` as far as is known. Of the rows at one moment those that
+    /// end it come before it: where an entity was not in it, they end what begins.
     #[inline]
     pub(crate) fn begin(&mut self, id: usize, at: i64, end: i64, value: i64) -> Begun {
         let until = self.until[id];
-        if end <= at {
+        if end <= at || until < at && self.missed.get(id) == Some(&at) {
             return Begun::Nothing;
         }
         if self.kind == Values::None {
@@ -103,7 +111,11 @@ impl Standing {
     #[inline]
     pub(crate) fn end(&mut self, id: usize, at: i64) -> bool {
         let held = self.until[id] > at;
-        self.until[id] = self.until[id].min(at);
+        if held {
+            self.until[id] = at;
+        } else if let Some(missed) = self.missed.get_mut(id) {
+            *missed = at;
+        }
         held
     }
 
@@ -189,6 +201,29 @@ mod tests {
         assert_eq!(standing.begin(0, 22, 25, 1), Begun::GoesOn);
         assert_eq!(standing.begin(0, 23, 23, 1), Begun::Nothing);
         assert_eq!((standing.until()[0], standing.micros(0, 40)), (30, 20));
+    }
+
+    #[test]
+    fn what_ends_and_begins_at_one_moment_goes_on_or_never_was() {
+        for kind in [Values::None, Values::Digits] {
+            let mut standing = Standing::new(kind, 1, true).with_ends();
+            // Nothing held: all that begins at that moment ends there, however many rows there are.
+            assert!(!standing.end(0, 10));
+            assert_eq!(standing.begin(0, 10, i64::MAX, 1), Begun::Nothing);
+            assert_eq!(standing.begin(0, 10, i64::MAX, 2), Begun::Nothing);
+            assert_eq!((standing.value(0, 10), standing.micros(0, 20)), (None, 0));
+            // It held: it ends, and goes on.
+            assert_eq!(standing.begin(0, 20, i64::MAX, 1), Begun::New);
+            assert!(standing.end(0, 30));
+            assert!(!standing.end(0, 30));
+            assert_eq!(standing.begin(0, 30, i64::MAX, 1), Begun::GoesOn);
+            assert_eq!((standing.value(0, 30), standing.micros(0, 40)), (Some(1), 20));
+        }
+        let mut standing = Standing::new(Values::Digits, 1, true).with_ends();
+        standing.begin(0, 0, i64::MAX, 7);
+        assert!(standing.end(0, 10));
+        assert_eq!(standing.begin(0, 10, i64::MAX, 5), Begun::New);
+        assert_eq!((standing.value(0, 10), standing.digits(0, 20)), (Some(5), 120));
     }
 
     #[test]

@@ -104,28 +104,31 @@ impl Data<'_> {
     /// When a row of `from` begins what it begins, when that ends, what it is, and the row's place.
     fn stays(&self, state: &State, id: u32) -> Vec<(i64, i64, V, usize)> {
         let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
-        let ends = |at: i64, place: usize| match &state.until {
-            Until::Never => i64::MAX,
-            Until::After(span) => self.zone.add(at, *span),
-            Until::At(row) => match self.of_event(row, stream, place) {
-                V::Time(t) => t,
-                _ => i64::MAX,
-            },
-            Until::Event { events, key } => {
-                let Base::Stream(other) = &events.base else { panic!("only streams") };
-                let moments = self.taken(events, key, id).into_iter().map(|r| self.rows(other)[r].0);
-                moments.filter(|&t| t >= at).min().unwrap_or(i64::MAX)
-            }
-        };
-        let stay = |place: usize| {
+        let mut stays: Vec<(i64, i64, V, usize)> = Vec::new();
+        for place in self.taken(&state.from, &state.key, id) {
             let at = self.rows(stream)[place].0;
             let value = state.value.as_ref().map_or(V::Bool(true), |v| self.of_event(v, stream, place));
-            (at, ends(at, place), value, place)
-        };
-        let stays = self.taken(&state.from, &state.key, id).into_iter().map(stay).filter(|s| s.2 != V::Missing);
-        // What says itself that it ends as it begins never was.
-        let ended = matches!(state.until, Until::Event { .. });
-        stays.filter(|s| ended || s.0 < s.1).collect()
+            let end = match &state.until {
+                Until::Never => i64::MAX,
+                Until::After(span) => self.zone.add(at, *span),
+                Until::At(row) => match self.of_event(row, stream, place) {
+                    V::Time(t) => t,
+                    _ => i64::MAX,
+                },
+                Until::Event { events, key } => {
+                    let Base::Stream(other) = &events.base else { panic!("only streams") };
+                    let moments = self.taken(events, key, id).into_iter().map(|r| self.rows(other)[r].0);
+                    // What ends at this moment is what held before it, if anything did.
+                    let held = stays.iter().any(|s| s.0 < at && s.1 >= at);
+                    moments.filter(|&t| if held { t > at } else { t >= at }).min().unwrap_or(i64::MAX)
+                }
+            };
+            // What ends as it begins never was.
+            if value != V::Missing && at < end {
+                stays.push((at, end, value, place));
+            }
+        }
+        stays
     }
 
     /// The value that holds at a moment: of the last row, or for yes and no of any.
@@ -192,7 +195,7 @@ impl Data<'_> {
             let value = |moment| self.value(state, id, moment).filter(|v| *v != V::Bool(false));
             let product = |before: &dyn Fn(i64) -> bool| {
                 let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
-                let row = stays.iter().rfind(|s| s.0 < s.1 && before(s.0)).unwrap().3;
+                let row = stays.iter().rfind(|s| before(s.0)).unwrap().3;
                 if stream == "orders" { shown(&self.of_event(&field("product"), stream, row)) } else { "-".into() }
             };
             let (mut began, mut since) = (0, 0);
@@ -241,8 +244,7 @@ impl Data<'_> {
             RowNode::State { state, .. } => self.state(state, id, time.until - 1),
             RowNode::StateAverage { state, .. } | RowNode::TimeIn { state, .. } => {
                 let until = time.until.min(self.now);
-                let first =
-                    || (0..5).filter_map(|id| Some(self.stays(state, id).into_iter().find(|s| s.0 < s.1)?.0)).min();
+                let first = || (0..5).filter_map(|id| Some(self.stays(state, id).first()?.0)).min();
                 let Some(from) = time.from.or_else(first).filter(|&f| f < until) else { return V::Missing };
                 let (held, weighted) = self.totals(state, id, from, until);
                 match &row.node {

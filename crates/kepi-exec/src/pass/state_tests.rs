@@ -75,6 +75,41 @@ fn a_renewal_on_the_day_it_ends_is_no_end_and_a_return_is_a_start() {
 }
 
 #[test]
+fn a_cancellation_ends_what_held_before_and_only_else_what_begins_with_it() {
+    // c0 changes over on the 10th and then leaves, c1 begins as it ends, twice over, and again on the 20th.
+    let orders = [
+        order("2024-01-01", 0, 100),
+        order("2024-01-10", 0, 200),
+        order("2024-01-10", 1, 300),
+        order("2024-01-10", 0, 400),
+        order("2024-01-10", 1, 500),
+        order("2024-01-20", 1, 500),
+    ];
+    let visits = ["2024-01-10", "2024-01-25"].map(|at| (on(at), Some(0)));
+    let mut visits = visits.to_vec();
+    visits.insert(1, (on("2024-01-10"), Some(1)));
+    let memory = shop(2, &orders, &visits);
+    let yes = state(of_orders(), None, until_visits(), None);
+    let mrr = state(of_orders(), Some(field("amount")), until_visits(), None);
+    let value = row(Kind::Number, RowNode::Field(VALUE.into()));
+    let of = |state: &State, edge| {
+        let labels = vec![moment(), row(Kind::Number, RowNode::Field("amount".into())), value.clone()];
+        let labels = if state.value.is_none() { labels[..2].to_vec() } else { labels };
+        lines(&cells(&memory, &pass(vec![aggregate(edges(state, edge), None, Measure::Count, labels)])))
+    };
+    assert_eq!(of(&yes, Edge::Start), ["2024-01-01T00:00:00Z 1.00 1 1", "2024-01-20T00:00:00Z 5.00 1 1"]);
+    assert_eq!(of(&yes, Edge::End), ["2024-01-25T00:00:00Z 4.00 1 1"]);
+    assert_eq!(of(&mrr, Edge::Start), ["2024-01-01T00:00:00Z 1.00 1.00 1 1", "2024-01-20T00:00:00Z 5.00 5.00 1 1"]);
+    assert_eq!(of(&mrr, Edge::End), ["2024-01-25T00:00:00Z 4.00 4.00 1 1"]);
+    assert_eq!(of(&mrr, Edge::Stay), ["2024-01-10T00:00:00Z 1.00 1.00 1 1", "2024-01-25T00:00:00Z 4.00 4.00 1 1"]);
+    // 9 days of 1 and 15 of 4 in 31 days, and 12 days of 5 for c1.
+    let avg = of_customers(None, Measure::Sum(mean_of(&mrr)), vec![]);
+    let sum = of_customers(None, Measure::Sum(held(&mrr, When::Closing)), vec![]);
+    let found = per_month(&memory, &monthly(vec![avg, sum], "2024-01-01", "2024-02-01"));
+    assert_eq!(found, [format!("01 {} 2 5.00", 69.0 / 31.0 + 60.0 / 31.0)]);
+}
+
+#[test]
 fn a_plan_change_is_neither_start_nor_end_but_the_end_of_a_stay() {
     // 10 EUR from 1 January, 20 from 11 January, paused on 21 January, back with 20 on 1 February.
     let orders = [order("2024-01-01", 0, 1000), order("2024-01-11", 0, 2000), order("2024-02-01", 0, 2000)];

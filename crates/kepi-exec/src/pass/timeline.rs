@@ -115,14 +115,15 @@ impl Timeline {
             (_, Type::Float) => Values::Floats,
             _ => Values::Others,
         };
-        let ids = from.program.ids(&state.entity);
+        let standing = Standing::new(kind, from.program.ids(&state.entity), totals);
+        let standing = if until.is_some() { standing.with_ends() } else { standing };
         Ok(Timeline {
             from,
             until,
             value,
             end,
             payload: Payload::new(ty),
-            standing: Standing::new(kind, ids, totals),
+            standing,
             batch: 0,
             values: ScalarBuffer::default(),
             ends: Vec::new(),
@@ -174,7 +175,8 @@ impl Timeline {
         self.last > moment
     }
 
-    /// Reads all rows that are not later than a moment. Of those at one moment the ones that end come last.
+    /// Reads all rows that are not later than a moment. Of those at one moment the ones that end come first: they end
+    /// what held before, and what begins at that moment goes on with it.
     #[inline]
     pub(crate) fn advance(&mut self, moment: i64) -> Result<(), ExecError> {
         if self.next > moment {
@@ -185,12 +187,12 @@ impl Timeline {
 
     fn read(&mut self, moment: i64) -> Result<(), ExecError> {
         loop {
-            let ends = self.peek_until()?;
-            self.begin(moment.min(ends.unwrap_or(i64::MAX)))?;
             let begins = self.from.peek()?;
-            // What begins at the same moment comes first.
-            self.finish(moment.min(begins.map_or(i64::MAX, |t| t.saturating_sub(1))))?;
+            self.finish(moment.min(begins.unwrap_or(i64::MAX)))?;
             let ends = self.peek_until()?;
+            // What ends at the same moment comes first.
+            self.begin(moment.min(ends.map_or(i64::MAX, |t| t.saturating_sub(1))))?;
+            let begins = self.from.peek()?;
             self.next = begins.unwrap_or(i64::MAX).min(ends.unwrap_or(i64::MAX));
             if self.next > moment || (begins.is_none() && ends.is_none()) {
                 return Ok(());

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// One value at a time: a later row of `from` replaces the value that holds (with its own end). Of a yes/no state,
 /// intervals that touch or overlap are one. Rows without the entity, and rows whose value is missing, begin nothing.
-/// A row of `until` ends what began not later than it; no state holds before its first row of `from`.
+/// A row of `until` ends what held just before it; what begins at its very moment goes on with what ended: of a yes/no
+/// state nothing begins or ends there, of values the old one's stay ends and the new one holds. Only where nothing held
+/// just before it does it end what begins at its moment, which then never was. No state holds before its first row of
+/// `from`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// In the formatter's words, for `explain`.
