@@ -223,6 +223,9 @@ pub(crate) struct Asked {
     /// How long it may take: 30s, 500ms, 2m
     #[arg(long, value_name = "TIME", value_parser = crate::times::parse_length)]
     pub(crate) timeout: Option<std::time::Duration>,
+    /// Compute anew, also where an answer is kept from before
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// How many threads it may use
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub(crate) threads: Option<u64>,

@@ -21,6 +21,8 @@ pub struct Request {
     pub cancel: Cancel,
     /// Whether totals are wanted.
     pub totals: bool,
+    /// Whether it is computed anew, also where an answer is kept from before.
+    pub no_cache: bool,
 }
 
 /// What a request may use.
@@ -51,4 +53,6 @@ pub struct Answer {
     pub elapsed: Duration,
     /// The snapshot that was read.
     pub snapshot: u64,
+    /// Whether it was kept from before instead of computed.
+    pub kept: bool,
 }

@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Request};
 use crate::api::{DemoReport, EngineError, Explanation, Progress, SourceText};
+use crate::kept::Kept;
 use crate::model::Model;
 use crate::project::{CONFIG, Project};
 use crate::watch::Watch;
@@ -82,12 +83,26 @@ impl Engine {
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
+        let number = kepi_extension::EventScan::snapshot(snapshot.as_ref());
+        let store = Kept::beside(&self.project.store());
         let mut answers = Vec::new();
         for (query, warnings) in prepared {
             let started = Instant::now();
-            let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
-            let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
-                .map_err(|error| ended(error, &options.cancel))?;
+            let name = if request.no_cache { None } else { store.name(&query, number, request.totals) };
+            let before = name.as_ref().and_then(|name| store.read(name));
+            let kept = before.is_some();
+            let frame = match before {
+                Some(frame) => frame,
+                None => {
+                    let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
+                    let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
+                        .map_err(|error| ended(error, &options.cancel))?;
+                    if let Some(name) = &name {
+                        store.write(name, &frame, started.elapsed());
+                    }
+                    frame
+                }
+            };
             answers.push(Answer {
                 query: query.text,
                 as_of: query.now,
@@ -95,7 +110,8 @@ impl Engine {
                 frame,
                 warnings,
                 elapsed: started.elapsed(),
-                snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
+                snapshot: number,
+                kept,
             });
         }
         Ok(answers)
@@ -107,12 +123,22 @@ impl Engine {
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
+        let number = kepi_extension::EventScan::snapshot(snapshot.as_ref());
+        let store = Kept::beside(&self.project.store());
         let mut explanations = Vec::new();
         for (query, _) in prepared {
             let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
             let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options)
                 .map_err(|error| ended(error, &options.cancel))?;
-            explanations.push(Explanation { query: query.text, words: told.words, steps: told.steps, plan: told.plan });
+            let mut words = told.words;
+            let name = store.name(&query, number, request.totals);
+            if name.is_some_and(|name| store.read(&name).is_some()) {
+                words.push(
+                    "The answer is kept from before: asked again on this snapshot, it is read instead of computed."
+                        .into(),
+                );
+            }
+            explanations.push(Explanation { query: query.text, words, steps: told.steps, plan: told.plan });
         }
         Ok(explanations)
     }

@@ -5,6 +5,7 @@ mod api;
 mod demo;
 mod engine;
 mod governance;
+mod kept;
 mod load;
 mod model;
 mod plugins;

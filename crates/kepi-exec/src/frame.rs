@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use kepi_model::calendar::Grain;
 use kepi_model::core::Better;
 use kepi_model::value::Unit;
+use serde::{Deserialize, Serialize};
 
 /// An answer.
 ///
@@ -32,7 +33,7 @@ pub struct Frame {
 }
 
 /// A column of the answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameColumn {
     /// Its name.
     pub name: String,
@@ -47,7 +48,7 @@ pub struct FrameColumn {
 }
 
 /// What a column of the answer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FrameColumnKind {
     /// The period.
     Period,
@@ -64,7 +65,7 @@ pub enum FrameColumnKind {
 }
 
 /// A period that is not whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartialPeriod {
     /// Its first instant.
     pub start: i64,
@@ -73,7 +74,7 @@ pub struct PartialPeriod {
 }
 
 /// A row that is not whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartialRow {
     /// Its number, from 0.
     pub row: usize,
@@ -82,7 +83,7 @@ pub struct PartialRow {
 }
 
 /// A note on the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// A stable word: `no_data`, `without_entity`, `partial_period`, …
     pub code: String,
@@ -91,7 +92,7 @@ pub struct Note {
 }
 
 /// A step that ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// In words: "orders: rows in time order, revenue summed per month".
     pub text: String,

@@ -5,6 +5,7 @@ mod cells;
 mod error;
 mod explain;
 mod frame;
+mod frame_bytes;
 mod leaf;
 mod made;
 mod pass;

@@ -56,6 +56,7 @@ fn answer(columns: Vec<FrameColumn>, arrays: Vec<ArrayRef>, totals: Option<Vec<A
         warnings: Vec::new(),
         elapsed: Duration::from_micros(12_345),
         snapshot: 7,
+        kept: false,
     }
 }
 

@@ -50,5 +50,5 @@ pub(crate) fn request(engine: &Engine, asked: &Asked, text: String) -> Result<Re
     };
     let threads = asked.threads.and_then(|n| usize::try_from(n).ok());
     let limits = Limits { wall_time_max: asked.timeout, threads, memory_bytes_max: None };
-    Ok(Request { text, now, limits, ..Request::default() })
+    Ok(Request { text, now, limits, no_cache: asked.no_cache, ..Request::default() })
 }

@@ -177,6 +177,7 @@ impl Engine {
             warnings: Vec::new(),
             elapsed: started.elapsed(),
             snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
+            kept: false,
         })
     }
 

@@ -68,6 +68,7 @@ impl Engine {
                 warnings,
                 elapsed: started.elapsed(),
                 snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
+                kept: false,
             });
         }
         let title = placed.item.with.iter().find(|p| p.name.text == "title").and_then(|p| match &p.value.kind {

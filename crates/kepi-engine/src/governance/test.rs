@@ -182,6 +182,7 @@ fn answers(
             warnings: Vec::new(),
             elapsed: started.elapsed(),
             snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
+            kept: false,
         });
     }
     Ok(answers)
