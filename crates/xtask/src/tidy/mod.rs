@@ -1,6 +1,7 @@
 //! What compiler and linter do not see: arrows between crates, licences, stubs, stale documents, lost snapshots.
 
 mod arrows;
+mod editors;
 mod files;
 mod licences;
 mod pages;
@@ -22,6 +23,7 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     problems.extend(words::problems(&files));
     problems.extend(snapshots::problems(&files));
     problems.extend(docs::stale(root));
+    problems.extend(editors::problems(root)?);
     problems.extend(licences::problems(root, &metadata::all(root)?)?);
     for warning in words::warnings(&files) {
         println!("worth a look: {warning}");
