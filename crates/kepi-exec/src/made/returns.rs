@@ -140,14 +140,14 @@ impl Found {
         let (starts, backs) = by_id(std::mem::take(&mut self.backs), self.back.len());
         let members = std::mem::take(&mut self.members);
         let cohorts = self.clock.truncate_all(&self.grain, &mut self.firsts, &members.at);
-        let mut out = Made::default();
+        let mut out = Made::with_capacity(members.ids.len() + backs.len());
         for (member, &id) in members.ids.iter().enumerate() {
             if member % 65_536 == 0 {
                 maker.source.check()?;
                 maker.fits(28 * out.at.len() as u64)?;
             }
             let (at, place, cohort) = (members.at[member], members.places[member], cohorts[member]);
-            out.push(at, place, cohort, None);
+            out.push(at, place, cohort, MEMBER);
             let id = id as usize;
             let own = match self.onward {
                 true => std::slice::from_ref(&self.back[id]),
@@ -165,13 +165,14 @@ impl Found {
                 let age = bracket(age, brackets, self.onward);
                 if age > known {
                     known = age;
-                    out.push(at, place, cohort, Some(age));
+                    out.push(at, place, cohort, age);
                 }
             }
         }
+        let aged = BooleanBuffer::collect_bool(out.ages.len(), |row| out.ages[row] != MEMBER);
         let own = vec![
             Column::new(Values::Time(out.cohorts.into()), None),
-            Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(BooleanBuffer::from(out.aged)))),
+            Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(aged))),
         ];
         Ok(Rows { at: out.at.into(), own, parents: vec![out.places], without: self.without, scanned })
     }
@@ -305,23 +306,28 @@ fn by_id(rows: Vec<(u32, i64)>, ids: usize) -> (Vec<u32>, Vec<i64>) {
 }
 
 /// Rows in the making.
-#[derive(Default)]
 struct Made {
     at: Vec<i64>,
     places: Vec<u32>,
     cohorts: Vec<i64>,
     ages: Vec<i64>,
-    aged: Vec<bool>,
 }
 
+/// In place of an age: the row is the member's own.
+const MEMBER: i64 = 0;
+
 impl Made {
+    fn with_capacity(rows: usize) -> Made {
+        let of = || Vec::with_capacity(rows);
+        Made { at: of(), places: Vec::with_capacity(rows), cohorts: of(), ages: of() }
+    }
+
     #[inline]
-    fn push(&mut self, at: i64, place: u32, cohort: i64, age: Option<i64>) {
+    fn push(&mut self, at: i64, place: u32, cohort: i64, age: i64) {
         self.at.push(at);
         self.places.push(place);
         self.cohorts.push(cohort);
-        self.ages.push(age.unwrap_or(0));
-        self.aged.push(age.is_some());
+        self.ages.push(age);
     }
 }
 

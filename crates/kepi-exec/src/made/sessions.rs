@@ -18,12 +18,23 @@ pub(super) fn own() -> Vec<(String, Type)> {
 struct Open {
     /// The last instant at which a row still belongs to it.
     until: i64,
+    first: i64,
     last: i64,
-    count: i64,
+    count: u32,
     session: u32,
 }
 
-const NONE: Open = Open { until: i64::MIN, last: 0, count: 0, session: u32::MAX };
+const NONE: Open = Open { until: i64::MIN, first: 0, last: 0, count: 0, session: u32::MAX };
+
+impl Open {
+    /// Writes down the length and the count of a session that is over.
+    #[inline]
+    fn close(&self, done: &mut [(i64, i64)]) {
+        if let Some(done) = done.get_mut(self.session as usize) {
+            *done = (self.last - self.first, i64::from(self.count));
+        }
+    }
+}
 
 /// Makes one row per session, at its first row. An array by id holds the session that is open.
 pub(super) fn make(maker: &Maker, events: &Events, key: &Row, gap: CalendarSpan) -> Result<Rows, ExecError> {
@@ -33,7 +44,7 @@ pub(super) fn make(maker: &Maker, events: &Events, key: &Row, gap: CalendarSpan)
     let (mut clock, mut days) = (Clock::new(zone), Days::default());
     let mut open = vec![NONE; picked.ids(&program)?];
     let (mut at, mut places, mut without) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut lengths, mut counts) = (Vec::<i64>::new(), Vec::<i64>::new());
+    let mut done: Vec<(i64, i64)> = Vec::new();
     let scanned = read(&mut program, |program, frame, first| {
         let Some(times) = &frame.at else { return Ok(()) };
         let untils = clock.add_all(gap, &mut days, times);
@@ -41,27 +52,19 @@ pub(super) fn make(maker: &Maker, events: &Events, key: &Row, gap: CalendarSpan)
             let Some(open) = open.get_mut(id as usize) else { return };
             let time = times[row];
             if open.session == NONE.session || time > open.until {
-                if open.session != NONE.session {
-                    let session = open.session as usize;
-                    (lengths[session], counts[session]) = (open.last - at[session], open.count);
-                }
-                open.session = at.len() as u32;
-                open.count = 0;
+                open.close(&mut done);
+                (open.session, open.first, open.count) = (at.len() as u32, time, 0);
                 at.push(time);
                 places.push(first + row as u32);
-                lengths.push(0);
-                counts.push(0);
+                done.push((0, 0));
             }
             (open.until, open.last, open.count) = (untils[row], time, open.count + 1);
         })
     })?;
-    for open in open.iter().filter(|open| open.session != NONE.session) {
-        let session = open.session as usize;
-        (lengths[session], counts[session]) = (open.last - at[session], open.count);
-    }
+    open.iter().for_each(|open| open.close(&mut done));
     let own = vec![
-        Column::new(Values::Decimal(lengths.into(), 6), None),
-        Column::new(Values::Decimal(counts.into(), 0), None),
+        Column::new(Values::Decimal(done.iter().map(|d| d.0).collect(), 6), None),
+        Column::new(Values::Decimal(done.iter().map(|d| d.1).collect(), 0), None),
     ];
     Ok(Rows { at: at.into(), own, parents: vec![places], without, scanned })
 }

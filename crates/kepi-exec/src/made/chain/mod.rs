@@ -1,7 +1,8 @@
 //! Attempts of a chain: for each row of the first step, how far it got and by which rows.
 //!
-//! The rows of all steps are put together by entity, each entity's in the order of time (a counting sort by id), and
-//! then looked at entity by entity. Rows ask for no more than *not earlier*, so what happens at one moment has no order;
+//! The usual chains, ordered and without conditions between their steps, are read once from the last row to the first,
+//! with arrays by id (`plain`). For all others the rows of all steps are put together by entity, each entity's in the
+//! order of time (a counting sort by id), and then looked at entity by entity. Rows ask for no more than *not earlier*, so what happens at one moment has no order;
 //! only a strict chain needs one: the order of the streams as the chain names them, then that within the stream.
 //!
 //! - **Ordered**: an attempt gets as far as any choice of rows allows, with each step as early as that permits. Between
@@ -20,6 +21,7 @@ mod credit;
 mod matching;
 mod moments;
 mod ordered;
+mod plain;
 mod read;
 mod strict;
 #[cfg(test)]
@@ -164,13 +166,18 @@ pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
 }
 
 fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
-    let Timelines { shape, mut attempts, mut entries, starts, sorted, without, scanned } =
-        Timelines::<H>::read(maker, chain)?;
+    let mut all = Timelines::<H>::read(maker, chain)?;
     let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
     if let Some(span) = chain.within {
-        let ends = Clock::new(zone).add_all(span, &mut Days::default(), &attempts.at);
-        attempts.all.iter_mut().zip(ends).for_each(|(attempt, end)| attempt.end = end);
+        let ends = Clock::new(zone).add_all(span, &mut Days::default(), &all.attempts.at);
+        all.attempts.all.iter_mut().zip(ends).for_each(|(attempt, end)| attempt.end = end);
     }
+    if plain::takes(&all) {
+        plain::look_at(&mut all, maker.source)?;
+        return Ok(all.attempts.rows(&all.shape, all.without, all.scanned));
+    }
+    let (mut entries, starts) = all.by_entity();
+    let Timelines { shape, attempts, streams, without, scanned, .. } = all;
     let mut entities =
         Entities { shape, attempts, forbidden: Forbidden::default(), buffer: Vec::new(), work: Moments::default() };
     entities.forbidden.0.resize(entities.shape.without.len(), Vec::new());
@@ -179,7 +186,7 @@ fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
             maker.source.check()?;
         }
         let own = &mut entries[range[0] as usize..range[1] as usize];
-        if !sorted {
+        if streams.len() > 1 {
             own.sort_by_key(|e| e.at);
         }
         entities.look_at(own);

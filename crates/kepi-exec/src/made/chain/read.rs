@@ -8,6 +8,7 @@ use crate::ExecError;
 use crate::rows::{Frame, Payload, Program, Type, common_type};
 use arrow_buffer::ScalarBuffer;
 use kepi_model::core::{Base, Chain, ChainOrder, Keyed, Row};
+use std::ops::Range;
 
 /// The held value of a row: nothing, or a number that is the same for the same values.
 pub(super) trait Hold: Copy + Ord + Default {
@@ -33,11 +34,16 @@ impl Hold for i64 {
 pub(super) struct Timelines<H> {
     pub(super) shape: Shape,
     pub(super) attempts: Attempts,
-    /// Entity by entity; each entity's in the order of time if `sorted`, else each stream's.
+    /// Stream by stream, each in the order of time.
     pub(super) entries: Vec<Entry<H>>,
-    /// Where the entries of an entity begin, by id, and the end.
-    pub(super) starts: Vec<u32>,
-    pub(super) sorted: bool,
+    /// The entities of the entries.
+    pub(super) ids: Vec<u32>,
+    /// Where the entries of each stream lie.
+    pub(super) streams: Vec<Range<usize>>,
+    /// How many ids there are.
+    pub(super) room: usize,
+    /// Whether some row may serve several steps.
+    pub(super) shared: bool,
     pub(super) without: Vec<i64>,
     pub(super) scanned: u64,
 }
@@ -80,10 +86,11 @@ impl<H: Hold> Timelines<H> {
             programs.push((program, own));
         }
         let payload = holds(&mut programs)?;
-        let ids = room(&programs)?;
+        let room = room(&programs)?;
         let mut raw = Raw::<H> {
             steps: shape.steps as u32,
             strict: shape.order == ChainOrder::Strict,
+            room: room as u32,
             payload,
             ids: Vec::new(),
             entries: Vec::new(),
@@ -91,15 +98,40 @@ impl<H: Hold> Timelines<H> {
             place: Vec::new(),
             without: Vec::new(),
             bits: Vec::new(),
+            shared: false,
         };
-        let mut scanned = 0;
+        let (mut scanned, mut streams) = (0, Vec::new());
         for (program, parts) in &mut programs {
+            let begin = raw.entries.len();
             scanned += read(program, |program, frame, first| raw.read(program, frame, first, parts))?;
+            streams.push(begin..raw.entries.len());
+        }
+        if raw.entries.len() >= NOWHERE as usize {
+            return Err(too_long());
         }
         let attempts = Attempts::new(&shape, std::mem::take(&mut raw.at), &std::mem::take(&mut raw.place));
-        let without = std::mem::take(&mut raw.without);
-        let (entries, starts) = raw.by_entity(ids)?;
-        Ok(Timelines { shape, attempts, entries, starts, sorted: bases.len() == 1, without, scanned })
+        let Raw { ids, entries, without, shared, .. } = raw;
+        Ok(Timelines { shape, attempts, entries, ids, streams, room, shared, without, scanned })
+    }
+
+    /// The entries entity by entity, each entity's in the order in which they are now: a counting sort by id. With the
+    /// places at which those of an entity begin, by id, and the end.
+    pub(super) fn by_entity(&mut self) -> (Vec<Entry<H>>, Vec<u32>) {
+        let (ids, unsorted) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.entries));
+        let mut starts = vec![0_u32; self.room + 2];
+        ids.iter().for_each(|&id| starts[id as usize + 2] += 1);
+        for i in 2..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let nothing = Entry { at: 0, row: 0, role: 0, hold: H::default() };
+        let mut entries = vec![nothing; unsorted.len()];
+        for (&id, &entry) in ids.iter().zip(&unsorted) {
+            let next = &mut starts[id as usize + 1];
+            entries[*next as usize] = entry;
+            *next += 1;
+        }
+        starts.pop();
+        (entries, starts)
     }
 }
 
@@ -180,6 +212,8 @@ fn room(programs: &[(Program, Vec<Compiled>)]) -> Result<usize, ExecError> {
 struct Raw<H> {
     steps: u32,
     strict: bool,
+    /// How many ids there are.
+    room: u32,
     payload: Payload,
     ids: Vec<u32>,
     entries: Vec<Entry<H>>,
@@ -188,6 +222,7 @@ struct Raw<H> {
     place: Vec<u32>,
     without: Vec<i64>,
     bits: Vec<u64>,
+    shared: bool,
 }
 
 impl<H: Hold> Raw<H> {
@@ -214,11 +249,16 @@ impl<H: Hold> Raw<H> {
         }
         let ids: Vec<&[u32]> = parts.iter().map(|part| part.picked.ids_of(program)).collect();
         for row in 0..frame.len {
+            let mut served = 0;
             for word in 0..words {
                 let mut left = bits[row * words + word];
                 while left != 0 {
                     let number = word * 64 + left.trailing_zeros() as usize;
                     left &= left - 1;
+                    let id = ids[number][row];
+                    if id >= self.room {
+                        continue;
+                    }
                     let place = first + row as u32;
                     let mut entry = Entry { at: times[row], row: place, role: parts[number].role, hold: H::default() };
                     if entry.role == 0 {
@@ -235,33 +275,14 @@ impl<H: Hold> Raw<H> {
                             entry.role = parts[number].unheld;
                         }
                     }
-                    self.ids.push(ids[number][row]);
+                    served += u32::from(entry.role < self.steps);
+                    self.ids.push(id);
                     self.entries.push(entry);
                 }
             }
+            self.shared |= served > 1;
         }
         self.bits = bits;
         Ok(())
-    }
-
-    /// A counting sort by id, which keeps the order of the rows of each.
-    fn by_entity(self, ids: usize) -> Result<(Vec<Entry<H>>, Vec<u32>), ExecError> {
-        if self.entries.len() >= NOWHERE as usize {
-            return Err(too_long());
-        }
-        let mut starts = vec![0_u32; ids + 2];
-        self.ids.iter().filter(|&&id| (id as usize) < ids).for_each(|&id| starts[id as usize + 2] += 1);
-        for i in 2..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let nothing = Entry { at: 0, row: 0, role: 0, hold: H::default() };
-        let mut entries = vec![nothing; starts.last().map_or(0, |&n| n as usize)];
-        for (&id, &entry) in self.ids.iter().zip(&self.entries).filter(|(id, _)| (**id as usize) < ids) {
-            let next = &mut starts[id as usize + 1];
-            entries[*next as usize] = entry;
-            *next += 1;
-        }
-        starts.pop();
-        Ok((entries, starts))
     }
 }
