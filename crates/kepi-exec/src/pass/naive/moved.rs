@@ -39,7 +39,7 @@ fn windows(pass: &Pass, zone: &Zone) -> Vec<Looked> {
             (s, e) = match of {
                 Move::Prior(by) => (back(s, by), back(e, by)),
                 Move::Trailing(by) => (back(e, by), e),
-                Move::ToDate(grain) => (zone.truncate(grain, e - 1), e),
+                Move::ToDate(grain) => (zone.truncate(grain, e.saturating_sub(1)), e),
                 Move::Running => (first, e),
                 Move::AllTime => (i64::MIN, e),
                 Move::Start => (i64::MIN, s),
