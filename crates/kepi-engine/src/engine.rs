@@ -213,6 +213,8 @@ pub(crate) fn exec_error(error: ExecError) -> EngineError {
     match error {
         ExecError::Cancelled => EngineError::Interrupted,
         ExecError::Scan(inner) => EngineError::data(with_causes(inner.as_ref())),
+        outside @ ExecError::OutsideTable { .. } => EngineError::data(outside)
+            .with_help("add the days to the table, or ask for a window inside it, such as `during` one of its years"),
         other => EngineError::failed(with_causes(&other)),
     }
 }

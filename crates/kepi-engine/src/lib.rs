@@ -2,6 +2,7 @@
 
 mod answer;
 mod api;
+mod calendars;
 mod demo;
 mod engine;
 mod governance;

@@ -1,6 +1,7 @@
 //! The model of a project: its files, what a session adds, what a request adds; parsed and declared together.
 
 use crate::api::{EngineError, SourceText};
+use crate::calendars;
 use crate::plugins::Plugins;
 use crate::project::{CONFIG, Project};
 use kepi_model::calendar::Zone;
@@ -34,7 +35,8 @@ impl Model {
             diagnostics.append(&mut found);
             trees.push(tree);
         }
-        let settings = settings(project)?;
+        let mut settings = settings(project)?;
+        settings.tables = calendars::tables(project, &trees);
         let numbered: Vec<(u32, &File)> = trees.iter().enumerate().map(|(i, t)| (i as u32, t)).collect();
         let plugins = Plugins::of(project, &numbered, &mut diagnostics)?;
         let mut queries = Vec::new();

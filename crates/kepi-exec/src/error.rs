@@ -43,6 +43,18 @@ pub enum ExecError {
         /// The day of the amount, by the project's clock.
         day: String,
     },
+    /// Time for which a calendar's table has no periods.
+    #[error("{what} is outside the table of `{grain}`, which goes from {first} until {end}")]
+    OutsideTable {
+        /// The day.
+        what: String,
+        /// The periods that are asked for: "retail.month".
+        grain: String,
+        /// The table's first day.
+        first: String,
+        /// The day behind its last.
+        end: String,
+    },
     /// The stored data could not be read.
     #[error(transparent)]
     Scan(Arc<ScanError>),

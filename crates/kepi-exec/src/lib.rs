@@ -12,6 +12,7 @@ mod pass;
 mod rows;
 mod run;
 mod steps;
+mod tables;
 mod told;
 mod words;
 

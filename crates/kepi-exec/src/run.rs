@@ -6,8 +6,8 @@ use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
 use crate::cells::{ages, bounds, notes, other, zone};
 use crate::steps::{reports, steps};
-use crate::told;
 use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
+use crate::{tables, told};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
@@ -219,6 +219,7 @@ impl<'a> Runner<'a> {
         }
         let from = span.from.unwrap_or(span.until);
         let zone = &self.setting.zone;
+        tables::covered(query, zone, from, span.until)?;
         let sides = query.compare.iter().filter(|c| !matches!(c.with, CompareWith::Target(_)));
         let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
         Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()?, total: false })

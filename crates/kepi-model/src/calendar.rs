@@ -1,11 +1,15 @@
 //! Periods and spans by the calendar, in a time zone. Instants are microseconds UTC.
 
+mod table;
+
 use crate::value::CalendarSpan;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 pub use kepi_syntax::ast::TimeUnit;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+pub use table::{CalendarTable, TABLE_UNITS, TableDay};
 
 /// A kind of period: a unit in a calendar.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,12 +24,15 @@ pub struct Grain {
     pub year_start: i8,
     /// Whether a fiscal year is named by the calendar year it starts in, rather than ends in.
     pub named_by_start: bool,
+    /// The periods, where the calendar comes from a table; none for days and less, which are the ordinary ones.
+    #[serde(with = "table::shared")]
+    pub table: Option<Arc<CalendarTable>>,
 }
 
 impl Grain {
     /// The unit in the ordinary calendar with weeks from Monday.
     pub fn ordinary(unit: TimeUnit) -> Grain {
-        Grain { unit, calendar: None, week_start: 1, year_start: 1, named_by_start: false }
+        Grain { unit, calendar: None, week_start: 1, year_start: 1, named_by_start: false, table: None }
     }
 
     /// Its name as a column: `month`, `fiscal.quarter`.
@@ -119,7 +126,13 @@ impl Zone {
             TimeUnit::Second => start.saturating_add(count.saturating_mul(1_000_000)).clamp(MIN, MAX),
             TimeUnit::Minute => start.saturating_add(count.saturating_mul(60_000_000)).clamp(MIN, MAX),
             TimeUnit::Hour => start.saturating_add(count.saturating_mul(3_600_000_000)).clamp(MIN, MAX),
-            _ => self.start_of_day(step_date(grain.unit, self.local(start).date(), count)),
+            unit => {
+                let date = self.local(start).date();
+                self.start_of_day(match &grain.table {
+                    Some(table) => table.step(unit, date, count),
+                    None => step_date(unit, date, count),
+                })
+            }
         }
     }
 
@@ -132,6 +145,9 @@ impl Zone {
             TimeUnit::Hour => (b - a).div_euclid(3_600_000_000),
             unit => {
                 let (a, b) = (self.local(a).date(), self.local(b).date());
+                if let Some(table) = &grain.table {
+                    return table.number(unit, b) - table.number(unit, a);
+                }
                 let months = i64::from(b.year() - a.year()) * 12 + i64::from(b.month() - a.month());
                 let days = i64::from(day_number(b) - day_number(a));
                 match unit {
@@ -174,6 +190,9 @@ pub fn date_of(day: i32) -> Date {
 
 /// The first day of the period that a day lies in.
 pub fn truncate_date(grain: &Grain, date: Date) -> Date {
+    if let Some(table) = &grain.table {
+        return table.truncate(grain.unit, date);
+    }
     match grain.unit {
         TimeUnit::Week => {
             let back = (date.weekday().to_monday_one_offset() - grain.week_start).rem_euclid(7);

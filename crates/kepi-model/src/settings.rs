@@ -1,10 +1,11 @@
 //! What `set` and `calendar` say, with what kepi.toml says before them.
 
-use crate::calendar::{self, Grain, TimeUnit, Zone};
+use crate::calendar::{self, CalendarTable, Grain, TABLE_UNITS, TimeUnit, Zone};
 use crate::value::Currency;
 use kepi_syntax::ast::{Calendar, CalendarRule, Expr, ExprKind, Name};
 use kepi_syntax::{Code, Diagnostic};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The settings of a project.
 #[derive(Clone, Debug)]
@@ -17,11 +18,14 @@ pub struct Settings {
     pub calendars: BTreeMap<String, Rules>,
     /// First day of the ordinary week: that of the first calendar which says one, else Monday.
     pub week_start: i8,
+    /// What the files hold from which calendars come, by the file as the model names it; else why it could not be read, in
+    /// words that follow its name. The caller reads them: nothing here opens a file.
+    pub tables: BTreeMap<String, Result<Arc<CalendarTable>, String>>,
     first_week: Option<i8>,
 }
 
 /// The rules of a calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// First month of the year.
     pub year_start: i8,
@@ -29,6 +33,8 @@ pub struct Rules {
     pub week_start: Option<i8>,
     /// Whether a year is named by the calendar year it starts in.
     pub named_by_start: bool,
+    /// The table that it comes from, instead of rules.
+    pub table: Option<Arc<CalendarTable>>,
 }
 
 impl Default for Settings {
@@ -38,6 +44,7 @@ impl Default for Settings {
             currency: None,
             calendars: BTreeMap::new(),
             week_start: 1,
+            tables: BTreeMap::new(),
             first_week: None,
         }
     }
@@ -51,15 +58,20 @@ impl Settings {
         Grain { week_start: self.week_start, ..Grain::ordinary(unit) }
     }
 
-    /// The grain of a unit in a named calendar.
+    /// The grain of a unit in a named calendar; none: there is no such calendar, or its table has no such column.
     pub fn grain_in(&self, calendar: &str, unit: TimeUnit) -> Option<Grain> {
         let rules = self.calendars.get(calendar)?;
+        let of_table = TABLE_UNITS.contains(&unit);
+        if rules.table.as_ref().is_some_and(|table| of_table && !table.has(unit)) {
+            return None;
+        }
         Some(Grain {
             unit,
             calendar: Some(calendar.to_string()),
             week_start: rules.week_start.unwrap_or(self.week_start),
             year_start: rules.year_start,
             named_by_start: rules.named_by_start,
+            table: rules.table.clone().filter(|_| of_table),
         })
     }
 
@@ -113,15 +125,6 @@ impl Settings {
             diagnostic.file = file;
             diagnostics.push(diagnostic);
         };
-        if calendar.from.is_some() {
-            error(
-                Code::NotYet,
-                calendar.name.span,
-                "calendars from a table are not there yet".to_string(),
-                "a calendar by rules works: `calendar fiscal = year starts \"april\"`".to_string(),
-            );
-            return;
-        }
         if self.calendars.contains_key(&calendar.name.text) {
             error(
                 Code::DeclaredTwice,
@@ -131,7 +134,22 @@ impl Settings {
             );
             return;
         }
-        let mut rules = Rules { year_start: 1, week_start: None, named_by_start: false };
+        let mut rules = Rules { year_start: 1, week_start: None, named_by_start: false, table: None };
+        if let Some(from) = &calendar.from {
+            let unread = Err("nobody has read it".to_string());
+            match self.tables.get(from).unwrap_or(&unread) {
+                Ok(table) => rules.table = Some(table.clone()),
+                Err(reason) => {
+                    error(
+                        Code::BadSetting,
+                        calendar.name.span,
+                        format!("the calendar `{}` cannot be taken from {from}: {reason}", calendar.name.text),
+                        "its columns are day, and one or more of week, month, quarter and year".to_string(),
+                    );
+                    return;
+                }
+            }
+        }
         for rule in &calendar.rules {
             match rule {
                 CalendarRule::NamedByStart => rules.named_by_start = true,

@@ -59,6 +59,9 @@ impl Clock {
     /// `2025-03-01 14:00`. None for what is no time.
     pub(crate) fn label(&self, grain: &Grain, cell: Cell<'_>) -> Option<String> {
         let first = self.day(cell)?;
+        if let Some(name) = grain.table.as_ref().and_then(|table| table.name(grain.unit, first)) {
+            return Some(name);
+        }
         Some(match grain.unit {
             TimeUnit::Second | TimeUnit::Minute | TimeUnit::Hour => match cell {
                 Cell::Instant(micros) => self.readable(micros),

@@ -139,7 +139,7 @@ impl Outcome {
             if *undated > 0 {
                 let rows = if *undated == 1 { "1 row has".to_string() } else { format!("{undated} rows have") };
                 notes.push(match target.kind.as_str() {
-                    "merge" => format!("{rows} only one of the keys of `{}`: nobody is merged there", target.name),
+                    "merge" => format!("{rows} only one of two keys, so that they merge nobody"),
                     _ => format!("{rows} no time for `{}` yet and are left out there", target.name),
                 });
             }

@@ -1,5 +1,6 @@
 //! `vs`: which other time a window and its periods are compared with.
 
+use super::by_number::{same_number, window_by_number};
 use super::periods::{Span, next, starts};
 use crate::ExecError;
 use kepi_model::calendar::{Grain, TimeUnit, Zone, unit_name};
@@ -46,6 +47,8 @@ enum How {
     Back(Grain),
     /// Week n of the unit of this grain before.
     Week(Grain),
+    /// The period of the same number in the period of this grain before: of calendars from a table.
+    Number(Grain),
     /// So many days back.
     Days(i32),
     /// The n-th period from here, for the n-th of the query.
@@ -58,6 +61,7 @@ impl Alignment {
         match &self.how {
             How::Back(back) => same_date(zone, &self.grain, period, back_by(back, 1)?),
             How::Week(back) => same_week(zone, &self.grain, back, period),
+            How::Number(back) => same_number(zone, &self.grain, back, period),
             How::Days(days) => same_date(zone, &self.grain, period, CalendarSpan { days: -days, ..none() }),
             How::Nth { from, until } => {
                 let n = zone.periods_between(&self.grain, self.from, period);
@@ -72,6 +76,7 @@ impl Alignment {
         let with = match &self.how {
             How::Back(back) => format!("the {} one {} earlier", self.grain.name(), back.name()),
             How::Week(back) => format!("the week of the same number in the {} before", back.name()),
+            How::Number(back) => format!("the {} of the same number in the {} before", self.grain.name(), back.name()),
             How::Days(days) => format!("the {} {days} days earlier", self.grain.name()),
             How::Nth { .. } => format!("the {} of the same number in the other window", self.grain.name()),
         };
@@ -124,6 +129,7 @@ fn aligned(
         CompareWith::Previous(back) if rank(back.unit) < rank(grain.unit) => {
             return Err(too_fine(&format!("previous {}", unit_name(back.unit))));
         }
+        CompareWith::Previous(back) if back.table.is_some() => How::Number(back.clone()),
         CompareWith::Previous(back) if grain.unit == TimeUnit::Week && back.unit != TimeUnit::Week => {
             How::Week(back.clone())
         }
@@ -183,6 +189,7 @@ fn shifted(compare: &Compare, zone: &Zone, grain: &Grain, span: &Span, from: i64
 fn window(compare: &Compare, zone: &Zone, span: &Span, from: i64, now: i64) -> Result<(i64, i64), ExecError> {
     let moved = |by: CalendarSpan| (zone.add(from, by), zone.add(span.passed, by));
     Ok(match &compare.with {
+        CompareWith::Previous(back) if back.table.is_some() => window_by_number(zone, back, span, from),
         CompareWith::Previous(back) => {
             let by = back_by(back, 1).ok_or_else(|| ExecError::Plan("a comparison reaches too far back".into()))?;
             moved(by)
@@ -222,16 +229,14 @@ fn length(zone: &Zone, from: i64, until: i64) -> CalendarSpan {
 }
 
 /// The moment of another period that stands where `at` stands in its own; never beyond the period's end.
-fn within(zone: &Zone, grain: &Grain, at: i64, period: i64, other: i64) -> i64 {
+pub(super) fn within(zone: &Zone, grain: &Grain, at: i64, period: i64, other: i64) -> i64 {
     let by = match grain.unit {
-        TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year => {
+        TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year if grain.table.is_none() => {
             let months = zone.periods_between(&Grain::ordinary(TimeUnit::Month), period, other);
             CalendarSpan { months: months as i32, ..none() }
         }
-        TimeUnit::Day | TimeUnit::Week => {
-            CalendarSpan { days: zone.day_number(other) - zone.day_number(period), ..none() }
-        }
-        _ => CalendarSpan { micros: other - period, ..none() },
+        TimeUnit::Second | TimeUnit::Minute | TimeUnit::Hour => CalendarSpan { micros: other - period, ..none() },
+        _ => CalendarSpan { days: zone.day_number(other) - zone.day_number(period), ..none() },
     };
     zone.add(at, by).clamp(other, next(zone, grain, other))
 }
@@ -266,12 +271,12 @@ fn back_by(grain: &Grain, count: i64) -> Option<CalendarSpan> {
     kepi_model::calendar::span_of(-count, grain.unit)
 }
 
-const fn none() -> CalendarSpan {
+pub(super) const fn none() -> CalendarSpan {
     CalendarSpan { months: 0, days: 0, micros: 0 }
 }
 
 /// Units from short to long.
-fn rank(unit: TimeUnit) -> u8 {
+pub(super) fn rank(unit: TimeUnit) -> u8 {
     match unit {
         TimeUnit::Second => 0,
         TimeUnit::Minute => 1,

@@ -4,6 +4,7 @@ mod across;
 pub(crate) mod ages;
 mod align;
 pub(crate) mod bounds;
+mod by_number;
 mod cell;
 pub(crate) mod compare;
 mod fill;

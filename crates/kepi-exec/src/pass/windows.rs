@@ -1,7 +1,7 @@
 //! Which time an aggregate looks at in each cell: the cell's own window, or one that is moved.
 
 use super::Pass;
-use crate::ExecError;
+use crate::{ExecError, tables};
 use kepi_model::calendar::Zone;
 use kepi_model::core::Move;
 use kepi_model::value::CalendarSpan;
@@ -62,6 +62,9 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
     }
     for window in &mut windows {
         for of in pass.moved() {
+            if let Move::ToDate(grain) = of {
+                tables::has(grain, zone, window.until.saturating_sub(1))?;
+            }
             (window.from, window.until) = moved(of, zone, beginning, (window.from, window.until));
         }
     }

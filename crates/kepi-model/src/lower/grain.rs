@@ -1,13 +1,24 @@
 //! Periods as written: `month`, `fiscal.quarter`.
 
 use super::Cx;
-use crate::calendar::Grain;
+use crate::calendar::{self, Grain};
 use crate::names;
 use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit};
 use kepi_syntax::{Code, Diagnostic};
 
-/// Reads a grain: `month`, `fiscal.quarter`.
+/// Reads a grain of a calendar that knows all times: `month`, `fiscal.quarter`. What counts or groups by the periods of
+/// rows has no place for those that a calendar's table does not have.
 pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
+    let grain = any_grain(cx, path)?;
+    if grain.table.is_some() {
+        let what = format!("`{}` of a table elsewhere than in `per`, windows, `to_date` and `vs`", grain.name());
+        return cx.not_yet(path.span, &what);
+    }
+    Some(grain)
+}
+
+/// Reads a grain, which may be one of a calendar that comes from a table.
+pub(crate) fn any_grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
     let parts = names::parts(path);
     let (calendar, word) = match parts.as_slice() {
         [unit] => (None, *unit),
@@ -23,6 +34,12 @@ pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
     let Some(calendar) = calendar else { return Some(cx.catalog.settings.grain(unit)) };
     match cx.catalog.settings.grain_in(calendar, unit) {
         Some(grain) => Some(grain),
+        None if cx.catalog.settings.calendars.contains_key(calendar) => cx.error_help(
+            Code::UnknownName,
+            path.span,
+            format!("the table of the calendar `{calendar}` has no column `{}`", calendar::unit_name(unit)),
+            "add the column: a label for each day, the same for all days of a period",
+        ),
         None => {
             let known: Vec<&str> = cx.catalog.settings.calendars.keys().map(String::as_str).collect();
             let help = names::suggestion(calendar, known)
@@ -54,6 +71,18 @@ pub(crate) fn unit_named(word: &str) -> Option<TimeUnit> {
 pub(super) fn grain_word(cx: &mut Cx<'_>, value: &Expr) -> Option<Grain> {
     match &value.kind {
         ExprKind::Path(path) => grain(cx, path),
-        _ => cx.error_help(Code::WrongKind, value.span, "a period is needed here", "write `month`, `week` …"),
+        _ => no_period(cx, value),
     }
+}
+
+/// As [`grain_word`], also of a calendar that comes from a table.
+pub(super) fn any_grain_word(cx: &mut Cx<'_>, value: &Expr) -> Option<Grain> {
+    match &value.kind {
+        ExprKind::Path(path) => any_grain(cx, path),
+        _ => no_period(cx, value),
+    }
+}
+
+fn no_period<T>(cx: &mut Cx<'_>, value: &Expr) -> Option<T> {
+    cx.error_help(Code::WrongKind, value.span, "a period is needed here", "write `month`, `week` …")
 }

@@ -1,7 +1,7 @@
 //! `vs target`: which declared target each shown value has to reach.
 
 use super::Cx;
-use crate::calendar::Grain;
+use crate::calendar::{self, Grain, TimeUnit};
 use crate::core::{Compare, CompareWith, TargetLine, Window};
 use crate::lower::target::TargetDecl;
 use crate::names;
@@ -65,6 +65,24 @@ pub(super) fn targets(
         no_target(cx, &declared, shown, span);
     }
     Some(Compare { name: "target".to_string(), with: CompareWith::Target(lines) })
+}
+
+/// Periods of a calendar that comes from a table have counterparts in that calendar only.
+pub(super) fn comparable(cx: &mut Cx<'_>, with: &Grain, per: Option<&Grain>, span: Span) -> Option<()> {
+    let Some(per) = per else { return Some(()) };
+    let (of_table, within_day) = (with.table.is_some() || per.table.is_some(), per.unit < TimeUnit::Day);
+    if !of_table || with.table == per.table || (with.table.is_some() && per.unit == TimeUnit::Day) {
+        return Some(());
+    }
+    let help = match (&per.calendar, &with.calendar) {
+        (Some(calendar), _) if per.table.is_some() => {
+            format!("write `vs previous {calendar}.{}`", calendar::unit_name(with.unit))
+        }
+        (_, Some(calendar)) if !within_day => format!("write `per {calendar}.{}`", calendar::unit_name(per.unit)),
+        _ => "ask per day".to_string(),
+    };
+    let message = format!("`per {}` has no counterparts in the {} before", per.name(), with.name());
+    cx.error_help(Code::WrongKind, span, message, help)
 }
 
 fn name_of(target: &TargetDecl) -> String {

@@ -1,13 +1,14 @@
 //! Windows of time as instants: `last 12 months`, `during fiscal.2026`, `since 2025-01-01 until 2025-03-01`.
 
 use super::{Cx, grain};
-use crate::calendar::{Grain, TimeUnit, Zone, span_of, truncate_date};
+use crate::calendar::{CalendarTable, Grain, TABLE_UNITS, TimeUnit, Zone, span_of, truncate_date};
 use crate::catalog::Catalog;
 use crate::core;
 use crate::value::CalendarSpan;
 use jiff::civil::{Date, DateTime};
 use kepi_syntax::ast::{Bound, Length, Name, Window};
 use kepi_syntax::{Code, Span};
+use std::sync::Arc;
 
 /// A date or an instant as written.
 pub(crate) enum Instant {
@@ -91,7 +92,9 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
             }
         }
         Some(Window::This { grain, to_date }) => {
-            let grain = grain::grain(cx, grain)?;
+            let at = grain.span;
+            let grain = grain::any_grain(cx, grain)?;
+            covered(cx, &zone, &grain, now, at)?;
             let from = zone.truncate(&grain, now);
             let name = grain.name();
             if *to_date {
@@ -207,6 +210,11 @@ pub(crate) fn period(
             ),
         },
     };
+    if let Some(name) = calendar
+        && let Some(table) = cx.catalog.settings.calendars.get(&name.text).and_then(|rules| rules.table.clone())
+    {
+        return of_table(cx, zone, &table, name, text, span);
+    }
     let (year, rest) = text.split_once('-').map_or((text, None), |(year, rest)| (year, Some(rest)));
     let Ok(year) = year.parse::<i16>() else {
         return cx.error(Code::NoSuchDay, span, format!("there is no `{text}`"));
@@ -250,6 +258,81 @@ pub(crate) fn period(
     let grain = grain(cx, unit)?;
     let start = zone.start_of_day(first_day);
     Some((start, zone.step(&grain, start, 1)))
+}
+
+/// A period of a calendar that comes from a table: the one with this label, else the n-th one of a year, `2026-Q1`.
+fn of_table(
+    cx: &mut Cx<'_>,
+    zone: &Zone,
+    table: &Arc<CalendarTable>,
+    calendar: &Name,
+    text: &str,
+    span: Span,
+) -> Option<(i64, i64)> {
+    let grain = |unit| Grain { table: Some(table.clone()), ..Grain::ordinary(unit) };
+    let bounds = |unit, day: Date| {
+        let start = zone.start_of_day(day);
+        (start, zone.step(&grain(unit), start, 1))
+    };
+    let mut found: Vec<(i64, i64)> = Vec::new();
+    for unit in TABLE_UNITS.into_iter().rev() {
+        found.extend(table.labelled(unit, text).map(|day| bounds(unit, day)));
+        if !found.is_empty() {
+            break;
+        }
+    }
+    if let (true, Some((year, rest))) = (found.is_empty(), text.split_once('-')) {
+        let (unit, number) = match (rest.strip_prefix('Q'), rest.strip_prefix('W')) {
+            (Some(quarter), _) => (TimeUnit::Quarter, quarter),
+            (_, Some(week)) => (TimeUnit::Week, week),
+            _ => (TimeUnit::Month, rest),
+        };
+        let number = number.parse::<i64>().ok().filter(|number| *number >= 1 && table.has(unit));
+        for day in table.labelled(TimeUnit::Year, year) {
+            let (start, end) = bounds(TimeUnit::Year, day);
+            let period = number.map(|number| zone.step(&grain(unit), zone.truncate(&grain(unit), start), number - 1));
+            let inside = period.filter(|period| (start..end).contains(period));
+            found.extend(inside.map(|period| (period, zone.step(&grain(unit), period, 1))));
+        }
+    }
+    match found.as_slice() {
+        [one] => Some(*one),
+        [] => cx.error_help(
+            Code::NoSuchDay,
+            span,
+            format!("the table of `{}` has no `{text}`", calendar.text),
+            format!(
+                "it goes from {} until {}; write a label of its, or a year and a number",
+                table.first(),
+                table.end()
+            ),
+        ),
+        several => cx.error_help(
+            Code::Ambiguous,
+            span,
+            format!("{} periods of `{}` are called `{text}`", several.len(), calendar.text),
+            "write the year in front, such as `2026-02`, `2026-Q1` or `2026-W05`",
+        ),
+    }
+}
+
+/// Whether a moment lies in the table that a grain's periods come from.
+fn covered(cx: &mut Cx<'_>, zone: &Zone, grain: &Grain, at: i64, span: Span) -> Option<()> {
+    let day = zone.local(at).date();
+    match &grain.table {
+        Some(table) if !table.covers(day) => cx.error_help(
+            Code::NoSuchDay,
+            span,
+            format!(
+                "now is {day}, and the table of `{}` goes from {} until {}",
+                grain.name(),
+                table.first(),
+                table.end()
+            ),
+            "add the days to the table, or write `during` and a period of it",
+        ),
+        _ => Some(()),
+    }
 }
 
 /// The first day of a week of a year: week 1 is the first with at least four days in the year.

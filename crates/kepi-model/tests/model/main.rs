@@ -21,6 +21,7 @@ mod shared;
 mod shop;
 mod sources;
 mod states;
+mod tables;
 mod units;
 mod versus;
 mod windows;

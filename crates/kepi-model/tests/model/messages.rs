@@ -175,11 +175,6 @@ fn amounts_whose_currency_is_a_field() {
 }
 
 #[test]
-fn what_is_not_there_yet_says_what_is() {
-    assert_snapshot!(each(&["calendar retail from \"445.csv\""]));
-}
-
-#[test]
 fn several_mistakes_are_told_at_once() {
     assert_snapshot!(each(&[
         "show sum(revenu), count(ordres) by regoin per moth where knd = 1 having zzz > 1 order by yyy",
