@@ -173,8 +173,10 @@ fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
         all.attempts.all.iter_mut().zip(ends).for_each(|(attempt, end)| attempt.end = end);
     }
     if plain::takes(&all) {
-        plain::look_at(&mut all, maker.source)?;
-        return Ok(all.attempts.rows(&all.shape, all.without, all.scanned));
+        if plain::look_at(&mut all, maker.source)? {
+            return Ok(all.attempts.rows(&all.shape, all.without, all.scanned));
+        }
+        all.attempts.begin_again();
     }
     let (mut entries, starts) = all.by_entity();
     let Timelines { shape, attempts, streams, without, scanned, .. } = all;
@@ -267,6 +269,12 @@ impl Attempts {
         let further = shape.steps - 1;
         let rows = vec![NOWHERE; at.len() * further];
         Attempts { at, all: places.iter().map(attempt).collect(), rows, further }
+    }
+
+    /// Forgets what was found out.
+    fn begin_again(&mut self) {
+        self.all.iter_mut().for_each(|a| (a.reached, a.converted, a.dropped) = (1, false, false));
+        self.rows.fill(NOWHERE);
     }
 
     fn rows(mut self, shape: &Shape, without: Vec<i64>, scanned: u64) -> Rows {

@@ -1,10 +1,11 @@
-//! Ordered chains without conditions between their steps, where each row serves one step: one reading from the last row
-//! to the first, with an array by id of what comes next.
+//! Ordered chains without conditions between their steps: one reading from the last row to the first, with an array by
+//! id of what comes next.
 
 use super::read::{Hold, Timelines};
 use super::{Attempts, Entry, NOWHERE, Shape};
 use crate::{ExecError, Source};
 use kepi_model::core::{ChainOrder, Credit};
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// The most that is kept per entity: the ways from each further step to the last.
@@ -23,7 +24,6 @@ const NOTHING: Next = Next { at: i64::MAX, row: NOWHERE };
 pub(super) fn takes<H: Hold>(all: &Timelines<H>) -> bool {
     let Shape { steps, order, without, credit, .. } = &all.shape;
     !H::HOLDS
-        && !all.shared
         && *order == ChainOrder::Ordered
         && without.is_empty()
         && (*credit != Some(Credit::Earliest) || *steps == 2)
@@ -35,17 +35,19 @@ fn ways(steps: usize) -> usize {
     steps * (steps - 1) / 2
 }
 
-/// How far the attempts get, and to which of them conversions are credited.
-pub(super) fn look_at<H: Hold>(all: &mut Timelines<H>, source: &Source) -> Result<(), ExecError> {
-    let Timelines { shape, attempts, entries, ids, streams, room, .. } = all;
+/// How far the attempts get, and to which of them conversions are credited. No: an entity has, at one moment, several
+/// rows, and rows may serve several steps, which takes more thought than this.
+pub(super) fn look_at<H: Hold>(all: &mut Timelines<H>, source: &Source) -> Result<bool, ExecError> {
+    let Timelines { shape, attempts, entries, ids, streams, room, shared, .. } = all;
     let steps = shape.steps;
     let width = ways(steps);
     let mut next = vec![NOTHING; *room * width];
     let mut path = Vec::with_capacity(steps);
-    let mut moments = Moments::new(entries, steps, streams);
-    while let Some(places) = moments.before() {
+    let mut moments = Moments::new(shape, entries, streams, shared.then_some(&ids[..]));
+    while let Some(places) = moments.before(attempts) {
         source.check()?;
-        // What serves a later step comes first, so that an earlier one at the same time finds it.
+        // What serves a later step comes first, so that an earlier one at the same time finds it; where a row may serve
+        // several steps it is the other way round, so that it does not find itself.
         for &place in places.iter().rev() {
             let (entry, id) = (&entries[place as usize], ids[place as usize] as usize);
             let own = &mut next[id * width..(id + 1) * width];
@@ -68,11 +70,16 @@ pub(super) fn look_at<H: Hold>(all: &mut Timelines<H>, source: &Source) -> Resul
             }
         }
     }
-    match shape.credit {
-        Some(Credit::Latest) => latest(attempts, entries, ids, streams, *room, steps, source),
-        Some(Credit::Earliest) => earliest(attempts, entries, ids, streams, *room, source),
-        None => Ok(()),
+    if moments.tangled {
+        return Ok(false);
     }
+    let moments = Moments::new(shape, entries, streams, shared.then_some(&ids[..]));
+    match shape.credit {
+        Some(Credit::Latest) => latest(attempts, entries, ids, moments, *room, steps, source)?,
+        Some(Credit::Earliest) => earliest(attempts, entries, ids, moments, *room, source)?,
+        None => {}
+    }
+    Ok(true)
 }
 
 /// Credits each row of the last step to the last first step before it that leads to it.
@@ -80,15 +87,14 @@ fn latest<H: Hold>(
     attempts: &mut Attempts,
     entries: &[Entry<H>],
     ids: &[u32],
-    streams: &[Range<usize>],
+    mut moments: Moments<'_, H>,
     room: usize,
     steps: usize,
     source: &Source,
 ) -> Result<(), ExecError> {
     // By id and step but the last: the last attempt that leads to it.
     let mut last = vec![NOWHERE; room * (steps - 1)];
-    let mut moments = Moments::new(entries, steps, streams);
-    while let Some(places) = moments.after() {
+    while let Some(places) = moments.after(attempts) {
         source.check()?;
         for &place in places {
             let entry = &entries[place as usize];
@@ -113,15 +119,14 @@ fn earliest<H: Hold>(
     attempts: &mut Attempts,
     entries: &[Entry<H>],
     ids: &[u32],
-    streams: &[Range<usize>],
+    mut moments: Moments<'_, H>,
     room: usize,
     source: &Source,
 ) -> Result<(), ExecError> {
     // By id the first attempt whose time is not over, and the last; by attempt the entity's next.
     let mut waiting = vec![(NOWHERE, NOWHERE); room];
     let mut following = vec![NOWHERE; attempts.all.len()];
-    let mut moments = Moments::new(entries, 2, streams);
-    while let Some(places) = moments.after() {
+    while let Some(places) = moments.after(attempts) {
         source.check()?;
         for &place in places {
             let entry = &entries[place as usize];
@@ -147,10 +152,14 @@ fn earliest<H: Hold>(
 }
 
 /// The entries of all streams by stretches of time, from the last to the first or the other way round; those of one
-/// moment are never parted, and come step by step.
+/// moment are never parted, and come step by step; where rows may serve several steps from the last step to the first.
 struct Moments<'a, H> {
+    shape: &'a Shape,
     entries: &'a [Entry<H>],
-    steps: usize,
+    /// Where rows may serve several steps: whose they are.
+    shared: Option<&'a [u32]>,
+    /// Whether there, at some moment that has been read, an entity has several rows.
+    tangled: bool,
     /// What is left of each stream.
     left: Vec<Range<usize>>,
     places: Vec<u32>,
@@ -161,12 +170,18 @@ struct Moments<'a, H> {
 const STRETCH: usize = if cfg!(test) { 3 } else { 65_536 };
 
 impl<'a, H: Hold> Moments<'a, H> {
-    fn new(entries: &'a [Entry<H>], steps: usize, streams: &[Range<usize>]) -> Moments<'a, H> {
-        Moments { entries, steps, left: streams.to_vec(), places: Vec::new(), sorted: Vec::new() }
+    fn new(
+        shape: &'a Shape,
+        entries: &'a [Entry<H>],
+        streams: &[Range<usize>],
+        shared: Option<&'a [u32]>,
+    ) -> Moments<'a, H> {
+        let (left, places, sorted) = (streams.to_vec(), Vec::new(), Vec::new());
+        Moments { shape, entries, shared, tangled: false, left, places, sorted }
     }
 
     /// The places of the last entries that are left.
-    fn before(&mut self) -> Option<&[u32]> {
+    fn before(&mut self, attempts: &Attempts) -> Option<&[u32]> {
         let entries = self.entries;
         // A moment from which on every stream has no more than a stretch.
         let from = self.left.iter().filter(|l| l.len() > STRETCH).map(|l| entries[l.end - STRETCH].at).max();
@@ -177,11 +192,11 @@ impl<'a, H: Hold> Moments<'a, H> {
             self.places.extend(start as u32..left.end as u32);
             left.end = start;
         }
-        self.in_order()
+        self.in_order(attempts)
     }
 
     /// The places of the first entries that are left.
-    fn after(&mut self) -> Option<&[u32]> {
+    fn after(&mut self, attempts: &Attempts) -> Option<&[u32]> {
         let entries = self.entries;
         let until = self.left.iter().filter(|l| l.len() > STRETCH).map(|l| entries[l.start + STRETCH].at).min();
         self.places.clear();
@@ -191,12 +206,14 @@ impl<'a, H: Hold> Moments<'a, H> {
             self.places.extend(left.start as u32..end as u32);
             left.start = end;
         }
-        self.in_order()
+        self.in_order(attempts)
     }
 
     /// Puts the places in the order of (moment, step, row).
-    fn in_order(&mut self) -> Option<&[u32]> {
-        let Moments { entries, steps, places, sorted, .. } = self;
+    fn in_order(&mut self, attempts: &Attempts) -> Option<&[u32]> {
+        let Moments { shape, entries, shared, tangled, places, sorted, .. } = self;
+        let steps = shape.steps as u32;
+        let role = |place: u32| entries[place as usize].role;
         let at = |place: u32| entries[place as usize].at;
         if self.left.len() > 1 {
             // Each stream's are in order already, which a stable sort makes use of.
@@ -206,16 +223,26 @@ impl<'a, H: Hold> Moments<'a, H> {
         while let Some(&first) = rest.first() {
             let len = rest.iter().take_while(|&&place| at(place) == at(first)).count();
             let (own, behind) = rest.split_at_mut(len);
-            if own.len() > 1 {
+            if own.len() > 1
+                && let Some(ids) = shared
+            {
+                own.sort_by_key(|&place| ids[place as usize]);
+                let event = |place: u32| shape.event(attempts, &entries[place as usize]);
+                let id = |place: u32| ids[place as usize];
+                *tangled |= own.windows(2).any(|pair| id(pair[0]) == id(pair[1]) && event(pair[0]) != event(pair[1]));
+                own.sort_by_key(|&place| Reverse(role(place)));
+                // What only interrupts serves no step.
+                own.iter_mut().filter(|place| role(**place) >= steps).for_each(|place| *place = NOWHERE);
+            } else if own.len() > 1 {
                 sorted.clear();
-                for step in 0..*steps as u32 {
-                    sorted.extend(own.iter().filter(|&&place| entries[place as usize].role == step));
+                for step in 0..steps {
+                    sorted.extend(own.iter().filter(|&&place| role(place) == step));
                 }
                 // What only interrupts serves no step.
                 let (served, others) = own.split_at_mut(sorted.len());
                 served.copy_from_slice(sorted);
                 others.fill(NOWHERE);
-            } else if entries[first as usize].role >= *steps as u32 {
+            } else if role(first) >= steps {
                 own.fill(NOWHERE);
             }
             rest = behind;

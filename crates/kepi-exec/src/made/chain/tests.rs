@@ -268,21 +268,24 @@ fn expected(case: &Case) -> Vec<(i64, i64, Vec<i64>, bool)> {
 fn cases() -> impl Strategy<Value = Case> {
     let who = || proptest::option::weighted(0.9, 0..2_u32);
     let hold = proptest::option::weighted(0.8, 0..2_i64);
-    let orders = proptest::collection::vec((0..9_i64, who(), 2..5_u32, hold), 0..11);
-    let visits = proptest::collection::vec((0..9_i64, who()), 0..6);
+    let orders = proptest::collection::vec((0..40_i64, who(), 2..5_u32, hold), 0..11);
+    let visits = proptest::collection::vec((0..40_i64, who()), 0..6);
     let steps = proptest::collection::vec(0..5_usize, 2..5);
     let without = proptest::collection::vec(proptest::option::weighted(0.4, 0..5_usize), 5);
     let among = proptest::option::of(0..5_usize);
-    let within = proptest::option::of(0..6_i64);
+    let within = proptest::option::of(0..12_i64);
+    // Many rows at one moment, or few.
+    let coarse = proptest::sample::select(vec![1, 4, 10_i64]);
     let order =
         proptest::sample::select(vec![ChainOrder::Ordered, ChainOrder::Ordered, ChainOrder::Strict, ChainOrder::Any]);
     let credit = proptest::sample::select(vec![None, Some(Credit::Latest), Some(Credit::Earliest)]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    ((orders, visits, steps), (without, among, within, order), credit, flags).prop_map(
-        |((orders, visits, mut steps), (without, among, within, order), credit, (hold, drops, forbids))| {
-            let mut orders: Vec<Order> = orders.into_iter().map(|o| (o.0 * DAY, o.1, o.2, o.3, None)).collect();
+    ((orders, visits, steps), (without, among, within, order), (credit, coarse), flags).prop_map(
+        |((orders, visits, mut steps), (without, among, within, order), (credit, coarse), (hold, drops, forbids))| {
+            let mut orders: Vec<Order> =
+                orders.into_iter().map(|o| (o.0 / coarse * DAY, o.1, o.2, o.3, None)).collect();
             orders.sort_by_key(|o| o.0);
-            let mut visits: Vec<_> = visits.into_iter().map(|v| (v.0 * DAY, v.1)).collect();
+            let mut visits: Vec<_> = visits.into_iter().map(|v| (v.0 / coarse * DAY, v.1)).collect();
             visits.sort_by_key(|v| v.0);
             if hold {
                 // Visits have nothing to hold.
