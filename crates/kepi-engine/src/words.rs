@@ -60,7 +60,10 @@ impl Engine {
         listed
             .map(|l| {
                 let (module, name) = match l.name.rsplit_once('.') {
-                    Some((module, name)) if l.kind != "plugin function" => (module.to_string(), name.to_string()),
+                    // A plugin's name has its own; a test's title may have a point in it.
+                    Some((module, name)) if !["plugin function", "test"].contains(&l.kind.as_str()) => {
+                        (module.to_string(), name.to_string())
+                    }
                     _ => (String::new(), l.name),
                 };
                 Listed { kind: l.kind, name, unit: l.unit.unwrap_or_default(), doc: l.doc.unwrap_or_default(), module }

@@ -1,9 +1,12 @@
 //! What is declared, for people: lists, descriptions, completion.
 
+mod beside;
+
+use crate::calendar::{TABLE_UNITS, unit_name};
 use crate::catalog::{Catalog, StateDecl, Symbol, SymbolKind};
 use crate::functions;
 use kepi_syntax::KEYWORDS;
-use kepi_syntax::ast::{ExprKind, Pair, StateBody};
+use kepi_syntax::ast::{ExprKind, Pair, Parameter, StateBody};
 use serde::Serialize;
 
 /// A line of `kepi list`.
@@ -65,24 +68,7 @@ impl Catalog {
                 doc: summary(s),
             })
             .collect();
-        listed.extend(self.functions().map(|f| Listed {
-            kind: "function".to_string(),
-            name: crate::catalog::full_name(&f.module, &f.item.name.text),
-            unit: None,
-            doc: f.doc.as_deref().map(first_line),
-        }));
-        listed.extend(self.plugins().iter().map(|s| Listed {
-            kind: "plugin function".to_string(),
-            name: s.name.clone(),
-            unit: None,
-            doc: Some(first_line(&s.doc)),
-        }));
-        listed.extend(self.sources.iter().map(|s| Listed {
-            kind: "source".to_string(),
-            name: crate::catalog::full_name(&s.module, &s.item.name.text),
-            unit: None,
-            doc: s.doc.as_deref().map(first_line),
-        }));
+        listed.extend(self.list_beside());
         listed.sort_by(|a, b| (order(&a.kind), &a.name).cmp(&(order(&b.kind), &b.name)));
         listed
     }
@@ -92,55 +78,11 @@ impl Catalog {
         if let Some(symbol) = self.find(name) {
             return Some(self.describe_symbol(symbol, now));
         }
-        if let Some(function) = functions::find(name) {
-            return Some(Described {
-                kind: "function".to_string(),
-                name: function.name.to_string(),
-                unit: None,
-                doc: Some(format!("{}\n\nwritten: {}\nexample: {}", function.doc, function.usage, function.example)),
-                attributes: Vec::new(),
-                fields: Vec::new(),
-                uses: Vec::new(),
-                used_by: Vec::new(),
-                place: None,
-            });
-        }
-        if let Some(function) = self.functions().find(|f| f.item.name.text == name) {
-            return Some(Described {
-                kind: "function".to_string(),
-                name: name.to_string(),
-                unit: None,
-                doc: function.doc.clone(),
-                attributes: Vec::new(),
-                fields: Vec::new(),
-                uses: Vec::new(),
-                used_by: Vec::new(),
-                place: Some((function.file, function.span)),
-            });
-        }
-        let signature = self.plugins().iter().find(|s| s.name == name)?;
-        Some(Described {
-            kind: "plugin function".to_string(),
-            name: name.to_string(),
-            unit: None,
-            doc: Some(signature.doc.clone()),
-            attributes: Vec::new(),
-            fields: Vec::new(),
-            uses: Vec::new(),
-            used_by: Vec::new(),
-            place: None,
-        })
+        self.describe_beside(name)
     }
 
     fn describe_symbol(&self, symbol: &Symbol, now: i64) -> Described {
-        let mut attributes = Vec::new();
-        for pair in with(symbol) {
-            let text = match &pair.value.kind {
-                ExprKind::Text(text) => text.clone(),
-                _ => kepi_syntax::expr_text(&pair.value),
-            };
-            attributes.push((pair.name.text.clone(), text));
-        }
+        let attributes = with(symbol).iter().map(attribute).collect();
         let fields = match &symbol.kind {
             SymbolKind::Entity(e) => {
                 let mut rows = vec![(e.key.clone(), "key".to_string(), None)];
@@ -154,6 +96,9 @@ impl Catalog {
                 rows.extend(s.fields.iter().map(|f| (f.name.clone(), f.unit.to_string(), f.doc.clone())));
                 rows
             }
+            SymbolKind::Measure(d) | SymbolKind::Metric(d) | SymbolKind::Segment(d) | SymbolKind::Dimension(d) => {
+                d.parameters.iter().map(parameter).collect()
+            }
             _ => Vec::new(),
         };
         let uses = self.used(symbol);
@@ -161,6 +106,7 @@ impl Catalog {
             .symbols()
             .filter(|s| s.full_name() != symbol.full_name() && self.used(s).contains(&symbol.full_name()))
             .map(Symbol::full_name)
+            .chain(self.used_beside(&symbol.full_name()))
             .collect();
         Described {
             kind: symbol.kind.word().to_string(),
@@ -196,12 +142,15 @@ impl Catalog {
             }
             _ => {}
         }
-        let mut found: Vec<String> = words
-            .iter()
-            .filter_map(|w| self.lookup(&symbol.module, &[w.as_str()], true))
-            .map(|(s, _)| s.full_name())
-            .filter(|name| *name != symbol.full_name())
-            .collect();
+        let mut found = self.named_in(&symbol.module, &words);
+        found.retain(|name| *name != symbol.full_name());
+        found
+    }
+
+    /// The declared names among some words of a module, in order of name.
+    fn named_in(&self, module: &str, words: &[String]) -> Vec<String> {
+        let names = words.iter().filter_map(|word| self.lookup(module, &[word.as_str()], true));
+        let mut found: Vec<String> = names.map(|(symbol, _)| symbol.full_name()).collect();
         found.sort();
         found.dedup();
         found
@@ -233,6 +182,12 @@ impl Catalog {
                 add(&format!("{owner}.{name}"), "field", unit);
             }
         }
+        // `retail.` goes on with the periods of the calendar.
+        for (calendar, rules) in &self.settings.calendars {
+            for unit in TABLE_UNITS.into_iter().filter(|unit| rules.table.as_ref().is_none_or(|t| t.has(*unit))) {
+                add(&format!("{calendar}.{}", unit_name(unit)), "period", format!("a {} of it", unit_name(unit)));
+            }
+        }
         for symbol in self.symbols() {
             add(&symbol.name, symbol.kind.word(), summary(symbol).unwrap_or_default());
         }
@@ -244,6 +199,12 @@ impl Catalog {
         }
         for function in functions::all() {
             add(function.name, "function", first_line(function.doc));
+        }
+        // Named behind `report`, `target`, `describe` and `load --source`.
+        for listed in self.list_beside() {
+            if matches!(listed.kind.as_str(), "source" | "target" | "report" | "calendar") {
+                add(crate::names::bare(&listed.name), &listed.kind, listed.doc.unwrap_or_default());
+            }
         }
         for (word, meaning) in KEYWORDS {
             add(word, "keyword", (*meaning).to_string());
@@ -291,19 +252,41 @@ fn words_of(text: &str, words: &mut Vec<String>) {
     }
 }
 
+/// What stands after `with`: name and value.
+fn attribute(pair: &Pair) -> (String, String) {
+    let text = match &pair.value.kind {
+        ExprKind::Text(text) => text.clone(),
+        _ => kepi_syntax::expr_text(&pair.value),
+    };
+    (pair.name.text.clone(), text)
+}
+
+/// A parameter: its name, its type and its default.
+fn parameter(parameter: &Parameter) -> (String, String, Option<String>) {
+    let ty = parameter.ty.as_ref().map_or("any value", |ty| ty.name.text.as_str());
+    let default = parameter.default.as_ref().map_or(String::new(), |d| format!(" = {}", kepi_syntax::expr_text(d)));
+    (parameter.name.text.clone(), format!("{ty}{default}"), None)
+}
+
+/// The kinds of what has a name, in the order of lists.
+const KINDS: [&str; 14] = [
+    "metric",
+    "event",
+    "entity",
+    "measure",
+    "segment",
+    "dimension",
+    "state",
+    "target",
+    "report",
+    "test",
+    "source",
+    "calendar",
+    "function",
+    "plugin function",
+];
+
 fn order(kind: &str) -> usize {
-    const KINDS: [&str; 10] = [
-        "metric",
-        "event",
-        "entity",
-        "measure",
-        "segment",
-        "dimension",
-        "state",
-        "source",
-        "function",
-        "plugin function",
-    ];
     KINDS.iter().position(|k| *k == kind).unwrap_or(KINDS.len())
 }
 

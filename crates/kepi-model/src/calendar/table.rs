@@ -115,6 +115,16 @@ impl CalendarTable {
         self.runs(unit).iter().filter(move |run| run.label == label).map(|run| date_of(run.first))
     }
 
+    /// A number that is another one for other periods or labels (FNV-1a): what is known by its text tells tables apart by it.
+    fn fingerprint(&self) -> u64 {
+        let runs = self.units.iter().enumerate().flat_map(|(unit, runs)| runs.iter().map(move |run| (unit as u8, run)));
+        let bytes = runs.flat_map(|(unit, run)| {
+            let label = run.label.bytes().chain([0xff]);
+            [unit].into_iter().chain(run.first.to_le_bytes()).chain(label)
+        });
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
     /// The first day of the period that a day lies in. All days before the table's first are one period, and so are those
     /// behind its last.
     pub(super) fn truncate(&self, unit: TimeUnit, day: Date) -> Date {
@@ -158,7 +168,7 @@ impl Hash for CalendarTable {
 
 impl fmt::Debug for CalendarTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "table from {} until {}", self.first(), self.end())
+        write!(f, "table from {} until {}, {:016x}", self.first(), self.end(), self.fingerprint())
     }
 }
 
@@ -279,7 +289,17 @@ mod tests {
     #[test]
     fn a_table_is_told_in_short() {
         let month = grain(TimeUnit::Month);
-        assert!(format!("{month:?}").contains("table from 2025-02-02 until 2027-02-07"));
+        let told = format!("{month:?}");
+        assert!(told.contains("table from 2025-02-02 until 2027-02-07"));
+        let mut other = retail();
+        other
+            .iter_mut()
+            .filter(|row| row.labels[1].as_deref() == Some("P3"))
+            .for_each(|row| row.labels[1] = Some("X".into()));
+        assert_ne!(
+            format!("{:?}", CalendarTable::new(other).unwrap()),
+            format!("{:?}", month.table.as_deref().unwrap())
+        );
         assert_eq!(date("2025-02-02").saturating_add(735.days()), date("2027-02-07"));
     }
 }

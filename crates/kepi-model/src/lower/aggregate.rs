@@ -396,15 +396,16 @@ pub(super) fn measure_of(
         | AggregateKind::Percentile
         | AggregateKind::Stddev,
     ) = (&unit.kind, kind)
-        && (cx.looking_back || (cx.currency.is_none() && !cx.undecided))
+        && cx.currency.is_none()
+        && !cx.undecided
+        && !(cx.looking_back && cx.beside.is_some())
     {
         if cx.looking_back {
-            let message = format!("each row has the currency that its `{field}` says: a history does not add them up");
             return cx.error_help(
                 Code::SeveralCurrencies,
                 span,
-                message,
-                "only what is shown is converted: write the aggregate itself into `show`, with `in EUR`",
+                format!("each row has the currency that its `{field}` says: they do not add up"),
+                "compare it with an amount, such as `> 100 EUR`, or write `in EUR` behind the query",
             );
         }
         return cx.error_help(

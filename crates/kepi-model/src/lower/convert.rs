@@ -3,7 +3,7 @@
 use super::Cx;
 use crate::core::{Measure, Row, RowNode};
 use crate::value::{Currency, Kind, Unit, Value};
-use kepi_syntax::ast::Name;
+use kepi_syntax::ast::{Expr, ExprKind, Name, UnitWord};
 use kepi_syntax::{Code, Span};
 
 /// The stored stream that rates are read from.
@@ -24,21 +24,65 @@ pub(super) fn wanted(cx: &mut Cx<'_>, written: &Name) -> Option<Currency> {
 
 /// Reports what keeps a query from being answered in a currency: nothing to convert, or nothing to convert with.
 pub(super) fn checked<'u>(cx: &mut Cx<'_>, written: &Name, mut measured: impl Iterator<Item = &'u Unit>) {
-    if !measured.any(|unit| matches!(unit.kind, Kind::Money(_))) {
+    if !cx.converted && !measured.any(|unit| matches!(unit.kind, Kind::Money(_))) {
         let message = format!("nothing here is measured in money, so nothing is in {}", written.text);
         let help = format!("leave out `in {}`", written.text);
         cx.error_help::<()>(Code::WrongKind, written.span, message, help);
         return;
     }
-    let says = |name: &str| cx.catalog.stream(RATES).is_some_and(|s| s.fields.iter().any(|f| f.name == name));
-    if cx.converted && !["from", "to", "rate"].into_iter().all(says) {
-        cx.error_help::<()>(
-            Code::SeveralCurrencies,
-            written.span,
-            "nothing says at which rates",
-            "load a table of them: `source fx from \"rates.csv\" { rates: at day, from base, to quote, rate }`",
-        );
+    if cx.converted {
+        has_rates(cx, written.span);
     }
+}
+
+/// Reports where no table says what one currency is worth in another.
+fn has_rates(cx: &mut Cx<'_>, span: Span) -> Option<()> {
+    let says = |name: &str| cx.catalog.stream(RATES).is_some_and(|s| s.fields.iter().any(|f| f.name == name));
+    if ["from", "to", "rate"].into_iter().all(says) {
+        return Some(());
+    }
+    cx.error_help(
+        Code::SeveralCurrencies,
+        span,
+        "nothing says at which rates",
+        "load a table of them: `source fx from \"rates.csv\" { rates: at day, from base, to quote, rate }`",
+    )
+}
+
+/// The currency of an amount that is written out: `100 EUR`, `-5 USD`, or a list of them.
+pub(super) fn written_out(value: &Expr) -> Option<Currency> {
+    match &value.kind {
+        ExprKind::Quantity { unit: Some(UnitWord::Currency(code)), .. } => Currency::parse(code),
+        ExprKind::Negate(inner) => written_out(inner),
+        ExprKind::List(items) => items.iter().find_map(written_out),
+        _ => None,
+    }
+}
+
+/// A row's value beside an amount of a currency: what is of whichever one its row says is converted to that.
+pub(super) fn beside(cx: &mut Cx<'_>, row: Row, to: Currency, span: Span) -> Option<Row> {
+    if !matches!(row.unit.kind, Kind::MoneyOf(_)) {
+        return Some(row);
+    }
+    has_rates(cx, span)?;
+    amount(cx, row, to, span)
+}
+
+/// What a history measures, where each of its rows has a currency of its own: in that of the amount that it is compared
+/// with, else in the query's. Other amounts stay in the currency that they are declared in.
+pub(super) fn looked_back(cx: &mut Cx<'_>, measure: Measure, unit: Unit, span: Span) -> Option<(Measure, Unit)> {
+    let own = |row: &Row| matches!(row.unit.kind, Kind::MoneyOf(_));
+    if !measure.rows().into_iter().any(own) {
+        return Some((measure, unit));
+    }
+    let outer = cx.currency;
+    cx.currency = cx.beside.or(outer);
+    if cx.beside.is_some() {
+        has_rates(cx, span)?;
+    }
+    let found = measured(cx, measure, unit, span);
+    cx.currency = outer;
+    found
 }
 
 /// A measure with its amounts in the query's currency, and its unit then.

@@ -3,7 +3,7 @@
 use super::call::call;
 use super::literal::{date_value, fit, quantity};
 use super::operator::{binary, report_clash};
-use super::{Cx, Node};
+use super::{Cx, Node, convert};
 use crate::core::Op;
 use crate::declared::Signature;
 use crate::functions::Lowering;
@@ -168,7 +168,15 @@ fn case<N: Node>(
 }
 
 fn member<N: Node>(cx: &mut Cx<'_>, scope: &mut dyn Scope<N>, value: &Expr, list: &Expr) -> Option<N> {
-    let needle = lower(cx, scope, value)?;
+    let written = convert::written_out(list);
+    let outer = cx.beside;
+    cx.beside = written.or(outer);
+    let needle = lower(cx, scope, value);
+    cx.beside = outer;
+    let mut needle = needle?;
+    if let (Kind::MoneyOf(_), Some(to)) = (&needle.unit().kind, written) {
+        needle = needle.in_currency(cx, to, value.span)?;
+    }
     let ExprKind::List(items) = &list.kind else {
         return cx.error_help(Code::TypeMismatch, list.span, "`in` needs a list", "write `x in [\"a\", \"b\"]`");
     };

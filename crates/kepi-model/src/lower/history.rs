@@ -3,7 +3,7 @@
 use super::aggregate::{Parsed, aggregate_arguments, aggregate_of, measure};
 use super::events::{self, EventSet};
 use super::row::{RowScope, listed, listed_owned};
-use super::{Cx, expr, held, over};
+use super::{Cx, convert, expr, held, over};
 use crate::core::{History, Measure, Reach, Row, RowNode};
 use crate::declared::RoleDecl;
 use crate::functions::AggregateKind;
@@ -123,6 +123,7 @@ impl RowScope<'_> {
         let measured = measure(cx, kind, &set, arg, percent, observed, span);
         cx.looking_back = outer;
         let (measure, unit) = measured?;
+        let (measure, unit) = convert::looked_back(cx, measure, unit, span)?;
         let history = History { events: set.events(), filter, measure, key, subject, over, before: false };
         Some(Row { unit, node: RowNode::History(Box::new(history)) })
     }

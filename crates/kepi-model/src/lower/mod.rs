@@ -92,8 +92,10 @@ pub(crate) struct Cx<'a> {
     pub(crate) converted: bool,
     /// Whether a definition is looked at by itself, so that a query may still say the currency.
     pub(crate) undecided: bool,
-    /// Whether a history is looked into: what is computed there stays in its own currency.
+    /// Whether a history is looked into: an amount of a declared currency stays in it there.
     pub(crate) looking_back: bool,
+    /// The currency of the amount that something is being compared with.
+    pub(crate) beside: Option<Currency>,
     file: u32,
     /// The module of the text itself, while definitions of others are expanded.
     home: String,
@@ -115,6 +117,7 @@ impl<'a> Cx<'a> {
             converted: false,
             undecided: false,
             looking_back: false,
+            beside: None,
             file,
             home: module.to_string(),
             stack: Vec::new(),
@@ -226,10 +229,12 @@ pub(crate) trait Node: Sized + Clone {
     fn as_constant(&self) -> Option<&Value>;
     /// The operation and its arguments, where it is one.
     fn as_call(&self) -> Option<(&Op, &[Self])>;
+    /// An amount of whichever currency its row says in this one; of a cell nothing is known of its rows.
+    fn in_currency(self, cx: &mut Cx<'_>, to: Currency, span: Span) -> Option<Self>;
 }
 
 macro_rules! node {
-    ($name:ident, $inner:ident, $of_cells:literal) => {
+    ($name:ident, $inner:ident, $of_cells:literal, $converted:path) => {
         impl Node for $name {
             const OF_CELLS: bool = $of_cells;
             fn constant(value: Value, unit: Unit) -> Self {
@@ -262,12 +267,19 @@ macro_rules! node {
                     _ => None,
                 }
             }
+            fn in_currency(self, cx: &mut Cx<'_>, to: Currency, span: Span) -> Option<Self> {
+                $converted(cx, self, to, span)
+            }
         }
     };
 }
 
-node!(Row, RowNode, false);
-node!(Formula, FormulaNode, true);
+node!(Row, RowNode, false, convert::beside);
+node!(Formula, FormulaNode, true, as_it_is);
+
+fn as_it_is(_: &mut Cx<'_>, formula: Formula, _: Currency, _: Span) -> Option<Formula> {
+    Some(formula)
+}
 
 /// A plain number as a constant.
 pub(crate) fn number<N: Node>(value: f64) -> N {

@@ -2,7 +2,7 @@
 
 use super::expr::{Scope, condition, lower, text_value};
 use super::literal::{fit, seconds};
-use super::{Cx, Node, number};
+use super::{Cx, Node, convert, number};
 use crate::core::Op;
 use crate::units::{self, Clash};
 use crate::value::{CalendarSpan, Kind, Unit, Value};
@@ -71,8 +71,12 @@ pub(super) fn binary<N: Node>(
         }
         BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => arithmetic(cx, scope, op, whole),
         _ => {
+            let written = convert::written_out(right).or_else(|| convert::written_out(left));
+            let outer = cx.beside;
+            cx.beside = written.or(outer);
             let a = lower(cx, scope, left);
             let b = lower(cx, scope, right);
+            cx.beside = outer;
             compare(cx, op, a?, b?, whole.span)
         }
     }
@@ -137,6 +141,11 @@ fn compare<N: Node>(cx: &mut Cx<'_>, op: BinaryOp, a: N, b: N, span: Span) -> Op
     } else if b.unit().kind == Kind::Raw && a.unit().kind != Kind::Raw {
         b.set_unit(raw_as(a.unit()));
     }
+    (a, b) = match (a.unit().kind.clone(), b.unit().kind.clone()) {
+        (Kind::MoneyOf(_), Kind::Money(Some(to))) => (a.in_currency(cx, to, span)?, b),
+        (Kind::Money(Some(to)), Kind::MoneyOf(_)) => (a, b.in_currency(cx, to, span)?),
+        _ => (a, b),
+    };
     let unit = match units::join(a.unit(), b.unit()) {
         Ok(unit) => unit,
         Err(clash) => {

@@ -46,8 +46,8 @@ fn wrong_currencies() {
         "show sum(revenue) - 100 EUR in USD",
         "show sum(revenue) having sum(revenue) > 5 EUR in USD",
         &with("show sum(payments.amount)"),
-        &with("show count(payments where amount > 5 EUR)"),
-        &with("show count(customer where sum(payments.amount over last 30 days) > 5 EUR) in EUR"),
+        &with("show count(payments where amount + 5 EUR > fee)"),
+        &with("show count(customer where sum(payments.amount over last 30 days) > 5)"),
         &with("show sum(payments.amount - last(payments.fee)) in USD"),
         &with("show avg(orders.amount - last(payments.amount)) in USD"),
     ]));
@@ -65,6 +65,17 @@ fn without_rates_nothing_is_converted() {
     let query = kepi_syntax::parse_query("show sum(orders.amount) in EUR").0.unwrap();
     assert_eq!(catalog.query(&query, now(&catalog), 0).1, []);
     assert_eq!(said("show sum(revenue) in EUR"), "");
+    // Beside an amount that is written out, what each row has in a currency of its own is converted to that of the
+    // amount: also what a history adds up.
+    for text in [
+        "show count(payments where amount > 5 EUR and 5 USD <= fee)",
+        "show count(payments where amount in [5 EUR, 10 EUR])",
+        "show count(customer where sum(payments.amount) > 100 EUR) in USD",
+        "segment spender of customer = last(payments.amount) >= 100 EUR\nshow count(customer where spender)",
+        "dimension spent of customer = sum(payments.amount)\nshow count(customer where spent > avg(payments.fee)) in USD",
+    ] {
+        assert_eq!(said(&format!("{PAYMENTS}{text}")), "", "{text}");
+    }
     // A definition does not say the currency: the query does.
     let paid =
         format!("{PAYMENTS}metric paid : money = sum(payments.amount)\nshow paid, paid / count(payments) in EUR");

@@ -7,6 +7,7 @@ mod chains;
 mod check;
 mod currencies;
 mod definitions;
+mod described;
 mod dump;
 mod events;
 mod groups;
