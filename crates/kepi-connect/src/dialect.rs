@@ -35,7 +35,7 @@ pub(crate) fn detect(input: &Input, options: &ReadOptions) -> Result<(Dialect, V
     let (header, why) = match options.header {
         Some(true) => (true, "stated".to_string()),
         Some(false) => (false, "stated".to_string()),
-        None => is_header(first, &sample[1..], options.columns.as_deref()),
+        None => is_header(first, &sample[1..], options),
     };
     let names = match &options.columns {
         Some(names) => {
@@ -163,18 +163,23 @@ fn look(cell: &str) -> Look {
 }
 
 /// Whether the first record holds names, and why.
-fn is_header(first: &[String], rest: &[Vec<String>], stated: Option<&[String]>) -> (bool, String) {
-    if let Some(names) = stated {
+fn is_header(first: &[String], rest: &[Vec<String>], options: &ReadOptions) -> (bool, String) {
+    if !options.asked.is_empty() && options.columns.is_none() && options.asked.iter().all(|name| first.contains(name)) {
+        return (true, "the first line has all names that are asked for".to_string());
+    }
+    if let Some(names) = &options.columns {
         let same = first.iter().zip(names).filter(|(a, b)| a.eq_ignore_ascii_case(b)).count();
         if same * 2 > names.len() {
             return (true, "the first line has the stated names".to_string());
         }
     }
+    let column = |i: usize| rest.iter().filter_map(move |r| r.get(i)).map(|c| look(c));
     for (i, cell) in first.iter().enumerate() {
         let found = match look(cell) {
             Look::Number => "a number",
             Look::Date => "a date",
-            Look::Bool => "a yes or no",
+            // A column may be called `no`: its values tell.
+            Look::Bool if column(i).any(|l| l == Look::Bool) => "a yes or no",
             Look::Missing if !cell.is_empty() => "a missing value",
             _ => continue,
         };
@@ -187,8 +192,7 @@ fn is_header(first: &[String], rest: &[Vec<String>], stated: Option<&[String]>) 
         return (false, format!("the first line has {found} in column {}", i + 1));
     }
     for (i, name) in first.iter().enumerate() {
-        let mut known =
-            rest.iter().filter_map(|r| r.get(i)).map(|c| look(c)).filter(|l| *l != Look::Missing).peekable();
+        let mut known = column(i).filter(|l| *l != Look::Missing).peekable();
         if known.peek().is_some() && look(name) == Look::Text {
             let (mut total, mut typed) = (0, 0);
             for l in known {

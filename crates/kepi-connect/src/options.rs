@@ -45,6 +45,9 @@ pub struct ReadOptions {
     pub decimal: Option<u8>,
     /// The zone of times without an offset, by its IANA name; else the project's.
     pub timezone: Option<String>,
+    /// Columns that will be asked for: a first line that has all of them is the header, whatever it looks like. It is no
+    /// option of `source … with`: the mappings of the source say it.
+    pub asked: Vec<String>,
 }
 
 impl ReadOptions {

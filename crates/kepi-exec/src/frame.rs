@@ -69,7 +69,7 @@ pub enum FrameColumnKind {
 pub struct PartialPeriod {
     /// Its first instant.
     pub start: i64,
-    /// Why: "still running", "cut by the window".
+    /// Why: "still running", "not begun", "cut by the window".
     pub reason: String,
 }
 

@@ -354,12 +354,7 @@ impl<'a> Runner<'a> {
         // A retention has totals over its cohorts, one per age.
         let age = ages::keep(query, &mut total);
         total.per = None;
-        let zone = &self.setting.zone;
-        let sides = times.sides.iter().map(|side| {
-            let shifted = |at| side.shift.map_or(at, |shift| zone.add(at, shift));
-            let hole = side.hole.map(|(from, until)| (shifted(from), shifted(until)));
-            Side { alignment: None, shift: None, hole, ..side.clone() }
-        });
+        let sides = times.sides.iter().map(|side| Side { alignment: None, shift: None, ..side.clone() });
         let times = Times { span: times.span, sides: sides.collect(), total: true };
         let done = self.rows(self.plan_on(&total, times)?)?;
         let own = total.by.len();

@@ -150,7 +150,8 @@ pub trait EventScan: fmt::Debug + Send + Sync {
     fn attribute(&self, entity: &str, field: &str) -> Result<Attribute, ScanError>;
 
     /// Every value that an attribute with `history` has had, in the order of (time, load): a batch with the columns
-    /// `id: UInt32`, [`AT`], `value` (in the type of `Attribute::kind`, codes into the same dictionary).
+    /// `id: UInt32`, [`AT`], `value` (in the type of `Attribute::kind`, codes into the same dictionary). What holds from
+    /// the beginning of time has the least moment that there is.
     fn attribute_history(&self, entity: &str, field: &str) -> Result<RecordBatch, ScanError>;
 }
 

@@ -26,6 +26,8 @@ use std::sync::Arc;
 
 /// The column of keys in what is given.
 const KEY: &str = "_key";
+/// The moment of a value that holds from the beginning of time.
+const BEGINNING: i64 = i64::MIN;
 
 type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Folded>>;
 
@@ -43,6 +45,8 @@ pub(crate) struct EntityBuffer {
     /// Schemas of the attributes that are declared but not given.
     others: Vec<ColumnSchema>,
     moments: Vec<i64>,
+    /// Which rows hold from the load on, since no moment was given with them.
+    by_load: Vec<bool>,
     /// Whether the moments were given, not just the load's.
     dated: bool,
 }
@@ -82,7 +86,18 @@ impl EntityBuffer {
         let keys = Column::new(&decl.name, KEY, &Kind::Entity(decl.name.clone()), false, None)?;
         let dated = given.iter().any(|name| name == AT);
         let (name, declared) = (decl.name.clone(), decl.clone());
-        Ok(EntityBuffer { name, texts, declared, given, keys, columns, others, moments: Vec::new(), dated })
+        Ok(EntityBuffer {
+            name,
+            texts,
+            declared,
+            given,
+            keys,
+            columns,
+            others,
+            moments: Vec::new(),
+            by_load: Vec::new(),
+            dated,
+        })
     }
 
     /// The entity.
@@ -128,11 +143,12 @@ impl EntityBuffer {
             rejected.append(&mut one.rejected);
             checked.push(one);
         }
-        let moments = self.checked_moments(rows, now)?;
+        let moments = self.checked_moments(rows)?;
         let rejected = one_per_row(rejected);
         let keep = (!rejected.is_empty()).then(|| kept(count, &rejected));
         let wanted = |row: &usize| keep.as_ref().is_none_or(|keep| keep.value(*row));
-        self.moments.extend((0..count).filter(wanted).map(|row| moments[row]));
+        self.moments.extend((0..count).filter(wanted).map(|row| moments[row].unwrap_or(now)));
+        self.by_load.extend((0..count).filter(wanted).map(|row| moments[row].is_none()));
         self.keys.take(writer, names, &self.texts, None, keys, keep.as_ref())?;
         let entity = writer.current.entities.get(&self.name).cloned();
         for (column, checked) in self.columns.iter_mut().zip(checked) {
@@ -142,15 +158,15 @@ impl EntityBuffer {
         Ok(rejected)
     }
 
-    /// The moment from which each row holds; rows without one hold from the load on.
-    fn checked_moments(&self, rows: &RecordBatch, now: i64) -> Result<Vec<i64>, StoreError> {
+    /// The moment from which each row holds, where it was given.
+    fn checked_moments(&self, rows: &RecordBatch) -> Result<Vec<Option<i64>>, StoreError> {
         let Some(given) = rows.column_by_name(AT).filter(|given| *given.data_type() != DataType::Null) else {
-            return Ok(vec![now; rows.num_rows()]);
+            return Ok(vec![None; rows.num_rows()]);
         };
         match given.data_type() {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 let times = given.as_primitive::<TimestampMicrosecondType>();
-                Ok(times.iter().map(|time| time.unwrap_or(now)).collect())
+                Ok(times.iter().collect())
             }
             other => {
                 let reason = format!("a timestamp in microseconds expected, {other} given");
@@ -198,8 +214,8 @@ impl EntityBuffer {
             if schema.history {
                 let rows = self.history(&next, schema, ids, &order, &winner, &mut values)?;
                 if !rows.is_empty() {
-                    adds_history.extend(rows.iter().copied());
-                    histories.push((column.name.clone(), self.history_batch(&rows, ids, &values.given)?));
+                    adds_history.extend(rows.iter().filter_map(|said| said.row));
+                    histories.push((column.name.clone(), said_batch(&rows, &values)?));
                 }
             }
             update.push((column.name.clone(), values));
@@ -224,9 +240,10 @@ impl EntityBuffer {
         Ok((count, (!same).then_some(change)))
     }
 
-    /// The rows that add to the history of an attribute. Dated by the load, a value is kept where it differs from the
-    /// current one; with a moment of its own, unless the very same is known already. Finds out, too, whose current
-    /// value has a later moment than the load's.
+    /// What the rows add to the history of an attribute. Dated by the load, a value is kept where it differs from the
+    /// current one; with a moment of its own, unless the very same is known already. The first value that is dated by a
+    /// load is no change, and holds from the beginning of time. Finds out, too, whose current value has a later moment
+    /// than the load's.
     fn history(
         &self,
         entity: &Entity,
@@ -235,7 +252,7 @@ impl EntityBuffer {
         order: &[u32],
         winner: &ByNumber<u32, u32>,
         values: &mut Values,
-    ) -> Result<Vec<u32>, StoreError> {
+    ) -> Result<Vec<Said>, StoreError> {
         let given = hashes(std::slice::from_ref(&values.given), values.given.len());
         let current = hashes(std::slice::from_ref(&values.current), values.current.len());
         let known = entity.history(schema)?;
@@ -249,30 +266,32 @@ impl EntityBuffer {
                 values.latest.insert(*id, known_times[row]);
             }
         }
-        let mut rows = Vec::new();
+        let mut said: Vec<Said> = Vec::new();
+        let mut fresh: HashSet<u32, BuildHasherDefault<Folded>> = HashSet::default();
         for &row in order {
-            let (id, moment) = (ids[row as usize], self.moments[row as usize]);
-            let value = given[row as usize];
+            let (id, mut moment) = (ids[row as usize], self.moments[row as usize]);
+            let (before, value) = (current[id as usize], given[row as usize]);
+            let is_first = !values.latest.contains_key(&id) && !fresh.contains(&id);
             let wanted = match self.dated {
                 true => at_moment.insert((id, moment), value) != Some(value),
-                // Missing before and missing now is no change, and the hash of a missing value is 0.
-                false => winner.get(&id) == Some(&row) && current[id as usize] != value,
+                // The hash of a missing value is 0: missing before and missing now is no change.
+                false => winner.get(&id) == Some(&row) && (before != value || is_first && value != 0),
             };
-            if wanted {
-                rows.push(row);
+            if !wanted {
+                continue;
             }
+            fresh.insert(id);
+            if is_first && self.by_load[row as usize] {
+                if before == 0 || before == value {
+                    moment = BEGINNING;
+                } else {
+                    // It was known before its past was kept.
+                    said.push(Said { row: None, id, moment: BEGINNING });
+                }
+            }
+            said.push(Said { row: Some(row), id, moment });
         }
-        Ok(rows)
-    }
-
-    fn history_batch(&self, rows: &[u32], ids: &[u32], given: &ArrayRef) -> Result<RecordBatch, StoreError> {
-        let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|&row| self.moments[row as usize]));
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|&row| ids[row as usize]))),
-            Arc::new(times.with_data_type(time_type())),
-            arrow_select::take::take(given, &UInt32Array::from(rows.to_vec()), None)?,
-        ];
-        table_of(vec![ENTITY_ID.into(), AT.into(), VALUE.into()], columns)
+        Ok(said)
     }
 
     /// Counts, and the rows that change current values, by id.
@@ -336,6 +355,27 @@ impl EntityBuffer {
         }
         table_of(names, columns)
     }
+}
+
+/// What is added to the history of an attribute.
+struct Said {
+    /// The row of the load that says it; none: it is the value so far.
+    row: Option<u32>,
+    id: u32,
+    moment: i64,
+}
+
+fn said_batch(said: &[Said], values: &Values) -> Result<RecordBatch, StoreError> {
+    let both = arrow_select::concat::concat(&[values.given.as_ref(), values.current.as_ref()])?;
+    let offset = values.given.len() as u32;
+    let places = said.iter().map(|said| said.row.unwrap_or(offset + said.id));
+    let times = TimestampMicrosecondArray::from_iter_values(said.iter().map(|said| said.moment));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt32Array::from_iter_values(said.iter().map(|said| said.id))),
+        Arc::new(times.with_data_type(time_type())),
+        arrow_select::take::take(&both, &UInt32Array::from_iter_values(places), None)?,
+    ];
+    table_of(vec![ENTITY_ID.into(), AT.into(), VALUE.into()], columns)
 }
 
 /// An attribute's values in a load, by row, and as they are now, by id.

@@ -16,7 +16,7 @@ pub(super) struct Period {
     pub(super) from: Option<i64>,
     /// The end of the part inside the window.
     pub(super) until: i64,
-    /// Whether the window cuts it, or it is still running.
+    /// Whether the window cuts it, or it is still running or has not begun.
     pub(super) partial: bool,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn periods(range: Range, grain: Option<Grain>, calendar: &Calendar, n
     let mut start = calendar.start(grain, from);
     while start < until {
         let next = calendar.next(grain, start);
-        let partial = start < from || until < next || (start < now && now < next);
+        let partial = start < from || until < next || now < next;
         periods.push(Period { start, from: Some(start.max(from)), until: next.min(until), partial });
         start = next;
     }
@@ -81,6 +81,20 @@ pub(super) fn periods(range: Range, grain: Option<Grain>, calendar: &Calendar, n
 /// # Errors
 /// In words, when the comparison has no meaning for the periods.
 pub(super) fn counterparts(
+    against: &Against,
+    periods: &[Period],
+    range: Range,
+    grain: Option<Grain>,
+    calendar: &Calendar,
+    now: i64,
+) -> Result<Vec<Option<Period>>, String> {
+    let mut others = all_counterparts(against, periods, range, grain, calendar, now)?;
+    // Of what has not begun nothing has elapsed.
+    others.iter_mut().zip(periods).filter(|(_, period)| period.start >= now).for_each(|(other, _)| *other = None);
+    Ok(others)
+}
+
+fn all_counterparts(
     against: &Against,
     periods: &[Period],
     range: Range,

@@ -190,9 +190,20 @@ fn headers_are_told_from_rows() {
         ("Anna,Dustin,Central\nCecily,Dustin,West\n", false),
         ("region,2019,2020\nnorth,17,18\nsouth,11,12\n", true),
         ("10100,2003-01-06,Shipped\n10101,2003-01-09,Shipped\n", false),
+        // `no` is a name here, and a value there.
+        ("no,customer\n1,a\n2,b\n", true),
+        ("no,3\nyes,4\n", false),
     ] {
         let table = open(&folder.file("t.csv", text), &[]);
         assert_eq!(table.dialect().unwrap().header, header, "{text}: {}", table.dialect().unwrap().why);
+    }
+    // A line that has all names that are asked for is the header, whatever it looks like.
+    let file = folder.file("t.csv", "1,2019-01-01,true\n2,3,4\n");
+    let mut asked = options(&[]);
+    for (names, header) in [(&["true", "1"][..], true), (&["true", "2"], false), (&[], false)] {
+        asked.asked = names.iter().map(|name| name.to_string()).collect();
+        let table = Table::open(&[file.clone()], &asked).unwrap();
+        assert_eq!(table.dialect().unwrap().header, header, "{names:?}");
     }
     let file = folder.file("t.csv", "ann,3\nbob,4\n");
     assert_eq!(rows(&open(&file, &[("header", "yes")])), ["2 1 bob|4"]);

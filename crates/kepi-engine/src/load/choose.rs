@@ -95,7 +95,9 @@ impl Engine {
     }
 
     pub(super) fn table(request: &LoadRequest) -> Result<Table, EngineError> {
-        let options = ReadOptions::from_pairs(&request.options).map_err(connect_error)?;
+        let mut options = ReadOptions::from_pairs(&request.options).map_err(connect_error)?;
+        let named = [&request.at, &request.id, &request.key].into_iter().flatten();
+        options.asked = named.chain(request.of.iter().map(|(_, column)| column)).cloned().collect();
         Table::open(&request.files, &options).map_err(connect_error)
     }
 

@@ -139,6 +139,7 @@ fn options(source: &SourceDecl, request: &LoadRequest) -> Result<ReadOptions, En
     for (name, value) in &request.options {
         options.set(name, value).map_err(connect_error)?;
     }
+    options.asked = source.mappings.iter().flat_map(columns_of).collect();
     Ok(options)
 }
 

@@ -32,6 +32,7 @@ impl Engine {
         for (name, value) in &request.options {
             options.set(name, value).map_err(connect_error)?;
         }
+        options.asked = chosen.source.mappings.iter().flat_map(columns_of).collect();
         let table = match chosen.table {
             Some(table) => table,
             None => Table::open(&chosen.files, &options).map_err(connect_error)?,

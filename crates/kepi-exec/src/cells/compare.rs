@@ -17,11 +17,10 @@ pub(crate) struct Side {
     pub(crate) from: i64,
     /// The instant behind the last.
     pub(crate) until: i64,
-    /// Time in between that is not read: what had not passed yet of the period that stands against the running one,
-    /// where the query's window goes on behind it.
-    pub(crate) hole: Option<(i64, i64)>,
+    /// Whether the query's window has begun by `now`; of one that lies ahead nothing has passed, so nothing stands
+    /// against it.
+    pub(crate) begun: bool,
     /// Each period set against the same time so much later (earlier where it is negative), also where that is no period.
-    /// The hole is then one of the query's own time.
     pub(crate) shift: Option<CalendarSpan>,
     /// Period to period, where there are periods.
     pub(crate) alignment: Option<Alignment>,
@@ -36,7 +35,7 @@ pub(crate) struct Alignment {
     pub(crate) grain: Grain,
     /// The query's time.
     pub(crate) from: i64,
-    /// The instant behind its last period.
+    /// The instant behind the part of it that has passed by `now`: a period that begins later has no counterpart.
     pub(crate) until: i64,
     how: How,
 }
@@ -58,6 +57,9 @@ enum How {
 impl Alignment {
     /// The first instant of the other side's period for one of the query's; none: there is no such period.
     pub(crate) fn other(&self, zone: &Zone, period: i64) -> Option<i64> {
+        if period >= self.until {
+            return None;
+        }
         match &self.how {
             How::Back(back) => same_date(zone, &self.grain, period, back_by(back, 1)?),
             How::Week(back) => same_week(zone, &self.grain, back, period),
@@ -108,8 +110,10 @@ pub(crate) fn side(
     match per {
         Some(grain) => aligned(compare, zone, zone_name, grain, span, from, now),
         None => {
+            // A moment is no window, and stands against another moment also where it lies ahead.
+            let begun = from < now || from >= span.until;
             let (from, until) = window(compare, zone, span, from, now)?;
-            Ok(Side { name: compare.name.clone(), from, until, hole: None, shift: None, alignment: None })
+            Ok(Side { name: compare.name.clone(), from, until, begun, shift: None, alignment: None })
         }
     }
 }
@@ -141,7 +145,7 @@ fn aligned(
                 _ => true,
             };
             if !is_period {
-                return Ok(shifted(compare, zone, grain, span, from, now, -days));
+                return Ok(shifted(compare, zone, span, from, now, -days));
             }
             How::Days(*days)
         }
@@ -152,37 +156,34 @@ fn aligned(
         CompareWith::Period { from, until } => How::Nth { from: *from, until: *until },
         CompareWith::Target(_) => return Err(ExecError::Plan("a target is no other time".into())),
     };
-    let alignment = Alignment { zone: zone_name.to_string(), grain: grain.clone(), from, until: span.until, how };
+    let passed = span.until.min(now);
+    let alignment = Alignment { zone: zone_name.to_string(), grain: grain.clone(), from, until: passed, how };
     let pairs = alignment.pairs(zone)?;
     let name = compare.name.clone();
     let (Some((first, other)), Some((last, other_last))) = (pairs.first().copied(), pairs.last().copied()) else {
-        // Nothing belongs to anything: an empty window.
-        return Ok(Side { name, from, until: from, hole: None, shift: None, alignment: Some(alignment) });
+        // Nothing belongs to anything: an empty window, or one that lies ahead.
+        return Ok(Side { name, from, until: from, begun: false, shift: None, alignment: Some(alignment) });
     };
     // A period that the window cuts, or that still runs, is compared with the same part of the other one.
     let mut side_from = if from > first { within(zone, grain, from, first, other) } else { other };
-    let end = if last < now { span.passed } else { span.until };
-    let mut side_until = match end < next(zone, grain, last) {
-        true => within(zone, grain, end, last, other_last),
+    let mut side_until = match passed < next(zone, grain, last) {
+        true => within(zone, grain, passed, last, other_last),
         false => next(zone, grain, other_last),
     };
-    let running = pairs.iter().find(|(period, _)| *period < now && now < next(zone, grain, *period) && *period < last);
-    let hole = running.map(|(period, other)| (within(zone, grain, now, *period, *other), next(zone, grain, *other)));
     if let CompareWith::Period { from, until } = compare.with {
         (side_from, side_until) = (side_from.max(from), side_until.min(until));
     }
     let until = side_until.max(side_from);
-    Ok(Side { name, from: side_from, until, hole, shift: None, alignment: Some(alignment) })
+    Ok(Side { name, from: side_from, until, begun: true, shift: None, alignment: Some(alignment) })
 }
 
 /// The other side whose periods are the query's own, shifted as they are: a month by 364 days begins on the same weekday,
 /// and has as many of each.
-fn shifted(compare: &Compare, zone: &Zone, grain: &Grain, span: &Span, from: i64, now: i64, days: i32) -> Side {
+fn shifted(compare: &Compare, zone: &Zone, span: &Span, from: i64, now: i64, days: i32) -> Side {
     let shift = CalendarSpan { days, ..none() };
-    let hole = (from < now && now < span.until).then(|| (now, next(zone, grain, zone.truncate(grain, now))));
-    let until = if hole.is_some_and(|(_, end)| end >= span.until) { now } else { span.until };
-    let (from, until) = (zone.add(from, shift), zone.add(until, shift));
-    Side { name: compare.name.clone(), from, until, hole, shift: Some(shift), alignment: None }
+    let passed = span.until.min(now).max(from);
+    let (begun, from, until) = (from < now, zone.add(from, shift), zone.add(passed, shift));
+    Side { name: compare.name.clone(), from, until, begun, shift: Some(shift), alignment: None }
 }
 
 /// The other window of a query without periods.
@@ -353,10 +354,10 @@ mod tests {
         let side =
             run(previous(TimeUnit::Year), Some(TimeUnit::Month), "2025-01-01", "2025-03-10T12:00", "2025-03-10T12:00");
         assert_eq!(of(&side), ("2024-01-01".into(), "2024-03-10T12:00:00".into()));
-        // Also where the window goes on: what lies ahead is compared whole.
+        // Also where the window goes on: what lies ahead is compared with nothing.
         let side = run(previous(TimeUnit::Year), Some(TimeUnit::Month), "2025-01-01", "2026-01-01", "2025-03-10T12:00");
-        assert_eq!(of(&side), ("2024-01-01".into(), "2025-01-01".into()));
-        assert_eq!(side.hole.map(|(a, b)| (day(a), day(b))), Some(("2024-03-10T12:00:00".into(), "2024-04-01".into())));
+        assert_eq!(of(&side), ("2024-01-01".into(), "2024-03-10T12:00:00".into()));
+        assert_eq!(pairs(&side).len(), 3);
         // 31 March at noon stands where February has ended.
         let side =
             run(previous(TimeUnit::Month), Some(TimeUnit::Month), "2025-03-01", "2025-04-01", "2025-03-31T12:00");

@@ -107,8 +107,10 @@ impl Grid {
         };
         match (&other.alignment, place.period) {
             (Some(alignment), Some(period)) => alignment.other(zone, period),
-            (None, Some(period)) if let Some(shift) = other.shift => Some(zone.add(period, shift)),
-            _ => Some(other.from),
+            (None, Some(period)) if let Some(shift) = other.shift => {
+                Some(zone.add(period, shift)).filter(|at| other.begun && *at < other.until)
+            }
+            _ => other.begun.then_some(other.from),
         }
     }
 

@@ -22,6 +22,11 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
             notes.push(Note { code: "no_data".into(), text: no_data(query, zone, first, last, before) });
         }
     }
+    let compared = query.per.is_none() && !query.window.moment && !query.compare.is_empty();
+    if compared && span.from.is_some_and(|from| from >= query.now) {
+        let text = format!("{} has not begun, so nothing stands against it", query.window.words);
+        notes.push(Note { code: "not_begun".into(), text });
+    }
     for stream in &self::streams(query, scan, true) {
         if let Some(last) = stream.last.filter(|last| span.until > query.now && *last >= query.now) {
             let (name, now, last) = (&stream.name, moment(zone, query.now), day(zone, last));

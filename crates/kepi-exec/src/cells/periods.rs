@@ -69,6 +69,8 @@ pub(crate) fn partial(zone: &Zone, grain: &Grain, span: &Span, now: i64, starts:
             "still running"
         } else if span.from.is_some_and(|from| from > start) || end > span.until {
             "cut by the window"
+        } else if start >= now {
+            "not begun"
         } else {
             continue;
         };
@@ -117,7 +119,7 @@ mod tests {
         let starts = starts(&zone, &month, window.from.unwrap_or(0), window.until).unwrap_or_default();
         let partial = partial(&zone, &month, &span, now, &starts);
         let said: Vec<(i8, &str)> = partial.iter().map(|p| (zone.local(p.start).month(), p.reason.as_str())).collect();
-        assert_eq!(said, [(1, "cut by the window"), (4, "still running")]);
+        assert_eq!(said, [(1, "cut by the window"), (4, "still running"), (5, "not begun")]);
     }
 
     #[test]

@@ -16,8 +16,7 @@ use crate::{ExecError, FrameColumn, Pass};
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::empty::EmptyExec;
-use kepi_model::core::{Aggregate, Base, Measure, Op, Query, Reach, Row, RowNode, When};
-use kepi_model::value::{Kind, Unit, Value};
+use kepi_model::core::{Aggregate, Base, Measure, Query, Reach, Row, RowNode, When};
 use std::sync::Arc;
 
 /// Makes the leaf of a pass.
@@ -139,7 +138,6 @@ pub(crate) fn pass(query: &Query, base: &Base, group: &[usize], from: Option<i64
         now: query.now,
         moment: query.window.moment,
         exists,
-        hole: None,
         shift: None,
     }
 }
@@ -156,21 +154,16 @@ pub(crate) fn matched_passes(
         let other = side.checked_sub(1).and_then(|i| times.sides.get(i));
         let (from, until) = match other {
             Some(other) if other.shift.is_none() => (Some(other.from), other.until),
-            _ => (times.span.from, times.span.until),
+            // The query's own time, of which what has passed is shifted.
+            Some(_) => {
+                let passed = times.span.until.min(query.now);
+                (times.span.from, times.span.from.map_or(passed, |from| passed.max(from)))
+            }
+            None => (times.span.from, times.span.until),
         };
         for (base, group) in passes(query) {
             let mut pass = pass(query, &base, &group, from, until);
             pass.shift = other.and_then(|o| o.shift);
-            if let Some(hole) = other.and_then(|o| o.hole) {
-                match (&query.per, &base) {
-                    (Some(_), _) => pass.hole = Some(hole),
-                    // Where all time is one cell, what lies behind the hole counts.
-                    (None, Base::Stream(_) | Base::Made(_)) if pass.moved().is_empty() => {
-                        pass.aggregates.iter_mut().for_each(|aggregate| leave_out(aggregate, hole));
-                    }
-                    (None, _) => {}
-                }
-            }
             let mut plan = leaves.leaf(pass)?;
             if let Some(alignment) = other.and_then(|o| o.alignment.clone()) {
                 plan = WholeExec::over(plan, Work::Align(alignment))?;
@@ -182,20 +175,6 @@ pub(crate) fn matched_passes(
         return Ok(Arc::new(EmptyExec::new(keys_only(query))));
     }
     matched(parts, layout.keys())
-}
-
-/// Lets only rows take part that lie outside a stretch of time.
-fn leave_out(aggregate: &mut Aggregate, (from, until): (i64, i64)) {
-    let condition = |op, args| Row { unit: Unit::of(Kind::Bool), node: RowNode::Call { op, args } };
-    let time = |node| Row { unit: Unit::of(Kind::Time), node };
-    let instant = |micros| time(RowNode::Const(Value::Time(micros)));
-    let before = condition(Op::Less, vec![time(RowNode::At), instant(from)]);
-    let behind = condition(Op::GreaterEqual, vec![time(RowNode::At), instant(until)]);
-    let outside = condition(Op::Or, vec![before, behind]);
-    aggregate.filter = Some(match aggregate.filter.take() {
-        Some(filter) => condition(Op::And, vec![filter, outside]),
-        None => outside,
-    });
 }
 
 /// The keys of a query that reads nothing.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Columns of targets that are put behind all others.
 ///
 /// A cell is set against what was asked for by the end of its elapsed part: a month that runs against the part of its
-/// target that has passed, like every other comparison.
+/// target that has passed, one that has not begun against nothing, like every other comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Targets {
     /// The periods; none: a cell is the whole time.
@@ -73,11 +73,12 @@ impl Targets {
         RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| ExecError::Plan(e.to_string()))
     }
 
-    /// The part of a cell's time that lies in the window and has passed; of what lies ahead all.
+    /// The part of a cell's time that lies in the window and has passed; none of what lies ahead.
     fn elapsed(&self, start: Option<i64>, end: i64) -> Option<(i64, i64)> {
         let start = start.into_iter().chain(self.span.from).max()?;
         let end = end.min(self.span.until);
-        Some((start, if start < self.now { end.min(self.now) } else { end }))
+        // A moment is no stretch of time, and is set against its target also where it lies ahead.
+        (start < self.now || start >= end).then_some((start, if start < self.now { end.min(self.now) } else { end }))
     }
 
     /// What it does, in words.

@@ -81,9 +81,6 @@ pub struct Pass {
     pub moment: bool,
     /// For a base of entities: since when one exists; none: always.
     pub exists: Option<Existence>,
-    /// The part of a period that is not looked at, up to the period's end: on the other side of a comparison what had not
-    /// passed yet of the period that stands against the running one.
-    pub hole: Option<(i64, i64)>,
     /// By how much the windows of all periods are shifted before they are moved any further.
     pub shift: Option<CalendarSpan>,
 }

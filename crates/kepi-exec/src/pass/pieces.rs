@@ -32,7 +32,7 @@ pub(crate) enum Reading {
 impl Reading {
     /// How the rows of a pass are read by its program, once that is compiled.
     pub(crate) fn of(pass: &Pass, program: &Program) -> Result<Reading, ExecError> {
-        if pass.moved().is_empty() && pass.hole.is_none() && pass.shift.is_none() {
+        if pass.moved().is_empty() && pass.shift.is_none() {
             return Ok(Reading::Plain);
         }
         let asks = pass.per.is_some() && pass.first_instant().is_none();

@@ -247,21 +247,6 @@ fn what_will_be_at_the_end_of_a_rows_period_is_refused() {
 }
 
 #[test]
-fn the_part_of_a_period_that_has_no_counterpart_is_not_looked_at() {
-    // Against a month that runs until the 20th, the one before is looked at up to the 20th.
-    let memory = shop(2, &[order("2024-01-10", 0, 100), order("2024-01-25", 1, 100), order("2024-02-25", 1, 1)], &[]);
-    let subscribed = state(of_orders(), None, Until::Never, None);
-    let closing = of_customers(Some(held(&subscribed, When::Closing)), Measure::Count, vec![]);
-    let known = Aggregate { existing: true, ..of_customers(None, Measure::Count, vec![]) };
-    let mut pass = monthly(vec![closing, known], "2024-01-01", "2024-03-01");
-    let streams = vec![("orders".to_string(), "customer".to_string())];
-    pass.exists = Some(Existence { entity: "customer".into(), from: None, streams });
-    assert_eq!(per_month(&memory, &pass), ["01 2 2 2", "02 2 2 2"]);
-    pass.hole = Some((on("2024-01-20"), on("2024-02-01")));
-    assert_eq!(per_month(&memory, &pass), ["01 1 1 1", "02 2 2 2"]);
-}
-
-#[test]
 fn rows_that_see_a_state_are_read_in_one_go() {
     let memory = shop(1, &[order("2024-01-10", 0, 100)], &[]);
     let active = state(of_orders(), None, after(1), None);

@@ -178,7 +178,7 @@ fn one_by_one(pass: &Pass, windows: &[Window], source: &Source) -> Result<Cells,
     for window in windows {
         let mut alone = pass.clone();
         alone.aggregates.iter_mut().for_each(|a| a.moved.clear());
-        (alone.per, alone.hole, alone.shift, alone.moment) = (None, None, None, false);
+        (alone.per, alone.shift, alone.moment) = (None, None, false);
         (alone.from, alone.until) = (Some(window.from).filter(|from| *from != NO_BEGINNING), window.until);
         let mut cells = run(&alone, source, Part::default())?;
         cells.keys.iter_mut().for_each(|key| key.period = window.period);

@@ -289,7 +289,6 @@ pub(crate) fn pass(aggregates: Vec<Aggregate>) -> Pass {
         now: 100_000 * DAY,
         moment: false,
         exists: None,
-        hole: None,
         shift: None,
     }
 }

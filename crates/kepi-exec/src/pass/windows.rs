@@ -48,11 +48,6 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
             }
         }
     }
-    if let Some((hole, _)) = pass.hole {
-        for window in windows.iter_mut().filter(|w| w.from <= hole && hole < w.until) {
-            window.until = hole;
-        }
-    }
     let mut beginning = from.unwrap_or(NO_BEGINNING);
     if let Some(shift) = pass.shift {
         beginning = plus(zone, beginning, shift);

@@ -4,11 +4,16 @@ use crate::support::*;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
 use kepi_extension::{ColumnKind, EventScan};
+use kepi_model::declared::EntityDecl;
 use kepi_store::{LoadSummary, Writer};
 
 fn load_customers(writer: &mut Writer, now: i64, text: &str) -> LoadSummary {
+    load_as(writer, &customers(), now, text)
+}
+
+fn load_as(writer: &mut Writer, decl: &EntityDecl, now: i64, text: &str) -> LoadSummary {
     let mut load = writer.load(options(now));
-    assert_eq!(load.entities(&customers(), batch(text)).unwrap(), []);
+    assert_eq!(load.entities(decl, batch(text)).unwrap(), []);
     load.commit().unwrap()
 }
 
@@ -89,12 +94,39 @@ fn history_is_kept_where_it_is_declared() {
     load_customers(&mut writer, 10, "_key plan\nada free\nbob pro");
     load_customers(&mut writer, 20, "_key plan\nada free\nbob free");
     load_customers(&mut writer, 30, "_key plan\nada -\nbob free");
-    let expected = ["10 ada free", "10 bob pro", "20 bob free", "30 ada -"];
+    // The first value is no change: it holds from the beginning of time.
+    let first = i64::MIN;
+    let expected = [&format!("{first} ada free"), &format!("{first} bob pro"), "20 bob free", "30 ada -"];
     assert_eq!(history(&folder), expected);
     drop(writer);
     drop(folder.writer());
     assert_eq!(history(&folder), expected);
     assert!(folder.reader().attribute_history("customer", "country").is_err());
+}
+
+#[test]
+fn what_was_known_before_its_past_was_kept_is_its_first_value() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    let mut plain = customers();
+    plain.fields.iter_mut().for_each(|field| field.history = false);
+    load_as(&mut writer, &plain, 10, "_key plan\nada free\nbob pro");
+    load_customers(&mut writer, 20, "_key plan\nada free\nbob free\neve pro");
+    load_customers(&mut writer, 30, "_key plan\nada pro");
+    let first = i64::MIN;
+    let expected = ["ada free", "bob pro", "eve pro"].map(|value| format!("{first} {value}"));
+    let expected = [&expected[..], &["20 bob free".to_string(), "30 ada pro".to_string()]].concat();
+    assert_eq!(history(&folder), expected);
+}
+
+#[test]
+fn a_row_without_its_moment_is_dated_by_its_load_unless_it_is_the_first() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    load_customers(&mut writer, 10, "_key _at plan\nada 5 free\nbob - pro");
+    load_customers(&mut writer, 20, "_key _at plan\nada - pro\nbob - free");
+    let expected = [&format!("{} bob pro", i64::MIN), "5 ada free", "20 ada pro", "20 bob free"];
+    assert_eq!(history(&folder), expected);
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Naive {
         let until = pass.until;
         let from = if pass.moment { i64::MIN } else { pass.from.unwrap_or(i64::MIN) };
         assert!(pass.moved().is_empty() && pass.shift.is_none(), "windows are not moved");
-        let looked_at = |at: i64| at >= from && at < until && pass.hole.is_none_or(|(a, b)| at < a || at >= b);
+        let looked_at = |at: i64| at >= from && at < until;
         let rows: Vec<&Event> = self.0.iter().filter(|e| e.stream == stream && looked_at(e.at)).collect();
         // Per cell, told apart by how its labels print: the labels, and per aggregate its arguments.
         let mut cells: BTreeMap<(Option<i64>, String), Gathered> = BTreeMap::new();

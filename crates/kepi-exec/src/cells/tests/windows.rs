@@ -273,7 +273,8 @@ fn months_meet_as_long_a_time_on_the_same_weekdays() {
     ];
     assert_eq!(rows(&asked("2025-03-10"), &memory), expected);
     assert_eq!(rows(&asked("2025-04-01"), &memory), expected);
-    assert_eq!(rows(&asked("2025-05-01"), &memory)[..3], expected);
+    let ahead = [&expected[..], &["2025-04-01 0 - - - 5 - - -"]].concat();
+    assert_eq!(rows(&asked("2025-05-01"), &memory), ahead);
     let told =
         explain(&asked("2025-04-01").query, Arc::new(memory.clone()), &Functions::default(), &RunOptions::default());
     let told = told.unwrap().words.join("\n");

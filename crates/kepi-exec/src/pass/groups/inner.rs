@@ -123,7 +123,6 @@ pub(super) fn inner_passes(groups: &Groups, outer: &Pass, time: &Time) -> Vec<(P
             from: time.from,
             until: time.until,
             exists,
-            hole: outer.hole.filter(|_| !own),
             shift: outer.shift.filter(|_| !own),
             moment: outer.moment && !own,
             ..outer.clone()
@@ -162,7 +161,7 @@ fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecError> {
 /// The cells of a pass, for who computes on with them.
 fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecError> {
     source.check()?;
-    let plain = pass.moved().is_empty() && pass.shift.is_none() && pass.hole.is_none();
+    let plain = pass.moved().is_empty() && pass.shift.is_none();
     let plan = match &pass.base {
         base if plain && !base.is_groups() && !matches!(base, core::Base::Entity(_)) => {
             stream::filled(pass, source, Part::default())?

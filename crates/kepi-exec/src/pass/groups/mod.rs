@@ -292,7 +292,7 @@ pub(crate) fn parts(
     source: &Source,
     threads: usize,
 ) -> Result<Option<Vec<Part>>, ExecError> {
-    let plain = pass.per.is_some() && pass.moved().is_empty() && pass.shift.is_none() && pass.hole.is_none();
+    let plain = pass.per.is_some() && pass.moved().is_empty() && pass.shift.is_none();
     if threads < 2 || !plain || !Plan::new(pass, source)?.can_be_split(pass, true) || reads_past(groups, pass, source)?
     {
         return Ok(None);

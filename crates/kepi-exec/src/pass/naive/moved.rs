@@ -27,9 +27,6 @@ fn windows(pass: &Pass, zone: &Zone) -> Vec<Looked> {
         }
     }
     let moved = |(period, mut s, mut e): Looked| {
-        if let Some((hole, _)) = pass.hole.filter(|(hole, end)| s <= *hole && e <= *end && *hole < e) {
-            e = hole;
-        }
         let mut first = begins;
         if let Some(by) = &pass.shift {
             let forth = |t: i64| if t == i64::MIN { t } else { zone.add(t, *by) };
@@ -118,7 +115,7 @@ proptest! {
         by in proptest::collection::vec(0..6_usize, 0..3),
         per in units(), zone in proptest::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe"]),
         (from, length) in (0..90_i64, 1..70_i64), batch in 1..40_usize,
-        moment in proptest::bool::weighted(0.1), hole in proptest::bool::weighted(0.2), shift in proptest::bool::weighted(0.2),
+        moment in proptest::bool::weighted(0.1), shift in proptest::bool::weighted(0.2),
     ) {
         let mut memory = shop(5, &orders_, &visits);
         memory.batch = batch;
@@ -137,11 +134,6 @@ proptest! {
         (pass.from, pass.until) = (Some(begin), begin + length * DAY + 7_200_000_000);
         pass.per = per.filter(|_| !moment).map(Grain::ordinary);
         pass.moment = moment;
-        if hole && let Some(grain) = &pass.per {
-            let zone = Zone::named(zone).unwrap();
-            let at = begin + (pass.until - begin) / 2;
-            pass.hole = Some((at, zone.step(grain, zone.truncate(grain, at), 1)));
-        }
         pass.shift = shift.then(|| days(-5));
         let mut shop = Shop {
             orders: &orders_, visits: &visits, texts: memory.texts.clone(), zone: Zone::named(zone).unwrap(),
