@@ -22,7 +22,7 @@ pub(crate) struct Aliases {
 impl Aliases {
     /// The aliases of an entity; none: no key was ever merged.
     pub(crate) fn of(entity: &Entity) -> Result<Option<Aliases>, StoreError> {
-        let Some(into) = entity.into_ids()? else { return Ok(None) };
+        let Some(into) = entity.merged_ids()? else { return Ok(None) };
         let (roots, depths) = followed(&into).ok_or_else(|| {
             StoreError::Limit(format!("the merges of `{}` go round in a circle: the store is damaged", entity.name))
         })?;

@@ -110,7 +110,7 @@ impl Entity {
     }
 
     /// By id the one that it was merged into; none: no key was ever merged.
-    pub(crate) fn into_ids(&self) -> Result<Option<UInt32Array>, StoreError> {
+    pub(crate) fn merged_ids(&self) -> Result<Option<UInt32Array>, StoreError> {
         if self.schema(INTO).is_none() {
             return Ok(None);
         }
@@ -119,7 +119,7 @@ impl Entity {
     }
 
     /// The schema of [`INTO`].
-    pub(crate) fn into_schema(&self) -> ColumnSchema {
+    pub(crate) fn merged_schema(&self) -> ColumnSchema {
         ColumnSchema { name: INTO.into(), kind: StoredKind::Id { entity: self.name.clone() }, history: false }
     }
 

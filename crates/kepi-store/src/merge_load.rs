@@ -44,7 +44,7 @@ impl MergeBuffer {
         let column = |name: &str| Column::new(entity, name, &Kind::Entity(entity.to_owned()), false, None);
         let stored = match writer.current.entities.get(entity) {
             // Asking what merged keys mean makes sure that no chain goes round in a circle.
-            Some(stored) if stored.aliases()?.is_some() => stored.into_ids()?,
+            Some(stored) if stored.aliases()?.is_some() => stored.merged_ids()?,
             _ => None,
         };
         let count = LoadCount {
@@ -179,7 +179,7 @@ impl MergeBuffer {
         ];
         let mut attributes = entity.attributes.clone();
         if entity.schema(INTO).is_none() {
-            attributes.push(entity.into_schema());
+            attributes.push(entity.merged_schema());
         }
         let change = EntityChange {
             name: self.entity.clone(),
