@@ -264,7 +264,7 @@ fn lifecycle_by_days() {
     let (of, grain) = (Box::new(customer()), Grain::ordinary(TimeUnit::Day));
     let stage = row(Kind::Text, RowNode::Lifecycle { rows, of, grain: grain.clone() });
     let all = Events { base: Base::Entity("customer".into()), stages: vec![] };
-    let known = call(Op::Not, &[call(Op::IsMissing, &[stage.clone()])]);
+    let known = call(Op::Not, &[call(Op::IsMissing, std::slice::from_ref(&stage))]);
     let mut pass = pass(vec![aggregate(all, Some(known), Measure::Count, vec![stage.clone()])]);
     pass.per = Some(grain);
     let day = |n: i64| Zone::utc().instant("2020-01-12T00:00".parse().unwrap()) + n * DAY;

@@ -104,9 +104,9 @@ fn error(memory: &Memory, aggregate: Aggregate) -> String {
 #[test]
 fn amounts_take_the_latest_rate_of_their_day_and_stay_exact() {
     let payments = [
-        (day(0), Some(USD), Some(100_00)),
-        (day(9), Some(USD), Some(100_00)),
-        (day(10), Some(USD), Some(100_00)),
+        (day(0), Some(USD), Some(10_000)),
+        (day(9), Some(USD), Some(10_000)),
+        (day(10), Some(USD), Some(10_000)),
         (day(11), Some(EUR), Some(7_01)),
         (day(12), None, Some(5_00)),
         (day(13), Some(GBP), None),
@@ -126,7 +126,7 @@ fn amounts_take_the_latest_rate_of_their_day_and_stay_exact() {
 
 #[test]
 fn a_rate_is_turned_round_only_where_it_is_the_only_one() {
-    let payments = [(day(1), Some(JPY), Some(320_00)), (day(11), Some(EUR), Some(1_00))];
+    let payments = [(day(1), Some(JPY), Some(32_000)), (day(11), Some(EUR), Some(100))];
     let memory = bank(&payments, &rates(), true);
     assert_eq!(found(&memory, vec![sum(converted(currency(), "EUR"), None)]), ["3 2"]);
     let yen = row(Kind::Text, RowNode::Const(Value::Text("EUR".into())));
@@ -142,9 +142,9 @@ fn a_rate_is_turned_round_only_where_it_is_the_only_one() {
 #[test]
 fn only_rows_that_count_need_a_rate() {
     let payments = [
-        (day(-1), Some(USD), Some(1_00)),
-        (day(1), Some(JPY), Some(1_00)),
-        (day(2), Some(USD), Some(1_00)),
+        (day(-1), Some(USD), Some(100)),
+        (day(1), Some(JPY), Some(100)),
+        (day(2), Some(USD), Some(100)),
         (day(3), Some(JPY), Some(0)),
         (day(4), Some(JPY), None),
     ];

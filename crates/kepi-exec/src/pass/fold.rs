@@ -43,7 +43,7 @@ pub(crate) enum Kept {
         old: usize,
     },
     /// The rows not yet too old, with their moments.
-    Recent(Measure, Vec<VecDeque<(i64, i64)>>),
+    Recent(Box<Measure>, Vec<VecDeque<(i64, i64)>>),
 }
 
 /// More than a moving history's begin can go back while time goes on: a month before any of the last days of March it
@@ -82,7 +82,7 @@ impl Fold {
         let kept = match measure {
             Measure::Count if bounded => Kept::lagging(true, ids),
             Measure::Sum(_) if bounded && !float => Kept::lagging(false, ids),
-            _ if bounded => Kept::Recent(measure.clone(), vec![VecDeque::new(); ids]),
+            _ if bounded => Kept::Recent(Box::new(measure.clone()), vec![VecDeque::new(); ids]),
             Measure::Sum(_) if float => Kept::FloatSum(vec![FloatSum::default(); ids]),
             Measure::Sum(_) => Kept::Sum(vec![0; ids]),
             Measure::Avg(_) if float => Kept::FloatAvg(vec![Default::default(); ids]),
@@ -190,7 +190,8 @@ impl Fold {
     pub(crate) fn nothing(&self) -> Option<i64> {
         match &self.kept {
             Kept::Count(_) | Kept::Sum(_) | Kept::FloatSum(_) | Kept::Unique(..) => Some(0),
-            Kept::Lagging { .. } | Kept::Recent(Measure::Sum(_) | Measure::Unique(_), _) => Some(0),
+            Kept::Lagging { .. } => Some(0),
+            Kept::Recent(measure, _) if matches!(**measure, Measure::Sum(_) | Measure::Unique(_)) => Some(0),
             _ => None,
         }
     }

@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// Rows of a batch that lie in one period.
 pub(crate) type Segment = (Range<usize>, Option<i64>);
 
+/// A table, with the places of its aggregates among those of a pass.
+pub(crate) type Placed = (Table, Vec<usize>);
+
 /// A pass that is being computed.
 pub(crate) struct Plan {
     pub(crate) program: Program,
@@ -262,7 +265,7 @@ impl Plan {
     }
 
     /// The cells, as columns: one table per set of aggregates with the same labels, with the places of these aggregates.
-    pub(crate) fn into_tables(self) -> Result<(Vec<(Table, Vec<usize>)>, Report), ExecError> {
+    pub(crate) fn into_tables(self) -> Result<(Vec<Placed>, Report), ExecError> {
         let Plan { program, aggregates, mut sets, masks, mut report, reading } = self;
         if !matches!(reading, Reading::Plain) {
             return Err(ExecError::Plan("cells of pieces are taken for those of windows".into()));

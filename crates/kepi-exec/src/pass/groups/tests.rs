@@ -285,7 +285,7 @@ proptest! {
         let mut memory = shop(5, &orders, &[]);
         memory.batch = batch;
         let keys = if by_product { field("product") } else { customer() };
-        let sums = groups(&[keys.clone()], inner, vec![amounts(vec![keys])], value(0));
+        let sums = groups(std::slice::from_ref(&keys), inner, vec![amounts(vec![keys.clone()])], value(0));
         let mut query = pass(each(&sums, &[Measure::Sum(group_value()), Measure::Max(group_value()), Measure::Count], &[]));
         query.per = outer.map(grain);
         query.from = from.map(day);
