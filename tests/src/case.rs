@@ -1,8 +1,10 @@
 //! Cases in Markdown: a model, its data, questions and answers that a person can check by hand.
 //!
 //! Blocks before the first `##` hold for the whole file, those under a title for that case. Kinds of block, by the
-//! words behind the fence: `kepi`, `events NAME`, `entities NAME`, `query` (with `now TIME` where it matters, and
-//! `engine-refuses` where the engine says that it is not there yet) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
+//! words behind the fence: `kepi`, `events NAME`, `entities NAME`, `states NAME` (stored ones: `from`, `until`), `rates`
+//! (`day  from  to  rate`), `merges ENTITY` (`from  into`), `query` (with `now TIME` where it matters, and
+//! `engine-refuses` where the engine says that it is not there yet,
+//! `engine-differs` where it is known to be wrong) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
 
 use std::ops::Range;
 
@@ -26,6 +28,8 @@ pub struct Question {
     pub now: Option<String>,
     /// Whether the engine refuses it in words, as not there yet.
     pub refused: bool,
+    /// Whether the engine is known to answer something else; who mends that takes the mark away.
+    pub differs: bool,
     /// The names, the rows and the `partial:` line of the result block.
     pub result: ResultBlock,
     /// The bytes of the result block's text in the file.
@@ -63,7 +67,7 @@ pub struct Case {
 pub fn read(text: &str) -> Result<Vec<Case>, String> {
     let mut common = Case::default();
     let mut cases: Vec<Case> = Vec::new();
-    let mut asked: Option<(String, Option<String>, bool)> = None;
+    let mut asked: Option<(String, Option<String>, &str)> = None;
     let mut lines = Lines { text, at: 0, number: 0 };
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ") {
@@ -85,22 +89,26 @@ pub fn read(text: &str) -> Result<Vec<Case>, String> {
         let case = cases.last_mut().unwrap_or(&mut common);
         match &words[..] {
             ["kepi", ..] => case.model.push_str(block),
-            ["events" | "entities", name] => case.tables.push(table(name, block)?),
+            ["events" | "entities" | "states", name] => case.tables.push(table(name, block)?),
+            ["rates"] => case.tables.push(table("rates", block)?),
+            ["merges", entity] => case.tables.push(table(&format!("merges {entity}"), block)?),
             ["query", rest @ ..] => {
-                let (refused, rest) = match rest {
-                    [rest @ .., "engine-refuses"] => (true, rest),
-                    rest => (false, rest),
+                let (mark, rest) = match rest {
+                    [rest @ .., mark @ ("engine-refuses" | "engine-differs")] => (*mark, rest),
+                    rest => ("", rest),
                 };
                 let now = match rest {
                     ["now", now] => Some((*now).to_string()),
                     [] => None,
                     _ => return Err(format!("line {number}: `query now TIME engine-refuses`")),
                 };
-                asked = Some((block.trim().to_string(), now, refused));
+                asked = Some((block.trim().to_string(), now, mark));
             }
             ["result"] => {
-                let (text, now, refused) = asked.take().ok_or(format!("line {number}: a result without a query"))?;
-                case.questions.push(Question { text, now, refused, result: result(block), place: from..until });
+                let (text, now, mark) = asked.take().ok_or(format!("line {number}: a result without a query"))?;
+                let (refused, differs) = (mark == "engine-refuses", mark == "engine-differs");
+                let (result, place) = (result(block), from..until);
+                case.questions.push(Question { text, now, refused, differs, result, place });
             }
             _ => return Err(format!("line {number}: `{kind}` is no known block")),
         }

@@ -1,7 +1,7 @@
 //! The data of a case: typed for the oracle, written as CSV files and `source` blocks for the engine.
 
 use crate::case::GivenTable;
-use crate::oracle::{EntityRow, Kind, Number, Oracle, OracleRow, Unit, Value};
+use crate::oracle::{EntityRow, Facts, Kind, Number, Oracle, OracleRow, Rate, Unit, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -16,8 +16,11 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
     }
     let oracle = Oracle::new(&[file], "UTC", now)?;
     let declared = oracle.tables();
-    let (mut rows, mut entities) = (Vec::new(), Vec::new());
+    let mut facts = Facts::default();
     for table in tables {
+        if given_beside(table, &oracle, &mut facts)? {
+            continue;
+        }
         let about = declared.iter().find(|d| d.name == table.name);
         let about = about.ok_or_else(|| format!("`{}` is not declared", table.name))?;
         for (number, cells) in table.rows.iter().enumerate() {
@@ -37,11 +40,19 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
                 };
                 match oracle.declared_type(&table.name, name) {
                     _ if cell == "-" => {}
-                    Some(ty) => drop(row.fields.insert(name.clone(), typed(cell, ty, &oracle)?)),
+                    Some(ty) => {
+                        let currency =
+                            ty.argument.as_ref().and_then(|of| table.columns.iter().position(|c| *c == of.text));
+                        let value = typed(cell, ty, currency.map(|index| &cells[index][..]), &oracle)?;
+                        row.fields.insert(name.clone(), value);
+                    }
                     None if about.roles.contains(name) => {
                         row.fields.insert(name.clone(), Value::Text(cell.clone()));
                     }
                     None if about.at.as_ref() == Some(name) => row.time = Some(moment()?),
+                    None if about.at.as_deref() == Some("from") && name == "until" => {
+                        row.fields.insert(name.clone(), Value::Time(moment()?));
+                    }
                     None if about.key.as_ref() == Some(name) => key = Some(cell.clone()),
                     None if name == "id" && about.key.is_none() => row.id = Some(cell.clone()),
                     None if name == CHANGED && about.key.is_some() => from = Some(moment()?),
@@ -49,24 +60,58 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
                 }
             }
             match &about.key {
-                Some(_) => entities.push(EntityRow {
+                Some(_) => facts.entities.push(EntityRow {
                     entity: table.name.clone(),
                     key: key.ok_or_else(|| format!("a {} without a key", table.name))?,
                     from,
                     fields: table.columns.iter().map(|name| (name.clone(), Value::Missing)).chain(row.fields).collect(),
                 }),
-                None => rows.push(row),
+                None => facts.rows.push(row),
             }
         }
     }
-    Ok(oracle.with_data(rows, entities))
+    Ok(oracle.with_data(facts))
+}
+
+/// Rates of exchange (a table `rates`) and merges (`merges ENTITY`), which no model declares.
+fn given_beside(table: &GivenTable, oracle: &Oracle, facts: &mut Facts) -> Result<bool, String> {
+    let column = |row: &Vec<String>, name: &str| {
+        let index = table.columns.iter().position(|column| column == name);
+        index.map(|index| row[index].clone()).ok_or_else(|| format!("{} without a column {name}", table.name))
+    };
+    if let Some(entity) = table.name.strip_prefix("merges ") {
+        for row in &table.rows {
+            facts.merges.push((entity.to_string(), column(row, "from")?, column(row, "into")?));
+        }
+        return Ok(true);
+    }
+    if table.name != "rates" {
+        return Ok(false);
+    }
+    for row in &table.rows {
+        let day = column(row, "day")?;
+        let at = match oracle.calendar().literal(&day)? {
+            Value::Date(day) => oracle.calendar().start_of_day(day),
+            Value::Time(at) => at,
+            _ => return Err(format!("{day} is no day")),
+        };
+        let rate = column(row, "rate")?;
+        let rate = Number::parse(&rate).ok_or_else(|| format!("{rate} is no rate"))?;
+        facts.rates.push(Rate { at, from: column(row, "from")?, to: column(row, "to")?, rate });
+    }
+    Ok(true)
 }
 
 /// The column that dates an entity's attributes.
 const CHANGED: &str = "changed";
 
 /// A cell as a value of its column's type.
-fn typed(cell: &str, ty: &kepi_syntax::ast::TypeName, oracle: &Oracle) -> Result<Value, String> {
+fn typed(
+    cell: &str,
+    ty: &kepi_syntax::ast::TypeName,
+    currency: Option<&str>,
+    oracle: &Oracle,
+) -> Result<Value, String> {
     let number = |kind: Kind| {
         let number = Number::parse(cell).ok_or_else(|| format!("{cell} is no number"))?;
         Ok(Value::Number(number, Unit::of(kind)))
@@ -77,7 +122,10 @@ fn typed(cell: &str, ty: &kepi_syntax::ast::TypeName, oracle: &Oracle) -> Result
         "percent" => number(Kind::Percent),
         "points" => number(Kind::Points),
         "duration" => number(Kind::Duration),
-        "money" => number(Kind::Money(ty.argument.as_ref().map_or(String::new(), |code| code.text.clone()))),
+        "money" => {
+            let declared = ty.argument.as_ref().map_or("", |code| &code.text);
+            number(Kind::Money(currency.unwrap_or(declared).to_string()))
+        }
         "bool" => match cell {
             "yes" | "true" => Ok(Value::Bool(true)),
             "no" | "false" => Ok(Value::Bool(false)),
@@ -116,6 +164,18 @@ pub fn files(oracle: &Oracle, tables: &[GivenTable]) -> Files {
     let declared = oracle.tables();
     let mut files = Files::default();
     for (number, table) in tables.iter().enumerate() {
+        let source = format!("given_{number}");
+        let file = format!("{source}.csv");
+        let beside = match table.name.strip_prefix("merges ") {
+            Some(entity) => Some(format!("merge {entity} from into into")),
+            None if table.name == "rates" => Some("rates: at day, from from, to to, rate".to_string()),
+            None => None,
+        };
+        if let Some(mapping) = beside {
+            let _ = writeln!(files.sources, "source {source} from \"{file}\" {{ {mapping} }}");
+            files.files.push((source, file, csv(table)));
+            continue;
+        }
         let Some(about) = declared.iter().find(|d| d.name == table.name) else { continue };
         let mut parts: Vec<String> = Vec::new();
         let mut roles: Vec<String> = Vec::new();
@@ -125,8 +185,10 @@ pub fn files(oracle: &Oracle, tables: &[GivenTable]) -> Files {
                 () if known => parts.push(name.clone()),
                 () if about.roles.contains(name) => roles.push(name.clone()),
                 () if about.key.as_ref() == Some(name) => parts.insert(0, format!("key {name}")),
+                () if name == "from" && about.at.as_deref() == Some("from") => parts.insert(0, "from from".to_string()),
                 () if about.at.as_ref() == Some(name) => parts.insert(0, format!("at {name}")),
                 () if name == CHANGED => parts.push(format!("from {name}")),
+                () if name == "until" && about.at.as_deref() == Some("from") => parts.push(format!("until {name}")),
                 () => parts.insert(0, format!("id {name}")),
             }
         }
@@ -135,18 +197,20 @@ pub fn files(oracle: &Oracle, tables: &[GivenTable]) -> Files {
         for (index, role) in roles.into_iter().enumerate() {
             parts.insert(front + index, if index == 0 { format!("of {role}") } else { role });
         }
-        let source = format!("given_{number}");
-        let file = format!("{source}.csv");
         let _ = writeln!(files.sources, "source {source} from \"{file}\" {{ {}: {} }}", table.name, parts.join(", "));
-        let mut text = table.columns.join(",") + "\n";
-        for row in &table.rows {
-            let cells: Vec<String> = row.iter().map(|cell| quoted(if cell == "-" { "" } else { cell })).collect();
-            text.push_str(&cells.join(","));
-            text.push('\n');
-        }
-        files.files.push((source, file, text));
+        files.files.push((source, file, csv(table)));
     }
     files
+}
+
+fn csv(table: &GivenTable) -> String {
+    let mut text = table.columns.join(",") + "\n";
+    for row in &table.rows {
+        let cells: Vec<String> = row.iter().map(|cell| quoted(if cell == "-" { "" } else { cell })).collect();
+        text.push_str(&cells.join(","));
+        text.push('\n');
+    }
+    text
 }
 
 fn quoted(cell: &str) -> String {

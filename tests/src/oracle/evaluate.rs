@@ -1,7 +1,7 @@
 //! What an expression is worth: for a row, for an entity at a moment, for a cell of the answer.
 
 use super::cells::Cell;
-use super::names::{AGGREGATES, NOT_YET, Role, dotted, plain};
+use super::names::{AGGREGATES, OF_STATES, Role, dotted, is_aggregate, plain};
 use super::value::{Kind, Unit};
 use super::{Number, Oracle, Value};
 use super::{arithmetic, calendar, expand, functions};
@@ -25,27 +25,27 @@ pub(super) enum Moment {
     /// Up to, not including, an instant: the end of a cell.
     Before(i64),
     /// Up to and including a row.
-    With { event: String, row: usize },
+    With { row: usize },
 }
 
 /// Where an expression stands, and what surrounds it.
 #[derive(Clone)]
-pub(super) struct Scope<'a> {
+pub(super) struct Scope<'a, 'o> {
     pub(super) here: Here,
     /// The period of the cell being computed, for `over period`.
     pub(super) period: Option<(Option<i64>, i64)>,
-    pub(super) cell: Option<&'a Cell<'a>>,
+    pub(super) cell: Option<&'a Cell<'o>>,
 }
 
-impl Scope<'_> {
-    pub(super) fn at(here: Here) -> Scope<'static> {
+impl Scope<'_, '_> {
+    pub(super) fn at(here: Here) -> Scope<'static, 'static> {
         Scope { here, period: None, cell: None }
     }
 }
 
 impl Oracle {
     /// Computes an expression.
-    pub(super) fn evaluate(&self, expr: &Expr, scope: &Scope<'_>) -> Result<Value, String> {
+    pub(super) fn evaluate(&self, expr: &Expr, scope: &Scope<'_, '_>) -> Result<Value, String> {
         match &expr.kind {
             ExprKind::Quantity { number, unit } => literal(number, unit.as_ref()),
             ExprKind::Text(text) => Ok(Value::Text(text.clone())),
@@ -55,7 +55,11 @@ impl Oracle {
             ExprKind::List(_) => Err("a list stands only behind `in`".to_string()),
             ExprKind::Path(path) => self.path(path, scope),
             ExprKind::Call { function, arguments } => self.call(&dotted(function), arguments, scope),
-            ExprKind::Field { .. } => Err("a field of a call is not in the oracle".to_string()),
+            // `stays(stage).length`: the rows are those of the call.
+            ExprKind::Field { name, .. } => {
+                let path = Path { parts: vec![name.clone()], span: expr.span };
+                self.path(&path, scope)
+            }
             ExprKind::Case { whens, otherwise } => {
                 for (when, then) in whens {
                     if self.evaluate(when, scope)?.is_yes() {
@@ -94,7 +98,7 @@ impl Oracle {
         }
     }
 
-    fn binary(&self, op: BinaryOp, left: &Value, right: &Value) -> Result<Value, String> {
+    pub(super) fn binary(&self, op: BinaryOp, left: &Value, right: &Value) -> Result<Value, String> {
         let compare = || left.compare(right, &self.calendar);
         let yes = match op {
             BinaryOp::Or => left.is_yes() || right.is_yes(),
@@ -118,10 +122,7 @@ impl Oracle {
         Ok(Value::Bool(yes))
     }
 
-    fn call(&self, name: &str, arguments: &[Argument], scope: &Scope<'_>) -> Result<Value, String> {
-        if NOT_YET.contains(&name) {
-            return Err(format!("`{name}` is not in the oracle yet"));
-        }
+    fn call(&self, name: &str, arguments: &[Argument], scope: &Scope<'_, '_>) -> Result<Value, String> {
         if let Some(function) = self.names.functions.get(name) {
             let bound = expand::bind(&function.parameters, arguments)?;
             return self.evaluate(&expand::put_in(&function.value, &bound), scope);
@@ -138,11 +139,25 @@ impl Oracle {
             let whole = self.evaluate(&unscoped(whole)?, scope)?;
             return self.binary(BinaryOp::Divide, &part, &whole);
         }
-        if AGGREGATES.contains(&name) {
-            return match scope.cell {
-                Some(cell) => self.cell_aggregate(name, arguments, cell),
-                None => self.history(name, arguments, scope),
+        if let Some(cell) = scope.cell {
+            if let Some(value) = self.of_cells(name, arguments, cell)? {
+                return Ok(value);
+            }
+            if is_aggregate(name) {
+                return self.cell_aggregate(name, arguments, cell);
+            }
+        } else {
+            let of_state = match arguments.first() {
+                Some(Argument::Plain(chain)) if name == "avg" => self.names.is_state(&chain.first.value),
+                _ => OF_STATES.contains(&name),
             };
+            match name {
+                _ if of_state => return self.state_here(name, arguments, scope),
+                "lifecycle" => return self.lifecycle(arguments, scope),
+                "gap" => return self.gap(arguments, scope),
+                _ if AGGREGATES.contains(&name) => return self.history(name, arguments, scope),
+                _ => {}
+            }
         }
         if name == "age" || name == "cohort" {
             return self.since_event(name, arguments, scope);
@@ -154,7 +169,7 @@ impl Oracle {
         functions::call(name, &values, &self.calendar)
     }
 
-    fn path(&self, path: &Path, scope: &Scope<'_>) -> Result<Value, String> {
+    fn path(&self, path: &Path, scope: &Scope<'_, '_>) -> Result<Value, String> {
         let parts: Vec<&str> = path.parts.iter().map(|part| &part.text[..]).collect();
         match &scope.here {
             Here::Cell => {
@@ -182,7 +197,7 @@ impl Oracle {
                 if parts == ["now"] {
                     return Ok(match moment {
                         Moment::Before(until) => Value::Time(*until),
-                        Moment::With { row, .. } => self.rows[*row].time.map_or(Value::Missing, Value::Time),
+                        Moment::With { row } => self.row(*row).time.map_or(Value::Missing, Value::Time),
                     });
                 }
                 match &parts[..] {
@@ -200,16 +215,16 @@ impl Oracle {
         row: usize,
         parts: &[&str],
         lineage: &[String],
-        scope: &Scope<'_>,
+        scope: &Scope<'_, '_>,
     ) -> Result<Value, String> {
-        let moment = Moment::With { event: event.to_string(), row };
+        let moment = Moment::With { row };
         let about = self.names.about(event)?;
         if let [name] = parts {
             if let Some(value) = self.field(event, row, name)? {
                 return Ok(value);
             }
             if *name == "now" {
-                return Ok(self.rows[row].time.map_or(Value::Missing, Value::Time));
+                return Ok(self.row(row).time.map_or(Value::Missing, Value::Time));
             }
             if let Some((role, definition)) = self.names.values.get(*name) {
                 let of = definition.of.as_ref().map(|of| &of.text);
@@ -222,6 +237,11 @@ impl Oracle {
                     _ => Err(format!("{event} has no {name}")),
                 };
             }
+            if let Some(state) = self.names.states.get(*name) {
+                let of = about.iter().find(|about| about.entity == state.of.text);
+                let of = of.ok_or_else(|| format!("{event} has no {name}"))?;
+                return self.follow(&of.entity, self.key(row, &of.role).as_deref(), parts, &moment, scope);
+            }
             let mut having = about.iter().filter(|about| self.has_attribute(&about.entity, name));
             return match (having.next(), having.next()) {
                 (Some(about), None) => {
@@ -232,6 +252,12 @@ impl Oracle {
             };
         }
         let [first, rest @ ..] = parts else { return Err("an empty path".to_string()) };
+        // In a chain `wins.owner` is that of the row which served the step.
+        if let Some(step) = self.row(row).fields.get(&format!("~step:{first}")) {
+            let Value::Text(number) = step else { return Ok(Value::Missing) };
+            let row = number.parse().map_err(|_| "a step without a row")?;
+            return self.row_path(first, row, rest, &self.names.lineage(first)?, scope);
+        }
         let entity = match about.iter().find(|about| about.role == *first) {
             Some(about) => about.entity.clone(),
             None => self
@@ -250,7 +276,7 @@ impl Oracle {
         key: Option<&str>,
         parts: &[&str],
         moment: &Moment,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, '_>,
     ) -> Result<Value, String> {
         let declared = self.names.entities.get(entity).ok_or_else(|| format!("there is no entity {entity}"))?;
         let [name, rest @ ..] = parts else { return Err(format!("{entity} without a field")) };
@@ -270,6 +296,17 @@ impl Oracle {
             let here = Here::Entity { entity: entity.into(), key: key.into(), moment: moment.clone() };
             return self.defined(*role, definition, &Scope { here, period: scope.period, cell: None });
         }
+        if !self.has_attribute(entity, name)
+            && let Some(state) = self.names.states.get(*name).filter(|state| state.of.text == entity)
+        {
+            let at = match moment {
+                Moment::Before(until) => Some(until - 1),
+                Moment::With { row } => self.row(*row).time,
+            };
+            let path = Path { parts: vec![state.name.clone()], span: state.name.span };
+            let state = Expr { kind: ExprKind::Path(path), span: state.name.span };
+            return self.state_value(&state, key.filter(|_| at.is_some()), at.unwrap_or(0));
+        }
         if !self.has_attribute(entity, name) {
             if declared.key.as_ref().is_some_and(|k| k.text == *name) {
                 return Ok(key.map_or(Value::Missing, |key| Value::Text(key.to_string())));
@@ -288,7 +325,7 @@ impl Oracle {
     }
 
     /// The value of a measure, segment, dimension or metric where it is used.
-    fn defined(&self, role: Role, definition: &Definition, scope: &Scope<'_>) -> Result<Value, String> {
+    fn defined(&self, role: Role, definition: &Definition, scope: &Scope<'_, '_>) -> Result<Value, String> {
         if (role == Role::Metric) != scope.cell.is_some() {
             return Err(format!("{} does not belong here", definition.name.text));
         }

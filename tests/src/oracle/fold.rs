@@ -80,12 +80,14 @@ fn numbers(known: &[&Value]) -> Result<(Vec<Number>, Unit), String> {
     let mut numbers = Vec::new();
     for value in known {
         let (number, its) = value.as_number().ok_or_else(|| format!("{value:?} is no number"))?;
-        if let Some(unit) = &unit
-            && *unit != its
-        {
-            return Err(format!("{unit:?} and {its:?} do not add"));
+        // The sum of nothing is a 0 that does not know its currency.
+        let nothing = number.is_zero() && its == Unit::of(Kind::Number);
+        match &unit {
+            Some(unit) if *unit != its && !nothing => return Err(format!("{unit:?} and {its:?} do not add")),
+            Some(_) => {}
+            None if nothing => {}
+            None => unit = Some(its),
         }
-        unit = Some(its);
         numbers.push(number);
     }
     Ok((numbers, unit.unwrap_or(Unit::of(Kind::Number))))

@@ -1,8 +1,9 @@
 //! Aggregates inside a row's or an entity's expression: its history up to that moment, never ahead.
 
+use super::cells::Shape;
 use super::evaluate::{Here, Moment, Scope};
 use super::fold::{self, Fold};
-use super::names::{About, Base, dotted, only_argument, plain};
+use super::names::{About, Base, MAKERS, dotted, is_aggregate, only_argument, plain};
 use super::{Number, Oracle, Value};
 use super::{calendar::Length, evaluate::unscoped};
 use kepi_syntax::ast::{Argument, Expr, ExprKind, NamedValue, Over, Scoped, Window};
@@ -22,33 +23,8 @@ pub(super) struct Asked {
 impl Oracle {
     /// Takes an aggregate's call apart.
     pub(super) fn asked(&self, name: &str, arguments: &[Argument]) -> Result<Asked, String> {
-        let observed = arguments.iter().any(|argument| {
-            matches!(argument, Argument::Named { name, value: NamedValue::Word(word) }
-                if name.text == "mode" && word.text == "observed")
-        });
-        let (argument, others) = arguments.split_first().ok_or_else(|| format!("{name} of what?"))?;
-        let how = match name {
-            "count" => Fold::Count,
-            "sum" => Fold::Sum,
-            "avg" => Fold::Avg,
-            "min" => Fold::Min,
-            "max" => Fold::Max,
-            "stddev" => Fold::Stddev,
-            "first" => Fold::First,
-            "last" => Fold::Last,
-            "unique" => Fold::Unique,
-            "share" => Fold::Share,
-            "median" => Fold::Percentile(Number::whole(50), observed),
-            "percentile" => {
-                let percent = others.first().ok_or("percentile needs its percent")?;
-                let percent = self.evaluate(&unscoped(percent)?, &Scope::at(Here::Cell))?;
-                let (percent, unit) = percent.as_number().ok_or("percentile needs a number")?;
-                // `95` and `95%` say the same.
-                let whole = if unit.kind == super::Kind::Percent { 100 } else { 1 };
-                Fold::Percentile(percent.times(Number::whole(whole)), observed)
-            }
-            other => return Err(format!("`{other}` is not in the oracle")),
-        };
+        let argument = arguments.first().ok_or_else(|| format!("{name} of what?"))?;
+        let how = self.how(name, arguments)?;
         let scoped = plain(argument)?;
         let mut asked = Asked {
             how,
@@ -59,11 +35,11 @@ impl Oracle {
             over: scoped.over.clone(),
         };
         match &scoped.value.kind {
-            ExprKind::Call { function, .. } if dotted(function) == "first" && scoped.per.is_some() => {
-                let (event, rows) = self.rows_of_scoped(&Scoped { over: None, ..scoped.clone() })?;
+            ExprKind::Call { .. } if self.names.is_event(scoped) => {
+                let all = Scoped { over: None, filter: None, ..scoped.clone() };
+                let (event, rows) = self.rows_of_scoped(&all)?;
                 asked.base = Some(Base::Event(event));
                 asked.rows = Some(rows);
-                asked.filter = None;
             }
             _ if scoped.per.is_some() => return Err("an inner `per` is not in the oracle".to_string()),
             ExprKind::Path(path) if self.names.events.contains_key(&dotted(path)) => {
@@ -75,6 +51,9 @@ impl Oracle {
             _ => {
                 asked.base = self.names.base_of(&scoped.value)?;
                 asked.value = Some(scoped.value.clone());
+                if let Some(made) = maker(&scoped.value) {
+                    asked.rows = Some(self.rows_of_scoped(&made)?.1);
+                }
             }
         }
         match (&asked.how, &asked.value) {
@@ -85,9 +64,44 @@ impl Oracle {
         }
     }
 
+    /// What an aggregate does with its values.
+    pub(super) fn how(&self, name: &str, arguments: &[Argument]) -> Result<Fold, String> {
+        let observed = arguments.iter().any(|argument| {
+            matches!(argument, Argument::Named { name, value: NamedValue::Word(word) }
+                if name.text == "mode" && word.text == "observed")
+        });
+        let others = arguments.get(1..).unwrap_or_default();
+        Ok(match name {
+            "count" => Fold::Count,
+            "sum" => Fold::Sum,
+            "avg" => Fold::Avg,
+            "min" => Fold::Min,
+            "max" => Fold::Max,
+            "stddev" => Fold::Stddev,
+            "first" => Fold::First,
+            "last" => Fold::Last,
+            "unique" | "approx_unique" => Fold::Unique,
+            "share" => Fold::Share,
+            "median" => Fold::Percentile(Number::whole(50), observed),
+            "percentile" => {
+                let percent = others.first().ok_or("percentile needs its percent")?;
+                let percent = self.evaluate(&unscoped(percent)?, &Scope::at(Here::Cell))?;
+                let (percent, unit) = percent.as_number().ok_or("percentile needs a number")?;
+                // `95` and `95%` say the same.
+                let whole = if unit.kind == super::Kind::Percent { 100 } else { 1 };
+                Fold::Percentile(percent.times(Number::whole(whole)), observed)
+            }
+            other => return Err(format!("`{other}` is not in the oracle")),
+        })
+    }
+
     /// An aggregate over the history of the row's (or the) entity.
-    pub(super) fn history(&self, name: &str, arguments: &[Argument], scope: &Scope<'_>) -> Result<Value, String> {
-        let asked = self.asked(name, arguments)?;
+    pub(super) fn history(&self, name: &str, arguments: &[Argument], scope: &Scope<'_, '_>) -> Result<Value, String> {
+        let asked = match self.shape(name, arguments)? {
+            Shape::Rows(asked) => asked,
+            Shape::Groups(inner) => return self.groups_here(name, arguments, &inner, scope),
+            _ => return Err(format!("{name} in a condition is not in the oracle")),
+        };
         let event = match (&asked.base, &scope.here) {
             (Some(Base::Event(event)), _) | (None, Here::Row { event, .. }) => event.clone(),
             (base, _) => return Err(format!("{base:?} has no history here")),
@@ -115,12 +129,12 @@ impl Oracle {
     }
 
     /// Those rows that belong to the same entity and are not later.
-    fn history_rows(
+    pub(super) fn history_rows(
         &self,
         theirs: &[About],
         rows: Vec<usize>,
         over: Option<&Over>,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, '_>,
     ) -> Result<Vec<usize>, String> {
         let (role, key) = match &scope.here {
             Here::Row { event: mine, row } => {
@@ -149,22 +163,22 @@ impl Oracle {
     /// Whether a row lies after the place in whose history it is looked for. Rows of the same stored event are
     /// ordered to the end; those of another one only by time.
     fn is_later(&self, row: usize, here: &Here) -> Result<bool, String> {
-        let (event, end) = match here {
-            Here::Row { event, row } | Here::Entity { moment: Moment::With { event, row }, .. } => (event, *row),
+        let end = match here {
+            Here::Row { row, .. } | Here::Entity { moment: Moment::With { row }, .. } => *row,
             Here::Entity { moment: Moment::Before(until), .. } => {
-                return Ok(self.rows[row].time.is_some_and(|at| at >= *until));
+                return Ok(self.row(row).time.is_some_and(|at| at >= *until));
             }
             Here::Cell => return Err("a cell has no history".to_string()),
         };
-        if self.names.stored(event)?.name.text == self.rows[row].event {
+        if self.row(end).event == self.row(row).event {
             return Ok(self.order(row, end).is_gt());
         }
-        Ok(self.rows[row].time > self.rows[end].time)
+        Ok(self.row(row).time > self.row(end).time)
     }
 
-    fn is_within(&self, row: usize, over: Option<&Over>, scope: &Scope<'_>) -> Result<bool, String> {
+    fn is_within(&self, row: usize, over: Option<&Over>, scope: &Scope<'_, '_>) -> Result<bool, String> {
         let Some(over) = over else { return Ok(true) };
-        let at = self.rows[row].time.ok_or("`over` needs dated rows")?;
+        let at = self.row(row).time.ok_or("`over` needs dated rows")?;
         match over {
             Over::AllTime => Ok(true),
             Over::Period => {
@@ -176,8 +190,8 @@ impl Oracle {
                 let back = Length::of(number, length.unit).negated();
                 match &scope.here {
                     // Up to and including the row, so what is exactly so long ago is outside: (t - length, t].
-                    Here::Row { row, .. } | Here::Entity { moment: Moment::With { row, .. }, .. } => {
-                        let end = self.rows[*row].time.ok_or("`over` needs dated rows")?;
+                    Here::Row { row, .. } | Here::Entity { moment: Moment::With { row }, .. } => {
+                        let end = self.row(*row).time.ok_or("`over` needs dated rows")?;
                         Ok(at > self.calendar.add(end, back))
                     }
                     // Windows are half-open: [end - length, end).
@@ -194,7 +208,12 @@ impl Oracle {
     }
 
     /// `age(e)`, `age(e, month)` and `cohort(e, month)`: by the moment of the one event that the entity has had.
-    pub(super) fn since_event(&self, name: &str, arguments: &[Argument], scope: &Scope<'_>) -> Result<Value, String> {
+    pub(super) fn since_event(
+        &self,
+        name: &str,
+        arguments: &[Argument],
+        scope: &Scope<'_, '_>,
+    ) -> Result<Value, String> {
         let (event, grain) = match arguments {
             [event] if name == "age" => (event, None),
             [event, grain] => (event, Some(grain)),
@@ -202,9 +221,9 @@ impl Oracle {
         };
         let (event, rows) = self.rows_of_scoped(only_argument(std::slice::from_ref(event))?)?;
         let about = self.names.once_per(&event)?;
-        let first = self.history_rows(&about, rows, None, scope)?.first().and_then(|row| self.rows[*row].time);
+        let first = self.history_rows(&about, rows, None, scope)?.first().and_then(|row| self.row(*row).time);
         let now = match &scope.here {
-            Here::Row { row, .. } | Here::Entity { moment: Moment::With { row, .. }, .. } => self.rows[*row].time,
+            Here::Row { row, .. } | Here::Entity { moment: Moment::With { row }, .. } => self.row(*row).time,
             Here::Entity { moment: Moment::Before(until), .. } => Some(*until),
             Here::Cell => None,
         };
@@ -220,5 +239,21 @@ impl Oracle {
         }
         let periods = self.calendar.periods_between(grain, first, now);
         Ok(Value::number(Number::whole(i128::from(periods))))
+    }
+}
+
+/// What says in a row's expression which rows it is about: `stays(stage).length / 1 day`, `gap(orders where …)`.
+fn maker(expr: &Expr) -> Option<Scoped> {
+    let scoped = |value: &Expr| Scoped { value: value.clone(), per: None, filter: None, over: None, span: value.span };
+    match &expr.kind {
+        ExprKind::Call { function, .. } if MAKERS.contains(&&dotted(function)[..]) => Some(scoped(expr)),
+        ExprKind::Call { function, arguments } if dotted(function) == "gap" => only_argument(arguments).ok().cloned(),
+        ExprKind::Call { function, arguments } if !is_aggregate(&dotted(function)) => {
+            arguments.iter().find_map(|argument| plain(argument).ok().and_then(|of| maker(&of.value)))
+        }
+        ExprKind::Field { of, .. } => maker(of),
+        ExprKind::Binary { left, right, .. } => maker(left).or_else(|| maker(right)),
+        ExprKind::Negate(value) | ExprKind::Not(value) => maker(value),
+        _ => None,
     }
 }

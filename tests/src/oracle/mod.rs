@@ -7,15 +7,29 @@
 mod arithmetic;
 mod calendar;
 mod cells;
+mod chains;
+mod currency;
 mod evaluate;
 mod expand;
 mod fold;
 mod functions;
+mod funnels;
+mod groups;
 mod history;
+mod lifecycle;
+mod lift;
+mod made;
+mod moved;
 mod names;
 mod number;
+mod order;
 mod query;
+mod retention;
 mod rows;
+mod state_cells;
+mod states;
+mod tables;
+mod targets;
 mod value;
 mod window;
 
@@ -58,15 +72,49 @@ pub struct EntityRow {
     pub fields: BTreeMap<String, Value>,
 }
 
+/// What one unit of a currency is worth in another from a moment on.
+#[derive(Clone, Debug)]
+pub struct Rate {
+    /// Its day's first instant.
+    pub at: i64,
+    /// The currency that is converted.
+    pub from: String,
+    /// The currency that it becomes.
+    pub to: String,
+    /// How much of that.
+    pub rate: Number,
+}
+
+/// Everything that is given beside the model.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Rows of events, and intervals of stored states (their end in the field `until`).
+    pub rows: Vec<OracleRow>,
+    /// Rows of entities.
+    pub entities: Vec<EntityRow>,
+    /// Rates of exchange.
+    pub rates: Vec<Rate>,
+    /// By entity: a key, and the key it is merged into.
+    pub merges: Vec<(String, String, String)>,
+}
+
 /// A model with its data, and the moment for which questions are answered.
 pub struct Oracle {
     names: Definitions,
     calendar: Calendar,
     now: i64,
-    rows: Vec<OracleRow>,
+    /// The rows that were given.
+    rows: Vec<Rc<OracleRow>>,
+    /// Rows that were made of others, numbered behind those given.
+    made: RefCell<Vec<Rc<OracleRow>>>,
     entities: Vec<EntityRow>,
-    /// The rows of each event once they are known, in order.
+    rates: Vec<Rate>,
+    /// The rows of each event once they are known, in order; also those of an expression that makes rows, by its text.
     known: RefCell<BTreeMap<String, Rc<Vec<usize>>>>,
+    /// The times in each state once they are known, by its text.
+    spells: RefCell<BTreeMap<String, Rc<states::Spells>>>,
+    /// The attempts of each chain once they are known, by its text.
+    attempts: RefCell<BTreeMap<String, Rc<Vec<chains::Attempt>>>>,
     /// The events whose ids are all numbers.
     numbered: BTreeSet<String>,
 }
@@ -79,22 +127,89 @@ impl Oracle {
     pub fn new(files: &[File], zone: &str, now: i64) -> Result<Oracle, String> {
         let names = Definitions::new(files);
         let calendar = Calendar::new(names.zone.as_deref().unwrap_or(zone), &names.calendars)?;
-        let known = RefCell::default();
-        Ok(Oracle { names, calendar, now, rows: vec![], entities: vec![], known, numbered: BTreeSet::new() })
+        Ok(Oracle {
+            names,
+            calendar,
+            now,
+            rows: vec![],
+            made: RefCell::default(),
+            entities: vec![],
+            rates: vec![],
+            known: RefCell::default(),
+            spells: RefCell::default(),
+            attempts: RefCell::default(),
+            numbered: BTreeSet::new(),
+        })
     }
 
     /// Takes the data, in any order.
-    pub fn with_data(mut self, rows: Vec<OracleRow>, entities: Vec<EntityRow>) -> Oracle {
+    pub fn with_data(mut self, mut facts: Facts) -> Oracle {
+        self.merge(&mut facts);
+        // An event is a point in time: what has none has not happened yet.
+        facts.rows.retain(|row| row.time.is_some() || self.names.fields(&row.event).is_ok_and(|(_, at)| at.is_none()));
         for event in self.names.events.keys() {
-            let mut ids = rows.iter().filter(|row| row.event == *event).map(|row| row.id.as_deref());
+            let mut ids = facts.rows.iter().filter(|row| row.event == *event).map(|row| row.id.as_deref());
             if ids.all(|id| id.is_some_and(|id| Number::parse(id).is_some())) {
                 self.numbered.insert(event.clone());
             }
         }
-        self.rows = rows;
-        self.entities = entities;
-        self.known.borrow_mut().clear();
+        self.rows = facts.rows.into_iter().map(Rc::new).collect();
+        self.entities = facts.entities;
+        self.rates = facts.rates;
         self
+    }
+
+    /// Puts for every merged key the one that it is merged into, in the end.
+    fn merge(&self, facts: &mut Facts) {
+        let merges = facts.merges.clone();
+        let last = |entity: &str, key: &str| {
+            let mut key = key.to_string();
+            // No chain is longer than there are merges, so a circle ends.
+            for _ in 0..merges.len() {
+                match merges.iter().find(|(of, from, _)| of == entity && *from == key) {
+                    Some((_, _, into)) => key.clone_from(into),
+                    None => break,
+                }
+            }
+            key
+        };
+        for row in &mut facts.rows {
+            let mut roles = self.names.about(&row.event).unwrap_or_default();
+            if let Ok((fields, _)) = self.names.fields(&row.event) {
+                let of = fields.iter().map(|f| (f.name.text.clone(), f.ty.name.text.clone()));
+                roles.extend(of.map(|(role, entity)| names::About { role, entity }));
+            }
+            for about in roles {
+                if let Some(Value::Text(key)) = row.fields.get_mut(&about.role) {
+                    *key = last(&about.entity, key);
+                }
+            }
+        }
+        for row in &mut facts.entities {
+            row.key = last(&row.entity, &row.key);
+        }
+    }
+
+    /// A row by its number.
+    fn row(&self, number: usize) -> Rc<OracleRow> {
+        match self.rows.get(number) {
+            Some(row) => Rc::clone(row),
+            None => Rc::clone(&self.made.borrow()[number - self.rows.len()]),
+        }
+    }
+
+    /// Adds a row that stands for another one.
+    fn add(&self, row: OracleRow) -> usize {
+        self.made.borrow_mut().push(Rc::new(row));
+        self.rows.len() + self.made.borrow().len() - 1
+    }
+
+    /// Adds a row that is made of another: with its fields, and others.
+    fn make(&self, event: &str, time: i64, parent: OracleRow, fields: Vec<(&str, Value)>) -> usize {
+        let number = self.rows.len() + self.made.borrow().len();
+        let mut row = OracleRow { event: event.to_string(), time: Some(time), id: None, row: number as u64, ..parent };
+        row.fields.extend(fields.into_iter().map(|(name, value)| (name.to_string(), value)));
+        self.add(row)
     }
 
     /// The calendar, to read dates as the model does.
@@ -122,6 +237,10 @@ impl Oracle {
         for (name, entity) in &self.names.entities {
             let key = entity.key.as_ref().map_or("key", |key| &key.text).to_string();
             tables.push(DeclaredTable { name: name.clone(), key: Some(key), roles: vec![], at: None });
+        }
+        for (name, state) in self.names.stored_states() {
+            let (roles, at) = (vec![state.of.text.clone()], Some("from".to_string()));
+            tables.push(DeclaredTable { name: name.clone(), key: None, roles, at });
         }
         for (name, event) in &self.names.events {
             if let ast::EventBody::Stored { of, at, .. } = &event.body {

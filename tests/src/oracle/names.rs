@@ -1,6 +1,8 @@
 //! What the files declare, and what a name means.
 
-use kepi_syntax::ast::{self, Argument, Definition, EventBody, Expr, ExprKind, File, Path, Scoped, StatementKind};
+use kepi_syntax::ast::{
+    self, Argument, Definition, EventBody, Expr, ExprKind, File, Name, Path, Scoped, StateBody, StatementKind,
+};
 use std::collections::BTreeMap;
 
 /// The functions that take rows together.
@@ -21,32 +23,11 @@ pub(super) const AGGREGATES: [&str; 14] = [
     "observed",
 ];
 
-/// Words of the second half of the language, which this oracle refuses.
-pub(super) const NOT_YET: [&str; 23] = [
-    "opening",
-    "closing",
-    "kept",
-    "time_in",
-    "started",
-    "ended",
-    "stays",
-    "prior",
-    "trailing",
-    "to_date",
-    "running",
-    "growth",
-    "of_total",
-    "rank",
-    "funnel",
-    "conversion",
-    "retention",
-    "lifecycle",
-    "sessions",
-    "gap",
-    "lift",
-    "approx_percentile",
-    "cohorts",
-];
+/// The functions of states that take their entities together.
+pub(super) const OF_STATES: [&str; 4] = ["opening", "closing", "kept", "time_in"];
+
+/// The functions that make events.
+pub(super) const MAKERS: [&str; 4] = ["started", "ended", "stays", "sessions"];
 
 /// What a definition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +63,10 @@ pub(super) struct Definitions {
     pub(super) events: BTreeMap<String, ast::Event>,
     pub(super) values: BTreeMap<String, (Role, Definition)>,
     pub(super) functions: BTreeMap<String, ast::Function>,
+    pub(super) states: BTreeMap<String, ast::State>,
+    pub(super) targets: Vec<ast::Target>,
+    /// Events that nobody declares: a stored state's intervals, and the edges of what is computed (`~customer`).
+    hidden: BTreeMap<String, ast::Event>,
     pub(super) calendars: Vec<ast::Calendar>,
     pub(super) zone: Option<String>,
 }
@@ -98,6 +83,18 @@ impl Definitions {
                 StatementKind::Dimension(d) => drop(all.values.insert(d.name.text.clone(), (Role::Dimension, d))),
                 StatementKind::Metric(d) => drop(all.values.insert(d.name.text.clone(), (Role::Metric, d))),
                 StatementKind::Function(f) => drop(all.functions.insert(f.name.text.clone(), f)),
+                StatementKind::State(state) => {
+                    if let StateBody::Stored { fields } = &state.body {
+                        let body = EventBody::Stored {
+                            of: vec![state.of.clone()],
+                            at: Some(named("from")),
+                            fields: fields.clone(),
+                        };
+                        all.hidden.insert(state.name.text.clone(), ast::Event { name: state.name.clone(), body });
+                    }
+                    all.states.insert(state.name.text.clone(), state);
+                }
+                StatementKind::Target(target) => all.targets.push(target),
                 StatementKind::Calendar(calendar) => all.calendars.push(calendar),
                 StatementKind::Set { name, value: Expr { kind: ExprKind::Text(zone), .. } }
                     if name.text == "timezone" =>
@@ -107,7 +104,17 @@ impl Definitions {
                 _ => {}
             }
         }
+        for entity in all.entities.keys() {
+            let (name, of) = (named(&format!("~{entity}")), vec![named(entity)]);
+            let body = EventBody::Stored { of, at: Some(named("at")), fields: vec![] };
+            all.hidden.insert(name.text.clone(), ast::Event { name, body });
+        }
         all
+    }
+
+    /// The names of the stored states.
+    pub(super) fn stored_states(&self) -> impl Iterator<Item = (&String, &ast::State)> {
+        self.states.iter().filter(|(_, state)| matches!(state.body, StateBody::Stored { .. }))
     }
 
     /// The event and those it is derived from, down to the stored one.
@@ -166,10 +173,70 @@ impl Definitions {
     pub(super) fn event_of(&self, scoped: &Scoped) -> Result<String, String> {
         match &scoped.value.kind {
             ExprKind::Path(path) if self.events.contains_key(&dotted(path)) => Ok(dotted(path)),
-            ExprKind::Call { function, arguments } if dotted(function) == "first" => {
-                self.event_of(only_argument(arguments)?)
-            }
+            ExprKind::Call { function, arguments } => match (&dotted(function)[..], &arguments[..]) {
+                ("first", [argument]) => self.event_of(plain(argument)?),
+                ("sessions", [argument, _]) => self.event_of(plain(argument)?),
+                ("started" | "ended" | "stays", [argument]) => self.beginning_of(&plain(argument)?.value),
+                (other, _) => Err(format!("{other} makes no event")),
+            },
             other => Err(format!("{other:?} is no event")),
+        }
+    }
+
+    /// Whether an expression is an event: a name, the first of each entity, or one that is made.
+    pub(super) fn is_event(&self, scoped: &Scoped) -> bool {
+        match &scoped.value.kind {
+            ExprKind::Path(path) => self.events.contains_key(&dotted(path)),
+            ExprKind::Call { function, arguments } => match &dotted(function)[..] {
+                "first" => scoped.per.is_some() && only_argument(arguments).is_ok_and(|of| self.is_event(of)),
+                name => MAKERS.contains(&name),
+            },
+            _ => false,
+        }
+    }
+
+    /// The event whose rows begin a state, whose names its edges carry.
+    fn beginning_of(&self, state: &Expr) -> Result<String, String> {
+        if let ExprKind::Path(path) = &state.kind
+            && let Some(state) = self.states.get(&dotted(path))
+        {
+            return match &state.body {
+                StateBody::From { from, .. } | StateBody::For { from, .. } => self.event_of(from),
+                StateBody::Value { value, .. } => match self.base_of(value)? {
+                    Some(Base::Event(event)) => Ok(event),
+                    other => Err(format!("{} is of {other:?}", state.name.text)),
+                },
+                StateBody::Stored { .. } => Ok(state.name.text.clone()),
+            };
+        }
+        match self.entity_of(state)? {
+            Some(entity) => Ok(format!("~{entity}")),
+            None => Err(format!("{state:?} is no state")),
+        }
+    }
+
+    /// The entity that a state, a segment or a condition on them is about; none where it names no entity.
+    pub(super) fn entity_of(&self, state: &Expr) -> Result<Option<String>, String> {
+        Ok(match self.base_of(state)? {
+            Some(Base::Entity(entity)) => Some(entity),
+            _ => None,
+        })
+    }
+
+    /// Whether an expression is a state, or a segment or a condition of an entity.
+    pub(super) fn is_state(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Path(path) => {
+                let name = dotted(path);
+                let segment = |(role, d): &(Role, Definition)| {
+                    *role == Role::Segment && d.of.as_ref().is_some_and(|of| self.entities.contains_key(&of.text))
+                };
+                self.states.contains_key(&name) || self.values.get(&name).is_some_and(segment)
+            }
+            ExprKind::Binary { .. } | ExprKind::In { .. } | ExprKind::Not(_) | ExprKind::IsMissing { .. } => {
+                matches!(self.base_of(expr), Ok(Some(Base::Entity(_))))
+            }
+            _ => false,
         }
     }
 
@@ -205,6 +272,8 @@ impl Definitions {
                     found.push(Base::Event(first.clone()));
                 } else if self.entities.contains_key(first) {
                     found.push(Base::Entity(first.clone()));
+                } else if let Some(state) = self.states.get(first) {
+                    found.push(Base::Entity(state.of.text.clone()));
                 } else if let Some((role, definition)) = self.values.get(first)
                     && *role != Role::Metric
                 {
@@ -217,7 +286,12 @@ impl Definitions {
             }
             ExprKind::Call { function, arguments } => {
                 let name = dotted(function);
-                if !AGGREGATES.contains(&&name[..]) && name != "age" && name != "cohort" {
+                if MAKERS.contains(&&name[..]) {
+                    let scoped = Scoped { value: expr.clone(), per: None, filter: None, over: None, span: expr.span };
+                    found.push(Base::Event(self.event_of(&scoped)?));
+                } else if name == "gap" {
+                    found.push(Base::Event(self.event_of(only_argument(arguments)?)?));
+                } else if !is_aggregate(&name) && !["age", "cohort", "lifecycle"].contains(&&name[..]) {
                     for argument in arguments {
                         if let Argument::Plain(chain) = argument {
                             self.bases(&chain.first.value, found)?;
@@ -278,8 +352,18 @@ impl Definitions {
     }
 
     fn event(&self, name: &str) -> Result<&ast::Event, String> {
-        self.events.get(name).ok_or_else(|| format!("there is no event {name}"))
+        self.events.get(name).or_else(|| self.hidden.get(name)).ok_or_else(|| format!("there is no event {name}"))
     }
+}
+
+/// Whether a function takes many values together.
+pub(super) fn is_aggregate(name: &str) -> bool {
+    AGGREGATES.contains(&name) || OF_STATES.contains(&name) || ["conversion", "funnel", "retention"].contains(&name)
+}
+
+/// A name that stands in no text.
+fn named(text: &str) -> Name {
+    Name { text: text.to_string(), span: kepi_syntax::Span::default() }
 }
 
 /// A path as text.

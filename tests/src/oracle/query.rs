@@ -1,13 +1,15 @@
 //! A query: cells, values, comparisons, then `having`, order and limit.
 
-use super::cells::{Asking, Cell, Labels, same};
+use super::cells::{Asking, Cell, Labels, Spot, exactly, same, takes};
 use super::evaluate::{Here, Scope};
 use super::names::dotted;
+use super::order::ordered;
 use super::value::{Kind, Unit};
 use super::window::{self, Period};
 use super::{Number, Oracle, Value};
-use kepi_syntax::ast::{Against, Argument, Expr, ExprKind, Fill, Item, Query};
+use kepi_syntax::ast::{Against, Expr, ExprKind, Fill, Item, OrderKey, Query};
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -33,11 +35,13 @@ pub enum Column {
 }
 
 /// A row before it is shown.
-struct Found {
-    period: usize,
+pub(super) struct Found {
+    pub(super) period: usize,
     labels: Labels,
     values: Vec<Value>,
-    keys: Vec<Value>,
+    pub(super) keys: Vec<Value>,
+    /// Whether it is what a limit cut, together.
+    pub(super) is_rest: bool,
 }
 
 impl Oracle {
@@ -46,65 +50,113 @@ impl Oracle {
     /// # Errors
     /// In words, when the query has no meaning, or has one that the oracle does not know.
     pub fn answer(&self, query: &Query) -> Result<Table, String> {
-        if query.currency.is_some() {
-            return Err("`in` a currency is not in the oracle".to_string());
-        }
+        let query = Rc::new(self.with_lift(query)?);
+        let kept = self.labels_kept(&query)?;
         let grain = match &query.per {
             Some(per) => Some(self.calendar.grain(per).ok_or_else(|| format!("{} is no period", dotted(per)))?),
             None => None,
         };
-        let mut range = window::range(query, &self.calendar, self.now)?;
-        if let (None, Some(grain)) = (range.0, grain) {
-            range.0 = self.first_moment(query, range.1)?.map(|first| self.calendar.start(grain, first));
+        let mut range = window::range(&query, &self.calendar, self.now)?;
+        if range.0.is_none() && query.moment.is_none() {
+            let first = self.first_moment(&query, range.1)?;
+            range.0 = first.map(|first| grain.map_or(first, |grain| self.calendar.start(grain, first)));
         }
         let periods = window::periods(range, grain, &self.calendar, self.now);
-        let asking = Asking::new(self, query, periods.iter().copied().map(Some).collect());
+        let asking = Asking::new(self, &query, periods.iter().copied().map(Some).collect());
         let mut others = Vec::new();
         for against in &query.versus {
-            let there = window::counterparts(against, &periods, range, grain, &self.calendar, self.now)?;
-            others.push((against, Asking::new(self, query, there)));
+            let other = match against {
+                Against::Target(_) => None,
+                against => {
+                    let there = window::counterparts(against, &periods, range, grain, &self.calendar, self.now)?;
+                    Some(Asking::new(self, &query, there))
+                }
+            };
+            others.push(other);
         }
-
-        let mut found = Vec::new();
-        for (period, labels) in self.places(query, &asking, &others)? {
-            let cell = Cell { asking: &asking, period, labels: Labels::One(labels), aliases: true };
+        let places = self.places(&asking, &others)?;
+        for asking in std::iter::once(&asking).chain(others.iter().flatten()) {
+            asking.places.replace(places.clone());
+        }
+        let (mut found, mut rest) = (Vec::new(), Vec::new());
+        for (period, labels) in &places {
+            let cell = Cell { asking: Rc::clone(&asking), period: *period, labels: exactly(labels), aliases: true };
             if let Some(having) = &query.having
                 && !self.in_cell(having, &cell)?.is_yes()
             {
                 continue;
             }
-            found.push(self.row(query, cell, &others)?);
+            if kept.as_ref().is_some_and(|kept| !kept.iter().any(|kept| same(kept, labels))) {
+                rest.push((*period, cell.labels));
+                continue;
+            }
+            found.extend(self.rows_in(cell, &others)?);
         }
+        found.extend(self.others_of(rest, &asking, &others)?);
         if matches!(query.fill, Some(Fill::Previous)) {
-            carry_forward(&mut found, &asking, query)?;
+            carry_forward(&mut found, &asking)?;
         }
-        found.sort_by(|a, b| ordered(query, &periods, a, b));
-        if let Some(limit) = &query.limit {
+        found.sort_by(|a, b| ordered(&query, &periods, a, b));
+        if let Some(limit) = query.limit.as_ref().filter(|_| kept.is_none()) {
             let count = limit.number.parse().map_err(|_| "a limit without a number")?;
             if found.len() > count {
                 let rest = found.split_off(count);
                 if limit.with_other {
-                    if grain.is_some() {
-                        return Err("`with other` beside `per` is not in the oracle".to_string());
-                    }
-                    let labels = rest.into_iter().filter_map(|row| match row.labels {
-                        Labels::One(labels) => Some(labels),
-                        Labels::AnyOf(_) => None,
-                    });
-                    let labels = Labels::AnyOf(labels.collect());
-                    found.push(self.row(query, Cell { asking: &asking, period: 0, labels, aliases: true }, &others)?);
+                    let rest = rest.into_iter().map(|row: Found| (row.period, row.labels)).collect();
+                    found.extend(self.others_of(rest, &asking, &others)?);
                 }
             }
         }
-        Ok(self.shown(query, &periods, found))
+        Ok(self.shown(&query, &periods, found))
+    }
+
+    /// `limit n with other` beside `per` keeps the labels that come first over the whole window.
+    fn labels_kept(&self, query: &Query) -> Result<Option<Vec<Vec<Value>>>, String> {
+        let Some(limit) = query.limit.as_ref().filter(|limit| limit.with_other) else { return Ok(None) };
+        if query.per.is_none() || query.by.is_empty() {
+            return Ok(None);
+        }
+        if query.having.is_some() {
+            return Err("`with other` with `per` and `having` is not in the oracle".to_string());
+        }
+        let per = query.per.as_ref().map(dotted);
+        let of_period = |key: &OrderKey| matches!(&key.value.kind, ExprKind::Path(path) if Some(dotted(path)) == per);
+        let order = query.order.iter().filter(|key| !of_period(key)).cloned().collect();
+        let whole = Query { per: None, limit: None, fill: None, versus: vec![], order, ..query.clone() };
+        let count: usize = limit.number.parse().map_err(|_| "a limit without a number")?;
+        let rows = self.answer(&whole)?.rows;
+        Ok(Some(rows.into_iter().take(count).map(|row| row[..query.by.len()].to_vec()).collect()))
+    }
+
+    /// The row of what `limit` cut, in each period that it cut something of.
+    fn others_of<'o>(
+        &self,
+        rest: Vec<(usize, Labels)>,
+        asking: &Rc<Asking<'o>>,
+        others: &[Option<Rc<Asking<'o>>>],
+    ) -> Result<Vec<Found>, String> {
+        let mut cut: Vec<(usize, Labels)> = Vec::new();
+        for (period, labels) in rest {
+            match cut.iter_mut().find(|(known, _)| *known == period) {
+                Some((_, all)) => all.extend(labels),
+                None => cut.push((period, labels)),
+            }
+        }
+        cut.sort_by_key(|(period, _)| *period);
+        let mut found = Vec::new();
+        for (period, labels) in cut {
+            let cell = Cell { asking: Rc::clone(asking), period, labels, aliases: true };
+            found.extend(self.rows_in(cell, others)?.into_iter().map(|row| Found { is_rest: true, ..row }));
+        }
+        Ok(found)
     }
 
     /// The time of the first row that any shown aggregate has.
-    fn first_moment(&self, query: &Query, until: i64) -> Result<Option<i64>, String> {
-        let ever = Period { start: i64::MIN, from: None, until, partial: false };
+    fn first_moment(&self, query: &Rc<Query>, until: i64) -> Result<Option<i64>, String> {
+        let ever = Period { start: window::EVER, from: None, until, partial: false };
         let asking = Asking::new(self, query, vec![Some(ever)]);
         let mut first: Option<i64> = None;
-        for (name, arguments) in shown_aggregates(query, &asking)? {
+        for (asking, name, arguments) in shown_aggregates(&asking, false)? {
             for row in asking.placed(&name, &arguments)?.iter() {
                 first = match (first, row.time) {
                     (Some(a), Some(b)) => Some(a.min(b)),
@@ -117,18 +169,17 @@ impl Oracle {
 
     /// The cells of the answer: dense in time without labels, else where a shown aggregate has a row on either side
     /// of a comparison; with `fill` every label in every period.
-    fn places(
+    fn places<'o>(
         &self,
-        query: &Query,
-        asking: &Asking<'_>,
-        others: &[(&Against, Asking<'_>)],
+        asking: &Rc<Asking<'o>>,
+        others: &[Option<Rc<Asking<'o>>>],
     ) -> Result<Vec<(usize, Vec<Value>)>, String> {
-        if query.by.is_empty() {
+        if asking.by.is_empty() {
             return Ok((0..asking.periods.len()).map(|period| (period, vec![])).collect());
         }
         let mut places: Vec<(usize, Vec<Value>)> = Vec::new();
-        for asking in std::iter::once(asking).chain(others.iter().map(|(_, other)| other)) {
-            for (name, arguments) in shown_aggregates(query, asking)? {
+        for asking in std::iter::once(asking).chain(others.iter().flatten()) {
+            for (asking, name, arguments) in shown_aggregates(asking, true)? {
                 for row in asking.placed(&name, &arguments)?.iter() {
                     if !places.iter().any(|(period, labels)| *period == row.period && same(labels, &row.labels)) {
                         places.push((row.period, row.labels.clone()));
@@ -136,7 +187,7 @@ impl Oracle {
                 }
             }
         }
-        if query.fill.is_some() {
+        if asking.query.fill.is_some() {
             for (_, labels) in places.clone() {
                 for period in 0..asking.periods.len() {
                     if !places.iter().any(|(p, known)| *p == period && same(known, &labels)) {
@@ -148,21 +199,44 @@ impl Oracle {
         Ok(places)
     }
 
-    fn in_cell(&self, expr: &Expr, cell: &Cell<'_>) -> Result<Value, String> {
+    pub(super) fn in_cell(&self, expr: &Expr, cell: &Cell<'_>) -> Result<Value, String> {
         self.evaluate(expr, &Scope { here: Here::Cell, period: None, cell: Some(cell) })
     }
 
-    fn row(&self, query: &Query, cell: Cell<'_>, others: &[(&Against, Asking<'_>)]) -> Result<Found, String> {
-        let shown = Cell { asking: cell.asking, period: cell.period, labels: cell.labels.clone(), aliases: false };
+    /// The rows of a cell: one, but for tables of their own.
+    fn rows_in<'o>(&self, cell: Cell<'o>, others: &[Option<Rc<Asking<'o>>>]) -> Result<Vec<Found>, String> {
+        let query = Rc::clone(&cell.asking.query);
+        let shown = Cell { aliases: false, ..cell.clone() };
+        let there = |other: &Rc<Asking<'o>>| Cell {
+            asking: Rc::clone(other),
+            period: cell.period,
+            labels: cell.labels.clone(),
+            aliases: false,
+        };
+        let found = |values: Vec<Value>, keys: Vec<Value>| Found {
+            period: cell.period,
+            labels: cell.labels.clone(),
+            values,
+            keys,
+            is_rest: false,
+        };
+        if let Some(table) = self.table_in(&shown)? {
+            if !others.is_empty() || !query.order.is_empty() {
+                return Err("a table of its own with `vs` or `order by` is not in the oracle".to_string());
+            }
+            return Ok(table.into_iter().map(|values| found(values, vec![])).collect());
+        }
         let mut values = Vec::new();
         for item in &query.items {
-            let value = self.filled(query, item, &shown)?;
+            let value = self.filled(item, &shown)?;
             values.push(value.clone());
-            for (_, other) in others {
-                let there = Cell { asking: other, period: cell.period, labels: cell.labels.clone(), aliases: false };
-                let previous = match other.periods[cell.period] {
-                    Some(_) => self.filled(query, item, &there)?,
-                    None => Value::Missing,
+            for other in others {
+                let previous = match other {
+                    None => self.target_of(&item.value, &shown)?,
+                    Some(other) => match other.periods[cell.period] {
+                        Some(_) => self.filled(item, &there(other))?,
+                        None => Value::Missing,
+                    },
                 };
                 let (change, percent) = change(&value, &previous);
                 values.extend([previous, change, percent]);
@@ -172,13 +246,13 @@ impl Oracle {
         for key in &query.order {
             keys.push(self.in_cell(&key.value, &cell)?);
         }
-        Ok(Found { period: cell.period, labels: cell.labels, values, keys })
+        Ok(vec![found(values, keys)])
     }
 
     /// A shown value, or that of `fill` where no shown aggregate has a row.
-    pub(super) fn filled(&self, query: &Query, item: &Item, cell: &Cell<'_>) -> Result<Value, String> {
-        if let Some(fill) = &query.fill
-            && !has_row(query, cell)?
+    pub(super) fn filled(&self, item: &Item, cell: &Cell<'_>) -> Result<Value, String> {
+        if let Some(fill) = &cell.asking.query.fill
+            && !has_row(cell)?
         {
             return match fill {
                 Fill::Value(value) => self.in_cell(value, cell),
@@ -194,10 +268,15 @@ impl Oracle {
             columns.push(Column::Period);
         }
         columns.extend(query.by.iter().map(|_| Column::Label));
-        for _ in &query.items {
-            columns.push(Column::Value);
-            for _ in &query.versus {
-                columns.extend([Column::Previous, Column::Change, Column::ChangePercent]);
+        match super::tables::columns(query) {
+            Some(of_table) => columns.extend(of_table),
+            None => {
+                for _ in &query.items {
+                    columns.push(Column::Value);
+                    for _ in &query.versus {
+                        columns.extend([Column::Previous, Column::Change, Column::ChangePercent]);
+                    }
+                }
             }
         }
         let row = |found: Found| {
@@ -205,9 +284,9 @@ impl Oracle {
             if query.per.is_some() {
                 row.push(Value::Time(periods[found.period].start));
             }
-            match found.labels {
-                Labels::One(labels) => row.extend(labels),
-                Labels::AnyOf(_) => row.extend(query.by.iter().map(|_| Value::Text("other".to_string()))),
+            match found.is_rest {
+                false => row.extend(labels_of(&found)),
+                true => row.extend(query.by.iter().map(|_| Value::Text("other".to_string()))),
             }
             row.extend(found.values);
             row
@@ -221,21 +300,26 @@ impl Oracle {
     }
 }
 
-fn shown_aggregates(query: &Query, asking: &Asking<'_>) -> Result<Vec<(String, Vec<Argument>)>, String> {
+fn shown_aggregates<'a>(asking: &Rc<Asking<'a>>, moved: bool) -> Result<Vec<Spot<'a>>, String> {
     let mut found = Vec::new();
-    query.items.iter().try_for_each(|item| asking.aggregates(&item.value, &mut found))?;
+    asking.query.items.iter().try_for_each(|item| asking.spots(&item.value, moved, &mut found))?;
     Ok(found)
 }
 
-fn has_row(query: &Query, cell: &Cell<'_>) -> Result<bool, String> {
-    let Labels::One(labels) = &cell.labels else { return Ok(true) };
-    for (name, arguments) in shown_aggregates(query, cell.asking)? {
-        let placed = cell.asking.placed(&name, &arguments)?;
-        if placed.iter().any(|row| row.period == cell.period && same(&row.labels, labels)) {
+fn has_row(cell: &Cell<'_>) -> Result<bool, String> {
+    for (asking, name, arguments) in shown_aggregates(&cell.asking, true)? {
+        let placed = asking.placed(&name, &arguments)?;
+        if placed.iter().any(|row| row.period == cell.period && takes(&cell.labels, &row.labels)) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// The labels of a row that has one of each.
+pub(super) fn labels_of(row: &Found) -> Vec<Value> {
+    let first = row.labels.first().into_iter().flatten();
+    first.map(|label| label.clone().unwrap_or(Value::Missing)).collect()
 }
 
 /// Value minus previous, and that over previous: none from a negative or zero base, and none of percents, whose
@@ -259,16 +343,14 @@ fn change(value: &Value, previous: &Value) -> (Value, Value) {
 }
 
 /// `fill previous`: where no aggregate has a row, the values of the period before with the same labels.
-fn carry_forward(found: &mut [Found], asking: &Asking<'_>, query: &Query) -> Result<(), String> {
-    let labels_of = |row: &Found| match &row.labels {
-        Labels::One(labels) => labels.clone(),
-        Labels::AnyOf(_) => vec![],
-    };
+fn carry_forward(found: &mut [Found], asking: &Rc<Asking<'_>>) -> Result<(), String> {
+    let query = &asking.query;
     found.sort_by_key(|row| row.period);
     for index in 0..found.len() {
         let labels = labels_of(&found[index]);
+        let asking = Rc::clone(asking);
         let cell = Cell { asking, period: found[index].period, labels: found[index].labels.clone(), aliases: false };
-        if has_row(query, &cell)? {
+        if has_row(&cell)? {
             continue;
         }
         let before = found[..index].iter().rfind(|row| same(&labels_of(row), &labels));
@@ -287,24 +369,4 @@ fn carry_forward(found: &mut [Found], asking: &Asking<'_>, query: &Query) -> Res
         }
     }
     Ok(())
-}
-
-/// By the keys of `order by`, then by period, then by the labels in the order written; missing last.
-fn ordered(query: &Query, periods: &[Period], a: &Found, b: &Found) -> Ordering {
-    for ((key, x), y) in query.order.iter().zip(&a.keys).zip(&b.keys) {
-        let order = match (x.is_missing(), y.is_missing()) {
-            (false, false) if key.descending => y.order(x),
-            _ => x.order(y),
-        };
-        if order.is_ne() {
-            return order;
-        }
-    }
-    let by_labels = match (&a.labels, &b.labels) {
-        (Labels::One(x), Labels::One(y)) => {
-            x.iter().zip(y).map(|(x, y)| x.order(y)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-        }
-        _ => Ordering::Equal,
-    };
-    periods[a.period].start.cmp(&periods[b.period].start).then(by_labels)
 }

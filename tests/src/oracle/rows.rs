@@ -1,7 +1,7 @@
 //! Rows: their order, those of derived events, and what is known of an entity at a moment.
 
 use super::evaluate::{Here, Moment, Scope};
-use super::names::{dotted, only_argument};
+use super::names::{MAKERS, dotted, only_argument};
 use super::{EntityRow, Number, Oracle, Value};
 use kepi_syntax::ast::{EventBody, ExprKind, Scoped};
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 impl Oracle {
     /// The order of two rows of one stored event: time, then the declared id, else the row in its source.
     pub(super) fn order(&self, a: usize, b: usize) -> Ordering {
-        let (a, b) = (&self.rows[a], &self.rows[b]);
+        let (a, b) = (self.row(a), self.row(b));
         let by_id = match (&a.id, &b.id) {
             (Some(x), Some(y)) => match (Number::parse(x), Number::parse(y)) {
                 (Some(x), Some(y)) if self.numbered.contains(&a.event) => x.compare(y),
@@ -54,19 +54,11 @@ impl Oracle {
             (ExprKind::Call { function, arguments }, Some(per)) if dotted(function) == "first" => {
                 let [entity] = &per.grains[..] else { return Err("first per one entity".to_string()) };
                 let (event, rows) = self.rows_of_scoped(only_argument(arguments)?)?;
-                let entity = dotted(entity);
-                let about = self.names.about(&event)?;
-                let role = about.iter().find(|about| about.role == entity);
-                let role = role.ok_or_else(|| format!("{event} has no {entity}"))?;
-                let mut firsts: Vec<(String, usize)> = Vec::new();
-                for row in rows {
-                    if let Some(key) = self.key(row, &role.role)
-                        && !firsts.iter().any(|(known, _)| *known == key)
-                    {
-                        firsts.push((key, row));
-                    }
-                }
-                (event, firsts.into_iter().map(|(_, row)| row).collect())
+                let rows = self.firsts(&event, rows, &dotted(entity))?;
+                (event, rows)
+            }
+            (ExprKind::Call { function, arguments }, None) if MAKERS.contains(&&dotted(function)[..]) => {
+                (self.names.event_of(scoped)?, self.made_rows(&dotted(function), arguments)?.to_vec())
             }
             (other, _) => return Err(format!("{other:?} is no event")),
         };
@@ -83,9 +75,25 @@ impl Oracle {
         Ok((event, rows))
     }
 
+    /// The first row of each entity, in the order of the rows.
+    fn firsts(&self, event: &str, rows: Vec<usize>, entity: &str) -> Result<Vec<usize>, String> {
+        let about = self.names.about(event)?;
+        let role = about.iter().find(|about| about.role == entity);
+        let role = &role.ok_or_else(|| format!("{event} has no {entity}"))?.role;
+        let mut firsts: Vec<(String, usize)> = Vec::new();
+        for row in rows {
+            if let Some(key) = self.key(row, role)
+                && !firsts.iter().any(|(known, _)| *known == key)
+            {
+                firsts.push((key, row));
+            }
+        }
+        Ok(firsts.into_iter().map(|(_, row)| row).collect())
+    }
+
     /// The key of a row's entity; none when it is missing.
     pub(super) fn key(&self, row: usize, role: &str) -> Option<String> {
-        match self.rows[row].fields.get(role) {
+        match self.row(row).fields.get(role) {
             Some(Value::Text(key)) => Some(key.clone()),
             _ => None,
         }
@@ -94,12 +102,18 @@ impl Oracle {
     /// A field of a row: its time, an entity's key or a declared field; none when the event has no such field.
     pub(super) fn field(&self, event: &str, row: usize, name: &str) -> Result<Option<Value>, String> {
         let (fields, at) = self.names.fields(event)?;
+        // What was made of other rows has values of its own, before theirs.
+        if row >= self.rows.len()
+            && let ("value" | "length" | "count", Some(value)) = (name, self.row(row).fields.get(&format!("~{name}")))
+        {
+            return Ok(Some(value.clone()));
+        }
         let is_role = self.names.about(event)?.iter().any(|about| about.role == name);
         if is_role || fields.iter().any(|field| field.name.text == name) {
-            return Ok(Some(self.rows[row].fields.get(name).cloned().unwrap_or(Value::Missing)));
+            return Ok(Some(self.row(row).fields.get(name).cloned().unwrap_or(Value::Missing)));
         }
         if at == Some(name) || name == "at" {
-            return Ok(Some(self.rows[row].time.map_or(Value::Missing, Value::Time)));
+            return Ok(Some(self.row(row).time.map_or(Value::Missing, Value::Time)));
         }
         Ok(None)
     }
@@ -116,7 +130,7 @@ impl Oracle {
             };
             match moment {
                 Moment::Before(until) => from < *until,
-                Moment::With { row, .. } => self.rows[*row].time.is_none_or(|at| from <= at),
+                Moment::With { row } => self.row(*row).time.is_none_or(|at| from <= at),
             }
         };
         let mut of: Vec<&EntityRow> = self.entities.iter().filter(|r| r.entity == entity && r.key == key).collect();
@@ -150,7 +164,7 @@ impl Oracle {
             }
         }
         let mut first = None;
-        for (index, row) in self.rows.iter().enumerate() {
+        for (index, row) in self.rows.iter().enumerate().filter(|(_, row)| self.names.events.contains_key(&row.event)) {
             for about in self.names.about(&row.event)?.iter().filter(|about| about.entity == entity) {
                 if self.key(index, &about.role).as_deref() == Some(key) {
                     first = match (first, row.time) {

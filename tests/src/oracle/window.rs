@@ -7,6 +7,9 @@ use kepi_syntax::ast::{Against, Bound, Query, TimeUnit, Window};
 /// The time that a query looks at: from (none: ever since) and until.
 pub(super) type Range = (Option<i64>, i64);
 
+/// The start of the window that only asks when there was a first row.
+pub(super) const EVER: i64 = i64::MIN + 1;
+
 /// A period of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Period {
@@ -112,7 +115,7 @@ fn all_counterparts(
         Some(Period { start: shift(period.start), from: Some(shift(from)), until: shift(until), partial: false })
     };
     match against {
-        Against::Target(_) => Err("`vs target` is not in the oracle".to_string()),
+        Against::Target(_) => Err("a target has no periods".to_string()),
         Against::Previous { grain: Some(back), aligned: false, .. } => {
             let back = calendar.grain(back).ok_or("`vs previous` needs a period")?.unit;
             let length = Length::of(-1, back);

@@ -1,22 +1,10 @@
-//! Random data and random queries: the engine must say what the oracle says; and laws that hold for any answer.
-//!
-//! `KEPI_CASES=n` runs n data sets (each with several queries), `KEPI_SEED=n` others than the usual ones. The same
-//! numbers give the same cases. A failing case is printed as a Markdown case for `suite/`.
-#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may stop, and says why it skips.
+//! Events, histories, entities, cohorts, windows and comparisons.
 
+use super::{Given, agree, table};
 use kepi_tests::case::GivenTable;
-use kepi_tests::given;
-use kepi_tests::oracle::{Number, Oracle, Value};
-use kepi_tests::project::{self, Project};
-use kepi_tests::shown::{Shown, ShownTable, align};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use std::cell::Cell;
-
-const NOW: &str = "2025-07-15T12:00";
-const QUERIES_PER_DATA_SET: usize = 6;
 
 const MODEL: &str = r#"
 calendar fiscal = year starts "april", week starts "monday"
@@ -41,37 +29,9 @@ metric good : percent = share(leads where score >= 8)
 function pct(a, b) = ratio(a - b, a) otherwise 0
 "#;
 
-const ZONES: [&str; 3] = ["UTC", "Europe/Amsterdam", "America/New_York"];
-
-/// Local times around leap days, ends of periods and changes of clocks, few enough to collide.
-const TIMES: [&str; 22] = [
-    "2024-02-28",
-    "2024-02-29",
-    "2024-02-29T12:00",
-    "2024-03-30T23:30",
-    "2024-03-31T03:30",
-    "2024-06-30T23:59:59",
-    "2024-10-27",
-    "2024-12-29T23:00",
-    "2024-12-30",
-    "2024-12-31T23:59:59",
-    "2025-01-01",
-    "2025-01-31",
-    "2025-02-27T12:00",
-    "2025-02-28",
-    "2025-02-28T12:00",
-    "2025-03-01",
-    "2025-03-31",
-    "2025-05-05T08:15",
-    "2025-06-15T09:00",
-    "2025-06-30T23:59",
-    "2025-07-01",
-    "2025-07-14T20:00",
-];
-
 /// A data set: zone, whether rows have ids, the rows as cells.
 #[derive(Clone, Debug)]
-struct Data {
+pub(super) struct Data {
     zone: &'static str,
     with_ids: bool,
     orders: Vec<Vec<&'static str>>,
@@ -80,8 +40,8 @@ struct Data {
     customers: Vec<&'static str>,
 }
 
-fn data() -> impl Strategy<Value = Data> {
-    let time = || select(&TIMES[..]);
+pub(super) fn data() -> impl Strategy<Value = Data> {
+    let time = || select(&super::TIMES[..]);
     let customer = || select(&["ada", "bob", "cyd", "dan", "-"][..]);
     let campaign = || select(&["a", "b", "-"][..]);
     let amount = || select(&["10", "20.5", "33.33", "0.01", "-7.25", "100", "-"][..]);
@@ -95,49 +55,45 @@ fn data() -> impl Strategy<Value = Data> {
     let lead = (time(), customer(), campaign(), score, source).prop_map(|(a, b, c, d, e)| vec![a, b, c, d, e]);
     let spent = (time(), campaign(), amount()).prop_map(|(a, b, c)| vec![a, b, c]);
     let customers = vec(select(&["EU", "US", "-"][..]), 0..4);
-    (select(&ZONES[..]), any::<bool>(), vec(order, 0..22), vec(lead, 0..12), vec(spent, 0..6), customers).prop_map(
-        |(zone, with_ids, orders, leads, spend, customers)| Data { zone, with_ids, orders, leads, spend, customers },
-    )
+    (select(&super::ZONES[..]), any::<bool>(), vec(order, 0..22), vec(lead, 0..12), vec(spent, 0..6), customers)
+        .prop_map(|(zone, with_ids, orders, leads, spend, customers)| Data {
+            zone,
+            with_ids,
+            orders,
+            leads,
+            spend,
+            customers,
+        })
 }
 
 impl Data {
+    /// The same data where every row has an id.
+    pub(super) fn with_ids(self) -> Data {
+        Data { with_ids: true, ..self }
+    }
+}
+
+impl Given for Data {
     fn model(&self) -> String {
         format!("set timezone = \"{}\"\n{}", self.zone, MODEL.trim_start())
     }
 
     fn tables(&self) -> Vec<GivenTable> {
-        let table = |name: &str, columns: &str, rows: &[Vec<&str>]| {
-            let mut table = GivenTable {
-                name: name.to_string(),
-                columns: columns.split(' ').map(str::to_string).collect(),
-                rows: rows.iter().map(|row| row.iter().map(|cell| (*cell).to_string()).collect()).collect(),
-            };
-            if self.with_ids {
-                table.columns.insert(0, "id".to_string());
-                // Distinct, in no order, and of one to three digits.
-                table.rows.iter_mut().enumerate().for_each(|(n, row)| row.insert(0, (n * 37 % 113).to_string()));
-            }
-            table
-        };
         let people = ["ada", "bob", "cyd"].iter().zip(&self.customers);
-        let entities = |name: &str, columns: &str, rows: Vec<Vec<String>>| GivenTable {
-            name: name.to_string(),
-            columns: columns.split(' ').map(str::to_string).collect(),
-            rows,
-        };
+        let people: Vec<Vec<&str>> = people.map(|(id, region)| vec![*id, *region]).collect();
         vec![
-            table("orders", "ordered customer campaign amount items product gift", &self.orders),
-            table("leads", "created customer campaign score source", &self.leads),
-            table("spend", "booked campaign amount", &self.spend),
-            entities("customer", "id region", people.map(|(id, r)| vec![(*id).into(), (*r).into()]).collect()),
-            entities("campaign", "id kind", vec![vec!["a".into(), "mail".into()]]),
+            table("orders", "ordered customer campaign amount items product gift", &self.orders, self.with_ids),
+            table("leads", "created customer campaign score source", &self.leads, self.with_ids),
+            table("spend", "booked campaign amount", &self.spend, self.with_ids),
+            table("customer", "id region", &people, false),
+            table("campaign", "id kind", &[vec!["a", "mail"]], false),
         ]
     }
 }
 
 /// What a query asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
+pub(super) enum About {
     Orders,
     Leads,
     Spend,
@@ -223,7 +179,7 @@ fn conditions(about: About) -> Vec<&'static str> {
     }
 }
 
-fn condition(about: About) -> BoxedStrategy<String> {
+pub(super) fn condition(about: About) -> BoxedStrategy<String> {
     let atom = || select(conditions(about)).prop_map(str::to_string);
     prop_oneof![
         4 => atom(),
@@ -292,7 +248,7 @@ fn shown(about: About) -> BoxedStrategy<String> {
 }
 
 /// Labels that every one of these has.
-fn labels(about: &[About]) -> Vec<&'static str> {
+pub(super) fn labels(about: &[About]) -> Vec<&'static str> {
     let of = |about: About| match about {
         About::Orders => vec![
             "region",
@@ -319,7 +275,7 @@ fn labels(about: &[About]) -> Vec<&'static str> {
     common
 }
 
-fn query() -> impl Strategy<Value = String> {
+pub(super) fn query() -> impl Strategy<Value = String> {
     let about = select(vec![
         vec![About::Orders],
         vec![About::Leads],
@@ -420,170 +376,7 @@ fn query() -> impl Strategy<Value = String> {
     })
 }
 
-fn runner() -> TestRunner {
-    let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
-    let cases = u32::try_from(number("KEPI_CASES", 30)).unwrap();
-    let mut seed = [0; 32];
-    seed[..8].copy_from_slice(&number("KEPI_SEED", 1).to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 120, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
-}
-
-fn ask(oracle: &Oracle, query: &str) -> Result<ShownTable, String> {
-    let (parsed, problems) = kepi_syntax::parse_query(query);
-    match (parsed, problems.is_empty()) {
-        (Some(parsed), true) => Ok(ShownTable::of(&oracle.answer(&parsed)?, oracle.calendar())),
-        _ => Err(format!("{query}: {problems:?}")),
-    }
-}
-
-fn oracle_of(data: &Data) -> (Oracle, i64) {
-    let empty = given::oracle(&data.model(), &[], 0).unwrap();
-    let Value::Time(now) = empty.calendar().literal(NOW).unwrap() else { panic!("{NOW} is no time") };
-    (given::oracle(&data.model(), &data.tables(), now).unwrap(), now)
-}
-
-/// The case as it would stand in `suite/`.
-fn markdown(data: &Data, query: &str, answer: &ShownTable, oracle: &Oracle) -> String {
-    let mut text = format!("## found by chance\n```kepi\n{}```\n", data.model());
-    for table in data.tables().iter().filter(|table| !table.rows.is_empty()) {
-        let kind = if table.name == "customer" || table.name == "campaign" { "entities" } else { "events" };
-        let mut lines = vec![table.columns.clone()];
-        lines.extend(table.rows.clone());
-        text.push_str(&format!("```{kind} {}\n{}```\n", table.name, align(&lines)));
-    }
-    text.push_str(&format!(
-        "```query now {NOW}\n{query}\n```\n```result\n{}```\n",
-        answer.write(&[], oracle.calendar())
-    ));
-    text
-}
-
 #[test]
 fn engine_and_oracle_agree() {
-    if !project::is_there() {
-        eprintln!("the engine does not load files yet: only the oracle answers the random queries");
-    }
-    let (asked, refused) = (Cell::new(0), Cell::new(0));
-    let outcome = runner().run(&(data(), vec(query(), QUERIES_PER_DATA_SET)), |(data, queries)| {
-        let (oracle, now) = oracle_of(&data);
-        let files = given::files(&oracle, &data.tables());
-        let project = match project::is_there() {
-            true => Some(Project::new(&data.model(), &files).map_err(TestCaseError::fail)?),
-            false => None,
-        };
-        for query in &queries {
-            let expected = ask(&oracle, query).map_err(|e| TestCaseError::fail(format!("oracle, {query}: {e}")))?;
-            let Some(project) = &project else { continue };
-            asked.set(asked.get() + 1);
-            let found = match project.answer(query, now, oracle.calendar()) {
-                Err(problem) if problem.contains("not there yet") => {
-                    refused.set(refused.get() + 1);
-                    continue;
-                }
-                found => found.map_err(|e| {
-                    TestCaseError::fail(format!("engine: {e}\n{}", markdown(&data, query, &expected, &oracle)))
-                })?,
-            };
-            if let Some(difference) = expected.difference(&found, oracle.calendar()) {
-                let case = markdown(&data, query, &expected, &oracle);
-                let engine = found.write(&[], oracle.calendar());
-                return Err(TestCaseError::fail(format!(
-                    "oracle and engine: {difference}\n{case}the engine:\n{engine}"
-                )));
-            }
-        }
-        Ok(())
-    });
-    if let Err(problem) = outcome {
-        panic!("{problem}");
-    }
-    // What is refused in words is no wrong answer, but a test that compares nothing would be none.
-    assert!(refused.get() * 10 <= asked.get(), "{} of {} queries were refused", refused.get(), asked.get());
-}
-
-/// Asks the engine where it is there, else the oracle.
-fn answer(data: &Data, query: &str) -> Result<ShownTable, TestCaseError> {
-    let (oracle, now) = oracle_of(data);
-    let answer = match project::is_there() {
-        true => Project::new(&data.model(), &given::files(&oracle, &data.tables()))
-            .and_then(|project| project.answer(query, now, oracle.calendar())),
-        false => ask(&oracle, query),
-    };
-    answer.map_err(|problem| TestCaseError::fail(format!("{query}: {problem}")))
-}
-
-fn number(shown: &Shown) -> Number {
-    match shown {
-        Shown::Number(number) => *number,
-        other => panic!("{other:?} is no number"),
-    }
-}
-
-#[test]
-fn a_condition_and_its_complement_split_the_set() {
-    let laws = (data(), condition(About::Orders));
-    let outcome = runner().run(&laws, |(data, c)| {
-        let query = format!(
-            "show count(orders where {c}), count(orders where not ({c})), count(orders), \
-             sum(orders.amount where {c}), sum(orders.amount where not ({c})), sum(orders.amount)"
-        );
-        let table = answer(&data, &query)?;
-        let row: Vec<Number> = table.rows[0].iter().map(number).collect();
-        prop_assert!(row[0].plus(row[1]).is_close_to(row[2]), "{query}: {row:?}");
-        prop_assert!(row[3].plus(row[4]).is_close_to(row[5]), "{query}: {row:?}");
-        Ok(())
-    });
-    outcome.unwrap_or_else(|problem| panic!("{problem}"));
-}
-
-#[test]
-fn labels_sum_to_the_total() {
-    let laws = (data(), select(labels(&[About::Orders])), condition(About::Orders));
-    let outcome = runner().run(&laws, |(data, label, c)| {
-        let values = format!("show count(orders where {c}), sum(orders.amount where {c})");
-        let all = answer(&data, &values)?;
-        let split = answer(&data, &format!("{values} by {label}"))?;
-        for value in 0..2 {
-            let parts = split.rows.iter().map(|row| number(&row[split.labels + value]));
-            let total = parts.fold(Number::ZERO, Number::plus);
-            prop_assert!(total.is_close_to(number(&all.rows[0][value])), "{values} by {label}");
-        }
-        Ok(())
-    });
-    outcome.unwrap_or_else(|problem| panic!("{problem}"));
-}
-
-#[test]
-fn the_order_of_rows_with_ids_changes_nothing() {
-    let laws = (data(), query(), any::<u64>());
-    let outcome = runner().run(&laws, |(data, query, turn)| {
-        let data = Data { with_ids: true, ..data };
-        let (oracle, now) = oracle_of(&data);
-        let mut tables = data.tables();
-        for table in &mut tables {
-            let count = table.rows.len().max(1) as u64;
-            table.rows.rotate_left((turn % count) as usize);
-            table.rows.reverse();
-        }
-        let shuffled = given::oracle(&data.model(), &tables, now).unwrap();
-        let straight = ask(&oracle, &query).map_err(TestCaseError::fail)?;
-        let turned = ask(&shuffled, &query).map_err(TestCaseError::fail)?;
-        let difference = straight.difference(&turned, oracle.calendar());
-        prop_assert!(difference.is_none(), "the oracle: {query}: {difference:?}");
-        if project::is_there() {
-            let files = given::files(&shuffled, &tables);
-            let project = Project::new(&data.model(), &files).map_err(TestCaseError::fail)?;
-            match project.answer(&query, now, oracle.calendar()) {
-                Err(problem) if problem.contains("not there yet") => {}
-                found => {
-                    let found = found.map_err(TestCaseError::fail)?;
-                    let difference = straight.difference(&found, oracle.calendar());
-                    prop_assert!(difference.is_none(), "the engine: {query}: {difference:?}");
-                }
-            }
-        }
-        Ok(())
-    });
-    outcome.unwrap_or_else(|problem| panic!("{problem}"));
+    agree(data(), vec(query(), super::QUERIES_PER_DATA_SET));
 }

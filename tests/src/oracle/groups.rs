@@ -1,0 +1,248 @@
+//! Aggregates of aggregates: a value for each group, then one of them all.
+
+use super::calendar::Length;
+use super::cells::{Asking, Cell, Placed, same, takes};
+use super::evaluate::{Here, Moment, Scope};
+use super::fold;
+use super::window::Period;
+use super::{Oracle, Value};
+use kepi_syntax::ast::{Argument, Expr, ExprKind, Over, Path, Query, Scoped, Window};
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+/// The cells of groups.
+struct Groups<'a> {
+    asking: Rc<Asking<'a>>,
+    /// The outer period of each inner one.
+    outer: Vec<usize>,
+    /// The entity that the groups are of, where they are, and which key it is.
+    entity: Option<(String, usize)>,
+    /// Where groups are: inner period, labels and keys.
+    places: Vec<(usize, Vec<Value>, Option<i64>)>,
+}
+
+impl<'a> Asking<'a> {
+    /// A row for each group, in the outer cell that it belongs to.
+    pub(super) fn place_groups(self: &Rc<Self>, inner: &Scoped) -> Result<Vec<Placed>, String> {
+        let groups = self.groups(inner)?;
+        let place = |(period, labels, time): &(usize, Vec<Value>, Option<i64>)| Placed {
+            period: groups.outer[*period],
+            labels: labels[..self.by.len()].to_vec(),
+            time: *time,
+            value: Value::Missing,
+            index: 0,
+        };
+        Ok(groups.places.iter().map(place).collect())
+    }
+
+    fn groups(self: &Rc<Self>, inner: &Scoped) -> Result<Groups<'a>, String> {
+        let oracle = self.oracle;
+        let per = inner.per.as_ref().ok_or("groups without `per`")?;
+        let (mut grain, mut keys) = (None, Vec::new());
+        let mut entity = None;
+        for path in &per.grains {
+            let name = &path.parts[path.parts.len() - 1].text;
+            let is_entity = oracle.names.entities.contains_key(name);
+            match oracle.calendar.grain(path).filter(|_| !is_entity) {
+                Some(found) => grain = Some(found),
+                None => {
+                    if is_entity && path.parts.len() == 1 {
+                        entity = Some((name.clone(), self.by.len() + keys.len()));
+                    }
+                    keys.push(path_of(path));
+                }
+            }
+        }
+        let (mut periods, mut outer) = (Vec::new(), Vec::new());
+        for (index, period) in self.periods.iter().enumerate() {
+            let Some(period) = period else { continue };
+            let parts = match grain {
+                Some(grain) => {
+                    let from = match period.from {
+                        Some(from) => Some(from),
+                        None => self.first_of(&inner.value, period.until)?,
+                    };
+                    super::window::periods((from, period.until), Some(grain), &oracle.calendar, oracle.now)
+                }
+                None => vec![*period],
+            };
+            outer.extend(parts.iter().map(|_| index));
+            periods.extend(parts.into_iter().map(Some));
+        }
+        let by = self.by.iter().cloned().chain(keys).collect();
+        let asking = Rc::new(Asking { by, grouped: true, ..self.with(periods) });
+        let mut groups = Groups { asking, outer, entity, places: Vec::new() };
+        let mut spots = Vec::new();
+        groups.asking.spots(&inner.value, true, &mut spots)?;
+        for (asking, name, arguments) in spots {
+            for row in asking.placed(&name, &arguments)?.iter() {
+                groups.add(row.period, &row.labels, row.time);
+            }
+        }
+        if per.every {
+            groups.add_every(oracle)?;
+        }
+        // Whoever is no entity is no group of entities.
+        if let Some((_, key)) = groups.entity {
+            groups.places.retain(|(_, labels, _)| !labels[key].is_missing());
+        }
+        groups.places.sort_by(|(p, a, _), (q, b, _)| {
+            let keys = a.iter().zip(b).map(|(a, b)| a.order(b)).find(|order| order.is_ne());
+            p.cmp(q).then(keys.unwrap_or(Ordering::Equal))
+        });
+        let mut kept = Vec::new();
+        for place in std::mem::take(&mut groups.places) {
+            if groups.keeps(oracle, inner, self, &place)? {
+                kept.push(place);
+            }
+        }
+        groups.places = kept;
+        Ok(groups)
+    }
+
+    /// The first moment of an expression's rows.
+    fn first_of(self: &Rc<Self>, expr: &Expr, until: i64) -> Result<Option<i64>, String> {
+        let ever = Period { start: super::window::EVER, from: None, until, partial: false };
+        let asking = Rc::new(self.with(vec![Some(ever)]));
+        let mut spots = Vec::new();
+        asking.spots(expr, false, &mut spots)?;
+        let mut first: Option<i64> = None;
+        for (asking, name, arguments) in spots {
+            for time in asking.placed(&name, &arguments)?.iter().filter_map(|row| row.time) {
+                first = Some(first.map_or(time, |first| first.min(time)));
+            }
+        }
+        Ok(first)
+    }
+}
+
+impl Groups<'_> {
+    fn add(&mut self, period: usize, labels: &[Value], time: Option<i64>) {
+        match self.places.iter_mut().find(|(p, known, _)| *p == period && same(known, labels)) {
+            Some((_, _, first)) => {
+                *first = match (*first, time) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            None => self.places.push((period, labels.to_vec(), time)),
+        }
+    }
+
+    /// `per every customer`: also those that have no row, with the labels that they have themselves.
+    fn add_every(&mut self, oracle: &Oracle) -> Result<(), String> {
+        let Some((entity, _)) = self.entity.clone() else {
+            let periods = self.asking.periods.len();
+            let labels: Vec<Vec<Value>> = self.places.iter().map(|(_, labels, _)| labels.clone()).collect();
+            let none = if self.asking.by.is_empty() { vec![vec![]] } else { labels };
+            for period in 0..periods {
+                none.iter().for_each(|labels| self.add(period, labels, None));
+            }
+            return Ok(());
+        };
+        for index in 0..self.asking.periods.len() {
+            let Some(period) = self.asking.periods[index] else { continue };
+            for key in oracle.keys(&entity)? {
+                let from = oracle.exists_from(&entity, &key)?;
+                if from.is_none_or(|from| from < period.until) {
+                    let here = Here::Entity { entity: entity.clone(), key, moment: Moment::Before(period.until) };
+                    if let Some(found) = self.asking.place(index, &here, None, None, false)? {
+                        self.add(index, &found.labels, from);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the condition beside `per` takes a group: it is asked of the entity at the group's end.
+    fn keeps(
+        &self,
+        oracle: &Oracle,
+        inner: &Scoped,
+        outside: &Asking<'_>,
+        (period, labels, _): &(usize, Vec<Value>, Option<i64>),
+    ) -> Result<bool, String> {
+        let Some(filter) = &inner.filter else { return Ok(true) };
+        let Some((entity, key)) = &self.entity else { return Err("a condition on groups of no entity".to_string()) };
+        let Value::Text(key) = &labels[*key] else { return Ok(false) };
+        let until = self.asking.periods[*period].map_or(0, |period| period.until);
+        let here = Here::Entity { entity: entity.clone(), key: key.clone(), moment: Moment::Before(until) };
+        let range = outside.periods[self.outer[*period]].map(|p| (p.from, p.until));
+        Ok(oracle.evaluate(filter, &Scope { here, period: range, cell: None })?.is_yes())
+    }
+}
+
+impl Oracle {
+    /// Groups within the history of a row's (or the) entity.
+    pub(super) fn groups_here(
+        &self,
+        name: &str,
+        arguments: &[Argument],
+        inner: &Scoped,
+        scope: &Scope<'_, '_>,
+    ) -> Result<Value, String> {
+        let until = match &scope.here {
+            Here::Row { row, .. } | Here::Entity { moment: Moment::With { row }, .. } => {
+                self.row(*row).time.ok_or("groups of an undated row")? + 1
+            }
+            Here::Entity { moment: Moment::Before(until), .. } => *until,
+            Here::Cell => return Err("a cell has no history".to_string()),
+        };
+        let from = match &inner.over {
+            None | Some(Over::AllTime) => None,
+            Some(Over::Period) => scope.period.and_then(|(from, _)| from),
+            Some(Over::Window(Window::Last { length, to_date: false })) => {
+                let number: i64 = length.number.parse().map_err(|_| "a length without a number")?;
+                let from = self.calendar.add(until, Length::of(number, length.unit).negated());
+                Some(from)
+            }
+            Some(other) => return Err(format!("over {other:?} is not in the oracle")),
+        };
+        let inner = Scoped { over: None, ..inner.clone() };
+        let period = Period { start: 0, from, until, partial: false };
+        let asking = Asking::new(self, &Rc::new(Query::default()), vec![Some(period)]);
+        let subject = Scope { here: scope.here.clone(), period: scope.period, cell: None };
+        let asking = Rc::new(Asking { subject: Some(subject), ..asking.with(asking.periods.clone()) });
+        let values = Cell { asking, period: 0, labels: vec![vec![]], aliases: false }.group_values(name, &inner)?;
+        fold::fold(&self.how(name, arguments)?, &values)
+    }
+}
+
+impl Cell<'_> {
+    /// The values of the groups in a cell, in the order of their periods.
+    pub(super) fn group_values(&self, name: &str, inner: &Scoped) -> Result<Vec<Value>, String> {
+        let groups = self.asking.groups(inner)?;
+        let width = self.asking.by.len();
+        let mut seen: Vec<(usize, Vec<Value>)> = Vec::new();
+        let mut values = Vec::new();
+        for (period, labels, _) in &groups.places {
+            let (outer, keys) = (&labels[..width], labels[width..].to_vec());
+            if groups.outer[*period] != self.period || !takes(&self.labels, outer) {
+                continue;
+            }
+            // The rest of `with other` and a total see a group that lies under several labels once.
+            if seen.iter().any(|(p, known)| p == period && same(known, &keys)) {
+                continue;
+            }
+            let with_keys = |one: &Vec<Option<Value>>| {
+                let keys = keys.iter().cloned().map(Some);
+                one.iter().cloned().chain(keys).collect::<Vec<_>>()
+            };
+            let cell = Cell {
+                asking: Rc::clone(&groups.asking),
+                period: *period,
+                labels: self.labels.iter().map(with_keys).collect(),
+                aliases: false,
+            };
+            let value = self.asking.oracle.in_cell(&inner.value, &cell)?;
+            values.push(if name == "count" { Value::Bool(true) } else { value });
+            seen.push((*period, keys));
+        }
+        Ok(values)
+    }
+}
+
+fn path_of(path: &Path) -> Expr {
+    Expr { kind: ExprKind::Path(path.clone()), span: path.span }
+}

@@ -1,0 +1,55 @@
+//! `lifecycle(e, grain)` and `gap(e)`: what an entity is by when it had rows.
+
+use super::evaluate::{Here, Moment, Scope, unscoped};
+use super::made::seconds;
+use super::names::{only_argument, plain};
+use super::{Oracle, Value};
+use kepi_syntax::ast::{Argument, ExprKind};
+
+impl Oracle {
+    /// New, returning, resurrecting or dormant, by the periods in which the entity has rows; else missing.
+    pub(super) fn lifecycle(&self, arguments: &[Argument], scope: &Scope<'_, '_>) -> Result<Value, String> {
+        let [of, grain] = arguments else { return Err("lifecycle of an event, by a period".to_string()) };
+        let grain = match unscoped(grain)?.kind {
+            ExprKind::Path(path) => self.calendar.grain(&path),
+            _ => None,
+        };
+        let grain = grain.ok_or("lifecycle needs a period")?;
+        let moment = match &scope.here {
+            // The last instant that the entity is looked at.
+            Here::Entity { moment: Moment::Before(until), .. } => until - 1,
+            Here::Row { row, .. } | Here::Entity { moment: Moment::With { row }, .. } => match self.row(*row).time {
+                Some(at) => at,
+                None => return Ok(Value::Missing),
+            },
+            Here::Cell => return Err("lifecycle is a label of entities".to_string()),
+        };
+        let (event, rows) = self.rows_of_scoped(plain(of)?)?;
+        let rows = self.history_rows(&self.names.about(&event)?, rows, None, scope)?;
+        let current = self.calendar.start(grain, moment);
+        let before = self.calendar.step(grain, current, -1);
+        let times: Vec<i64> = rows.iter().filter_map(|row| self.row(*row).time).collect();
+        let now = times.iter().any(|at| *at >= current);
+        let just_before = times.iter().any(|at| (before..current).contains(at));
+        let ever_before = times.iter().any(|at| *at < current);
+        Ok(match (now, just_before, ever_before) {
+            (true, _, false) => Value::Text("new".to_string()),
+            (true, true, _) => Value::Text("returning".to_string()),
+            (true, false, true) => Value::Text("resurrecting".to_string()),
+            (false, true, _) => Value::Text("dormant".to_string()),
+            (false, false, _) => Value::Missing,
+        })
+    }
+
+    /// The time since the entity's previous row of the same event.
+    pub(super) fn gap(&self, arguments: &[Argument], scope: &Scope<'_, '_>) -> Result<Value, String> {
+        let Here::Row { row, .. } = &scope.here else { return Err("a gap is a value of a row".to_string()) };
+        let (event, rows) = self.rows_of_scoped(only_argument(arguments)?)?;
+        let rows = self.history_rows(&self.names.about(&event)?, rows, None, scope)?;
+        let before = rows.into_iter().rfind(|before| before != row).and_then(|before| self.row(before).time);
+        Ok(match (before, self.row(*row).time) {
+            (Some(before), Some(at)) => seconds(at - before),
+            _ => Value::Missing,
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! Retention: cohorts of those who begin, and in which later periods they come back.
+
+use super::calendar::{Grain, Length};
+use super::cells::{Asking, Cell, Placed, takes};
+use super::chains::common;
+use super::evaluate::{Here, Scope};
+use super::funnels::share;
+use super::{Oracle, Value};
+use kepi_syntax::ast::{Argument, Expr, ExprKind, NamedValue, Path, TimeUnit};
+
+/// What a call says.
+struct Options {
+    grain: Grain,
+    onward: bool,
+    own: bool,
+    brackets: Vec<i64>,
+    age: Option<i64>,
+}
+
+/// An entity in a cohort.
+pub(super) struct Member {
+    row: usize,
+    event: String,
+    /// The moment of its first row in the cohort's period.
+    start: i64,
+    /// The cohort's first instant.
+    cohort: i64,
+    /// The periods, from 1, in which it came back.
+    back: Vec<i64>,
+}
+
+impl Oracle {
+    fn retention_options(&self, arguments: &[Argument]) -> Result<Options, String> {
+        let grain = self.calendar.ordinary(TimeUnit::Month);
+        let mut options = Options { grain, onward: false, own: false, brackets: vec![], age: None };
+        let whole = |expr: &Expr| -> Result<i64, String> {
+            let value = self.evaluate(expr, &Scope::at(Here::Cell))?;
+            let number = value.as_number().ok_or("an age is a number")?.0;
+            Ok(number.to_f64() as i64)
+        };
+        let mut period = false;
+        for argument in arguments {
+            let Argument::Named { name, value } = argument else { continue };
+            let expr = match value {
+                NamedValue::Word(word) => {
+                    let path = Path { parts: vec![word.clone()], span: word.span };
+                    Expr { kind: ExprKind::Path(path), span: word.span }
+                }
+                NamedValue::Chain(chain) => chain.first.value.clone(),
+            };
+            match (&name.text[..], &expr.kind) {
+                ("period", ExprKind::Path(path)) => {
+                    options.grain = self.calendar.grain(path).ok_or("retention needs a period")?;
+                    period = true;
+                }
+                ("mode", ExprKind::Path(path)) => options.onward = path.parts[0].text == "onward",
+                ("clock", ExprKind::Path(path)) => options.own = path.parts[0].text == "own",
+                ("brackets", ExprKind::List(items)) => {
+                    options.brackets = items.iter().map(whole).collect::<Result<_, _>>()?;
+                }
+                ("age", _) => options.age = Some(whole(&expr)?),
+                ("per", _) => {}
+                (other, _) => return Err(format!("{other}: is no option of retention")),
+            }
+        }
+        if period { Ok(options) } else { Err("retention needs its period".to_string()) }
+    }
+
+    /// The members of all cohorts: an entity is in the cohort of every period in which it begins.
+    fn members(&self, arguments: &[Argument], options: &Options) -> Result<Vec<Member>, String> {
+        let chain = Self::chain_of(arguments)?;
+        let [link] = &chain.rest[..] else { return Err("retention has two steps".to_string()) };
+        let (event, starts) = self.rows_of_scoped(&chain.first)?;
+        let (back_event, backs) = self.rows_of_scoped(&link.step)?;
+        let entity = match self.options_per(arguments) {
+            Some(per) => per,
+            None => common(&[self.names.about(&event)?, self.names.about(&back_event)?])?,
+        };
+        let role = |event: &str| {
+            let found = self.names.about(event)?.into_iter().find(|about| about.entity == entity);
+            found.map(|about| about.role).ok_or_else(|| format!("{event} has no {entity}"))
+        };
+        let (start_role, back_role) = (role(&event)?, role(&back_event)?);
+        let mut members: Vec<(String, Member)> = Vec::new();
+        for row in starts {
+            let (Some(key), Some(start)) = (self.key(row, &start_role), self.row(row).time) else { continue };
+            let cohort = self.calendar.start(options.grain, start);
+            if !members.iter().any(|(known, member)| *known == key && member.cohort == cohort) {
+                members.push((key, Member { row, event: event.clone(), start, cohort, back: vec![] }));
+            }
+        }
+        for row in backs {
+            let (Some(key), Some(at)) = (self.key(row, &back_role), self.row(row).time) else { continue };
+            for (_, member) in members.iter_mut().filter(|(known, member)| *known == key && member.start <= at) {
+                let age = self.age_at(member.start, at, options);
+                if age > 0 && !member.back.contains(&age) {
+                    member.back.push(age);
+                }
+            }
+        }
+        Ok(members.into_iter().map(|(_, member)| member).collect())
+    }
+
+    fn options_per(&self, arguments: &[Argument]) -> Option<String> {
+        arguments.iter().find_map(|argument| match argument {
+            Argument::Named { name, value: NamedValue::Word(word) } if name.text == "per" => Some(word.text.clone()),
+            _ => None,
+        })
+    }
+
+    /// The number of the period that a moment lies in, counted from a start.
+    fn age_at(&self, start: i64, at: i64, options: &Options) -> i64 {
+        if !options.own {
+            return self.calendar.periods_between(options.grain, start, at);
+        }
+        let mut age = 0;
+        while self.calendar.add(start, Length::of(age + 1, options.grain.unit)) <= at {
+            age += 1;
+        }
+        age
+    }
+
+    /// The last instant's successor of a member's period of that age (of brackets: of the last one in it).
+    fn age_ends(&self, member: &Member, age: i64, options: &Options) -> i64 {
+        let age = match options.brackets.get((age - 1).max(0) as usize) {
+            Some(end) if age > 0 => *end,
+            _ => age,
+        };
+        match options.own {
+            true => self.calendar.add(member.start, Length::of(age + 1, options.grain.unit)),
+            false => self.calendar.step(options.grain, member.cohort, age + 1),
+        }
+    }
+
+    /// Whether a member came back at an age, or with `onward` then or later.
+    fn came_back(member: &Member, age: i64, options: &Options) -> bool {
+        let (from, until) = match &options.brackets[..] {
+            [] => (age, age),
+            brackets => {
+                let index = (age - 1).max(0) as usize;
+                let from = if index == 0 { 1 } else { brackets[index - 1] + 1 };
+                (from, brackets.get(index).copied().unwrap_or(0))
+            }
+        };
+        age == 0 || member.back.iter().any(|back| *back >= from && (options.onward || *back <= until))
+    }
+}
+
+impl Asking<'_> {
+    /// The members of cohorts, each in the cell of its start.
+    pub(super) fn place_members(&self, arguments: &[Argument]) -> Result<Vec<Placed>, String> {
+        let options = self.oracle.retention_options(arguments)?;
+        let mut placed = Vec::new();
+        for (index, member) in self.oracle.members(arguments, &options)?.iter().enumerate() {
+            if !self.is_old_enough(member, &options) {
+                continue;
+            }
+            for period in self.periods_of(Some(member.start)) {
+                let here = Here::Row { event: member.event.clone(), row: member.row };
+                let found = self.place(period, &here, None, None, false)?;
+                placed.extend(found.map(|found| Placed { time: Some(member.start), index, ..found }));
+            }
+        }
+        Ok(placed)
+    }
+}
+
+impl Asking<'_> {
+    /// Whether a member counts for `age: n`. A total leaves out the cohorts whose time for it is not over by now; where
+    /// each cell is one cohort, it is shown as it is so far once it has begun.
+    fn is_old_enough(&self, member: &Member, options: &Options) -> bool {
+        let Some(age) = options.age else { return true };
+        let oracle = self.oracle;
+        let one_cohort = match self.query.per.as_ref().and_then(|per| oracle.calendar.grain(per)) {
+            Some(per) => {
+                let weeks = |unit| unit == TimeUnit::Week;
+                per.unit <= options.grain.unit && (!weeks(per.unit) || weeks(options.grain.unit))
+            }
+            None => false,
+        };
+        let last = if one_cohort { age - 1 } else { age };
+        oracle.age_ends(member, last, options) <= oracle.now
+    }
+}
+
+impl Cell<'_> {
+    /// `retention(…, age: n)`: the share of the members that came back at that age.
+    pub(super) fn returned_at(&self, inside: &[Placed], arguments: &[Argument]) -> Result<Value, String> {
+        let oracle = self.asking.oracle;
+        let options = oracle.retention_options(arguments)?;
+        let members = oracle.members(arguments, &options)?;
+        let age = options.age.ok_or("retention without an age is a table")?;
+        let counted: Vec<&Member> = inside.iter().map(|row| &members[row.index]).collect();
+        let returned = counted.iter().filter(|member| Oracle::came_back(member, age, &options)).count();
+        Ok(share(returned, counted.len()))
+    }
+
+    /// The rows of a retention table in a cell: cohort, age, size, returned, rate.
+    pub(super) fn retention(&self, arguments: &[Argument]) -> Result<Vec<Vec<Value>>, String> {
+        let oracle = self.asking.oracle;
+        let options = oracle.retention_options(arguments)?;
+        let members = oracle.members(arguments, &options)?;
+        let placed = self.asking.place_members(arguments)?;
+        let inside = placed.iter().filter(|row| row.period == self.period && takes(&self.labels, &row.labels));
+        let mut inside: Vec<&Member> = inside.map(|row| &members[row.index]).collect();
+        inside.sort_by_key(|member| member.cohort);
+        let mut rows = Vec::new();
+        for cohort in inside.chunk_by(|a, b| a.cohort == b.cohort) {
+            // Up to the age that whoever began first in the period could have just before now.
+            let mut last = oracle.age_at(cohort[0].cohort, oracle.now - 1, &options);
+            if !options.brackets.is_empty() {
+                let begun = |number: &i64| *number == 1 || options.brackets[*number as usize - 2] < last;
+                last = (1..=options.brackets.len() as i64).filter(begun).filter(|_| last > 0).max().unwrap_or(0);
+            }
+            for age in 0..=last {
+                let returned = cohort.iter().filter(|member| Oracle::came_back(member, age, &options)).count();
+                rows.push(vec![
+                    Value::Time(cohort[0].cohort),
+                    Value::count(age as usize),
+                    Value::count(cohort.len()),
+                    Value::count(returned),
+                    share(returned, cohort.len()),
+                ]);
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,89 @@
+//! `vs target`: what the shown values should be by now.
+
+use super::calendar::Grain;
+use super::cells::Cell;
+use super::evaluate::{Here, Scope};
+use super::window::Period;
+use super::{Number, Oracle, Value};
+use kepi_syntax::ast::{Bound, DateTime, Expr, Goal, Target};
+
+impl Oracle {
+    /// The target of a shown value in a cell; none where there is none for it.
+    pub(super) fn target_of(&self, value: &Expr, cell: &Cell<'_>) -> Result<Value, String> {
+        let Some(period) = cell.asking.periods[cell.period] else { return Ok(Value::Missing) };
+        let text = kepi_syntax::expr_text(value);
+        let asked = cell.asking.query.filter.as_ref().map(kepi_syntax::expr_text);
+        let mine = |target: &&Target| {
+            kepi_syntax::expr_text(&target.on) == text && target.filter.as_ref().map(kepi_syntax::expr_text) == asked
+        };
+        let mut mine = self.names.targets.iter().filter(mine);
+        match (mine.next(), mine.next()) {
+            (None, _) => Ok(Value::Missing),
+            (Some(target), None) => self.should_be(target, period),
+            _ => Err("several targets on one value are not in the oracle".to_string()),
+        }
+    }
+
+    fn should_be(&self, target: &Target, period: Period) -> Result<Value, String> {
+        let from = period.from.ok_or("a target in a window without a beginning")?;
+        // A running period is compared as far as it has come.
+        let until = if from < self.now { period.until.min(self.now) } else { period.until };
+        let worth = |value: &Expr| self.evaluate(value, &Scope::at(Here::Cell));
+        let times = |value: Value, part: Number| match value.as_number() {
+            Some((number, unit)) => Value::Number(number.times(part), unit),
+            None => Value::Missing,
+        };
+        match &target.goal {
+            Goal::Total { during, reach, each } => {
+                let (start, end) = self.calendar.bound(during, self.now)?;
+                let (from, until) = (from.max(start), until.min(end));
+                if from >= until {
+                    return Ok(Value::Missing);
+                }
+                let part = match each {
+                    None => part((start, end), (from, until)),
+                    Some(grain) => {
+                        let grain = self.calendar.grain(grain).ok_or("each what?")?;
+                        self.periods_in(grain, from, until)
+                    }
+                };
+                Ok(times(worth(reach)?, part))
+            }
+            Goal::Level { by, reach, from: baseline } => {
+                let at = |date: &DateTime| self.calendar.bound(&Bound::Date(date.clone()), self.now).map(|(at, _)| at);
+                let by = at(by)?;
+                let Some((begin, since)) = baseline else {
+                    return if from > by { Ok(Value::Missing) } else { worth(reach) };
+                };
+                let since = at(since)?;
+                if from > by || until < since {
+                    return Ok(Value::Missing);
+                }
+                let way = part((since, by), (since, until.min(by)));
+                let (Some((goal, unit)), Some((begin, _))) = (worth(reach)?.as_number(), worth(begin)?.as_number())
+                else {
+                    return Err("a target that is no number".to_string());
+                };
+                Ok(Value::Number(begin.plus(goal.minus(begin).times(way)), unit))
+            }
+        }
+    }
+
+    /// How many periods lie in a stretch of time, parts of them by their length.
+    fn periods_in(&self, grain: Grain, from: i64, until: i64) -> Number {
+        let mut all = Number::ZERO;
+        let mut start = self.calendar.start(grain, from);
+        while start < until {
+            let end = self.calendar.next(grain, start);
+            all = all.plus(part((start, end), (from.max(start), until.min(end))));
+            start = end;
+        }
+        all
+    }
+}
+
+/// Which part of a stretch of time another one is that lies in it.
+fn part(whole: (i64, i64), part: (i64, i64)) -> Number {
+    let length = |(from, until): (i64, i64)| i128::from(until) - i128::from(from);
+    Number::fraction(length(part), length(whole)).unwrap_or(Number::ZERO)
+}

@@ -1,0 +1,382 @@
+//! States, groups, moved windows, chains and returns: each with labels, periods, windows and comparisons.
+
+use super::pick::Pick;
+use super::{QUERIES_PER_DATA_SET, agree, life};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Conditions on a customer.
+const OF_CUSTOMER: [&str; 12] = [
+    "region = \"EU\"",
+    "region is missing",
+    "tier = \"gold\"",
+    "count(orders) >= 2",
+    "count(orders over period) >= 1",
+    "subscribed",
+    "mrr > 15 EUR",
+    "paying",
+    "big",
+    "opening(mrr) > 0 EUR",
+    "closing(subscribed)",
+    "count(orders over last 2 months) = 0",
+];
+
+/// Conditions on an order.
+const OF_ORDER: [&str; 10] = [
+    "amount > 15 EUR",
+    "product = \"pen\"",
+    "campaign.kind = \"mail\"",
+    "region = \"EU\"",
+    "tier = \"gold\"",
+    "subscribed",
+    "mrr >= 20 EUR",
+    "count(orders) = 1",
+    "age(new_customers) < 2 months",
+    "customer.spent > 20 EUR",
+];
+
+/// What measures a state.
+const OF_STATES: [&str; 7] = ["opening(", "closing(", "kept(", "avg(", "time_in(", "nrr", "churn"];
+
+fn queries(query: fn(&mut Pick) -> String) -> impl Strategy<Value = Vec<String>> {
+    vec(any::<u64>().prop_map(move |seed| query(&mut Pick::new(seed))), QUERIES_PER_DATA_SET)
+}
+
+/// `x where c`, or x alone.
+fn filtered(pick: &mut Pick, what: &str, conditions: &[&str]) -> String {
+    match pick.below(3) {
+        0 => format!("{what} where {}", pick.of(conditions)),
+        _ => what.to_string(),
+    }
+}
+
+/// A query of these values, with everything that may stand behind them.
+fn with_clauses(pick: &mut Pick, values: &[String], labels: &[&str], conditions: &[&str]) -> String {
+    let shown = values.iter().enumerate().map(|(index, value)| format!("{value} as v{index}"));
+    let mut text = format!("show {}", shown.collect::<Vec<_>>().join(", "));
+    let by = pick.below(5);
+    if by >= 2 && !labels.is_empty() {
+        let first = pick.of(labels);
+        text.push_str(&format!(" by {first}"));
+        let second = pick.of(labels);
+        if by == 4 && second != first {
+            text.push_str(&format!(", {second}"));
+        }
+    }
+    let grain = pick.of(&["", "", "month", "month", "quarter", "week", "year", "fiscal.quarter", "day"]);
+    if !grain.is_empty() {
+        text.push_str(&format!(" per {grain}"));
+    }
+    if pick.once_in(4) && !conditions.is_empty() {
+        text.push_str(&format!(" where {}", pick.of(conditions)));
+    }
+    let window = match grain {
+        "day" => pick.of(&["during 2025-03", "last 9 days", "since 2025-02-26 until 2025-03-04"]),
+        _ => pick.of(&[
+            "during 2025",
+            "during 2025-Q1",
+            "last 5 months",
+            "last 3 months to date",
+            "this year to date",
+            "since 2025-01-15 until 2025-06-15",
+            "since 2024-02-29 until 2025-03-01T12:00",
+            "last 300 days",
+            "during fiscal.2025",
+            // What is measured of a state has no first row before there are periods.
+            if values.iter().any(|value| OF_STATES.iter().any(|of| value.contains(of))) { "last 400 days" } else { "" },
+        ]),
+    };
+    text.push_str(&format!(" {window}"));
+    let ahead = window == "during 2025";
+    if pick.once_in(4) && !window.is_empty() && !ahead {
+        // The window just before has the same periods where these are whole.
+        let whole = grain == "month" && ["during 2025-Q1", "last 5 months"].contains(&window);
+        text += match grain {
+            "" => pick.of(&[" vs previous month", " vs previous year", " vs previous"]),
+            "month" if whole => pick.of(&[" vs previous month", " vs previous year", " vs previous"]),
+            "month" => pick.of(&[" vs previous month", " vs previous year"]),
+            _ => " vs previous year",
+        };
+    }
+    match pick.below(9) {
+        0 => text += " order by v0 desc",
+        1 => text += " order by v0 limit 3",
+        2 => text += " having v0 is known",
+        3 if !grain.is_empty() && !text.contains(" vs ") => text += pick.of(&[" fill missing", " fill previous"]),
+        _ => {}
+    }
+    text
+}
+
+const LABELS: [&str; 4] = ["region", "customer", "tier", "plan"];
+
+/// A measure of a state.
+fn of_state(pick: &mut Pick) -> String {
+    let yes_no = ["subscribed", "active", "paying", "plan = \"s\"", "mrr > 15 EUR"];
+    let state = match pick.below(3) {
+        0 => pick.of(&["mrr", "balance"]),
+        _ => pick.of(&yes_no),
+    };
+    match pick.below(10) {
+        // What is seen before the period begins does not look at its end.
+        0 => format!("opening({})", filtered(pick, state, &OF_CUSTOMER[..4])),
+        1 | 2 => format!("closing({})", filtered(pick, state, &OF_CUSTOMER)),
+        3 => format!("avg({state})"),
+        4 => format!("kept({})", filtered(pick, state, &OF_CUSTOMER)),
+        5 => format!("count({})", filtered(pick, &format!("started({state})"), &OF_CUSTOMER[..3])),
+        6 => format!("count({})", filtered(pick, &format!("ended({state})"), &OF_CUSTOMER[..3])),
+        7 => {
+            format!("{}(stays({}).length)", pick.of(&["sum", "max", "median"]), pick.of(&["plan", "mrr", "subscribed"]))
+        }
+        8 => format!("time_in({})", pick.of(&yes_no)),
+        _ => pick
+            .of(&[
+                "churn",
+                "nrr",
+                "closing(mrr) - opening(mrr)",
+                "max(stays(mrr).value)",
+                "count(churns) + count(started(subscribed))",
+                "sum(least(opening(mrr), closing(mrr)) per customer)",
+                "sum(closing(mrr) per customer where opening(mrr) = 0 EUR)",
+                "sum(greatest(opening(mrr) - closing(mrr), 0 EUR) per customer)",
+                "sum(time_in(subscribed) per customer)",
+                "count(customer where subscribed)",
+            ])
+            .to_string(),
+    }
+}
+
+fn states(pick: &mut Pick) -> String {
+    let values: Vec<String> = (0..1 + pick.below(2)).map(|_| of_state(pick)).collect();
+    // The engine gives those cells too who are never in the state.
+    let sparse = values.iter().all(|value| !value.contains("avg(") && !value.contains("time_in"));
+    with_clauses(pick, &values, if sparse { &LABELS } else { &[] }, &OF_CUSTOMER[..9])
+}
+
+/// An aggregate of aggregates.
+fn of_groups(pick: &mut Pick) -> String {
+    let how = pick.of(&["avg", "sum", "max", "median", "min", "count", "stddev", "first", "last", "unique"]);
+    let inner = match pick.below(6) {
+        0 => format!("count({})", filtered(pick, "orders", &OF_ORDER)),
+        1 => format!("avg({})", filtered(pick, "orders.amount", &OF_ORDER)),
+        2 => "max(orders.amount) - min(orders.amount)".to_string(),
+        3 => "sum(orders.amount) / count(orders)".to_string(),
+        _ => format!("sum({})", filtered(pick, "orders.amount", &OF_ORDER)),
+    };
+    // Groups of entities have no order.
+    let in_order = ["first", "last"].contains(&how);
+    match if in_order { 3 } else { pick.below(8) } {
+        0 => format!("{how}({inner} per campaign)"),
+        1 => format!("{how}({inner} per every customer)"),
+        2 => format!("{how}({inner} per customer, month)"),
+        3 => format!("{how}({inner} per {})", pick.of(&["day", "week", "month"])),
+        4 => format!("{how}({inner} per customer where {})", pick.of(&OF_CUSTOMER)),
+        5 => format!("{how}({inner} per customer over {})", pick.of(&["all time", "last 2 months"])),
+        6 => format!("{how}(avg({inner} per month) per customer)"),
+        _ => format!("{how}({inner} per customer)"),
+    }
+}
+
+fn groups(pick: &mut Pick) -> String {
+    let mut values = vec![of_groups(pick)];
+    if pick.once_in(3) {
+        values.push(pick.of(&["count(orders)", "sum(orders.amount)", "aov"]).to_string());
+    }
+    let of_campaign = values[0].contains("per campaign");
+    let labels: &[&str] = match of_campaign || values[0].contains("per every") {
+        true => &["region"],
+        false => &["region", "product", "campaign.kind", "tier"],
+    };
+    // What is asked of a group's entity must be known of it.
+    let conditions: &[&str] = if values[0].contains("per every") { &[] } else { &OF_ORDER };
+    let grain_inside = [" per day)", " per week)", " per month)", ", month)", "per month) per"];
+    let mut text = with_clauses(pick, &values, labels, conditions);
+    // Inner periods are not coarser than the query's.
+    if grain_inside.iter().any(|inside| values[0].contains(inside)) {
+        for grain in [" per week", " per day", " per quarter", " per fiscal.quarter", " per year", " per month"] {
+            let at = text.find(" as v0").unwrap_or(0);
+            if let Some(found) = text[at..].find(grain) {
+                text.replace_range(at + found..at + found + grain.len(), "");
+                text = text.replacen(" vs previous month", " vs previous year", 1);
+                break;
+            }
+        }
+    }
+    text
+}
+
+fn windows(pick: &mut Pick) -> String {
+    let inner = |pick: &mut Pick| match pick.below(4) {
+        0 => of_state(pick),
+        1 => pick.of(&["aov", "churn", "nrr", "won", "count(visits)", "unique(orders.customer)"]).to_string(),
+        2 => format!("sum({})", filtered(pick, "orders.amount", &OF_ORDER)),
+        _ => pick.of(&["count(orders)", "max(orders.amount)", "median(orders.amount)", "count(leads)"]).to_string(),
+    };
+    let length =
+        |pick: &mut Pick| pick.of(&["1 month", "3 months", "1 year", "10 days", "2 weeks", "1 quarter"]).to_string();
+    let mut value = inner(pick);
+    for _ in 0..1 + usize::from(pick.once_in(4)) {
+        value = match pick.below(7) {
+            0 => format!("prior({value}, {})", length(pick)),
+            1 | 2 => format!("trailing({value}, {})", length(pick)),
+            3 => format!("to_date({value}, {})", pick.of(&["year", "quarter", "month", "week", "fiscal.year"])),
+            4 => format!("running({value})"),
+            5 => format!("{value} - prior({value}, {})", length(pick)),
+            _ => format!("of_total({value})"),
+        };
+    }
+    let mut values = vec![value];
+    if pick.once_in(3) {
+        values.push(format!("rank({})", pick.of(&["count(orders)", "sum(orders.amount)"])));
+    }
+    let sparse = values.iter().all(|value| !value.contains("avg(") && !value.contains("time_in"));
+    with_clauses(pick, &values, if sparse { &["region", "customer"] } else { &[] }, &[])
+}
+
+fn chains(pick: &mut Pick) -> String {
+    let step = |pick: &mut Pick, first: bool| {
+        pick.of(match first {
+            true => &["leads", "leads where source = \"web\"", "orders", "subs"],
+            false => &[
+                "offers",
+                "wins",
+                "orders",
+                "leads",
+                "offers where price > 1",
+                "orders where amount > 15 EUR",
+                "churns",
+            ],
+        })
+        .to_string()
+    };
+    let mut chain = step(pick, true);
+    for _ in 0..1 + pick.below(3) {
+        if pick.once_in(5) {
+            chain.push_str(&format!(" without {}", pick.of(&["cancels", "offers", "leads where source = \"mail\""])));
+        }
+        chain.push_str(&format!(" -> {}", step(pick, false)));
+    }
+    // Over customers: a subscription has no campaign, so this is said where it would not be clear.
+    chain += ", per: customer";
+    if !pick.once_in(3) {
+        chain.push_str(&format!(", within {}", pick.of(&["1 day", "30 days", "1 month", "1 year"])));
+    }
+    let of_campaigns = !chain.contains("subs") && !chain.contains("churns");
+    if pick.once_in(5) && of_campaigns {
+        chain += ", hold: campaign";
+    }
+    let labels = ["region", "customer", "tier"];
+    if pick.once_in(2) {
+        if !chain.contains("without") && pick.once_in(6) {
+            chain += ", order: any";
+        }
+        if pick.once_in(3) {
+            chain.push_str(&format!(", entry: {}", pick.of(&["best", "first", "every"])));
+        }
+        let mut text = format!("show funnel({chain})");
+        if pick.once_in(2) {
+            text.push_str(&format!(" by {}", pick.of(&labels)));
+        }
+        text +=
+            pick.of(&["", " per month during 2025-Q1", " during 2025", " per year since 2024-01-01 until 2026-01-01"]);
+        return text;
+    }
+    if pick.once_in(3) {
+        chain.push_str(&format!(", credit: {}", pick.of(&["latest", "earliest"])));
+    }
+    let conversion = format!("conversion({chain})");
+    let value = match pick.below(4) {
+        0 => format!("trailing({conversion}, 3 months)"),
+        1 => format!("1 - {conversion}"),
+        _ => conversion,
+    };
+    with_clauses(pick, &[value], &labels, &["region = \"EU\"", "tier is known", "count(orders) >= 1"])
+}
+
+fn returning(pick: &mut Pick) -> String {
+    let start = pick.of(&["leads", "new_customers", "leads where source = \"web\"", "orders", "started(subscribed)"]);
+    let back = pick.of(&["orders", "leads", "orders where amount > 15 EUR", "wins", "subs"]);
+    let period = pick.of(&["month", "week", "quarter", "year"]);
+    let mode = pick.of(&["", "", ", mode: onward"]);
+    let clock = pick.of(&["", "", ", clock: own"]);
+    match pick.below(6) {
+        0 | 1 => {
+            let brackets = if pick.once_in(4) { ", brackets: [1, 3, 7]" } else { "" };
+            let by = pick.of(&["", "", " by region"]);
+            let window = pick.of(&["", " during 2025", " during 2025-Q1", " since 2024-06-01 until 2025-03-01"]);
+            format!(
+                "show retention({start} -> {back}, period: {period}, per: customer{mode}{clock}{brackets}){by}{window}"
+            )
+        }
+        2 => {
+            let age = pick.of(&["1", "2", "3"]);
+            let value =
+                format!("retention({start} -> {back}, period: {period}, per: customer{mode}{clock}, age: {age})");
+            let per = pick.of(&["", " per month during 2025", " per week last 20 weeks", " per day during 2025-03"]);
+            let per = if period == "month" || per.is_empty() { per } else { "" };
+            format!("show {value}{}{per}", pick.of(&["", " by region", " by tier"]))
+        }
+        3 => {
+            let of = pick.of(&["orders", "leads", "orders where amount > 15 EUR", "subs"]);
+            let grain = pick.of(&["day", "week", "month", "quarter"]);
+            let window = match grain {
+                "day" => " per day since 2025-02-26 until 2025-03-04",
+                "week" => " per week last 20 weeks",
+                "month" => {
+                    pick.of(&[" per month during 2025", " per month last 8 months to date", " per quarter during 2025"])
+                }
+                _ => " per quarter since 2024-01-01 until 2025-07-01",
+            };
+            format!("show count(customer) by lifecycle({of}, {grain}) as stage{}{window}", pick.of(&["", ", region"]))
+        }
+        4 => {
+            let value = pick.of(&[
+                "median(gap(orders))",
+                "max(gap(leads))",
+                "count(orders where gap(orders) > 30 days)",
+                "avg(gap(orders where amount > 15 EUR))",
+                "percentile(avg(gap(orders)) per customer, 90)",
+                "count(customer where now - last(orders.at) > 2 * median(gap(orders)))",
+            ]);
+            with_clauses(pick, &[value.to_string()], &["region", "customer"], &[])
+        }
+        _ => {
+            let value = pick.of(&[
+                "count(visits)",
+                "sum(visits.length)",
+                "max(visits.count)",
+                "avg(count(visits) per customer)",
+                "count(visits where length > 12 hours)",
+                "count(sessions(orders, 2 days))",
+                "sum(sessions(orders where amount > 15 EUR, 1 month).count)",
+                "count(visits where count(visits) > 1)",
+            ]);
+            with_clauses(pick, &[value.to_string()], &["region", "customer"], &[])
+        }
+    }
+}
+
+#[test]
+fn states_agree() {
+    agree(life::life(), queries(states));
+}
+
+#[test]
+fn groups_agree() {
+    agree(life::life(), queries(groups));
+}
+
+#[test]
+fn moved_windows_agree() {
+    agree(life::life(), queries(windows));
+}
+
+#[test]
+fn chains_agree() {
+    agree(life::life(), queries(chains));
+}
+
+#[test]
+fn what_returns_agrees() {
+    agree(life::life(), queries(returning));
+}
