@@ -108,7 +108,7 @@ fn amounts_take_the_latest_rate_of_their_day_and_stay_exact() {
         (day(9), Some(USD), Some(10_000)),
         (day(10), Some(USD), Some(10_000)),
         (day(11), Some(EUR), Some(7_01)),
-        (day(12), None, Some(5_00)),
+        (day(12), None, Some(500)),
         (day(13), Some(GBP), None),
         (day(14), Some(GBP), Some(10_10)),
     ];
