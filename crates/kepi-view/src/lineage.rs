@@ -165,3 +165,97 @@ fn values(out: &mut String, old: &Answer, new: &Answer) -> Result<(), ViewError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+
+    use super::*;
+    use insta::assert_snapshot;
+    use kepi_engine::{LineageItem, Recorded};
+
+    /// A ratio of two events of one entity; a target and a test upon it, with names that mean something elsewhere.
+    fn report() -> LineageReport {
+        let item = |name: &str, kind: &str, line: usize| LineageItem {
+            name: name.to_string(),
+            kind: kind.to_string(),
+            place: (line > 0).then(|| ("model/crm.kepi".to_string(), line)),
+        };
+        let nodes = vec![
+            item("cac", "metric", 9),
+            item("orders", "event", 2),
+            item("spend", "event", 3),
+            item("customer", "entity", 1),
+            item("source book", "source", 12),
+            item("orders \"new\".csv", "file", 0),
+            item("target goal", "target", 20),
+            item("test \"it [holds]\"", "test", 30),
+        ];
+        let edges = vec![(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (4, 5), (6, 0), (7, 0)];
+        LineageReport { name: "cac".to_string(), nodes, edges }
+    }
+
+    #[test]
+    fn trees_tell_everything_once() {
+        let text = lineage_text(&report());
+        assert_snapshot!(text);
+        assert_eq!(text.matches("source book").count(), 1);
+    }
+
+    #[test]
+    fn graphs_name_every_node_and_arrow() {
+        assert_snapshot!(lineage_dot(&report()));
+        assert_snapshot!(lineage_mermaid(&report()));
+        let json: serde_json::Value = serde_json::from_str(&lineage_json(&report())).unwrap();
+        assert_eq!(json["nodes"].as_array().unwrap().len(), 8);
+        assert_eq!(json["edges"][5], serde_json::json!({ "from": "book", "to": "orders \"new\".csv" }));
+        assert_eq!(json["nodes"][0]["line"], 9);
+    }
+
+    #[test]
+    fn a_change_shows_both_texts() {
+        let before = Recorded {
+            name: "cac".to_string(),
+            hash: "0123".to_string(),
+            author: "ada".to_string(),
+            at: "2026-03-01T00:00:00Z".to_string(),
+            statements: Default::default(),
+        };
+        let changed = vec![
+            (
+                "cac".to_string(),
+                Some("metric cac = a\n  with owner = \"x\"".to_string()),
+                Some("metric cac = b".to_string()),
+            ),
+            ("gone".to_string(), Some("segment gone of a = b".to_string()), None),
+        ];
+        let diff = DefinitionDiff {
+            name: "cac".to_string(),
+            hash: "4567".to_string(),
+            before: Some(before.clone()),
+            changed,
+            values: None,
+            without: None,
+        };
+        assert_snapshot!(definition_diff(&diff).unwrap());
+        let same = DefinitionDiff { changed: Vec::new(), ..diff.clone() };
+        assert!(definition_diff(&same).unwrap().contains("a setting"), "a change without a text is explained");
+        assert_eq!(definition_diff(&DefinitionDiff { before: None, ..diff }).unwrap(), "cac  4567\n");
+    }
+
+    #[test]
+    fn values_stand_beside_each_other_where_they_differ_with_a_mark() {
+        // January and February, a row each.
+        let mut both = crate::samples::answers().swap_remove(0);
+        both.frame.rows = both.frame.rows.slice(1, 2);
+        let mut out = String::new();
+        values(&mut out, &both, &both).unwrap();
+        assert_eq!(out.lines().count(), 3, "{out}");
+        assert!(!out.contains('≠'), "{out}");
+        let mut january = both.clone();
+        january.frame.rows = january.frame.rows.slice(0, 1);
+        let mut fewer = String::new();
+        values(&mut fewer, &january, &both).unwrap();
+        assert_eq!(fewer.lines().filter(|line| line.ends_with('≠')).count(), 1, "{fewer}");
+    }
+}

@@ -152,6 +152,18 @@ fn csv() {
 }
 
 #[test]
+fn html() {
+    let text = shown("html", &[monthly(), units()]);
+    // The style is the same on every page.
+    let (head, rest) = text.split_once("<style>").unwrap();
+    let (_, body) = rest.split_once("</style>").unwrap();
+    assert_snapshot!(format!("{head}{body}"));
+    for markup in ["<script", "\x1b", "http://", "https://"] {
+        assert!(!text.contains(markup), "{markup}");
+    }
+}
+
+#[test]
 fn json() {
     let text = shown("json", &[monthly()]);
     assert_snapshot!(text);

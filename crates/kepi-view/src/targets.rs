@@ -7,6 +7,7 @@ use crate::period::Clock;
 use crate::text::{inert, width};
 use crate::unit::{DASH, numbers};
 use kepi_engine::{FrameColumn, FrameColumnKind, TargetState, TargetStatus};
+use kepi_model::value::{Kind, Unit};
 use nu_ansi_term::{Color, Style};
 
 /// A table of targets, a line each.
@@ -15,9 +16,9 @@ pub fn targets_table(targets: &[TargetStatus], zone: &str, look: Look) -> String
     let heads = ["target", "status", "value", "by now", "goal", "due", "needs", "recently"];
     let mut rows: Vec<Vec<String>> = vec![heads.iter().map(|h| (*h).to_string()).collect()];
     for target in targets {
-        let number = |value: Option<f64>| shown(target, value);
+        let number = |value: Option<f64>| shown(&target.unit, value);
         let per = |value: Option<f64>| match value {
-            Some(_) => format!("{}/{}", number(value), target.review),
+            Some(_) => format!("{}/{}", shown(&slope(target), value), target.review),
             None => DASH.to_string(),
         };
         rows.push(vec![
@@ -121,22 +122,145 @@ fn object(target: &TargetStatus, clock: &Clock) -> String {
         })
         .collect();
     out.push_str(&format!(", \"periods\": [{}]", periods.join(", ")));
-    for (name, value) in &target.attributes {
-        text(&mut out, name, value);
-    }
-    out + "}"
+    // In an object of their own: an attribute may be called `name` or `value`.
+    let attributes: Vec<String> = target
+        .attributes
+        .iter()
+        .map(|(name, value)| {
+            let mut pair = String::new();
+            json_text(&mut pair, name);
+            pair.push_str(": ");
+            json_text(&mut pair, value);
+            pair
+        })
+        .collect();
+    out.push_str(&format!(", \"attributes\": {{{}}}}}", attributes.join(", ")));
+    out
 }
 
-fn shown(target: &TargetStatus, value: Option<f64>) -> String {
+/// The unit of what is needed and was brought: the level of a percent changes by points, the others are amounts.
+fn slope(target: &TargetStatus) -> Unit {
+    match target.unit.kind {
+        Kind::Percent if target.periods.is_empty() => Unit::of(Kind::Points),
+        _ => target.unit.clone(),
+    }
+}
+
+fn shown(unit: &Unit, value: Option<f64>) -> String {
     let Some(value) = value else { return DASH.to_string() };
     let meta = FrameColumn {
         name: String::new(),
         kind: FrameColumnKind::Value,
-        unit: target.unit.clone(),
+        unit: unit.clone(),
         grain: None,
         better: None,
     };
     let cell =
         if value.fract() == 0.0 && value.abs() < 1e15 { Cell::Decimal(value as i128, 0) } else { Cell::Float(value) };
     numbers(&meta, &[cell]).pop().flatten().unwrap_or_else(|| DASH.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+
+    use super::*;
+    use insta::assert_snapshot;
+    use kepi_engine::TargetPeriod;
+    use kepi_model::value::Currency;
+
+    // First instants in Amsterdam.
+    const JANUARY: i64 = 1_735_686_000_000_000;
+    const FEBRUARY: i64 = 1_738_364_400_000_000;
+    const NEXT_YEAR: i64 = 1_767_222_000_000_000;
+
+    fn status(name: &str, state: TargetState, unit: Unit) -> TargetStatus {
+        TargetStatus {
+            name: name.to_string(),
+            on: "sum(sales.amount)".to_string(),
+            filter: None,
+            unit,
+            state,
+            value: None,
+            expected: None,
+            reach: 0.0,
+            due: NEXT_YEAR,
+            required: None,
+            trailing: None,
+            review: "month".to_string(),
+            periods: Vec::new(),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// One of each state: a total, a target of each month, a level, one that has not begun, and a hostile name.
+    fn targets() -> Vec<TargetStatus> {
+        let eur = || Unit::of(Kind::Money(Currency::parse("EUR")));
+        let total = TargetStatus {
+            filter: Some("region = \"Benelux\"".to_string()),
+            value: Some(547_277.88),
+            expected: Some(536_917.81),
+            reach: 2_600_000.0,
+            required: Some(216_736.2),
+            trailing: Some(224_453.29),
+            attributes: vec![("owner".to_string(), "sales".to_string())],
+            ..status("year", TargetState::OnTrack, eur())
+        };
+        let each = TargetStatus {
+            value: Some(60.0),
+            expected: Some(100.0),
+            reach: 100.0,
+            trailing: Some(80.0),
+            periods: vec![
+                TargetPeriod { start: JANUARY, value: Some(60.0), met: Some(false) },
+                TargetPeriod { start: FEBRUARY, value: None, met: None },
+            ],
+            ..status("months", TargetState::Missed, eur())
+        };
+        let level = TargetStatus {
+            value: Some(0.045),
+            expected: Some(0.04),
+            reach: 0.02,
+            required: Some(-0.0025),
+            ..status("churn", TargetState::AtRisk, Unit::of(Kind::Percent))
+        };
+        let calls = TargetStatus {
+            value: Some(12.0),
+            expected: Some(12.0),
+            reach: 12.0,
+            ..status("calls", TargetState::Met, Unit::of(Kind::Count))
+        };
+        let later = TargetStatus { reach: 5.0, ..status("a\x1b[31m\"b", TargetState::NoData, Unit::of(Kind::Count)) };
+        vec![total, each, level, calls, later]
+    }
+
+    #[test]
+    fn a_table_has_a_line_per_target() {
+        assert_snapshot!(targets_table(&targets(), "Europe/Amsterdam", Look::default()));
+    }
+
+    #[test]
+    fn what_is_behind_is_seen_in_colour_and_what_is_hostile_is_inert() {
+        let coloured = targets_table(&targets(), "Europe/Amsterdam", Look { colour: true, width: None });
+        for words in ["\x1b[32mon track", "\x1b[31mmissed", "\x1b[33mat risk", "\x1b[32mmet"] {
+            assert!(coloured.contains(words), "{coloured:?}");
+        }
+        let plain = targets_table(&targets(), "Europe/Amsterdam", Look::default());
+        assert!(!plain.contains('\x1b'), "{plain:?}");
+    }
+
+    #[test]
+    fn json_has_raw_numbers_and_the_periods() {
+        let text = targets_json(&targets(), "Europe/Amsterdam");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((value[0]["required"].as_f64(), value[0]["status"].as_str()), (Some(216_736.2), Some("on track")));
+        assert_eq!(value[0]["due"], "2026-01-01T00:00:00+01:00");
+        assert_eq!(value[0]["where"], "region = \"Benelux\"");
+        assert_eq!(value[1]["periods"][0]["met"], false);
+        assert!(value[1]["periods"][1]["met"].is_null() && value[1]["periods"][1]["value"].is_null());
+        assert_eq!(value[2]["expected"], 0.04);
+        assert_eq!(value[0]["attributes"], serde_json::json!({ "owner": "sales" }));
+        assert_eq!(value[4]["name"], "a\x1b[31m\"b");
+        assert_eq!(targets_json(&[], "UTC"), "[]\n");
+    }
 }

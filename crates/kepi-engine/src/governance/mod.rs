@@ -6,6 +6,8 @@ mod lineage;
 mod lints;
 mod report;
 mod target;
+#[cfg(test)]
+mod target_tests;
 mod test;
 
 pub use history::{DefinitionDiff, Recorded};

@@ -1,6 +1,8 @@
 //! The command from outside: what it says, where, and with which exit code. Nothing here needs data.
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
+mod governance;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
