@@ -4,7 +4,7 @@ use crate::duckdb::DuckDb;
 use crate::error::BenchError;
 use crate::floor::Floor;
 use crate::kepi;
-use crate::questions::{QUESTIONS, Question};
+use crate::questions::{FAMILIES, Family, Question};
 use crate::report::{Asked, LoadLine, Report};
 use crate::streams::STREAMS;
 use crate::table::Format;
@@ -21,17 +21,26 @@ pub struct CompareOptions {
     pub folder: PathBuf,
     /// Threads on both sides.
     pub threads: usize,
-    /// How often each file is loaded on each side.
+    /// How often each file is loaded on each side; 0: loads are not timed.
     pub loads: usize,
     /// How often each question is asked again on each side.
     pub repeats: usize,
+    /// Only questions whose title or kind contains this.
+    pub only: Option<String>,
+    /// Use what an earlier run has loaded.
+    pub loaded: bool,
+    /// A Python that has DuckDB's package; none: one in an environment of the folder, which is made where it is missing.
+    pub python: Option<PathBuf>,
 }
 
-/// Runs everything; gives the report as Markdown.
+/// Runs everything.
 ///
-/// Errors: one side cannot load or answer. Different answers are no error: the table says so.
-pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<String, BenchError> {
-    let mut duckdb = DuckDb::start(&options.folder, progress)?;
+/// Errors: one side cannot load, or DuckDB cannot answer. Different answers are no error: the report says so.
+pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
+    let mut duckdb = match &options.python {
+        Some(python) => DuckDb::of(python)?,
+        None => DuckDb::start(&options.folder, progress)?,
+    };
     let mut report = Report {
         duckdb: duckdb.version()?,
         threads: options.threads,
@@ -43,34 +52,49 @@ pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Stri
     if !streams.contains(&"purchases") {
         return Err(BenchError::Data("there is no data/purchases.parquet: run `generate` first".to_string()));
     }
-    for stream in &streams {
-        for format in [Format::Csv, Format::Parquet] {
-            let file = data(&options.folder, stream, format);
-            if file.is_file() {
-                progress(&format!("loading {stream} from {}", format.ending()));
-                report.loads.push(load(options, &mut duckdb, stream, format, &file)?);
+    if options.loads > 0 && !options.loaded {
+        for stream in &streams {
+            for format in [Format::Csv, Format::Parquet] {
+                let file = data(&options.folder, stream, format);
+                if file.is_file() {
+                    progress(&format!("loading {stream} from {}", format.ending()));
+                    report.loads.push(load(options, &mut duckdb, stream, format, &file)?);
+                }
             }
         }
+        report.peak_bytes = peak_bytes();
     }
-    report.peak_bytes = peak_bytes();
-    progress("loading purchases once more, for the questions");
-    load_both(
-        options,
-        &mut duckdb,
-        "purchases",
-        Format::Parquet,
-        &data(&options.folder, "purchases", Format::Parquet),
-    )?;
+    if options.loaded {
+        duckdb.open(&database(&options.folder), options.threads)?;
+    } else {
+        progress("loading everything, for the questions");
+        empty_both(options, &mut duckdb)?;
+        for stream in &streams {
+            let file = data(&options.folder, stream, Format::Parquet);
+            load_both(options, &mut duckdb, stream, Format::Parquet, &file)?;
+        }
+    }
+    for stream in &streams {
+        report.rows.push((stream.to_string(), duckdb.run(&format!("select count(*) from {stream}"))?.0.count()));
+    }
     let floor = Floor::read(&options.folder)?;
-    report.rows = floor.rows();
     // A fresh engine, so that a question's first time is that of an opened project.
     let engine = Engine::open(&options.folder)?;
-    for question in &QUESTIONS {
-        progress(question.title);
-        report.asked.push(ask(options, &engine, &mut duckdb, &floor, question)?);
+    for family in FAMILIES.iter().filter(|family| family.streams.iter().all(|stream| streams.contains(stream))) {
+        for question in family.questions.iter().filter(|question| is_wanted(options, family, question)) {
+            progress(question.title);
+            report.asked.push(ask(options, &engine, &mut duckdb, &floor, family, question)?);
+        }
     }
     report.load_average = report.load_average.zip(load_average()).map(|(before, after)| before.max(after));
-    Ok(report.markdown())
+    Ok(report)
+}
+
+fn is_wanted(options: &CompareOptions, family: &Family, question: &Question) -> bool {
+    options
+        .only
+        .as_ref()
+        .is_none_or(|only| family.title.contains(only.as_str()) || question.title.contains(only.as_str()))
 }
 
 fn data(folder: &Path, stream: &str, format: Format) -> PathBuf {
@@ -88,6 +112,7 @@ fn load(
     let mut sizes = (0, 0);
     let mut rows = 0;
     for _ in 0..options.loads.max(1) {
+        empty_both(options, duckdb)?;
         let (loaded, took) = load_both(options, duckdb, stream, format, file)?;
         rows = loaded.rows;
         kepi.push(loaded.elapsed);
@@ -110,7 +135,18 @@ fn database(folder: &Path) -> PathBuf {
     folder.join("bench.duckdb")
 }
 
-/// Loads a file into an empty store and into an empty database.
+/// Makes the store and the database empty.
+fn empty_both(options: &CompareOptions, duckdb: &mut DuckDb) -> Result<(), BenchError> {
+    kepi::forget(&options.folder)?;
+    let database = database(&options.folder);
+    duckdb.open(Path::new(":memory:"), options.threads)?;
+    if database.exists() {
+        fs::remove_file(&database).map_err(BenchError::io(&database))?;
+    }
+    duckdb.open(&database, options.threads)
+}
+
+/// Loads a file into the store and into the database.
 fn load_both(
     options: &CompareOptions,
     duckdb: &mut DuckDb,
@@ -118,14 +154,7 @@ fn load_both(
     format: Format,
     file: &Path,
 ) -> Result<(kepi::Loaded, Duration), BenchError> {
-    kepi::forget(&options.folder)?;
     let loaded = kepi::load(&options.folder, stream, file)?;
-    let database = database(&options.folder);
-    duckdb.open(Path::new(":memory:"), options.threads)?;
-    if database.exists() {
-        fs::remove_file(&database).map_err(BenchError::io(&database))?;
-    }
-    duckdb.open(&database, options.threads)?;
     let reader = match format {
         Format::Parquet => "read_parquet",
         Format::Csv => "read_csv",
@@ -141,16 +170,39 @@ fn ask(
     engine: &Engine,
     duckdb: &mut DuckDb,
     floor: &Floor,
+    family: &Family,
     question: &Question,
 ) -> Result<Asked, BenchError> {
     let threads = Some(options.threads);
-    let (ours, first) = kepi::ask(engine, question.kepi, threads)?;
-    let (theirs, theirs_first) = duckdb.run(question.sql)?;
+    let (theirs, duckdb_first) =
+        duckdb.run(question.sql).map_err(|error| BenchError::DuckDb(format!("{}: {error}", question.title)))?;
+    let mut asked = Asked {
+        family: family.title,
+        title: question.title,
+        first: Duration::ZERO,
+        again: Duration::ZERO,
+        duckdb_first,
+        duckdb_again: duckdb_first,
+        floor: None,
+        difference: None,
+    };
+    let ours = match kepi::ask(engine, question.kepi, threads) {
+        Ok((ours, first)) => {
+            (asked.first, asked.again) = (first, first);
+            ours
+        }
+        // The table says it, and goes on.
+        Err(error) => return Ok(Asked { difference: Some(error.to_string()), ..asked }),
+    };
+    let theirs = theirs.answer(ours.labels);
     let by_floor = floor.ask(question.title);
     let differs = |other| ours.difference(other, question.comparison);
-    let difference = differs(&theirs).or_else(|| by_floor.as_ref().and_then(differs));
+    asked.difference = differs(&theirs).or_else(|| by_floor.as_ref().and_then(differs));
+    if question.ordered {
+        asked.difference = asked.difference.or_else(|| ours.disorder(&theirs));
+    }
     let (mut kepi_again, mut duckdb_again, mut floor_again) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..options.repeats.max(1) {
+    for _ in 0..options.repeats {
         kepi_again.push(kepi::ask(engine, question.kepi, threads)?.1);
         duckdb_again.push(duckdb.run(question.sql)?.1);
         let started = Instant::now();
@@ -158,15 +210,11 @@ fn ask(
             floor_again.push(started.elapsed());
         }
     }
-    Ok(Asked {
-        title: question.title,
-        first,
-        again: median(&mut kepi_again),
-        duckdb_first: theirs_first,
-        duckdb_again: median(&mut duckdb_again),
-        floor: (!floor_again.is_empty()).then(|| median(&mut floor_again)),
-        difference,
-    })
+    if options.repeats > 0 {
+        (asked.again, asked.duckdb_again) = (median(&mut kepi_again), median(&mut duckdb_again));
+        asked.floor = (!floor_again.is_empty()).then(|| median(&mut floor_again));
+    }
+    Ok(asked)
 }
 
 /// The middle one; the later of the two in the middle. Zero of none.

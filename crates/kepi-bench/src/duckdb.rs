@@ -8,6 +8,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+/// The rows of an answer.
+#[derive(Debug)]
+pub(crate) struct Rows(Value);
+
+impl Rows {
+    /// The number that a `select count(*)` gives.
+    pub(crate) fn count(&self) -> u64 {
+        self.0[0][0].as_u64().unwrap_or_default()
+    }
+
+    /// As an answer whose rows begin with that many keys.
+    pub(crate) fn answer(&self, labels: usize) -> Answer {
+        let text = |key: &Value| match key {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let rows = self.0.as_array().map(Vec::as_slice).unwrap_or_default();
+        let rows = rows.iter().filter_map(Value::as_array).filter_map(|row| {
+            let (keys, values) = row.split_at_checked(labels)?;
+            Some((keys.iter().map(text).collect(), values.iter().map(Value::as_f64).collect()))
+        });
+        Answer::of_rows(labels, rows)
+    }
+}
+
 /// A running DuckDB.
 #[derive(Debug)]
 pub(crate) struct DuckDb {
@@ -19,13 +45,17 @@ pub(crate) struct DuckDb {
 impl DuckDb {
     /// Starts the driver; makes the environment and installs the package where that has not been done.
     pub(crate) fn start(folder: &Path, progress: &dyn Fn(&str)) -> Result<DuckDb, BenchError> {
-        let python = environment(&folder.join("duckdb-venv"), progress)?;
-        let mut process = Command::new(&python)
+        DuckDb::of(&environment(&folder.join("duckdb-venv"), progress)?)
+    }
+
+    /// Starts the driver with a Python that has the package.
+    pub(crate) fn of(python: &Path) -> Result<DuckDb, BenchError> {
+        let mut process = Command::new(python)
             .args(["-u", "-c", include_str!("driver.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(BenchError::io(&python))?;
+            .map_err(BenchError::io(python))?;
         match (process.stdin.take(), process.stdout.take()) {
             (Some(input), Some(output)) => Ok(DuckDb { process, input, output: BufReader::new(output) }),
             _ => Err(BenchError::DuckDb("its pipes are missing".to_string())),
@@ -42,17 +72,11 @@ impl DuckDb {
         self.call(&json!({ "do": "open", "path": path.display().to_string(), "threads": threads })).map(|_| ())
     }
 
-    /// Runs a statement; gives how long it took with fetching its rows, in Python.
-    pub(crate) fn run(&mut self, sql: &str) -> Result<(Answer, Duration), BenchError> {
-        let reply = self.call(&json!({ "do": "run", "sql": sql }))?;
+    /// Runs a statement; gives its rows and how long it took with fetching them, in Python.
+    pub(crate) fn run(&mut self, sql: &str) -> Result<(Rows, Duration), BenchError> {
+        let mut reply = self.call(&json!({ "do": "run", "sql": sql }))?;
         let seconds = reply["seconds"].as_f64().unwrap_or_default();
-        let rows = reply["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let cells = rows.iter().filter_map(Value::as_array).filter_map(|row| {
-            let (value, keys) = row.split_last()?;
-            let text = |key: &Value| key.as_str().map_or_else(|| key.to_string(), str::to_string);
-            Some((keys.iter().map(text).collect(), value.as_f64()))
-        });
-        Ok((Answer::new(cells), Duration::from_secs_f64(seconds)))
+        Ok((Rows(reply["rows"].take()), Duration::from_secs_f64(seconds)))
     }
 
     fn call(&mut self, request: &Value) -> Result<Value, BenchError> {
@@ -77,14 +101,22 @@ impl Drop for DuckDb {
     }
 }
 
+/// The Python of `KEPI_BENCH_PYTHON`, else `python3`, if it has DuckDB's package.
+pub fn python_with_duckdb() -> Option<PathBuf> {
+    let python = std::env::var_os("KEPI_BENCH_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    has_package(&python).then_some(python)
+}
+
+/// Whether a Python has the package.
+fn has_package(python: &Path) -> bool {
+    let check = Command::new(python).args(["-c", "import duckdb"]).stderr(Stdio::null()).status();
+    check.is_ok_and(|status| status.success())
+}
+
 /// The Python of an environment that has the package.
 fn environment(folder: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, BenchError> {
     let python = folder.join("bin").join("python");
-    let has_it = |python: &Path| {
-        let check = Command::new(python).args(["-c", "import duckdb"]).stderr(Stdio::null()).status();
-        check.is_ok_and(|status| status.success())
-    };
-    if has_it(&python) {
+    if has_package(&python) {
         return Ok(python);
     }
     progress("installing DuckDB's Python package");

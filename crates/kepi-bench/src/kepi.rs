@@ -64,7 +64,7 @@ pub(crate) fn size(folder: &Path) -> Result<u64, BenchError> {
 
 /// Asks one question; gives the answer and how long it took, from the text to the table.
 ///
-/// Errors: no answer, more than one value column, a column of a type that the bench does not know.
+/// Errors: no answer, a column of a type that the bench does not know.
 pub fn ask(engine: &Engine, text: &str, threads: Option<usize>) -> Result<(Answer, Duration), BenchError> {
     let limits = Limits { threads, ..Limits::default() };
     let request = Request { text: text.to_string(), limits, ..Request::default() };
@@ -78,24 +78,17 @@ pub fn ask(engine: &Engine, text: &str, threads: Option<usize>) -> Result<(Answe
 }
 
 fn comparable(frame: &Frame) -> Result<Answer, BenchError> {
-    let mut keys: Vec<&ArrayRef> = Vec::new();
-    let mut values: Vec<&ArrayRef> = Vec::new();
-    for (column, array) in frame.columns.iter().zip(frame.rows.columns()) {
-        match column.kind {
-            FrameColumnKind::Period | FrameColumnKind::Dimension => keys.push(array),
-            FrameColumnKind::Value => values.push(array),
-            _ => return Err(BenchError::Data(format!("`{}` is a comparison, not a value", column.name))),
-        }
-    }
-    let [value] = values.as_slice() else {
-        return Err(BenchError::Data(format!("{} value columns where one is expected", values.len())));
-    };
-    let mut cells = Vec::with_capacity(frame.rows.num_rows());
+    let is_key = |kind: &FrameColumnKind| matches!(kind, FrameColumnKind::Period | FrameColumnKind::Dimension);
+    let columns = || frame.columns.iter().zip(frame.rows.columns());
+    let keys: Vec<&ArrayRef> = columns().filter(|(column, _)| is_key(&column.kind)).map(|(_, array)| array).collect();
+    let values: Vec<&ArrayRef> =
+        columns().filter(|(column, _)| !is_key(&column.kind)).map(|(_, array)| array).collect();
+    let mut rows = Vec::with_capacity(frame.rows.num_rows());
     for row in 0..frame.rows.num_rows() {
         let keys = keys.iter().map(|array| key(array, row)).collect::<Result<Vec<_>, _>>()?;
-        cells.push((keys, number(value, row)?));
+        rows.push((keys, values.iter().map(|array| number(array, row)).collect::<Result<Vec<_>, _>>()?));
     }
-    Ok(Answer::new(cells))
+    Ok(Answer::of_rows(keys.len(), rows))
 }
 
 fn key(array: &ArrayRef, row: usize) -> Result<String, BenchError> {
@@ -103,6 +96,10 @@ fn key(array: &ArrayRef, row: usize) -> Result<String, BenchError> {
         return Ok(String::new());
     }
     match array.data_type() {
+        DataType::Boolean => Ok(array.as_boolean().value(row).to_string()),
+        DataType::Int64 => Ok(array.as_primitive::<Int64Type>().value(row).to_string()),
+        DataType::Decimal128(_, 0) => Ok(array.as_primitive::<Decimal128Type>().value(row).to_string()),
+        DataType::Float64 => Ok(array.as_primitive::<Float64Type>().value(row).to_string()),
         DataType::Utf8 => Ok(array.as_string::<i32>().value(row).to_string()),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             Ok(date_text(array.as_primitive::<TimestampMicrosecondType>().value(row)))

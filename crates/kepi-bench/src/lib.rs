@@ -19,12 +19,14 @@ mod shop;
 mod streams;
 mod table;
 
-pub use answer::{Answer, Cells};
+pub use answer::Answer;
 pub use compare::{CompareOptions, compare};
+pub use duckdb::python_with_duckdb;
 pub use error::BenchError;
 pub use floor::Floor;
 pub use generate::{GenerateOptions, Generated, generate};
 pub use kepi::ask;
-pub use questions::{Comparison, QUESTIONS, Question};
+pub use questions::{Comparison, FAMILIES, Family, Question};
+pub use report::Report;
 pub use streams::STREAMS;
 pub use table::Format;

@@ -39,12 +39,18 @@ enum Command {
         /// Threads on both sides
         #[arg(long, default_value_t = 2)]
         threads: usize,
-        /// How often each file is loaded; the median counts
+        /// How often each file is loaded; the median counts. 0: loads are not timed
         #[arg(long, default_value_t = 3)]
         loads: usize,
         /// How often each question is asked again; the median counts
         #[arg(long, default_value_t = 5)]
         repeats: usize,
+        /// Only questions whose title or kind contains this
+        #[arg(long)]
+        only: Option<String>,
+        /// Do not load: use what an earlier run has loaded
+        #[arg(long)]
+        loaded: bool,
         /// A file that the tables are written to as well
         #[arg(long)]
         out: Option<PathBuf>,
@@ -73,8 +79,9 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
             }
             generate(&GenerateOptions { folder: dir, scale, seed, formats: format, streams }, told).map(|_| ())
         }
-        Command::Compare { dir, threads, loads, repeats, out } => {
-            let text = compare(&CompareOptions { folder: dir, threads, loads, repeats }, told)?;
+        Command::Compare { dir, threads, loads, repeats, only, loaded, out } => {
+            let options = CompareOptions { folder: dir, threads, loads, repeats, only, loaded, python: None };
+            let text = compare(&options, told)?.markdown();
             if let Some(path) = out {
                 std::fs::write(&path, &text).map_err(|source| BenchError::Io { path, source })?;
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 /// A question's times.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    pub(crate) family: &'static str,
     pub(crate) title: &'static str,
     pub(crate) first: Duration,
     pub(crate) again: Duration,
@@ -27,13 +28,13 @@ pub(crate) struct LoadLine {
     pub(crate) duckdb_bytes: u64,
 }
 
-/// A run.
+/// What a run has found.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Report {
+pub struct Report {
     pub(crate) duckdb: String,
     pub(crate) threads: usize,
-    /// Rows that the questions are about.
-    pub(crate) rows: u64,
+    /// The streams that the questions are about, with their rows.
+    pub(crate) rows: Vec<(String, u64)>,
     /// The machine's, at its highest.
     pub(crate) load_average: Option<f64>,
     /// kepi's and the bench's memory after the loads.
@@ -43,7 +44,18 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn markdown(&self) -> String {
+    /// The questions whose answers differ, with the difference.
+    pub fn unequal(&self) -> Vec<(&str, &str)> {
+        self.asked.iter().filter_map(|asked| Some((asked.title, asked.difference.as_deref()?))).collect()
+    }
+
+    /// How many questions were asked.
+    pub fn asked(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// As Markdown tables.
+    pub fn markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(&mut text);
@@ -51,13 +63,8 @@ impl Report {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        write!(
-            out,
-            "{} purchases, {} threads on both sides, DuckDB {}",
-            grouped(self.rows),
-            self.threads,
-            self.duckdb
-        )?;
+        let rows: Vec<String> = self.rows.iter().map(|(name, rows)| format!("{} {name}", grouped(*rows))).collect();
+        write!(out, "{}; {} threads on both sides, DuckDB {}", rows.join(", "), self.threads, self.duckdb)?;
         if let Some(load) = self.load_average {
             write!(out, ", load average {load:.1}")?;
         }
@@ -67,7 +74,12 @@ impl Report {
         out.push_str(".\n\n");
         out.push_str("| question | kepi first, ms | kepi again, ms | DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
         out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---|\n");
+        let mut family = "";
         for asked in &self.asked {
+            if asked.family != family {
+                family = asked.family;
+                writeln!(out, "| **{family}** | | | | | | | | |")?;
+            }
             let equal = match &asked.difference {
                 None => "yes".to_string(),
                 Some(difference) => format!("**no**: {difference}"),
@@ -84,6 +96,9 @@ impl Report {
                 times(asked.duckdb_again, asked.again),
                 asked.floor.map_or_else(String::new, millis),
             )?;
+        }
+        if self.loads.is_empty() {
+            return Ok(());
         }
         out.push('\n');
         out.push_str("| load | rows | kepi, s | DuckDB, s | kepi, M rows/s | DuckDB, M rows/s | DuckDB ÷ kepi | kepi, bytes a row | DuckDB |\n");

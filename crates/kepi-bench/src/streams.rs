@@ -1,4 +1,4 @@
-//! The five streams, row by row in the order of time: signups, visits, purchases, surveys, spend.
+//! The streams, row by row in the order of time: signups, visits, purchases, surveys, spend, and the rates of a currency.
 
 use crate::civil::{DAY, SECOND, date_of, day_of};
 use crate::dice::Dice;
@@ -8,7 +8,7 @@ use crate::table::{Format, Kind, TableWriter};
 use std::path::Path;
 
 /// The streams by name, which is also the name of their files.
-pub const STREAMS: [&str; 5] = ["signups", "visits", "purchases", "surveys", "spend"];
+pub const STREAMS: [&str; 6] = ["signups", "visits", "purchases", "surveys", "spend", "rates"];
 
 /// Writes a stream; gives its number of rows.
 pub(crate) fn write(
@@ -25,6 +25,7 @@ pub(crate) fn write(
         "purchases" => purchases(shop, customers, table(&PURCHASES)?),
         "surveys" => surveys(shop, customers, table(&SURVEYS)?),
         "spend" => spend(shop, table(&SPEND)?),
+        "rates" => rates(shop, table(&RATES)?),
         other => Err(BenchError::Data(format!("there is no stream `{other}`: there are {}", STREAMS.join(", ")))),
     }
 }
@@ -228,6 +229,22 @@ fn spend(shop: &Shop, mut table: TableWriter) -> Result<u64, BenchError> {
                 table.end_row()?;
             }
         }
+    }
+    table.close()
+}
+
+const RATES: [(&str, Kind); 4] =
+    [("day", Kind::Time), ("base", Kind::Text), ("quote", Kind::Text), ("rate", Kind::Money)];
+
+/// Dollars for a euro, a rate a day with two decimals.
+fn rates(shop: &Shop, mut table: TableWriter) -> Result<u64, BenchError> {
+    let mut dice = Dice::new(shop.seed, 6, 0);
+    for day in FIRST_DAY..END_DAY {
+        table.time(day * DAY);
+        table.text("EUR");
+        table.text("USD");
+        table.money(100 + dice.below(15) as i64);
+        table.end_row()?;
     }
     table.close()
 }

@@ -1,0 +1,33 @@
+//! Every question at a tiny scale: kepi and DuckDB give the same answers.
+#![allow(clippy::unwrap_used)] // A test that cannot set up its data is to fail.
+
+use kepi_bench::{CompareOptions, FAMILIES, Format, GenerateOptions, compare, generate, python_with_duckdb};
+
+#[test]
+fn kepi_answers_like_duckdb() {
+    let Some(python) = python_with_duckdb() else {
+        eprintln!("skipped: no Python with the package `duckdb`; KEPI_BENCH_PYTHON names one");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let options = GenerateOptions {
+        folder: folder.path().to_path_buf(),
+        scale: 0.002,
+        seed: 3,
+        formats: vec![Format::Parquet],
+        streams: Vec::new(),
+    };
+    generate(&options, &|_| ()).unwrap();
+    let options = CompareOptions {
+        folder: folder.path().to_path_buf(),
+        threads: 2,
+        loads: 0,
+        repeats: 0,
+        only: None,
+        loaded: false,
+        python: Some(python),
+    };
+    let report = compare(&options, &|_| ()).unwrap();
+    assert_eq!(report.asked(), FAMILIES.iter().map(|family| family.questions.len()).sum::<usize>());
+    assert_eq!(report.unequal(), []);
+}
