@@ -181,6 +181,7 @@ fn ask(
         title: question.title,
         first: Duration::ZERO,
         again: Duration::ZERO,
+        kept: None,
         duckdb_first,
         duckdb_again: duckdb_first,
         floor: None,
@@ -211,6 +212,12 @@ fn ask(
         }
     }
     if options.repeats > 0 {
+        // The first of these keeps the answer.
+        let mut kept = Vec::new();
+        for _ in 0..=options.repeats {
+            kept.push(kepi::ask_kept(engine, question.kepi, threads)?.1);
+        }
+        asked.kept = Some(median(&mut kept[1..]));
         (asked.again, asked.duckdb_again) = (median(&mut kepi_again), median(&mut duckdb_again));
         asked.floor = (!floor_again.is_empty()).then(|| median(&mut floor_again));
     }

@@ -62,12 +62,21 @@ pub(crate) fn size(folder: &Path) -> Result<u64, BenchError> {
     sum(&store).map_err(BenchError::io(&store))
 }
 
-/// Asks one question; gives the answer and how long it took, from the text to the table.
+/// Asks one question; gives the answer, computed anew, and how long it took, from the text to the table.
 ///
 /// Errors: no answer, a column of a type that the bench does not know.
 pub fn ask(engine: &Engine, text: &str, threads: Option<usize>) -> Result<(Answer, Duration), BenchError> {
+    take(engine, text, threads, true)
+}
+
+/// Asks one question where a kept answer will do.
+pub(crate) fn ask_kept(engine: &Engine, text: &str, threads: Option<usize>) -> Result<(Answer, Duration), BenchError> {
+    take(engine, text, threads, false)
+}
+
+fn take(engine: &Engine, text: &str, threads: Option<usize>, no_cache: bool) -> Result<(Answer, Duration), BenchError> {
     let limits = Limits { threads, ..Limits::default() };
-    let request = Request { text: text.to_string(), limits, ..Request::default() };
+    let request = Request { text: text.to_string(), limits, no_cache, ..Request::default() };
     let started = Instant::now();
     let answers = engine.query(request)?;
     let elapsed = started.elapsed();

@@ -9,7 +9,10 @@ pub(crate) struct Asked {
     pub(crate) family: &'static str,
     pub(crate) title: &'static str,
     pub(crate) first: Duration,
+    /// Computed again.
     pub(crate) again: Duration,
+    /// Asked again, where the answer was kept.
+    pub(crate) kept: Option<Duration>,
     pub(crate) duckdb_first: Duration,
     pub(crate) duckdb_again: Duration,
     pub(crate) floor: Option<Duration>,
@@ -72,13 +75,13 @@ impl Report {
             write!(out, ", at most {} MB of memory while loading", bytes / 1_000_000)?;
         }
         out.push_str(".\n\n");
-        out.push_str("| question | kepi first, ms | kepi again, ms | DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
-        out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---|\n");
+        out.push_str("| question | kepi first, ms | kepi again, ms | kepi kept, ms | DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
+        out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n");
         let mut family = "";
         for asked in &self.asked {
             if asked.family != family {
                 family = asked.family;
-                writeln!(out, "| **{family}** | | | | | | | | |")?;
+                writeln!(out, "| **{family}** | | | | | | | | | |")?;
             }
             let equal = match &asked.difference {
                 None => "yes".to_string(),
@@ -86,10 +89,11 @@ impl Report {
             };
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {equal} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {equal} |",
                 asked.title,
                 millis(asked.first),
                 millis(asked.again),
+                asked.kept.map_or_else(String::new, millis),
                 millis(asked.duckdb_first),
                 millis(asked.duckdb_again),
                 times(asked.duckdb_first, asked.first),
@@ -97,6 +101,7 @@ impl Report {
                 asked.floor.map_or_else(String::new, millis),
             )?;
         }
+        self.write_summary(out)?;
         if self.loads.is_empty() {
             return Ok(());
         }
@@ -121,6 +126,26 @@ impl Report {
             )?;
         }
         Ok(())
+    }
+
+    /// The geometric mean of the ratios, and the questions in which kepi is behind.
+    fn write_summary(&self, out: &mut String) -> std::fmt::Result {
+        let ratios = |of: fn(&Asked) -> (Duration, Duration)| -> Vec<f64> {
+            let both = self.asked.iter().map(of).filter(|(_, ours)| !ours.is_zero());
+            both.map(|(theirs, ours)| theirs.as_secs_f64().max(1e-9) / ours.as_secs_f64()).collect()
+        };
+        let (first, again) = (ratios(|a| (a.duckdb_first, a.first)), ratios(|a| (a.duckdb_again, a.again)));
+        let mean = |ratios: &[f64]| (ratios.iter().map(|r| r.ln()).sum::<f64>() / ratios.len().max(1) as f64).exp();
+        let behind = |ratios: &[f64]| ratios.iter().filter(|ratio| **ratio < 1.0).count();
+        writeln!(
+            out,
+            "\n{} questions; geometric mean of DuckDB ÷ kepi {:.1} at first, {:.1} again; kepi behind in {} at first, in {} again.",
+            self.asked.len(),
+            mean(&first),
+            mean(&again),
+            behind(&first),
+            behind(&again),
+        )
     }
 }
 

@@ -29,11 +29,11 @@ const QUESTIONS: [Question; 8] = [
                         avg(epoch(moment) - epoch(joined)) as mean_two, median(epoch(moment) - epoch(joined)) as median_two,
                         avg(epoch(last) - epoch(moment)) as mean_three, median(epoch(last) - epoch(moment)) as median_three
                  from third group by 1)
-        select channel, '1. signups', one, 1, 1, null, null from counted
+        select channel, 'signups', one, 1, 1, null, null from counted
         union all
-        select channel, '2. visits', two, two / one, two / one, mean_two, median_two from counted
+        select channel, 'visits where page = \"/page/03\"', two, two / one, two / one, mean_two, median_two from counted
         union all
-        select channel, '3. purchases', three, three / one, three / two, mean_three, median_three from counted",
+        select channel, 'purchases', three, three / one, three / two, mean_three, median_three from counted",
     ),
     Question::new(
         "three steps with many entries within 7 days, per month",
@@ -55,7 +55,10 @@ const QUESTIONS: [Question; 8] = [
              steps as (
                  select month, step, count(*) as n
                  from reached join range(1, 4) as t(step) on reached >= step group by all)
-        select month, step, n, n / first_value(n) over mine, n / lag(n, 1, n) over mine
+        select month, ([
+                'visits where page = \"/page/03\"',
+                'visits where page = \"/page/07\"',
+                'purchases'])[step], n, n / first_value(n) over mine, n / lag(n, 1, n) over mine
         from steps window mine as (partition by month order by step)",
     ),
     Question::new(
@@ -95,7 +98,12 @@ const QUESTIONS: [Question; 8] = [
                  select 4, count(distinct customer) from four where moment <= start + interval 30 day
                  union all
                  select 5, count(distinct customer) from five where moment <= start + interval 30 day)
-        select step, n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from reached",
+        select ([
+                'visits where page = \"/page/00\"',
+                'visits where page = \"/page/01\"',
+                'visits where page = \"/page/02\"',
+                'visits where page = \"/page/03\"',
+                'purchases'])[step], n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from reached",
     ),
     Question::new(
         "the next row must be the next step: three steps within a day",
@@ -115,7 +123,10 @@ const QUESTIONS: [Question; 8] = [
                  from beside where page = '/page/00' group by 1),
              steps as (
                  select step, count(*) as n from reached join range(1, 4) as t(step) on reached >= step group by 1)
-        select step, n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
+        select ([
+                'visits where page = \"/page/00\"',
+                'visits where page = \"/page/01\"',
+                'visits where page = \"/page/02\"'])[step], n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
     ),
     Question::new(
         "two steps without a survey between, within 30 days",
@@ -134,7 +145,9 @@ const QUESTIONS: [Question; 8] = [
                  select 1 as step, count(distinct customer) as n from one
                  union all
                  select 2, count(distinct customer) from barred)
-        select step, n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
+        select ([
+                'visits where page = \"/page/05\"',
+                'purchases'])[step], n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
     ),
     Question::new(
         "three steps in any order within 7 days",
@@ -156,7 +169,10 @@ const QUESTIONS: [Question; 8] = [
              reached as (select customer, max(one::int + two::int + three::int) as reached from beside group by 1),
              steps as (
                  select step, count(*) as n from reached join range(1, 4) as t(step) on reached >= step group by 1)
-        select step, n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
+        select ([
+                'visits where page = \"/page/02\"',
+                'visits where page = \"/page/04\"',
+                'purchases'])[step], n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
     ),
     Question::new(
         "conversion of visits to a page into purchases within 7 days, per month",
