@@ -150,23 +150,19 @@ const QUESTIONS: [Question; 8] = [
                 'purchases'])[step], n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from steps",
     ),
     Question::new(
-        "three steps in any order within 7 days",
+        "a step and two more in any order within 7 days",
         "show funnel(visits where page = \"/page/02\" -> visits where page = \"/page/04\" -> purchases,
                  within 7 days, order: any) since 2022-01-01",
         "
-        with marks as (
-                 select customer, visited as moment, case page when '/page/02' then 1 else 2 end as step
-                 from visits where page in ('/page/02', '/page/04')
-                 union all
-                 select customer, bought, 3 from purchases),
-             beside as (
-                 select customer, moment,
-                        bool_or(step = 1) over week as one, bool_or(step = 2) over week as two,
-                        bool_or(step = 3) over week as three
-                 from marks
-                 window week as (partition by customer order by moment
-                                 range between current row and interval 7 day following)),
-             reached as (select customer, max(one::int + two::int + three::int) as reached from beside group by 1),
+        with one as (select customer, visited as start from visits where page = '/page/02'),
+             two as (
+                 select o.customer, start, coalesce(v.visited <= start + interval 7 day, false)::int as second
+                 from one as o asof left join (select * from visits where page = '/page/04') as v
+                      on v.customer = o.customer and v.visited >= o.start),
+             three as (
+                 select t.customer, second, coalesce(p.bought <= start + interval 7 day, false)::int as third
+                 from two as t asof left join purchases as p on p.customer = t.customer and p.bought >= t.start),
+             reached as (select customer, max(1 + second + third) as reached from three group by 1),
              steps as (
                  select step, count(*) as n from reached join range(1, 4) as t(step) on reached >= step group by 1)
         select ([
