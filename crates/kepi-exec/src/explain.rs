@@ -12,7 +12,7 @@ use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{
-    Aggregate, Base, CompareWith, Fill, FormulaNode, Made, Measure, Move, Op, Query, Row, RowNode, Stage, When,
+    Aggregate, Base, CompareWith, Fill, FormulaNode, LABEL, Made, Measure, Move, Op, Query, Row, RowNode, Stage, When,
 };
 use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
@@ -147,7 +147,11 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
         text.push_str(&format!(", {then} those where {}", row(filter)));
     }
     text.push_str(&format!(" and {}", measure(&aggregate.measure)));
-    let labels: Vec<String> = aggregate.labels.iter().map(row).collect();
+    let label = |(i, label): (usize, &Row)| match (&label.node, query.by.get(i)) {
+        (RowNode::Field(name), Some(own)) if name.starts_with(LABEL) => own.name.clone(),
+        _ => row(label),
+    };
+    let labels: Vec<String> = aggregate.labels.iter().enumerate().map(label).collect();
     if !labels.is_empty() {
         text.push_str(&format!(" for each {}", labels.join(" and ")));
     }
@@ -161,6 +165,7 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     text.push_str(&match (&aggregate.moved[..], grain) {
         ([], None) => String::new(),
         ([], Some(grain)) if is_entity => format!(", as it stands at the end of each {grain}"),
+        ([], Some(grain)) if aggregate.events.base.is_groups() => format!(", anew in each {grain}"),
         ([], Some(grain)) => format!(", each in the {grain} in which it happened"),
         ([Move::Start], _) if is_entity => format!(", as it stands just before {cell}"),
         (moved, _) if is_entity => format!(", as it stands at the end of {}", words::moved(moved, &cell)),

@@ -2,14 +2,14 @@
 
 use crate::cells::WholeExec;
 use crate::words;
-use crate::{LeafExec, Pass, Report, Step};
+use crate::{LeafExec, Pass, Report, Step, told};
 use datafusion_common::JoinType;
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::joins::HashJoinExec;
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::sorts::sort::SortExec;
-use kepi_model::core::Base;
+use kepi_model::core::{Base, Made};
 use std::sync::Arc;
 
 /// The steps of a plan in the order in which they ran.
@@ -66,6 +66,14 @@ pub(crate) fn read(pass: &Pass) -> String {
     aggregates.dedup();
     let mut text = match &pass.base {
         Base::Stream(name) => format!("{name}: rows in the order of time, {}", aggregates.join(", ")),
+        Base::Made(made) if let Made::Groups(groups) = &**made => {
+            format!(
+                "groups per {}: {} of each, then {}",
+                told::group(groups),
+                told::value(groups),
+                aggregates.join(", ")
+            )
+        }
         Base::Made(made) => format!("{}: rows in the order of time, {}", made.words(), aggregates.join(", ")),
         Base::Entity(name) => format!("{name}: each one at the end of the period, {}", aggregates.join(", ")),
     };

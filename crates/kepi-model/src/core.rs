@@ -453,7 +453,9 @@ pub enum RowNode {
         of: Box<Row>,
     },
     /// Money in another currency, at the latest rate of a day not after the row's moment (of an entity: before it). The
-    /// currency it is in is a text; the same currency needs no rate. Without a rate: an error that names both and the day.
+    /// currency it is in is a text; the same currency, and 0 of any, needs no rate. Where the wanted direction of two
+    /// currencies is stored nowhere, but the other one is, its inverse. Without a rate: an error that names both and the
+    /// day, for a row that counts.
     Convert {
         of: Box<Row>,
         from: Box<Row>,

@@ -15,6 +15,7 @@ mod lifecycle;
 mod lookback;
 #[cfg(test)]
 mod naive;
+mod overlap;
 mod percentile;
 mod pieces;
 mod plan;

@@ -265,27 +265,28 @@ impl Plan {
     }
 
     /// The cells, as columns: one table per set of aggregates with the same labels, with the places of these aggregates.
+    ///
+    /// Of a plan that was read in pieces the cells are those of the pieces.
     pub(crate) fn into_tables(self) -> Result<(Vec<Placed>, Report), ExecError> {
-        let Plan { program, aggregates, mut sets, masks, mut report, reading } = self;
-        if !matches!(reading, Reading::Plain) {
-            return Err(ExecError::Plan("cells of pieces are taken for those of windows".into()));
-        }
+        let Plan { program, aggregates, mut sets, masks, mut report, .. } = self;
         report.rows_scanned += program.rows_scanned_elsewhere();
         for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
             *without += lacking(&program, masks[planned.mask].node);
         }
-        let mut tables = Vec::new();
-        for set in &mut sets {
-            let labels = set.groups.columns(set.slots.cells().iter().map(|cell| cell.1).collect());
-            tables.push((Table::new(set.slots.cells().iter().map(|cell| cell.0), labels)?, Vec::new()));
-        }
+        let mut found: Vec<(Vec<_>, Vec<usize>)> = sets.iter().map(|_| Default::default()).collect();
         for (i, planned) in aggregates.into_iter().enumerate() {
-            let (set, (table, places)) = (&sets[planned.set], &mut tables[planned.set]);
+            let (set, (values, places)) = (&sets[planned.set], &mut found[planned.set]);
             let len = set.slots.len();
             let mut rows = set.counts[planned.mask].clone();
             rows.resize(len, 0);
-            table.add(rows, planned.measured.into_state(len)?, planned.outcome);
+            values.push((rows, planned.measured.into_state(len)?, planned.outcome));
             places.push(i);
+        }
+        let mut tables = Vec::new();
+        for (set, (values, places)) in sets.iter_mut().zip(found) {
+            let labels = set.groups.columns(set.slots.cells().iter().map(|cell| cell.1).collect());
+            let periods = set.slots.cells().iter().map(|cell| cell.0).collect();
+            tables.push((Table::sorted(periods, labels, values), places));
         }
         Ok((tables, report))
     }

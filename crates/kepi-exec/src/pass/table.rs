@@ -1,12 +1,15 @@
 //! Cells as columns, for who computes on with them: entities stay ids, texts stay codes.
 
 use super::labels::{Groups, Slots};
+use super::overlap;
+use super::pieces::Pieces;
 use super::plan::Segment;
-use super::scalar::Scalar;
+use super::scalar::{CellKey, Scalar};
 use super::state::{Cells, Outcome, State, value};
-use super::{Report, Source};
+use super::together::together;
+use super::{Pass, Report, Source};
 use crate::ExecError;
-use crate::rows::{Column, Type, Values, float_of};
+use crate::rows::{Column, Type, Values, float_of, take};
 use arrow_array::StringArray;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
@@ -31,27 +34,93 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Cells of these periods and labels, without any aggregate. The periods rise.
-    pub(crate) fn new(periods: impl Iterator<Item = Option<i64>>, labels: Vec<Column>) -> Result<Table, ExecError> {
+    /// Cells of these periods and labels, with the rows, values and outcome of each aggregate.
+    pub(crate) fn sorted(
+        mut periods: Vec<Option<i64>>,
+        mut labels: Vec<Column>,
+        mut values: Vec<(Vec<i64>, State, Outcome)>,
+    ) -> Table {
+        if !periods.is_sorted() {
+            let mut order: Vec<u32> = (0..periods.len() as u32).collect();
+            order.sort_by_key(|&i| periods[i as usize]);
+            let mut places = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(place, &i)| places[i as usize] = place);
+            labels.iter_mut().for_each(|label| *label = take(label, &order, None));
+            let moved = |(rows, state, outcome): (Vec<i64>, State, Outcome)| {
+                let rows = order.iter().map(|&i| rows[i as usize]).collect();
+                (rows, state.scatter(&places, order.len()), outcome)
+            };
+            values = values.into_iter().map(moved).collect();
+            periods.sort_unstable();
+        }
         let mut stretches: Vec<Segment> = Vec::new();
-        for (row, period) in periods.enumerate() {
+        for (row, period) in periods.into_iter().enumerate() {
             match stretches.last_mut() {
                 Some((range, last)) if *last == period => range.end = row + 1,
-                Some((_, last)) if *last > period => {
-                    return Err(ExecError::Plan("the periods of cells do not rise".into()));
-                }
                 _ => stretches.push((row..row + 1, period)),
             }
         }
-        let (rows, states, outcomes) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Table { stretches, labels, rows, states, outcomes, report: Report::default() })
+        let mut table = Table {
+            stretches,
+            labels,
+            rows: Vec::new(),
+            states: Vec::new(),
+            outcomes: Vec::new(),
+            report: Report::default(),
+        };
+        for (rows, state, outcome) in values {
+            table.rows.push(rows);
+            table.states.push(state);
+            table.outcomes.push(outcome);
+        }
+        table
     }
 
-    /// Puts an aggregate beside the others.
-    pub(crate) fn add(&mut self, rows: Vec<i64>, state: State, outcome: Outcome) {
-        self.rows.push(rows);
-        self.states.push(state);
-        self.outcomes.push(outcome);
+    /// The period of each cell.
+    fn periods(&self) -> impl Iterator<Item = Option<i64>> {
+        self.stretches.iter().flat_map(|(rows, period)| rows.clone().map(|_| *period))
+    }
+
+    /// The cells of windows, where these are cells of the pieces that windows are made of.
+    pub(crate) fn together(
+        self,
+        pass: &Pass,
+        source: &Source,
+        pieces: &Pieces,
+        types: &[Type],
+    ) -> Result<Table, ExecError> {
+        let mut groups = Groups::new(types.iter().map(|ty| (ty.clone(), None)).collect());
+        let labels: Vec<&Column> = self.labels.iter().collect();
+        let numbers = groups.encode(&labels, 0..self.len())?;
+        let number = |row: usize| numbers.get(row).copied().unwrap_or(0);
+        if let Some(found) = overlap::windows(&self.stretches, &self.rows, &self.states, pieces, number)? {
+            let labels = groups.columns(found.cells.iter().map(|cell| cell.1).collect());
+            let values = found.rows.into_iter().zip(found.states).zip(self.outcomes).map(|((r, s), o)| (r, s, o));
+            let mut table = Table::sorted(found.cells.iter().map(|cell| cell.0).collect(), labels, values.collect());
+            table.report = self.report;
+            return Ok(table);
+        }
+        // On its way a cell is known by the number of its labels.
+        let key = |(row, period)| CellKey { period, labels: vec![Scalar::Number(i64::from(number(row)))] };
+        let cells = Cells {
+            keys: self.periods().enumerate().map(key).collect(),
+            rows: self.rows,
+            states: self.states,
+            types: self.outcomes,
+            report: self.report,
+            pieces: true,
+        };
+        let cells = together(cells, pass, source, pieces)?;
+        let number = |key: &CellKey| match key.labels.first() {
+            Some(Scalar::Number(number)) => *number as u32,
+            _ => 0,
+        };
+        let labels = groups.columns(cells.keys.iter().map(number).collect());
+        let periods = cells.keys.iter().map(|key| key.period).collect();
+        let values = cells.rows.into_iter().zip(cells.states).zip(cells.types).map(|((r, s), o)| (r, s, o)).collect();
+        let mut table = Table::sorted(periods, labels, values);
+        table.report = cells.report;
+        Ok(table)
     }
 
     /// How many cells there are.
@@ -61,21 +130,14 @@ impl Table {
 
     /// The cells of a pass that has travelled; `types` are those of its labels.
     pub(crate) fn of_cells(cells: Cells, types: &[Type], source: &Source) -> Result<Table, ExecError> {
-        let mut order: Vec<usize> = (0..cells.keys.len()).collect();
-        order.sort_by_key(|&i| cells.keys[i].period);
-        let mut places = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(place, &i)| places[i] = place);
         let mut labels = Vec::with_capacity(types.len());
         for (i, ty) in types.iter().enumerate() {
-            let scalars: Vec<&Scalar> = order.iter().map(|&row| &cells.keys[row].labels[i]).collect();
+            let scalars: Vec<&Scalar> = cells.keys.iter().map(|key| &key.labels[i]).collect();
             labels.push(column(&scalars, ty, source)?);
         }
-        let mut table = Table::new(order.iter().map(|&i| cells.keys[i].period), labels)?;
-        for ((rows, state), outcome) in cells.rows.into_iter().zip(cells.states).zip(cells.types) {
-            let mut moved = vec![0; rows.len()];
-            rows.into_iter().zip(&places).for_each(|(n, &place)| moved[place] = n);
-            table.add(moved, state.scatter(&places, order.len()), outcome);
-        }
+        let periods = cells.keys.iter().map(|key| key.period).collect();
+        let values = cells.rows.into_iter().zip(cells.states).zip(cells.types).map(|((r, s), o)| (r, s, o)).collect();
+        let mut table = Table::sorted(periods, labels, values);
         table.report = cells.report;
         Ok(table)
     }
@@ -110,10 +172,10 @@ impl Table {
         }
         let len = slots.len();
         let labels = groups.columns(slots.cells().iter().map(|cell| cell.1).collect());
-        let mut all = Table::new(slots.cells().iter().map(|cell| cell.0), labels)?;
+        let mut report = Report::default();
         let mut found: Vec<Option<(Vec<i64>, State, Outcome)>> = (0..count).map(|_| None).collect();
         for ((table, places), cells) in tables.into_iter().zip(cells) {
-            all.report.merge(&table.report);
+            report.merge(&table.report);
             let parts = table.rows.into_iter().zip(table.states).zip(table.outcomes);
             for (place, ((rows, state), outcome)) in places.into_iter().zip(parts) {
                 let mut moved = vec![0; len];
@@ -123,11 +185,10 @@ impl Table {
                 *slot = Some((moved, state.scatter(&cells, len), outcome));
             }
         }
-        for found in found {
-            let (rows, state, outcome) =
-                found.ok_or_else(|| ExecError::Plan("an aggregate was not computed".into()))?;
-            all.add(rows, state, outcome);
-        }
+        let found: Option<Vec<(Vec<i64>, State, Outcome)>> = found.into_iter().collect();
+        let found = found.ok_or_else(|| ExecError::Plan("an aggregate was not computed".into()))?;
+        let mut all = Table::sorted(slots.cells().iter().map(|cell| cell.0).collect(), labels, found);
+        all.report = report;
         Ok(all)
     }
 

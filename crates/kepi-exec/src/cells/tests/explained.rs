@@ -99,3 +99,64 @@ fn conditions_are_told_in_words() {
     Every label has a row in every day. `fill` puts its value where nothing happened.
     "#);
 }
+
+#[test]
+fn groups_totals_and_places_are_told_in_words() {
+    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "2024").by("region");
+    asked = asked.per(TimeUnit::Quarter);
+    asked.aggregate("orders", Measure::Sum(field("amount")), None);
+    let mut inner = asked.query.aggregates.remove(0);
+    inner.text = "sum(amount)".into();
+    let customer = Unit::of(Kind::Entity("customer".into()));
+    inner.labels.push(Row { unit: customer.clone(), node: RowNode::Role("customer".into()) });
+    let groups = Groups {
+        keys: vec![Label { name: "customer".into(), unit: customer, grain: None }],
+        per: Some(Grain::ordinary(TimeUnit::Month)),
+        aggregates: vec![inner],
+        value: Formula { unit: Unit::of(Kind::Money(None)), node: FormulaNode::Aggregate(0) },
+        existence: Vec::new(),
+    };
+    let average = asked.aggregate("orders", Measure::Avg(field(VALUE)), None);
+    let total = asked.aggregate("orders", Measure::Sum(field("amount")), None);
+    asked.query.aggregates[0].text = "avg(sum(amount) per customer, month)".into();
+    asked.query.aggregates[0].events.base = Base::Made(Box::new(Made::Groups(Box::new(groups))));
+    asked.query.aggregates[0].labels = vec![field("_label_0")];
+    asked.query.aggregates[1].across = vec![0];
+    asked.show("average", average.clone());
+    asked.show("of all", call(Kind::Percent, Op::Divide, vec![average.clone(), total]));
+    asked.show("rank", Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank(Box::new(average)) });
+    insta::assert_snapshot!(told(&asked).join("\n"), @r"
+    It looks at 2024, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
+    `avg(sum(amount) per customer, month)` takes, for each customer and month, `sum(amount)` and averages the value for each region, anew in each quarter.
+    `orders 1` reads orders and adds up amount for each region, each in the quarter in which it happened. It is taken over all labels together and stands beside every row that it is a total of.
+    Each of these is computed over its own rows; the results are then matched on quarter and labels, so no row is counted twice and none is lost where one side has nothing.
+    A label has a row in each quarter in which something shown happened.
+    `rank` gives places among the rows of a quarter, from 1 for the largest, before `having` leaves any out; equal values share a place.
+    ");
+}
+
+#[test]
+fn tables_of_their_own_are_told_in_words() {
+    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "2024").by("cohort").by("age");
+    let size = asked.aggregate("returns", Measure::Count, None);
+    asked.show("size", size.clone());
+    let shape = Shape::Ages {
+        cohort: 0,
+        age: 1,
+        size: 0,
+        returned: 0,
+        grain: Grain::ordinary(TimeUnit::Week),
+        own_clock: true,
+        onward: true,
+        brackets: vec![1, 4],
+    };
+    asked.query.shape = Some(shape);
+    let note = crate::told::retention(&asked.query).unwrap().text;
+    insta::assert_snapshot!(told(&asked)[3..].join("\n") + "\n" + &note, @r"
+    Every cohort has a row for each week of age, up to the one that runs; those too young to be over are marked, and totals leave them out.
+    returned is who came back in that bracket or later (mode onward), weeks count from each one's own start (clock own), brackets end with week 1, 4
+    ");
+    asked.query.shape =
+        Some(Shape::Steps { label: "step".into(), steps: vec!["a".into()], columns: vec!["size".into()] });
+    insta::assert_snapshot!(told(&asked)[3..].join("\n"), @"Each row becomes one row per step, 1 of them in their order.");
+}

@@ -3,6 +3,7 @@
 use super::{filled, of};
 use crate::ExecError;
 use crate::cells::plan::passes_of;
+use crate::pass::pieces::Reading;
 use crate::pass::plan::Plan;
 use crate::pass::state::Cells;
 use crate::pass::table::Table;
@@ -161,12 +162,17 @@ fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecError> {
 /// The cells of a pass, for who computes on with them.
 fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecError> {
     source.check()?;
-    let plain = pass.moved().is_empty() && pass.shift.is_none();
+    let mut pieces = None;
     let plan = match &pass.base {
-        base if plain && !base.is_groups() && !matches!(base, core::Base::Entity(_)) => {
-            stream::filled(pass, source, Part::default())?
-        }
-        core::Base::Entity(_) if plain => entity::filled(pass, source)?,
+        core::Base::Entity(_) => entity::filled(pass, source)?,
+        base if !base.is_groups() => match Plan::new(pass, source)?.reading {
+            Reading::Apart(_) => return Table::of_cells(run(pass, source)?, types, source),
+            Reading::Plain => stream::filled(pass, source, Part::default())?,
+            Reading::Pieces(found) => {
+                pieces = Some(found);
+                stream::filled(pass, source, Part::default())?
+            }
+        },
         base if let Some(groups) = of(base) => {
             let mut plans = filled(groups, pass, source, Part::default())?;
             match plans.pop() {
@@ -188,7 +194,10 @@ fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecErro
     let (tables, report) = plan.into_tables()?;
     let mut table = Table::joined(tables, types)?;
     table.report = report;
-    Ok(table)
+    match pieces {
+        Some(pieces) => table.together(pass, source, &pieces, types),
+        None => Ok(table),
+    }
 }
 
 /// Computes the inner aggregates over some time, in periods or not.

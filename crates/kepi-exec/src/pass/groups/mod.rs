@@ -314,6 +314,10 @@ pub(crate) fn parts(
 fn reads_past(groups: &Groups, pass: &Pass, source: &Source) -> Result<bool, ExecError> {
     let time = Time { per: pass.per.clone(), from: pass.from, until: pass.until, moved: Vec::new() };
     for (inner, _) in inner_passes(groups, pass, &time) {
+        // Without a beginning, entities are there from the first of them on.
+        if pass.first_instant().is_none() && matches!(inner.base, core::Base::Entity(_)) {
+            return Ok(true);
+        }
         let past = match of(&inner.base) {
             Some(groups) => reads_past(groups, &inner, source)?,
             None => !Plan::new(&inner, source)?.can_be_split(&inner, true),

@@ -314,3 +314,37 @@ proptest! {
         }
     }
 }
+#[test]
+fn moved_windows_over_groups_of_each_cell() {
+    let sums = groups(&[customer()], None, vec![amounts(vec![customer()])], value(0));
+    let months = |months| kepi_model::value::CalendarSpan { months, days: 0, micros: 0 };
+    let moved = |moves: Vec<Move>| {
+        let mut aggregates = each(&sums, &avg_and_count(), &[]);
+        aggregates.iter_mut().for_each(|a| a.moved.clone_from(&moves));
+        let mut query = pass(aggregates);
+        query.per = Some(grain(TimeUnit::Month));
+        (query.from, query.until) = (Some(day(0)), day(121));
+        show(&small(), &query)
+    };
+    // Over January and February the sums are 17.50, 20.50 and 0.
+    assert_eq!(
+        moved(vec![Move::Trailing(months(2))]),
+        [
+            "2024-01-01T00:00:00Z 15.25 2 2 2",
+            "2024-02-01T00:00:00Z 12.666666666666666 3 3 3",
+            "2024-03-01T00:00:00Z 3.75 2 2 2"
+        ]
+    );
+    assert_eq!(moved(vec![Move::Prior(months(1))])[0], "2024-02-01T00:00:00Z 15.25 2 2 2");
+    assert_eq!(
+        moved(vec![Move::Running])[2..],
+        ["2024-03-01T00:00:00Z 12.666666666666666 3 3 3", "2024-04-01T00:00:00Z 12.666666666666666 3 3 3"]
+    );
+    // What is computed for each month of a year that is looked at in each quarter.
+    let inner = groups(&[customer()], Some(TimeUnit::Month), vec![amounts(vec![customer()])], value(0));
+    let mut query = pass(each(&inner, &avg_and_count(), &[]));
+    query.aggregates.iter_mut().for_each(|a| a.moved = vec![Move::ToDate(grain(TimeUnit::Year))]);
+    query.per = Some(grain(TimeUnit::Quarter));
+    (query.from, query.until) = (Some(day(0)), day(182));
+    assert_eq!(show(&small(), &query), ["2024-01-01T00:00:00Z 9.5 4 4 4", "2024-04-01T00:00:00Z 9.5 4 4 4"]);
+}
