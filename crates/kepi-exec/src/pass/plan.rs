@@ -11,7 +11,7 @@ use super::labels::{Groups, Slots};
 use super::pieces::Reading;
 use super::scalar::{CellKey, output_type};
 use super::state::{Cells, Outcome};
-use super::table::Table;
+use super::table::{Placed, Table};
 use super::{Pass, Report, Source};
 use crate::ExecError;
 use crate::rows::{Column, Frame, Program, Type};

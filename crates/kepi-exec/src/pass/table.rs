@@ -18,6 +18,9 @@ use kepi_model::value::Kind;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+/// The cells of some aggregates, with their places among all.
+pub(crate) type Placed = (Table, Vec<usize>);
+
 /// The cells of some aggregates.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -143,7 +146,7 @@ impl Table {
     }
 
     /// Matches tables on period and labels, none lost: each with the places of its aggregates among all of them.
-    pub(crate) fn joined(mut tables: Vec<(Table, Vec<usize>)>, types: &[Type]) -> Result<Table, ExecError> {
+    pub(crate) fn joined(mut tables: Vec<Placed>, types: &[Type]) -> Result<Table, ExecError> {
         let count: usize = tables.iter().map(|(_, places)| places.len()).sum();
         if let [(_, places)] = &tables[..]
             && places.is_sorted()
