@@ -26,6 +26,10 @@ impl Oracle {
 
     fn should_be(&self, target: &Target, period: Period) -> Result<Value, String> {
         let from = period.from.ok_or("a target in a window without a beginning")?;
+        if from >= self.now {
+            // Of a period that has not begun nothing can be asked.
+            return Ok(Value::Missing);
+        }
         // A running period is compared as far as it has come.
         let until = if from < self.now { period.until.min(self.now) } else { period.until };
         let worth = |value: &Expr| self.evaluate(value, &Scope::at(Here::Cell));

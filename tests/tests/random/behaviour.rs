@@ -102,7 +102,9 @@ fn with_clauses(pick: &mut Pick, values: &[String], labels: &[&str], conditions:
         0 => text += " order by v0 desc",
         1 => text += " order by v0 limit 3",
         2 => text += " having v0 is known",
-        3 if !grain.is_empty() && !text.contains(" vs ") => text += pick.of(&[" fill missing", " fill previous"]),
+        3 if !grain.is_empty() && !text.contains(" vs ") && is_sparse(values) => {
+            text += pick.of(&[" fill missing", " fill previous"])
+        }
         _ => {}
     }
     text
@@ -146,11 +148,14 @@ fn of_state(pick: &mut Pick) -> String {
     }
 }
 
+/// Whether no value is one for which the engine also gives cells to those who are never in the state.
+fn is_sparse(values: &[String]) -> bool {
+    !values.iter().any(|value| value.contains("time_in") || value.contains("avg("))
+}
+
 fn states(pick: &mut Pick) -> String {
     let values: Vec<String> = (0..1 + pick.below(2)).map(|_| of_state(pick)).collect();
-    // The engine gives those cells too who are never in the state.
-    let sparse = values.iter().all(|value| !value.contains("avg(") && !value.contains("time_in"));
-    with_clauses(pick, &values, if sparse { &LABELS } else { &[] }, &OF_CUSTOMER[..9])
+    with_clauses(pick, &values, if is_sparse(&values) { &LABELS } else { &[] }, &OF_CUSTOMER[..9])
 }
 
 /// An aggregate of aggregates.
@@ -229,8 +234,7 @@ fn windows(pick: &mut Pick) -> String {
     if pick.once_in(3) {
         values.push(format!("rank({})", pick.of(&["count(orders)", "sum(orders.amount)"])));
     }
-    let sparse = values.iter().all(|value| !value.contains("avg(") && !value.contains("time_in"));
-    with_clauses(pick, &values, if sparse { &["region", "customer"] } else { &[] }, &[])
+    with_clauses(pick, &values, if is_sparse(&values) { &["region", "customer"] } else { &[] }, &[])
 }
 
 fn chains(pick: &mut Pick) -> String {
