@@ -27,9 +27,6 @@ use std::sync::Arc;
 /// Rows of a batch that lie in one period.
 pub(crate) type Segment = (Range<usize>, Option<i64>);
 
-/// A table, with the places of its aggregates among those of a pass.
-pub(crate) type Placed = (Table, Vec<usize>);
-
 /// A pass that is being computed.
 pub(crate) struct Plan {
     pub(crate) program: Program,
