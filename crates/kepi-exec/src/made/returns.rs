@@ -337,6 +337,32 @@ mod tests {
     use kepi_model::calendar::date_of;
 
     #[test]
+    fn own_periods_are_as_long_as_their_unit() {
+        let zone = Zone::named("Europe/Amsterdam").unwrap();
+        let at = |text: &str| zone.instant(text.parse().unwrap());
+        let mut clock = Clock::new(zone.clone());
+        // The night of 31 March 2024 is an hour short.
+        let start = at("2024-03-30T12:00");
+        let of = [
+            (TimeUnit::Second, 2, "2024-03-30T12:00:02"),
+            (TimeUnit::Minute, 3, "2024-03-30T12:03"),
+            (TimeUnit::Hour, 24, "2024-03-31T13:00"),
+            (TimeUnit::Day, 2, "2024-04-01T12:00"),
+            (TimeUnit::Week, 2, "2024-04-13T12:00"),
+            (TimeUnit::Month, 11, "2025-02-28T12:00"),
+            (TimeUnit::Quarter, 3, "2024-12-30T12:00"),
+            (TimeUnit::Year, 2, "2026-03-30T12:00"),
+        ];
+        for (unit, number, begins) in of {
+            let (grain, begins) = (Grain::ordinary(unit), at(begins));
+            assert_eq!(own_start(&mut clock, &grain, start, number), begins, "{unit:?}");
+            let period = || Period { start, number: 0, end: i64::MIN };
+            assert_eq!(period().go_to(&mut clock, &grain, begins), number, "{unit:?}");
+            assert_eq!(period().go_to(&mut clock, &grain, begins - 1), number - 1, "{unit:?}");
+        }
+    }
+
+    #[test]
     fn months_are_those_of_the_calendar() {
         // Every day of more than 400 years, around the epoch, leap years and the year 2000.
         for day in -200_000..50_000_i32 {

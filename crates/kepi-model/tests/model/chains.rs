@@ -34,6 +34,34 @@ fn options_of_chains() {
 }
 
 #[test]
+fn all_rows_of_a_steps_event_interrupt_a_strict_chain() {
+    assert_snapshot!(meant(
+        &shop(""),
+        &[
+            // Once, however many steps are of the event, and beside a part of it that is named.
+            "show conversion(views where page = \"a\" -> views where page = \"b\", order: strict)",
+            "show conversion(leads -> orders where kind = \"a\", order: strict, among: upsells)",
+        ]
+    ));
+}
+
+#[test]
+fn a_chain_follows_one_role_where_events_share_it() {
+    assert_snapshot!(meant(
+        &shop(
+            "event moves of deal at moved { one: customer  two: customer }\n\
+             event gifts of ticket at given { one: customer  two: customer }\n\
+             event thanks of ticket at given { three: customer }"
+        ),
+        &[
+            "show conversion(moves -> gifts, per: two)",
+            "show conversion(moves -> thanks, per: two)",
+            "show conversion(gifts -> thanks)",
+        ]
+    ));
+}
+
+#[test]
 fn retention_is_a_table_or_a_number() {
     assert_snapshot!(meant(
         &shop(""),

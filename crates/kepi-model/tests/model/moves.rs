@@ -1,7 +1,7 @@
 //! Moved windows, shares of totals and places: what they lower to, and what is said about wrong ones.
 
 use crate::messages::each;
-use crate::shop::{meant, shop};
+use crate::shop::{meant, said, shop};
 use insta::assert_snapshot;
 
 #[test]
@@ -50,6 +50,20 @@ fn a_named_column_is_moved_too() {
 }
 
 #[test]
+fn a_tables_column_is_moved_too() {
+    assert_snapshot!(meant(
+        &shop(""),
+        &["show funnel(leads -> orders) by source having reached > prior(reached, 1 month) and of_total(rate) > 5%"]
+    ));
+}
+
+#[test]
+fn which_label_a_share_is_of_is_told_by_the_query() {
+    assert_eq!(said("metric part : percent = of_total(sum(revenue), kind)\nshow part by kind"), "");
+    assert_ne!(said("metric part : percent = of_total(sum(revenue), kind)\nshow part by region"), "");
+}
+
+#[test]
 fn wrong_moves() {
     assert_snapshot!(each(&[
         "show prior(sum(revenue))",
@@ -70,5 +84,7 @@ fn wrong_moves() {
         "show count(orders where trailing(sum(revenue), 1 month) > 5 EUR)",
         "show sum(revenue) by rank(sum(revenue))",
         "event labels of customer { tag: text }\nshow prior(count(labels), 1 month)",
+        "event labels of customer { tag: text }\nshow prior(avg(count(labels) per customer), 1 month)",
+        "event labels of customer { tag: text }\nshow avg(count(labels) per customer) during 2025",
     ]));
 }
