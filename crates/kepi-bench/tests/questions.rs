@@ -1,5 +1,5 @@
 //! Every question at a tiny scale: kepi and DuckDB give the same answers.
-#![allow(clippy::unwrap_used)] // A test that cannot set up its data is to fail.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test that cannot set up its data is to fail, and one that is skipped says so.
 
 use kepi_bench::{CompareOptions, FAMILIES, Format, GenerateOptions, compare, generate, python_with_duckdb};
 
@@ -13,7 +13,7 @@ fn kepi_answers_like_duckdb() {
     let options = GenerateOptions {
         folder: folder.path().to_path_buf(),
         scale: 0.002,
-        seed: 3,
+        seed: 1,
         formats: vec![Format::Parquet],
         streams: Vec::new(),
     };

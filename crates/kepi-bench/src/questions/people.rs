@@ -36,8 +36,11 @@ const QUESTIONS: [Question; 9] = [
                  union all
                  select date_trunc('week', stop), -1 from spans),
              summed as (select week, sum(change) as change from changes group by 1),
-             weeks as (select week, sum(change) over (order by week) as customers from summed)
-        select week, customers from weeks where week >= timestamp '2022-01-03' and week < timestamp '2025-12-29'",
+             weeks as (
+                 select week, coalesce(change, 0) as change
+                 from generate_series(timestamp '2021-12-27', timestamp '2025-12-22', interval 7 day) as all_weeks(week)
+                      left join summed using (week))
+        select week, sum(change) over (order by week) from weeks",
     )
     .exact(),
     Question::new(
@@ -54,7 +57,9 @@ const QUESTIONS: [Question; 9] = [
                         (row_number() over mine = 1)::int as fresh
                  from marks window mine as (partition by customer order by answered, survey)),
              months as (select month, sum(change) as change, sum(fresh) as fresh from steps group by 1)
-        select month, sum(change) over (order by month) / sum(fresh) over (order by month) from months",
+        select month, sum(change) over (order by month) / sum(fresh) over (order by month)
+        from generate_series(timestamp '2022-01-01', timestamp '2025-12-01', interval 1 month) as all_months(month)
+             left join months using (month)",
     ),
     Question::new(
         "NPS per month by country",

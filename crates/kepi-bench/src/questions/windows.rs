@@ -10,8 +10,10 @@ const QUESTIONS: [Question; 9] = [
         "revenue of 90 days, per day",
         "show trailing(sum(revenue), 90 days) per day since 2022-01-01",
         "
-        select day, sum(revenue) over (order by day range between interval 89 days preceding and current row)
-        from (select date_trunc('day', bought) as day, sum(amount) as revenue from purchases group by 1)",
+        select day, sum(revenue) over (order by day rows between 89 preceding and current row)
+        from generate_series(timestamp '2022-01-01', timestamp '2025-12-31', interval 1 day) as all_days(day)
+             left join (select date_trunc('day', bought) as day, sum(amount) as revenue from purchases group by 1)
+             using (day)",
     )
     .cents(),
     Question::new(
@@ -24,9 +26,10 @@ const QUESTIONS: [Question; 9] = [
                  from purchases group by all),
              moved as (
                  select day, channel, sum(margin) over ninety / sum(revenue) over ninety as rate
-                 from days
-                 window ninety as (partition by channel order by day
-                                   range between interval 89 days preceding and current row))
+                 from generate_series(timestamp '2022-01-01', timestamp '2025-12-31', interval 1 day) as all_days(day)
+                      cross join (select distinct channel from days)
+                      left join days using (day, channel)
+                 window ninety as (partition by channel order by day rows between 89 preceding and current row))
         select day, channel, rate from moved
         where day >= timestamp '2022-06-01' and day < timestamp '2025-10-01'",
     ),
@@ -47,9 +50,11 @@ const QUESTIONS: [Question; 9] = [
         "show growth(sum(revenue), 1 week) per week since 2022-02-07 until 2025-12-29",
         "
         with weeks as (select date_trunc('week', bought) as week, sum(amount) as revenue from purchases group by 1),
-             beside as (select week, revenue, lag(revenue) over (order by week) as before from weeks)
-        select week, (revenue - before) / before from beside
-        where week >= timestamp '2022-02-07' and week < timestamp '2025-12-29'",
+             beside as (
+                 select week, coalesce(revenue, 0) as revenue, lag(revenue) over (order by week) as before
+                 from generate_series(timestamp '2022-01-03', timestamp '2025-12-22', interval 7 day) as all_weeks(week)
+                      left join weeks using (week))
+        select week, (revenue - before) / before from beside where week >= timestamp '2022-02-07'",
     ),
     Question::new(
         "distinct visitors of 28 days, per day",
@@ -62,7 +67,9 @@ const QUESTIONS: [Question; 9] = [
                  union all
                  select day + 28, -1 from beside),
              summed as (select day, sum(change) as change from changes group by 1)
-        select * from (select day, sum(change) over (order by day) from summed) where day < date '2026-01-01'",
+        select day::date, sum(change) over (order by day)
+        from generate_series(timestamp '2022-01-01', timestamp '2025-12-31', interval 1 day) as all_days(day)
+             left join summed using (day)",
     )
     .exact(),
     Question::new(
