@@ -246,6 +246,7 @@ impl Course<'_> {
             let from = |step: usize| if self.options.order.as_deref() == Some("any") { 0 } else { step - 1 };
             let at = |step: usize| best[step].and_then(|row| self.time(row));
             let took = |step: usize| if step == 0 { None } else { Some(at(step)? - at(from(step))?) };
+            #[allow(clippy::type_complexity)] // A step with its rows and those that forbid it, said once.
             let named = |((step, _, _), row): (&(&Step, Vec<usize>, Vec<usize>), &Option<usize>)| {
                 let row = row.map_or(Value::Missing, |row| Value::Text(row.to_string()));
                 (format!("~step:{}", step.event), row)

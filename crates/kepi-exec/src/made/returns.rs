@@ -333,6 +333,7 @@ impl Made {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
     use super::*;
     use kepi_model::calendar::date_of;
 
