@@ -378,5 +378,5 @@ pub(super) fn query() -> impl Strategy<Value = String> {
 
 #[test]
 fn engine_and_oracle_agree() {
-    agree(data(), vec(query(), super::QUERIES_PER_DATA_SET));
+    agree(6, data(), vec(query(), super::QUERIES_PER_DATA_SET));
 }
