@@ -5,6 +5,7 @@
 //! (`day  from  to  rate`), `merges ENTITY` (`from  into`), `query` (with `now TIME` where it matters, and
 //! `engine-refuses` where the engine says that it is not there yet,
 //! `engine-differs` where it is known to be wrong) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
+//! `*` in a result is a value that its author did not give. A line that begins with `Source:` says who answered the case first.
 
 use std::ops::Range;
 
@@ -52,6 +53,8 @@ pub struct ResultBlock {
 pub struct Case {
     /// Its title.
     pub title: String,
+    /// Where the rows and the answer come from, of cases that other people wrote.
+    pub source: Option<String>,
     /// The model.
     pub model: String,
     /// The events and entities that are given.
@@ -72,6 +75,9 @@ pub fn read(text: &str) -> Result<Vec<Case>, String> {
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ") {
             cases.push(Case { title: title.trim().to_string(), ..common.clone() });
+        }
+        if let Some(source) = line.strip_prefix("Source:") {
+            cases.last_mut().unwrap_or(&mut common).source = Some(source.trim().to_string());
         }
         let Some(kind) = line.strip_prefix("```") else { continue };
         let number = lines.number;
@@ -173,11 +179,12 @@ mod tests {
 
     #[test]
     fn blocks_before_the_first_title_hold_for_all_cases() {
-        let text = "```kepi\nA\n```\n## one\n```query now 2025-01-01\nQ\n```\n```result\nn\n1\n```\n## two\n\
+        let text = "```kepi\nA\n```\n## one\nSource: here\n```query now 2025-01-01\nQ\n```\n```result\nn\n1\n```\n## two\n\
                     ```events e\na  b\n1  x y\n```\n```query\nR\n```\n```result\npartial: 2025\n```\n";
         let cases = read(text).unwrap();
         assert_eq!(cases.len(), 2);
         assert_eq!(cases[0].model, "A\n");
+        assert_eq!(cases.iter().map(|case| case.source.as_deref()).collect::<Vec<_>>(), [Some("here"), None]);
         assert_eq!(cases[0].questions[0].now.as_deref(), Some("2025-01-01"));
         assert_eq!(&text[cases[0].questions[0].place.clone()], "n\n1\n");
         assert_eq!(cases[1].tables[0].rows, [["1", "x y"]]);

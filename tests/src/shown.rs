@@ -3,6 +3,9 @@
 use crate::oracle::{Calendar, Column, Number, Table, Value};
 use jiff::Timestamp;
 
+/// A cell of a result block that its author did not give.
+const NOT_GIVEN: &str = "*";
+
 /// A value of an answer.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // The variants say it.
@@ -42,8 +45,11 @@ impl Shown {
         }
     }
 
-    /// Whether a result block's text says this value: six decimals may be rounded, all else is exact.
+    /// Whether a result block's text says this value: six decimals may be rounded, all else is exact; `*` says nothing.
     pub fn is_written(&self, text: &str, calendar: &Calendar) -> bool {
+        if text == NOT_GIVEN {
+            return true;
+        }
         match (self, Number::parse(text)) {
             (Shown::Number(number), Some(written)) => {
                 let decimals = text.split_once('.').map_or(0, |(_, after)| after.len());

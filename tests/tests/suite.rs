@@ -1,7 +1,10 @@
 //! The Markdown cases of `suite/`: the oracle and the engine must both give what is written.
 //!
-//! `KEPI_BLESS=1` rewrites the result blocks with the oracle's answers; nothing else in the files changes.
-//! `KEPI_CASE=word` runs the cases whose title has the word.
+//! Those of `suite/outside/` have the rows and the answers of other people, who are named in each.
+//!
+//! `KEPI_BLESS=1` rewrites the result blocks with the oracle's answers; nothing else in the files changes, and nothing in
+//! `suite/outside/`: there the answers are others'.
+//! `KEPI_CASE=word` runs the cases whose title has the word, `KEPI_FILE=word` the files of `suite/outside/` whose name has it.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may stop, and says why it skips.
 
 use kepi_tests::case::{self, Case, Question};
@@ -43,16 +46,46 @@ const FILES: [&str; 24] = [
     "windows.md",
 ];
 
+/// The folder of the cases that other people wrote, and how many there are to be.
+const OUTSIDE: &str = "outside";
+const AT_LEAST: usize = 1;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("suite")
 }
 
 #[test]
 fn no_file_is_forgotten() {
+    assert_eq!(files(""), FILES, "every file of suite/ needs its line in FILES and its test");
+}
+
+/// The Markdown files of a folder of `suite/`, in order.
+fn files(within: &str) -> Vec<String> {
+    let names = fs::read_dir(folder().join(within)).unwrap().map(|entry| entry.unwrap().file_name());
     let mut found: Vec<String> =
-        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md")).collect();
     found.sort();
-    assert_eq!(found, FILES, "every file of suite/ needs its line in FILES and its test");
+    found
+}
+
+#[test]
+fn outside() {
+    let wanted = std::env::var("KEPI_FILE").unwrap_or_default();
+    let names: Vec<String> = files(OUTSIDE).into_iter().filter(|name| name.contains(&wanted)).collect();
+    let problems: Vec<String> = names.iter().filter_map(|name| cases(&format!("{OUTSIDE}/{name}")).err()).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+}
+
+#[test]
+fn outsiders_are_named_and_many() {
+    let mut count = 0;
+    for name in files(OUTSIDE) {
+        let cases = case::read(&fs::read_to_string(folder().join(OUTSIDE).join(&name)).unwrap()).unwrap();
+        count += cases.len();
+        let nameless: Vec<&str> = cases.iter().filter(|c| c.source.is_none()).map(|c| &c.title[..]).collect();
+        assert!(nameless.is_empty(), "{name}: whose are {nameless:?}? Write a line `Source: …`");
+    }
+    assert!(count >= AT_LEAST, "only {count} cases of other people are left");
 }
 
 macro_rules! suite {
@@ -64,14 +97,21 @@ suite! {
     lifecycle lifts missing moved_windows order ratios retention states targets ties units windows
 }
 
-/// Runs the cases of a file and reports all that differ.
+/// Runs the cases of a file.
 fn run(name: &str) {
+    if let Err(problems) = cases(name) {
+        panic!("{problems}");
+    }
+}
+
+/// Runs the cases of a file and reports all that differ.
+fn cases(name: &str) -> Result<(), String> {
     let path = folder().join(name);
     let text = fs::read_to_string(&path).unwrap();
-    let cases = case::read(&text).unwrap_or_else(|problem| panic!("{name}: {problem}"));
-    if std::env::var_os("KEPI_BLESS").is_some() {
+    let cases = case::read(&text).map_err(|problem| format!("{name}: {problem}"))?;
+    if std::env::var_os("KEPI_BLESS").is_some() && !name.starts_with(OUTSIDE) {
         fs::write(&path, bless(&text, &cases)).unwrap();
-        return;
+        return Ok(());
     }
     let wanted = std::env::var("KEPI_CASE").unwrap_or_default();
     let engine_is_there = project::is_there();
@@ -84,7 +124,7 @@ fn run(name: &str) {
             problems.push(format!("{name}: {}: {problem}", case.title));
         }
     }
-    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n\n")) }
 }
 
 fn check(case: &Case, with_engine: bool) -> Result<(), String> {
