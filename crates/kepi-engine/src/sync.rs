@@ -5,7 +5,7 @@ use crate::engine::{Engine, store_error};
 use crate::load::{Loading, columns_of, connect_error};
 use crate::watch::Watch;
 use kepi_connect::{ReadOptions, Table};
-use kepi_extension::{FunctionError, PageRequest};
+use kepi_extension::{ConnectorError, PageRequest};
 use kepi_model::declared::SourceDecl;
 use kepi_plugin::FolderHost;
 use kepi_store::Store;
@@ -62,11 +62,16 @@ impl Engine {
                 // At most a page, so it fits.
                 u64::from(PAGE_SIZE).min(limit - pulled) as u32
             });
-            let wanted =
-                PageRequest { stream: stream.to_string(), config: config.clone(), cursor: cursor.clone(), page_size };
+            let wanted = PageRequest {
+                stream: stream.to_string(),
+                config: config.clone(),
+                cursor: cursor.clone(),
+                page_size,
+                since: None,
+            };
             let page = connector.read(&wanted, &host).map_err(|error| match request.cancel.is_cancelled() {
                 true => EngineError::Interrupted,
-                false => function_error(error),
+                false => connector_error(error),
             })?;
             stuck = if page.cursor == cursor && page.more { stuck + 1 } else { 0 };
             if stuck >= STUCK_PAGES {
@@ -155,6 +160,6 @@ fn options(source: &SourceDecl) -> Result<(String, ReadOptions), EngineError> {
     Ok((serde_json::Value::Object(config).to_string(), read))
 }
 
-fn function_error(error: FunctionError) -> EngineError {
+fn connector_error(error: ConnectorError) -> EngineError {
     EngineError::failed(error)
 }

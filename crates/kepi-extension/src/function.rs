@@ -1,5 +1,6 @@
 //! Functions that plugins add.
 
+use crate::{ModelFunction, SeriesFunction};
 use arrow_array::ArrayRef;
 use kepi_model::declared::Signature;
 use std::collections::BTreeMap;
@@ -47,6 +48,10 @@ pub struct Functions {
     pub scalars: BTreeMap<String, Arc<dyn ScalarFunction>>,
     /// Functions of groups.
     pub aggregates: BTreeMap<String, Arc<dyn AggregateFunction>>,
+    /// Models.
+    pub models: BTreeMap<String, Arc<dyn ModelFunction>>,
+    /// Series.
+    pub series: BTreeMap<String, Arc<dyn SeriesFunction>>,
 }
 
 /// Why a plugin's function gave no answer.

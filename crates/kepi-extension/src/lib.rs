@@ -1,14 +1,19 @@
 //! The seam between the workers: who implements what another one uses, in Arrow and kepi types.
 //!
 //! `kepi-store` implements [`EventScan`], `kepi-exec` uses it, neither knows the other. `kepi-plugin` implements
-//! [`ScalarFunction`], [`AggregateFunction`] and [`Connector`].
+//! [`ScalarFunction`], [`AggregateFunction`], [`ModelFunction`], [`SeriesFunction`] and [`Connector`]; what a connector may
+//! ask of its host, [`ConnectorHost`], is put together by `kepi-engine` from the host services of `kepi-connect`.
 
 mod connector;
 mod function;
+mod http;
+mod learned;
 mod scan;
 
-pub use connector::{Connector, ConnectorHost, Page, PageRequest};
+pub use connector::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamField, StreamShape};
 pub use function::{Accumulator, AggregateFunction, FunctionError, Functions, ScalarFunction};
+pub use http::{HttpError, HttpRequest, HttpResponse};
+pub use learned::{Fitted, ModelFunction, ModelTable, SeriesFunction};
 pub use scan::{
     AT, Attribute, Batches, ColumnInfo, ColumnKind, EntityInfo, EventScan, ID, ScanError, ScanRequest, StreamInfo,
 };

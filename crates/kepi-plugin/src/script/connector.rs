@@ -3,7 +3,7 @@
 use super::{Script, json};
 use crate::failure::Failure;
 use crate::settings::{Limits, bytes_in_words};
-use kepi_extension::{Connector, ConnectorHost, FunctionError, Page, PageRequest};
+use kepi_extension::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamShape};
 use rhai::{Dynamic, Map};
 use std::sync::Arc;
 
@@ -34,16 +34,17 @@ impl ScriptConnector {
 
 impl Connector for ScriptConnector {
     /// The streams; none at all means that the connector takes any name.
-    fn streams(&self) -> Result<Vec<String>, FunctionError> {
+    fn discover(&self, _: &str, _: &dyn ConnectorHost) -> Result<Vec<StreamShape>, ConnectorError> {
         let streams = self.script.run("streams", None, |function| {
             let names = function.call(Vec::new())?.into_typed_array::<String>();
             names.map_err(|_| Failure::Failed("streams() has to give an array of names".to_string()))
         });
-        streams.map_err(|failure| failure.of(self.script.id(), "streams"))
+        let names = streams.map_err(|failure| failure.of(self.script.id(), "streams"))?;
+        Ok(names.into_iter().map(|name| StreamShape { name, ..StreamShape::default() }).collect())
     }
 
-    fn read(&self, request: &PageRequest, host: &dyn ConnectorHost) -> Result<Page, FunctionError> {
-        self.read_page(request, host).map_err(|failure| failure.of(self.script.id(), "read"))
+    fn read(&self, request: &PageRequest, host: &dyn ConnectorHost) -> Result<Page, ConnectorError> {
+        Ok(self.read_page(request, host).map_err(|failure| failure.of(self.script.id(), "read"))?)
     }
 }
 
@@ -85,7 +86,7 @@ fn page(answer: Dynamic, limits: &Limits) -> Result<Page, Failure> {
     }
     let records =
         records.iter().enumerate().map(|(i, r)| record(r).map_err(|what| wrong(&format!("record {i} {what}"))));
-    Ok(Page { records: records.collect::<Result<_, _>>()?, cursor, more })
+    Ok(Page { records: records.collect::<Result<_, _>>()?, cursor, more, deleted: Vec::new() })
 }
 
 /// A record is a map, or the text of a JSON object as it came from outside.

@@ -181,8 +181,13 @@ fn connector(manifest: &str, script: &str) -> Arc<dyn Connector> {
 
 fn read_with(manifest: &str, script: &str, host: &Host) -> Result<Page, String> {
     let cursor = Some("{\"n\":1}".to_string());
-    let request =
-        PageRequest { stream: "a".to_string(), config: "{\"k\": [1, 2.5]}".to_string(), cursor, page_size: 10 };
+    let request = PageRequest {
+        stream: "a".to_string(),
+        config: "{\"k\": [1, 2.5]}".to_string(),
+        cursor,
+        page_size: 10,
+        since: None,
+    };
     connector(manifest, script).read(&request, host).map_err(|e| e.to_string())
 }
 
@@ -192,8 +197,9 @@ fn read(script: &str) -> Result<Page, String> {
 
 #[test]
 fn a_connector_sees_the_request_and_its_host() {
-    assert_eq!(connector(READS, "1").streams().unwrap(), ["a", "b"]);
     let host = Host::default();
+    let streams = connector(READS, "1").discover("{}", &host).unwrap();
+    assert_eq!(streams.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let script = "log(\"hello\\n\\u001b\"); print(now());
         let record = #{ s: request.stream, c: request.config.k[1], n: request.cursor.n, p: request.page_size,
                         f: read_file(\"a\"), l: list_files(\"*.x\") };

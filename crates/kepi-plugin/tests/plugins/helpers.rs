@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array, StringArray};
-use kepi_extension::{FunctionError, ScalarFunction};
+use kepi_extension::ScalarFunction;
 use kepi_plugin::{Found, Loaded, Settings, load, shipped};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(crate) fn as_texts(array: &ArrayRef) -> Vec<Option<String>> {
 }
 
 /// What is said of a call that has to fail.
-pub(crate) fn failure<T>(answer: Result<T, FunctionError>) -> String {
+pub(crate) fn failure<T, E: std::fmt::Display>(answer: Result<T, E>) -> String {
     match answer {
         Ok(_) => panic!("this call has to fail"),
         Err(error) => error.to_string(),

@@ -1,7 +1,7 @@
 //! The connector that is shipped: every record comes once, whatever the page size, also where times tie.
 
 use crate::helpers::{failure, load_shipped};
-use kepi_extension::{Connector, FunctionError, Page, PageRequest};
+use kepi_extension::{Connector, ConnectorError, Page, PageRequest};
 use kepi_plugin::FolderHost;
 use std::fs;
 use std::path::Path;
@@ -11,11 +11,13 @@ fn connector() -> Arc<dyn Connector> {
     load_shipped("kepi.json-folder", "files").connector().unwrap()
 }
 
-fn read(folder: &Path, cursor: Option<&str>, page_size: u32, config: &str) -> Result<Page, FunctionError> {
+fn read(folder: &Path, cursor: Option<&str>, page_size: u32, config: &str) -> Result<Page, ConnectorError> {
     let host = FolderHost::new("kepi.json-folder", folder, 0).unwrap();
     let cursor = cursor.map(str::to_string);
-    connector()
-        .read(&PageRequest { stream: "orders".to_string(), config: config.to_string(), cursor, page_size }, &host)
+    connector().read(
+        &PageRequest { stream: "orders".to_string(), config: config.to_string(), cursor, page_size, since: None },
+        &host,
+    )
 }
 
 /// Reads pages from a cursor to the end: the ids that came, and the last cursor.
