@@ -76,7 +76,7 @@ impl Answer {
 
 fn same(a: f64, b: f64, comparison: Comparison) -> bool {
     match comparison {
-        Comparison::Exact => a == b,
+        Comparison::Exact | Comparison::Same => a == b,
         Comparison::Cents => (a - b).abs() < 0.005,
         Comparison::About => (a - b).abs() <= 0.1 * a.abs().max(b.abs()),
         Comparison::Quotient => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),

@@ -1,10 +1,13 @@
 //! One run: loads on both sides, then questions on both sides, each first checked and then timed by turns.
 
+use crate::alone::peak_bytes;
+use crate::arrange::Arrangement;
+use crate::cold::Cold;
 use crate::duckdb::DuckDb;
 use crate::error::BenchError;
 use crate::floor::Floor;
 use crate::kepi;
-use crate::questions::{FAMILIES, Family, Question};
+use crate::questions::{Comparison, FAMILIES, Family, Goal, Question};
 use crate::report::{Asked, LoadLine, Report};
 use crate::streams::STREAMS;
 use crate::table::Format;
@@ -27,10 +30,39 @@ pub struct CompareOptions {
     pub repeats: usize,
     /// Only questions whose title or kind contains this.
     pub only: Option<String>,
+    /// Only questions for which there are goals.
+    pub goals: bool,
+    /// In which order kepi gets the rows.
+    pub arrangement: Arrangement,
+    /// Whether each question is also asked in a process of its own.
+    pub cold: bool,
     /// Use what an earlier run has loaded.
     pub loaded: bool,
     /// A Python that has DuckDB's package; none: one in an environment of the folder, which is made where it is missing.
     pub python: Option<PathBuf>,
+}
+
+impl CompareOptions {
+    /// Everything once on two threads, nothing of it twice.
+    pub fn of(folder: &Path) -> CompareOptions {
+        CompareOptions {
+            folder: folder.to_path_buf(),
+            threads: 2,
+            loads: 0,
+            repeats: 0,
+            only: None,
+            goals: false,
+            arrangement: Arrangement::Whole,
+            cold: false,
+            loaded: false,
+            python: None,
+        }
+    }
+
+    fn wants(&self, family: &Family, question: &Question) -> bool {
+        let named = |only: &String| family.title.contains(only.as_str()) || question.title.contains(only.as_str());
+        self.only.as_ref().is_none_or(named) && (!self.goals || Goal::of(question.title).is_some())
+    }
 }
 
 /// Runs everything.
@@ -64,37 +96,54 @@ pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Repo
         }
         report.peak_bytes = peak_bytes();
     }
+    let mut later = Vec::new();
     if options.loaded {
         duckdb.open(&database(&options.folder), options.threads)?;
     } else {
         progress("loading everything, for the questions");
         empty_both(options, &mut duckdb)?;
         for stream in &streams {
-            let file = data(&options.folder, stream, Format::Parquet);
-            load_both(options, &mut duckdb, stream, Format::Parquet, &file)?;
+            let mut files = options.arrangement.files(&options.folder, stream)?;
+            if options.arrangement == Arrangement::New {
+                later.extend(files.drain(1.min(files.len())..).map(|file| (*stream, file)));
+            }
+            kepi::load(&options.folder, stream, &files)?;
+            create_table(&mut duckdb, stream, Format::Parquet, &data(&options.folder, stream, Format::Parquet))?;
+        }
+    }
+    let wanted: Vec<(&Family, &Question)> = FAMILIES
+        .iter()
+        .filter(|family| family.streams.iter().all(|stream| streams.contains(stream)))
+        .flat_map(|family| family.questions.iter().map(move |question| (family, question)))
+        .filter(|(family, question)| options.wants(family, question))
+        .collect();
+    // A fresh engine, so that a question's first time is that of an opened project.
+    let engine = Engine::open(&options.folder)?;
+    if options.arrangement == Arrangement::New {
+        for (_, question) in &wanted {
+            progress(&format!("before the new rows: {}", question.title));
+            kepi::ask_kept(&engine, question.kepi, Some(options.threads))?;
+        }
+        for (stream, file) in later {
+            kepi::load(&options.folder, stream, &[file])?;
         }
     }
     for stream in &streams {
         report.rows.push((stream.to_string(), duckdb.run(&format!("select count(*) from {stream}"))?.0.count()));
     }
+    report.store_bytes = kepi::size(&options.folder)?;
     let floor = Floor::read(&options.folder)?;
-    // A fresh engine, so that a question's first time is that of an opened project.
-    let engine = Engine::open(&options.folder)?;
-    for family in FAMILIES.iter().filter(|family| family.streams.iter().all(|stream| streams.contains(stream))) {
-        for question in family.questions.iter().filter(|question| is_wanted(options, family, question)) {
-            progress(question.title);
-            report.asked.push(ask(options, &engine, &mut duckdb, &floor, family, question)?);
+    let cold = options.cold.then(|| Cold::prepare(&options.folder, &streams, progress)).transpose()?;
+    for (family, question) in wanted {
+        progress(question.title);
+        let mut asked = ask(options, &engine, &mut duckdb, &floor, family, question)?;
+        if let Some(cold) = &cold {
+            asked.cold = Some(cold.ask(question, options.repeats)?);
         }
+        report.asked.push(asked);
     }
     report.load_average = report.load_average.zip(load_average()).map(|(before, after)| before.max(after));
     Ok(report)
-}
-
-fn is_wanted(options: &CompareOptions, family: &Family, question: &Question) -> bool {
-    options
-        .only
-        .as_ref()
-        .is_none_or(|only| family.title.contains(only.as_str()) || question.title.contains(only.as_str()))
 }
 
 fn data(folder: &Path, stream: &str, format: Format) -> PathBuf {
@@ -154,7 +203,12 @@ fn load_both(
     format: Format,
     file: &Path,
 ) -> Result<(kepi::Loaded, Duration), BenchError> {
-    let loaded = kepi::load(&options.folder, stream, file)?;
+    let loaded = kepi::load(&options.folder, stream, &[file.to_path_buf()])?;
+    Ok((loaded, create_table(duckdb, stream, format, file)?))
+}
+
+/// Makes a table of a file; gives how long that took without the checkpoint behind it.
+fn create_table(duckdb: &mut DuckDb, stream: &str, format: Format, file: &Path) -> Result<Duration, BenchError> {
     let reader = match format {
         Format::Parquet => "read_parquet",
         Format::Csv => "read_csv",
@@ -162,7 +216,7 @@ fn load_both(
     let path = file.display().to_string().replace('\'', "''");
     let (_, took) = duckdb.run(&format!("create table {stream} as select * from {reader}('{path}')"))?;
     duckdb.run("checkpoint")?;
-    Ok((loaded, took))
+    Ok(took)
 }
 
 fn ask(
@@ -182,10 +236,17 @@ fn ask(
         first: Duration::ZERO,
         again: Duration::ZERO,
         kept: None,
+        after_new: None,
+        cold: None,
         duckdb_first,
         duckdb_again: duckdb_first,
         floor: None,
         difference: None,
+    };
+    // What is kept of the rows before the new ones is used here, and only here: then everything is computed anew.
+    let after_new = match options.arrangement {
+        Arrangement::New => Some(kepi::ask_kept(engine, question.kepi, threads)?),
+        Arrangement::Whole | Arrangement::Shuffled | Arrangement::Late => None,
     };
     let ours = match kepi::ask(engine, question.kepi, threads) {
         Ok((ours, first)) => {
@@ -199,6 +260,10 @@ fn ask(
     let by_floor = floor.ask(question.title);
     let differs = |other| ours.difference(other, question.comparison);
     asked.difference = differs(&theirs).or_else(|| by_floor.as_ref().and_then(differs));
+    if let Some((after, took)) = &after_new {
+        asked.after_new = Some(*took);
+        asked.difference = asked.difference.or_else(|| after.difference(&ours, Comparison::Same));
+    }
     if question.ordered {
         asked.difference = asked.difference.or_else(|| ours.disorder(&theirs));
     }
@@ -225,7 +290,7 @@ fn ask(
 }
 
 /// The middle one; the later of the two in the middle. Zero of none.
-fn median(times: &mut [Duration]) -> Duration {
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
@@ -233,11 +298,4 @@ fn median(times: &mut [Duration]) -> Duration {
 /// How busy the machine was in the last minute, where the system tells.
 fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
-}
-
-/// The most memory that this process has had, where the system tells.
-fn peak_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }

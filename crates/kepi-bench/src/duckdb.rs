@@ -114,7 +114,7 @@ fn has_package(python: &Path) -> bool {
 }
 
 /// The Python of an environment that has the package.
-fn environment(folder: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, BenchError> {
+pub(crate) fn environment(folder: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, BenchError> {
     let python = folder.join("bin").join("python");
     if has_package(&python) {
         return Ok(python);

@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use kepi_engine::{Engine, Frame, FrameColumnKind, Limits, LoadRequest, Request};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What a load took.
@@ -31,22 +31,26 @@ pub(crate) fn forget(folder: &Path) -> Result<(), BenchError> {
     }
 }
 
-/// Loads a file of a stream.
-pub(crate) fn load(folder: &Path, stream: &str, file: &Path) -> Result<Loaded, BenchError> {
+/// Loads files of a stream, one after the other.
+pub(crate) fn load(folder: &Path, stream: &str, files: &[PathBuf]) -> Result<Loaded, BenchError> {
     let engine = Engine::open(folder)?;
-    let request = LoadRequest {
-        files: vec![file.display().to_string()],
-        source: Some(source_of(stream)),
-        strict: true,
-        ..LoadRequest::default()
-    };
-    let started = Instant::now();
-    let report = engine.load(request, &|_| ())?;
-    let elapsed = started.elapsed();
-    match report.targets.first() {
-        Some(target) if target.added == target.read => Ok(Loaded { rows: target.added, elapsed }),
-        _ => Err(BenchError::Data(format!("not every row of {} was new", file.display()))),
+    let mut loaded = Loaded { rows: 0, elapsed: Duration::ZERO };
+    for file in files {
+        let request = LoadRequest {
+            files: vec![file.display().to_string()],
+            source: Some(source_of(stream)),
+            strict: true,
+            ..LoadRequest::default()
+        };
+        let started = Instant::now();
+        let report = engine.load(request, &|_| ())?;
+        loaded.elapsed += started.elapsed();
+        match report.targets.first() {
+            Some(target) if target.added == target.read => loaded.rows += target.added,
+            _ => return Err(BenchError::Data(format!("not every row of {} was new", file.display()))),
+        }
     }
+    Ok(loaded)
 }
 
 /// Bytes of the store on disk.

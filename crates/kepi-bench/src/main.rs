@@ -1,7 +1,9 @@
-//! The command: `generate` and `compare`.
+//! The command: `generate`, `compare`, `figures`.
 
 use clap::{Parser, Subcommand};
-use kepi_bench::{BenchError, CompareOptions, Format, GenerateOptions, compare, generate};
+use kepi_bench::{
+    Alone, Arrangement, BenchError, CompareOptions, FigureOptions, Format, GenerateOptions, compare, figures, generate,
+};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,12 +50,61 @@ enum Command {
         /// Only questions whose title or kind contains this
         #[arg(long)]
         only: Option<String>,
+        /// Only the seventeen questions for which there are goals
+        #[arg(long)]
+        goals: bool,
+        /// Ask each question in a process of its own, too, beside the `duckdb` program
+        #[arg(long)]
+        cold: bool,
+        /// Load kepi's rows in shuffled halves
+        #[arg(long, conflicts_with_all = ["late", "new", "loaded"])]
+        shuffled: bool,
+        /// Load one row in a hundred after all others
+        #[arg(long, conflicts_with_all = ["new", "loaded"])]
+        late: bool,
+        /// Ask everything, load the last of a hundred rows, and ask again
+        #[arg(long, conflicts_with = "loaded")]
+        new: bool,
         /// Do not load: use what an earlier run has loaded
         #[arg(long)]
         loaded: bool,
         /// A file that the tables are written to as well
         #[arg(long)]
         out: Option<PathBuf>,
+    },
+    /// Make all figures: for each scale data, questions, cold starts, loads, other orders of rows, memory
+    Figures {
+        /// A folder for the data
+        dir: PathBuf,
+        /// The scales, rising
+        #[arg(long, value_delimiter = ',', default_value = "0.1,1")]
+        scales: Vec<f64>,
+        /// The numbers of threads
+        #[arg(long, value_delimiter = ',', default_value = "1,2")]
+        threads: Vec<usize>,
+        /// How often each file is loaded; the median counts
+        #[arg(long, default_value_t = 3)]
+        loads: usize,
+        /// How often each question is asked again; the median counts
+        #[arg(long, default_value_t = 5)]
+        repeats: usize,
+        /// Keep the data of each scale
+        #[arg(long)]
+        keep: bool,
+        /// A file that the tables are written to as well
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Do one thing alone in this process, and tell its most memory, in bytes
+    #[command(hide = true)]
+    Alone {
+        /// What
+        what: Alone,
+        /// The folder that `generate` has written
+        dir: PathBuf,
+        /// Threads
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
     },
 }
 
@@ -79,14 +130,43 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
             }
             generate(&GenerateOptions { folder: dir, scale, seed, formats: format, streams }, told).map(|_| ())
         }
-        Command::Compare { dir, threads, loads, repeats, only, loaded, out } => {
-            let options = CompareOptions { folder: dir, threads, loads, repeats, only, loaded, python: None };
-            let text = compare(&options, told)?.markdown();
-            if let Some(path) = out {
-                std::fs::write(&path, &text).map_err(|source| BenchError::Io { path, source })?;
-            }
-            let stdout = PathBuf::from("the standard output");
-            writeln!(std::io::stdout(), "{text}").map_err(|source| BenchError::Io { path: stdout, source })
+        Command::Compare { dir, threads, loads, repeats, only, goals, cold, shuffled, late, new, loaded, out } => {
+            let arrangement = match (shuffled, late, new) {
+                (true, ..) => Arrangement::Shuffled,
+                (_, true, _) => Arrangement::Late,
+                (_, _, true) => Arrangement::New,
+                _ => Arrangement::Whole,
+            };
+            let options = CompareOptions {
+                threads,
+                loads,
+                repeats,
+                only,
+                goals,
+                cold,
+                arrangement,
+                loaded,
+                ..CompareOptions::of(&dir)
+            };
+            show(&compare(&options, told)?.markdown(), out)
+        }
+        Command::Figures { dir, mut scales, threads, loads, repeats, keep, out } => {
+            scales.sort_by(f64::total_cmp);
+            let options = FigureOptions { folder: dir, scales, threads, loads, repeats, keep };
+            show(&figures(&options, told)?, out)
+        }
+        Command::Alone { what, dir, threads } => {
+            let bytes = what.run(&dir, threads)?;
+            show(&bytes.map_or_else(String::new, |bytes| bytes.to_string()), None)
         }
     }
+}
+
+/// Writes a text to the standard output, and to a file where one is named.
+fn show(text: &str, out: Option<PathBuf>) -> Result<(), BenchError> {
+    if let Some(path) = out {
+        std::fs::write(&path, text).map_err(|source| BenchError::Io { path, source })?;
+    }
+    let stdout = PathBuf::from("the standard output");
+    writeln!(std::io::stdout(), "{text}").map_err(|source| BenchError::Io { path: stdout, source })
 }

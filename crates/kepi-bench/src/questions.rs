@@ -6,11 +6,14 @@
 mod cohorts;
 mod events;
 mod funnels;
+mod goals;
 mod groups;
 mod numbers;
 mod people;
 mod states;
 mod windows;
+
+pub use goals::{GOALS, Goal};
 
 /// When two values are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Comparison {
     Quotient,
     /// Within a tenth: sketches.
     About,
+    /// To the last digit: two answers of kepi.
+    Same,
 }
 
 /// A question that is asked on both sides.
@@ -75,7 +80,7 @@ pub struct Family {
 }
 
 /// All questions, in the order of the table.
-pub const FAMILIES: [Family; 8] = [
+pub static FAMILIES: [Family; 8] = [
     events::EVENTS,
     states::STATES,
     groups::GROUPS,

@@ -13,6 +13,10 @@ pub(crate) struct Asked {
     pub(crate) again: Duration,
     /// Asked again, where the answer was kept.
     pub(crate) kept: Option<Duration>,
+    /// Asked once after one row in a hundred was new, with what was kept of the others.
+    pub(crate) after_new: Option<Duration>,
+    /// As a process of its own: kepi, then the `duckdb` program.
+    pub(crate) cold: Option<(Duration, Duration)>,
     pub(crate) duckdb_first: Duration,
     pub(crate) duckdb_again: Duration,
     pub(crate) floor: Option<Duration>,
@@ -42,6 +46,8 @@ pub struct Report {
     pub(crate) load_average: Option<f64>,
     /// kepi's and the bench's memory after the loads.
     pub(crate) peak_bytes: Option<u64>,
+    /// kepi's store with everything in it, on disk.
+    pub(crate) store_bytes: u64,
     pub(crate) loads: Vec<LoadLine>,
     pub(crate) asked: Vec<Asked>,
 }
@@ -65,16 +71,21 @@ impl Report {
         text
     }
 
-    fn write(&self, out: &mut String) -> std::fmt::Result {
+    /// What was asked of what, in a sentence.
+    pub(crate) fn setting(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(|(name, rows)| format!("{} {name}", grouped(*rows))).collect();
-        write!(out, "{}; {} threads on both sides, DuckDB {}", rows.join(", "), self.threads, self.duckdb)?;
+        let mut text = format!("{}; {} threads on both sides, DuckDB {}", rows.join(", "), self.threads, self.duckdb);
         if let Some(load) = self.load_average {
-            write!(out, ", load average {load:.1}")?;
+            text.push_str(&format!(", load average {load:.1}"));
         }
         if let Some(bytes) = self.peak_bytes {
-            write!(out, ", at most {} MB of memory while loading", bytes / 1_000_000)?;
+            text.push_str(&format!(", at most {} MB of memory while loading", bytes / 1_000_000));
         }
-        out.push_str(".\n\n");
+        text + "."
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "{}\n", self.setting())?;
         out.push_str("| question | kepi first, ms | kepi again, ms | kepi kept, ms | DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
         out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n");
         let mut family = "";
@@ -102,9 +113,14 @@ impl Report {
             )?;
         }
         self.write_summary(out)?;
-        if self.loads.is_empty() {
-            return Ok(());
+        match self.loads.is_empty() {
+            true => Ok(()),
+            false => self.write_loads(out),
         }
+    }
+
+    /// The table of loads.
+    pub(crate) fn write_loads(&self, out: &mut String) -> std::fmt::Result {
         out.push('\n');
         out.push_str("| load | rows | kepi, s | DuckDB, s | kepi, M rows/s | DuckDB, M rows/s | DuckDB ÷ kepi | kepi, bytes a row | DuckDB |\n");
         out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
@@ -149,17 +165,17 @@ impl Report {
     }
 }
 
-fn millis(time: Duration) -> String {
+pub(crate) fn millis(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1e3;
     if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") }
 }
 
-fn times(theirs: Duration, ours: Duration) -> String {
+pub(crate) fn times(theirs: Duration, ours: Duration) -> String {
     format!("{:.1}", theirs.as_secs_f64() / ours.as_secs_f64().max(1e-9))
 }
 
 /// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Rows that are handed to the Parquet writer at once.
 const BATCH_ROWS: u64 = 65_536;
 /// Rows of a Parquet row group: several of them, so that readers can share the work.
-const GROUP_ROWS: usize = 262_144;
+pub(crate) const GROUP_ROWS: usize = 262_144;
 /// Decimals of money.
 const CENTS: i8 = 2;
 const DIGITS: u8 = 12;

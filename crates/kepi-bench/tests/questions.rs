@@ -18,15 +18,7 @@ fn kepi_answers_like_duckdb() {
         streams: Vec::new(),
     };
     generate(&options, &|_| ()).unwrap();
-    let options = CompareOptions {
-        folder: folder.path().to_path_buf(),
-        threads: 2,
-        loads: 0,
-        repeats: 0,
-        only: None,
-        loaded: false,
-        python: Some(python),
-    };
+    let options = CompareOptions { python: Some(python), ..CompareOptions::of(folder.path()) };
     let report = compare(&options, &|_| ()).unwrap();
     assert_eq!(report.asked(), FAMILIES.iter().map(|family| family.questions.len()).sum::<usize>());
     assert_eq!(report.unequal(), []);

@@ -5,7 +5,7 @@ use super::{Family, Question};
 pub(super) const STATES: Family =
     Family { title: "states", streams: &["signups", "purchases", "surveys"], questions: &QUESTIONS };
 
-const QUESTIONS: [Question; 8] = [
+const QUESTIONS: [Question; 9] = [
     Question::new(
         "customers of the last 12 months: opening, started, ended, closing per month",
         "show opening(active), count(started(active)), count(ended(active)), closing(active)
@@ -28,6 +28,24 @@ const QUESTIONS: [Question; 8] = [
         from months",
     )
     .exact(),
+    Question::new(
+        "churn rate per month",
+        "show churn_rate per month since 2022-01-01",
+        "
+        with edges as (
+                 select bought, bought + interval 12 month as stop,
+                        lag(bought) over mine + interval 12 month as before, lead(bought) over mine as next
+                 from purchases window mine as (partition by customer order by bought)),
+             changes as (
+                 select date_trunc('month', bought) as month, 1 as started, 0 as ended
+                 from edges where before is null or before < bought
+                 union all
+                 select date_trunc('month', stop), 0, 1
+                 from edges where (next is null or next > stop) and stop < timestamp '2026-01-01'),
+             months as (select month, sum(started) as started, sum(ended) as ended from changes group by 1)
+        select month, ended / nullif(sum(started - ended) over (order by month) - started + ended, 0)
+        from months",
+    ),
     Question::new(
         "churn rate per month by country",
         "show churn_rate by customer.region per month since 2022-01-01",

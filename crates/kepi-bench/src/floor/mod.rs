@@ -2,6 +2,9 @@
 //!
 //! Rows come in the order of time, customers are dense numbers, labels are small codes; that is all the passes use.
 
+mod people;
+mod visits;
+
 use crate::answer::Answer;
 use crate::civil::{DAY, date_of, date_text, year_later};
 use crate::error::BenchError;
@@ -16,7 +19,7 @@ use std::path::Path;
 
 const NEVER: i64 = i64::MIN;
 
-/// The purchases as plain arrays in the order of time.
+/// Purchases, visits and signups as plain arrays in the order of time.
 #[derive(Debug, Default)]
 pub struct Floor {
     at: Vec<i64>,
@@ -31,16 +34,32 @@ pub struct Floor {
     /// The month of each day, counted from the first.
     months: Vec<u8>,
     month_starts: Vec<i64>,
+    visits: Visits,
+    signups: Signups,
+}
+
+/// The visits.
+#[derive(Debug, Default)]
+struct Visits {
+    at: Vec<i64>,
+    customer: Vec<u32>,
+    page: Vec<u8>,
+    pages: Vec<String>,
+}
+
+/// The signups.
+#[derive(Debug, Default)]
+struct Signups {
+    at: Vec<i64>,
+    customer: Vec<u32>,
+    channel: Vec<u8>,
+    channels: Vec<String>,
 }
 
 impl Floor {
-    /// Reads `data/purchases.parquet` of a generated project. None of this is timed.
+    /// Reads `data/purchases.parquet` of a generated project, and visits and signups where they are there. None of this
+    /// is timed.
     pub fn read(folder: &Path) -> Result<Floor, BenchError> {
-        let path = folder.join("data").join("purchases.parquet");
-        let file = File::open(&path).map_err(BenchError::io(&path))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(|builder| builder.with_batch_size(65_536).build())
-            .map_err(BenchError::parquet(&path))?;
         let mut floor = Floor::default();
         for day in FIRST_DAY..END_DAY {
             if date_of(day).2 == 1 {
@@ -48,22 +67,44 @@ impl Floor {
             }
             floor.months.push((floor.month_starts.len() - 1) as u8);
         }
-        let (mut customers, mut countries, mut channels) = (Codes::default(), Codes::default(), Codes::default());
-        for batch in reader {
-            let batch = batch.map_err(BenchError::parquet(&path))?;
-            let times = column(&batch, "bought")?.as_primitive::<TimestampMicrosecondType>();
-            floor.at.extend_from_slice(times.values());
-            let amounts = column(&batch, "amount")?.as_primitive::<Decimal128Type>();
+        let mut customers = Codes::default();
+        let (mut countries, mut channels) = (Codes::default(), Codes::default());
+        each_batch(folder, "purchases", |batch| {
+            times(batch, "bought", &mut floor.at)?;
+            let amounts = column(batch, "amount")?.as_primitive::<Decimal128Type>();
             floor.amount.extend(amounts.values().iter().map(|cents| *cents as i64));
-            customers.take(column(&batch, "customer")?, |code| floor.customer.push(code));
-            countries.take(column(&batch, "country")?, |code| floor.country.push(code as u8));
-            channels.take(column(&batch, "channel")?, |code| floor.channel.push(code as u8));
+            customers.take(column(batch, "customer")?, |code| floor.customer.push(code));
+            countries.take(column(batch, "country")?, |code| floor.country.push(code as u8));
+            channels.take(column(batch, "channel")?, |code| floor.channel.push(code as u8));
+            Ok(())
+        })?;
+        (floor.countries, floor.channels) = (countries.texts, channels.texts);
+        if folder.join("data").join("visits.parquet").is_file() {
+            let (visits, mut pages) = (&mut floor.visits, Codes::default());
+            each_batch(folder, "visits", |batch| {
+                times(batch, "visited", &mut visits.at)?;
+                customers.take(column(batch, "customer")?, |code| visits.customer.push(code));
+                pages.take(column(batch, "page")?, |code| visits.page.push(code as u8));
+                Ok(())
+            })?;
+            visits.pages = pages.texts;
         }
-        if !floor.at.is_sorted() {
-            return Err(BenchError::Data(format!("{} is not in the order of time", path.display())));
+        if folder.join("data").join("signups.parquet").is_file() {
+            let (signups, mut channels) = (&mut floor.signups, Codes::default());
+            each_batch(folder, "signups", |batch| {
+                times(batch, "joined", &mut signups.at)?;
+                customers.take(column(batch, "customer")?, |code| signups.customer.push(code));
+                channels.take(column(batch, "channel")?, |code| signups.channel.push(code as u8));
+                Ok(())
+            })?;
+            signups.channels = channels.texts;
+        }
+        for times in [&floor.at, &floor.visits.at, &floor.signups.at] {
+            if !times.is_sorted() {
+                return Err(BenchError::Data("a file is not in the order of time".to_string()));
+            }
         }
         floor.customers = customers.texts.len();
-        (floor.countries, floor.channels) = (countries.texts, channels.texts);
         Ok(floor)
     }
 
@@ -81,6 +122,10 @@ impl Floor {
             "new customers per month by country" => Some(self.new_customers_by_country()),
             "first-year revenue ÷ new customers per month" => Some(self.first_year_value()),
             "share of repeat purchases per month" => Some(self.repeat_share()),
+            "retention by month: back in month n" => Some(self.retention()),
+            "churn rate per month" => Some(self.churn()),
+            "distinct visitors of 28 days, per day" => self.recent_visitors(),
+            "three steps within 7 days of joining, by channel" => self.three_steps(),
             _ => None,
         }
     }
@@ -207,8 +252,30 @@ impl Codes {
     }
 }
 
+/// Calls for each batch of a stream's Parquet file.
+fn each_batch(
+    folder: &Path,
+    stream: &str,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), BenchError>,
+) -> Result<(), BenchError> {
+    let path = folder.join("data").join(format!("{stream}.parquet"));
+    let file = File::open(&path).map_err(BenchError::io(&path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|builder| builder.with_batch_size(65_536).build())
+        .map_err(BenchError::parquet(&path))?;
+    for batch in reader {
+        take(&batch.map_err(BenchError::parquet(&path))?)?;
+    }
+    Ok(())
+}
+
+fn times(batch: &RecordBatch, name: &str, into: &mut Vec<i64>) -> Result<(), BenchError> {
+    into.extend_from_slice(column(batch, name)?.as_primitive::<TimestampMicrosecondType>().values());
+    Ok(())
+}
+
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, BenchError> {
-    batch.column_by_name(name).ok_or_else(|| BenchError::Data(format!("the purchases have no column `{name}`")))
+    batch.column_by_name(name).ok_or_else(|| BenchError::Data(format!("a file has no column `{name}`")))
 }
 
 #[cfg(test)]
