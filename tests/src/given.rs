@@ -123,7 +123,7 @@ fn typed(
         "points" => number(Kind::Points),
         "duration" => number(Kind::Duration),
         "money" => {
-            let declared = ty.argument.as_ref().map_or("", |code| &code.text);
+            let declared = ty.argument.as_ref().map_or(oracle.currency(), |code| code.text.as_str());
             number(Kind::Money(currency.unwrap_or(declared).to_string()))
         }
         "bool" => match cell {

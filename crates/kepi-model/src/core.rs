@@ -348,7 +348,8 @@ pub enum Measure {
     Avg(Row),
     Min(Row),
     Max(Row),
-    /// Linear interpolation between neighbours; `observed` takes a value that occurs (the lower neighbour).
+    /// Linear interpolation between neighbours; `observed` takes a value that occurs: the least one that so many percent
+    /// of all do not exceed.
     Percentile {
         of: Row,
         percent: f64,

@@ -36,6 +36,7 @@ pub(super) struct Options {
     per: Option<String>,
     pub(super) entry: Option<String>,
     credit: Option<String>,
+    exclude: Option<String>,
 }
 
 /// What the search from a first step found.
@@ -113,6 +114,7 @@ impl Oracle {
                 "per" => options.per = word,
                 "entry" => options.entry = word,
                 "credit" => options.credit = word,
+                "exclude" => options.exclude = word,
                 "among" => match expr.kind {
                     ExprKind::List(items) => options.among.extend(items),
                     _ => options.among.push(expr),
@@ -226,7 +228,7 @@ impl Course<'_> {
         let mut attempts = Vec::new();
         // For each last step the first steps that it may be credited to.
         let mut credits: Vec<(usize, Vec<usize>)> = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
+        for row in rows {
             if self.time(*row).is_none() {
                 continue;
             }
@@ -235,6 +237,10 @@ impl Course<'_> {
                 Some("any") => self.search_any(*row, &mut found)?,
                 _ => self.search(&mut vec![*row], &mut found)?,
             }
+            if self.is_dropped(*row, &found)? {
+                continue;
+            }
+            let index = attempts.len();
             let Found { mut best, lasts } = found;
             best.resize(self.steps.len(), None);
             for last in lasts {
@@ -275,6 +281,18 @@ impl Course<'_> {
             }
         }
         Ok(attempts)
+    }
+
+    /// Whether an attempt that stopped before a step does not count: what must not come before it did, in time.
+    fn is_dropped(&self, first: usize, found: &Found) -> Result<bool, String> {
+        match self.options.exclude.as_deref() {
+            None | Some("cut") => return Ok(false),
+            Some("drop") => {}
+            Some(other) => return Err(format!("exclude: {other} is not in the oracle")),
+        }
+        let last = found.best.iter().flatten().last().and_then(|row| self.time(*row));
+        let Some((_, _, without)) = self.steps.get(found.best.len()) else { return Ok(false) };
+        Ok(without.iter().any(|x| self.time(*x) > last && self.is_within(first, *x)))
     }
 
     fn time(&self, row: usize) -> Option<i64> {

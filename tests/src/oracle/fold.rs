@@ -110,18 +110,26 @@ fn stddev(known: &[&Value]) -> Result<Value, String> {
     Ok(variance.map_or(Value::Missing, |v| Value::Number(Number::Float(v.to_f64().sqrt()), counted(unit))))
 }
 
-/// Between the two neighbours of the rank `percent / 100 * (n - 1)` by linear interpolation.
+/// Between the two neighbours of the rank `percent / 100 * (n - 1)` by linear interpolation; observed: the first in order
+/// that closes the share asked for.
 fn percentile(known: &[&Value], percent: Number, observed: bool) -> Result<Value, String> {
     let (mut numbers, unit) = numbers(known)?;
     if numbers.is_empty() {
         return Ok(Value::Missing);
     }
     numbers.sort_by(|a, b| a.compare(*b));
+    if observed {
+        let hundred = Number::whole(100);
+        let share = percent.times(Number::whole(numbers.len() as i128));
+        let enough = |place: i128| Number::whole(place).times(hundred).compare(share).is_ge();
+        let place = (1..=numbers.len()).find(|place| enough(*place as i128)).unwrap_or(numbers.len());
+        return Ok(Value::Number(numbers[place - 1], counted(unit)));
+    }
     let steps = Number::whole(numbers.len() as i128 - 1);
     let rank = percent.times(steps).divided_by(Number::whole(100)).unwrap_or(Number::ZERO);
     let below = (rank.floor().to_f64() as usize).min(numbers.len() - 1);
     let above = (below + 1).min(numbers.len() - 1);
-    let part = if observed { Number::ZERO } else { rank.minus(rank.floor()) };
+    let part = rank.minus(rank.floor());
     let between = numbers[below].plus(numbers[above].minus(numbers[below]).times(part));
     Ok(Value::Number(between, counted(unit)))
 }

@@ -142,6 +142,11 @@ impl Oracle {
         })
     }
 
+    /// The currency of money that names none.
+    pub fn currency(&self) -> &str {
+        &self.names.currency
+    }
+
     /// Takes the data, in any order.
     pub fn with_data(mut self, mut facts: Facts) -> Oracle {
         self.merge(&mut facts);

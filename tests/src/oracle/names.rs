@@ -69,6 +69,8 @@ pub(super) struct Definitions {
     hidden: BTreeMap<String, ast::Event>,
     pub(super) calendars: Vec<ast::Calendar>,
     pub(super) zone: Option<String>,
+    /// The currency of money that names none.
+    pub(super) currency: String,
 }
 
 impl Definitions {
@@ -100,6 +102,11 @@ impl Definitions {
                     if name.text == "timezone" =>
                 {
                     all.zone = Some(zone);
+                }
+                StatementKind::Set { name, value: Expr { kind: ExprKind::Text(currency), .. } }
+                    if name.text == "currency" =>
+                {
+                    all.currency = currency;
                 }
                 _ => {}
             }

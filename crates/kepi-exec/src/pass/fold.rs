@@ -1,7 +1,7 @@
 //! What a history keeps per entity, in arrays by id.
 
 use super::exact::{FloatSum, Spread};
-use super::percentile::sorted_neighbours;
+use super::percentile::{Percent, sorted_neighbours};
 use crate::ExecError;
 use crate::rows::{Payload, Type, float_of, from_float, power_f64};
 use kepi_model::core::Measure;
@@ -14,8 +14,7 @@ pub(crate) struct Fold {
     pub(crate) kept: Kept,
     /// Writes the arguments.
     pub(crate) argument: Payload,
-    percent: f64,
-    observed: bool,
+    percent: Percent,
 }
 
 /// The arrays, by measure.
@@ -75,10 +74,6 @@ impl Fold {
     /// Empty arrays for `ids` entities; `bounded`: old rows drop out.
     pub(crate) fn new(measure: &Measure, argument: Type, ids: usize, bounded: bool) -> Fold {
         let float = argument == Type::Float;
-        let (percent, observed) = match measure {
-            Measure::Percentile { percent, observed, .. } => (*percent, *observed),
-            _ => (0.0, false),
-        };
         let kept = match measure {
             Measure::Count if bounded => Kept::lagging(true, ids),
             Measure::Sum(_) if bounded && !float => Kept::lagging(false, ids),
@@ -96,7 +91,7 @@ impl Fold {
             Measure::Stddev(_) => Kept::Spread(vec![Spread::default(); ids]),
             Measure::Count | Measure::Plugin { .. } | Measure::Best { .. } => Kept::Count(vec![0; ids]),
         };
-        Fold { kept, argument: Payload::new(argument), percent, observed }
+        Fold { kept, argument: Payload::new(argument), percent: Percent::of(measure) }
     }
 
     /// Adds a row of an entity: its moment and the number of its argument.
@@ -156,7 +151,7 @@ impl Fold {
             Kept::FloatAvg(avg) => (avg[id].1 > 0).then(|| from_float(avg[id].0.value() / avg[id].1 as f64)),
             Kept::First(first, known) => known[id].then_some(first[id]),
             Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
-            Kept::Sorted(values) => percentile(&values[id], self.percent, self.observed, argument.ty()),
+            Kept::Sorted(values) => percentile(&values[id], self.percent, argument.ty()),
             Kept::Spread(spreads) => spreads[id].deviation(scale(argument.ty())).map(from_float),
             Kept::Lagging { values, queue, old, .. } => {
                 while let Some(&(_, gone, value)) = queue.get(*old).filter(|r| r.0 <= lower) {
@@ -241,9 +236,9 @@ fn mean(sum: i128, count: i64, ty: &Type) -> Option<i64> {
 }
 
 /// A percentile of values in order.
-fn percentile(values: &[i64], percent: f64, observed: bool, ty: &Type) -> Option<i64> {
+fn percentile(values: &[i64], percent: Percent, ty: &Type) -> Option<i64> {
     let (low, high, way) = sorted_neighbours(values, percent)?;
-    Some(interpolate(low, high, if observed { 0.0 } else { way }, ty))
+    Some(interpolate(low, high, way, ty))
 }
 
 /// What lies `way` of the way between two numbers of a type, as a number of the percentile's type.
@@ -282,10 +277,10 @@ fn recent(measure: &Measure, rows: &VecDeque<(i64, i64)>, old: usize, argument: 
         Measure::Min(_) => values().min_by(|a, b| argument.compare(*a, *b)),
         Measure::Max(_) => values().max_by(|a, b| argument.compare(*a, *b)),
         Measure::Unique(_) => Some(values().collect::<HashSet<_>>().len() as i64),
-        Measure::Percentile { percent, observed, .. } => {
+        Measure::Percentile { .. } => {
             let mut sorted: Vec<i64> = values().collect();
             sorted.sort_unstable();
-            percentile(&sorted, *percent, *observed, ty)
+            percentile(&sorted, Percent::of(measure), ty)
         }
         Measure::Stddev(_) => {
             let mut spread = Spread::default();

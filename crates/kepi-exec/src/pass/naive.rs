@@ -234,9 +234,13 @@ pub(super) fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
             let mut sorted = numbers;
             sorted.sort_by(f64::total_cmp);
             let Some(last) = sorted.len().checked_sub(1) else { return V::Missing };
+            if *observed {
+                let covered = |place: &usize| (place + 1) as f64 >= percent / 100.0 * sorted.len() as f64 - 1e-9;
+                return number(sorted[(0..=last).find(covered).unwrap_or(last)]);
+            }
             let rank = percent / 100.0 * last as f64;
             let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
-            number(if *observed { low } else { low + (high - low) * rank.fract() })
+            number(low + (high - low) * rank.fract())
         }
         Measure::Best { .. } => {
             let mut best: Option<(&V, &V)> = None;

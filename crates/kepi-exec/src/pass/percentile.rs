@@ -1,19 +1,45 @@
 //! Percentiles of exact values.
 
-/// Where a percentile of `count` sorted values lies: the lower neighbour's place and the way from it to the next.
-fn place(count: usize, percent: f64) -> (usize, f64) {
-    let rank = (percent / 100.0).clamp(0.0, 1.0) * (count - 1) as f64;
-    let low = (rank.floor() as usize).min(count - 1);
-    (low, rank - low as f64)
+use kepi_model::core::Measure;
+
+/// How a percentile is taken: between the values, or as the least one that so many percent of all do not exceed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Percent {
+    /// 0 to 100.
+    pub(crate) percent: f64,
+    /// Whether it is a value that occurs.
+    pub(crate) observed: bool,
+}
+
+impl Percent {
+    /// What a measure takes; any other than a percentile its median.
+    pub(crate) fn of(measure: &Measure) -> Percent {
+        match measure {
+            Measure::Percentile { percent, observed, .. } => Percent { percent: *percent, observed: *observed },
+            _ => Percent { percent: 50.0, observed: false },
+        }
+    }
+
+    /// Where it lies among `count` sorted values: the lower neighbour's place and the way from it to the next.
+    fn place(self, count: usize) -> (usize, f64) {
+        if self.observed {
+            // 95 percent of 20 are 19 values, whatever a product of floats says.
+            let among = (self.percent.clamp(0.0, 100.0) * count as f64 / 100.0 - 1e-9).ceil() as usize;
+            return (among.clamp(1, count) - 1, 0.0);
+        }
+        let rank = (self.percent / 100.0).clamp(0.0, 1.0) * (count - 1) as f64;
+        let low = (rank.floor() as usize).min(count - 1);
+        (low, rank - low as f64)
+    }
 }
 
 /// The percentile of values in any order, which is changed: the lower neighbour, the upper, and how far between them it
 /// lies. None of nothing.
-pub(crate) fn neighbours(values: &mut [i64], percent: f64) -> Option<(i64, i64, f64)> {
+pub(crate) fn neighbours(values: &mut [i64], percent: Percent) -> Option<(i64, i64, f64)> {
     if values.is_empty() {
         return None;
     }
-    let (low, way) = place(values.len(), percent);
+    let (low, way) = percent.place(values.len());
     let (_, &mut lower, above) = values.select_nth_unstable(low);
     // The upper neighbour is the smallest of what lies above.
     let upper = if way > 0.0 { above.iter().min().copied().unwrap_or(lower) } else { lower };
@@ -21,19 +47,19 @@ pub(crate) fn neighbours(values: &mut [i64], percent: f64) -> Option<(i64, i64, 
 }
 
 /// The same of values in order.
-pub(crate) fn sorted_neighbours(values: &[i64], percent: f64) -> Option<(i64, i64, f64)> {
+pub(crate) fn sorted_neighbours(values: &[i64], percent: Percent) -> Option<(i64, i64, f64)> {
     let last = values.len().checked_sub(1)?;
-    let (low, way) = place(values.len(), percent);
+    let (low, way) = percent.place(values.len());
     Some((values[low], values[(low + 1).min(last)], way))
 }
 
 /// The same of values in several lists, each in order.
-pub(crate) fn neighbours_of_sorted(lists: &[Vec<i64>], percent: f64) -> Option<(i64, i64, f64)> {
+pub(crate) fn neighbours_of_sorted(lists: &[Vec<i64>], percent: Percent) -> Option<(i64, i64, f64)> {
     let count: usize = lists.iter().map(Vec::len).sum();
     if count <= lists.len() * GATHERED {
         return neighbours(&mut lists.concat(), percent);
     }
-    let (low, way) = place(count, percent);
+    let (low, way) = percent.place(count);
     let up_to = |value: i64| -> usize { lists.iter().map(|l| l.partition_point(|&v| v <= value)).sum() };
     // The least value that more than `low` do not exceed lies between these two, both included.
     let mut least = lists.iter().filter_map(|l| l.first()).min().copied()?;
@@ -61,13 +87,28 @@ const GATHERED: usize = 256;
 mod tests {
     use super::*;
 
+    fn between(percent: f64) -> Percent {
+        Percent { percent, observed: false }
+    }
+
+    #[test]
+    fn an_observed_percentile_is_the_least_that_so_many_do_not_exceed() {
+        let of = |percent: f64, count: i64| {
+            let found = neighbours(&mut (1..=count).rev().collect::<Vec<_>>(), Percent { percent, observed: true });
+            found.map(|(low, _, way)| (low, way == 0.0))
+        };
+        let found = [of(50.0, 4), of(50.0, 5), of(95.0, 20), of(99.0, 5), of(0.0, 3), of(100.0, 3), of(99.9, 1000)];
+        assert_eq!(found, [2, 3, 19, 5, 1, 3, 999].map(|value| Some((value, true))));
+        assert_eq!(of(50.0, 0), None);
+    }
+
     #[test]
     fn a_percentile_lies_between_its_neighbours() {
-        assert_eq!(neighbours(&mut [40, 10, 30, 20], 50.0), Some((20, 30, 0.5)));
-        assert_eq!(sorted_neighbours(&[10, 20, 30, 40], 50.0), Some((20, 30, 0.5)));
-        assert_eq!(neighbours(&mut [5], 95.0), Some((5, 5, 0.0)));
-        assert_eq!(neighbours(&mut [1, 2, 3], 100.0), Some((3, 3, 0.0)));
-        assert_eq!(neighbours(&mut [], 50.0), None);
+        assert_eq!(neighbours(&mut [40, 10, 30, 20], between(50.0)), Some((20, 30, 0.5)));
+        assert_eq!(sorted_neighbours(&[10, 20, 30, 40], between(50.0)), Some((20, 30, 0.5)));
+        assert_eq!(neighbours(&mut [5], between(95.0)), Some((5, 5, 0.0)));
+        assert_eq!(neighbours(&mut [1, 2, 3], between(100.0)), Some((3, 3, 0.0)));
+        assert_eq!(neighbours(&mut [], between(50.0)), None);
     }
 
     #[test]
@@ -81,11 +122,14 @@ mod tests {
             })
             .collect();
         for percent in [0.0, 0.01, 12.5, 50.0, 77.7, 99.999, 100.0] {
-            assert_eq!(neighbours_of_sorted(&lists, percent), neighbours(&mut lists.concat(), percent));
+            assert_eq!(
+                neighbours_of_sorted(&lists, between(percent)),
+                neighbours(&mut lists.concat(), between(percent))
+            );
         }
-        assert_eq!(neighbours_of_sorted(&[vec![], vec![4], vec![1, 9]], 50.0), Some((4, 4, 0.0)));
-        assert_eq!(neighbours_of_sorted(&[vec![]], 50.0), None);
+        assert_eq!(neighbours_of_sorted(&[vec![], vec![4], vec![1, 9]], between(50.0)), Some((4, 4, 0.0)));
+        assert_eq!(neighbours_of_sorted(&[vec![]], between(50.0)), None);
         let far = vec![i64::MIN; 300].into_iter().chain(vec![i64::MAX; 301]).collect();
-        assert_eq!(neighbours_of_sorted(&[far], 50.0), Some((i64::MAX, i64::MAX, 0.0)));
+        assert_eq!(neighbours_of_sorted(&[far], between(50.0)), Some((i64::MAX, i64::MAX, 0.0)));
     }
 }

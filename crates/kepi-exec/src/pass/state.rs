@@ -2,7 +2,7 @@
 
 use super::exact::{FloatSum, Spread};
 use super::fold::{interpolate, scale};
-use super::percentile::neighbours;
+use super::percentile::{Percent, neighbours};
 use super::ranked::Ranked;
 use super::scalar::{CellKey, Scalar, array};
 use super::{Pass, Report, Source};
@@ -371,14 +371,9 @@ pub(crate) fn value(
         State::Ranked(ranked) => array(order.iter().map(|&i| ranked[i].value()), ty)?,
         State::Coverage { .. } => return Err(ExecError::Plan("pieces of windows are shown as cells".into())),
         State::List(lists) => {
-            let (percent, observed) = match measure {
-                Measure::Percentile { percent, observed, .. } => (*percent, *observed),
-                _ => (50.0, false),
-            };
             let of = |&i: &usize| {
-                let found = neighbours(&mut lists[i].clone(), percent);
-                let value = found
-                    .map(|(low, high, way)| interpolate(low, high, if observed { 0.0 } else { way }, &outcome.ty()));
+                let found = neighbours(&mut lists[i].clone(), Percent::of(measure));
+                let value = found.map(|(low, high, way)| interpolate(low, high, way, &outcome.ty()));
                 value.map_or(Scalar::Missing, Scalar::Number)
             };
             let values: Vec<Scalar> = order.iter().map(of).collect();

@@ -83,7 +83,7 @@ fn each_measure_of_all_rows() {
     // The weights are 1e16 + 1.1 together, which lies nearer to 1e16 + 2 than to 1e16.
     let sum_of_weights = 10_000_000_000_000_002_i64;
     let expected = format!(
-        "8 8 138.99 8 19.855714285714285 8 0.00 8 99.99 8 5 8 10 8 apple 8 1 8 3 8 2 8 apple 8 2025-02-04T00:00:00Z 8 {sum_of_weights} 8"
+        "8 8 138.99 8 19.855714285714285 8 0.00 8 99.99 8 5 8 20.5 8 apple 8 1 8 3 8 2 8 apple 8 2025-02-04T00:00:00Z 8 {sum_of_weights} 8"
     );
     assert_eq!(lines(&found), [expected]);
 }

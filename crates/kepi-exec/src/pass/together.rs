@@ -2,7 +2,7 @@
 
 use super::exact::{FloatSum, Spread};
 use super::fold::interpolate;
-use super::percentile::neighbours_of_sorted;
+use super::percentile::{Percent, neighbours_of_sorted};
 use super::pieces::Pieces;
 use super::scalar::{CellKey, Scalar};
 use super::state::{Cells, State, better};
@@ -221,18 +221,14 @@ impl Stretches {
     }
 
     fn percentiles(&self, lists: &[Vec<i64>], measure: &Measure, ty: &Type) -> Vec<Scalar> {
-        let (percent, observed) = match measure {
-            Measure::Percentile { percent, observed, .. } => (*percent, *observed),
-            _ => (50.0, false),
-        };
         let sorted = |&i: &usize| {
             let mut list = lists[i].clone();
             list.sort_unstable();
             list
         };
         let sorted: Vec<Vec<i64>> = self.order.iter().map(sorted).collect();
-        let of = |range: &Range<usize>| match neighbours_of_sorted(&sorted[range.clone()], percent) {
-            Some((low, high, way)) => Scalar::Number(interpolate(low, high, if observed { 0.0 } else { way }, ty)),
+        let of = |range: &Range<usize>| match neighbours_of_sorted(&sorted[range.clone()], Percent::of(measure)) {
+            Some((low, high, way)) => Scalar::Number(interpolate(low, high, way, ty)),
             None => Scalar::Missing,
         };
         self.ranges.iter().map(of).collect()

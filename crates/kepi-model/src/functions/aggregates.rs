@@ -73,7 +73,7 @@ pub(super) const ALL: &[Builtin] = &[
         "percentile",
         "percentile(value where condition, p, mode: observed)",
         AggregateKind::Percentile,
-        "Takes the value below which p percent of the known values lie, interpolated linearly between neighbours; with `mode: observed` a value that occurs. Of nothing missing.",
+        "Takes the value below which p percent of the known values lie, interpolated linearly between neighbours; with `mode: observed` it is a value that occurs, the least one that p percent of them do not exceed. Of nothing missing.",
         "percentile(revenue, 95)",
     ),
     aggregate(
