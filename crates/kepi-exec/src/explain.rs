@@ -38,7 +38,9 @@ pub fn explain(
     functions: &Functions,
     options: &RunOptions,
 ) -> Result<Explanation, ExecError> {
-    let source = Source::new(data, functions.clone(), options.cancel.clone()).with_memory_max(options.memory_bytes_max);
+    let source = Source::new(data, functions.clone(), options.cancel.clone())
+        .with_memory_max(options.memory_bytes_max)
+        .with_threads(options.threads);
     on_own_stack(|| {
         let (planned, steps, notes) = Runner::new(query, source, options)?.steps(query)?;
         let zone = zone(&query.zone)?;

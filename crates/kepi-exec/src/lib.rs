@@ -11,6 +11,7 @@ mod made;
 mod pass;
 mod rows;
 mod run;
+mod side_by_side;
 mod steps;
 mod tables;
 mod told;

@@ -29,7 +29,7 @@ use std::time::Duration;
 /// How often a running query looks whether it shall stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Stack for making and running a plan: expressions are walked by recursion, up to the depth that `bounds` allows.
-const STACK_BYTES: usize = 32 << 20;
+pub(crate) const STACK_BYTES: usize = 32 << 20;
 
 /// How a query may run.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,9 @@ pub fn run(
     functions: &Functions,
     options: &RunOptions,
 ) -> Result<Frame, ExecError> {
-    let source = Source::new(data, functions.clone(), options.cancel.clone()).with_memory_max(options.memory_bytes_max);
+    let source = Source::new(data, functions.clone(), options.cancel.clone())
+        .with_memory_max(options.memory_bytes_max)
+        .with_threads(options.threads);
     on_own_stack(|| Runner::new(query, source, options)?.frame(query))
 }
 

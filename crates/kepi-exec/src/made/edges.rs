@@ -55,7 +55,7 @@ pub(super) fn make(maker: &Maker, state: &State, edge: Edge) -> Result<Rows, Exe
     let Edges { at, values, lengths, places, .. } = edges;
     let scanned = timeline.rows_scanned();
     let own = vec![timeline.payload.decode(values, None), Column::new(Values::Decimal(lengths.into(), 6), None)];
-    Ok(Rows { at: at.into(), own, parents: vec![places], without, scanned })
+    Ok(Rows { at: at.into(), own, parents: vec![places], known: Vec::new(), without, scanned })
 }
 
 impl Edges {

@@ -16,9 +16,15 @@ impl Stream {
         source: &Source,
     ) -> Result<Vec<Column>, ExecError> {
         let rows = self.rows(source)?;
+        let made = |w: &Wanted| match w {
+            Wanted::Own(own) => rows.own.get(*own),
+            Wanted::Of(parent, row) => {
+                rows.known.iter().find(|k| k.0 == *parent && k.1.node == row.node).map(|known| &known.2)
+            }
+        };
         for parent in 0..rows.parents.len() {
             let of = wanted.clone().filter_map(|w| match w {
-                Wanted::Of(of, row) if *of == parent => Some((key(w), &**row)),
+                Wanted::Of(of, row) if *of == parent && made(w).is_none() => Some((key(w), &**row)),
                 _ => None,
             });
             let known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,10 +40,7 @@ impl Stream {
             known.extend(missing.into_iter().map(|m| m.0).zip(columns));
         }
         let known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
-        let column = |w: &Wanted| match w {
-            Wanted::Own(own) => rows.own.get(*own).cloned(),
-            Wanted::Of(..) => known.get(&key(w)).cloned(),
-        };
+        let column = |w: &Wanted| made(w).or_else(|| known.get(&key(w))).cloned();
         let columns: Option<Vec<Column>> = wanted.map(column).collect();
         columns.ok_or_else(|| ExecError::Plan(format!("{} have no such column", self.made.words())))
     }

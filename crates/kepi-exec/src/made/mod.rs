@@ -56,6 +56,9 @@ pub(crate) struct Rows {
     /// For each of the bases that [`parents`] names: the place in it, counted in its order of time from 0, of the row
     /// whose values a made row has; [`NOWHERE`]: it has none.
     pub(crate) parents: Vec<Vec<u32>>,
+    /// Columns of the parents that need not be looked up: the number of the parent, the expression over its rows, and
+    /// its value per made row.
+    pub(crate) known: Vec<(usize, Row, Column)>,
     /// The moments of the rows that could take no part because they lack the entity, rising.
     pub(crate) without: Vec<i64>,
     /// How many stored rows were read.
@@ -216,7 +219,8 @@ impl Stream {
             debug_assert!(rows.at.is_sorted());
             debug_assert!(rows.own.iter().all(|own| own.len() == rows.at.len()));
             debug_assert!(rows.parents.iter().all(|places| places.len() == rows.at.len()));
-            let columns = rows.own.iter().map(bytes).sum::<u64>();
+            debug_assert!(rows.known.iter().all(|known| known.2.len() == rows.at.len()));
+            let columns = rows.own.iter().chain(rows.known.iter().map(|known| &known.2)).map(bytes).sum::<u64>();
             source.made.take(columns + (8 + 4 * rows.parents.len() as u64) * rows.at.len() as u64)?;
             self.scanned.fetch_add(rows.scanned, Ordering::Relaxed);
             Ok(rows)

@@ -4,12 +4,19 @@ use super::Maker;
 use super::gather::too_long;
 use crate::ExecError;
 use crate::rows::{Frame, Program, Type, Values};
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::{Base, Events, Row};
 
 /// The rows of a derived event and their entities, as nodes of a program.
 pub(crate) struct Picked {
     mask: Option<usize>,
     key: usize,
+}
+
+/// Which rows of a frame are meant, none: all of them; and the entities of all its rows, which mean nothing elsewhere.
+pub(crate) struct Taken {
+    pub(crate) mask: Option<BooleanBuffer>,
+    pub(crate) ids: ScalarBuffer<u32>,
 }
 
 impl Maker<'_> {
@@ -54,14 +61,6 @@ impl Picked {
         program.ty(self.key)
     }
 
-    /// The entities of a frame's rows; what stands where [`Picked::each`] does not call means nothing.
-    pub(crate) fn ids_of<'a>(&self, program: &'a Program) -> &'a [u32] {
-        match &program.value(self.key).values {
-            Values::Id(ids, _) => ids,
-            _ => &[],
-        }
-    }
-
     /// How many ids the entity has.
     pub(crate) fn ids(&self, program: &Program) -> Result<usize, ExecError> {
         match program.ty(self.key) {
@@ -69,6 +68,33 @@ impl Picked {
             Type::Missing => Ok(0),
             other => Err(ExecError::Plan(format!("rows are made per {}", other.words()))),
         }
+    }
+
+    /// Its rows in a frame; none: no row can have an entity. The moments of those without one go to `without`.
+    pub(crate) fn taken(
+        &self,
+        program: &Program,
+        frame: &Frame,
+        without: &mut Vec<i64>,
+    ) -> Result<Option<Taken>, ExecError> {
+        let mask = self.mask.map(|mask| program.value(mask).mask()).transpose()?;
+        let key = program.value(self.key);
+        let (Values::Id(ids, _), Some(at)) = (&key.values, &frame.at) else {
+            let lacking = (0..frame.len).filter(|&row| mask.as_ref().is_none_or(|m| m.value(row)));
+            without.extend(lacking.filter_map(|row| frame.at.as_ref().map(|at| at[row])));
+            return Ok(None);
+        };
+        let Some(valid) = &key.valid else { return Ok(Some(Taken { mask, ids: ids.clone() })) };
+        let lacking = match &mask {
+            Some(mask) => mask & &!valid.inner(),
+            None => !valid.inner(),
+        };
+        without.extend(lacking.set_indices().map(|row| at[row]));
+        let mask = match mask {
+            Some(mask) => &mask & valid.inner(),
+            None => valid.inner().clone(),
+        };
+        Ok(Some(Taken { mask: Some(mask), ids: ids.clone() }))
     }
 
     /// Calls with each of its rows in a frame and the row's entity. The moments of those without one go to `without`.
@@ -79,24 +105,10 @@ impl Picked {
         without: &mut Vec<i64>,
         mut take: impl FnMut(usize, u32),
     ) -> Result<(), ExecError> {
-        let mask = self.mask.map(|mask| program.value(mask).mask()).transpose()?;
-        let key = program.value(self.key);
-        let (Values::Id(ids, _), Some(at)) = (&key.values, &frame.at) else {
-            let lacking = (0..frame.len).filter(|&row| mask.as_ref().is_none_or(|m| m.value(row)));
-            without.extend(lacking.filter_map(|row| frame.at.as_ref().map(|at| at[row])));
-            return Ok(());
-        };
-        match (&mask, &key.valid) {
-            (None, None) => (0..frame.len).for_each(|row| take(row, ids[row])),
-            (Some(mask), None) => mask.set_indices().for_each(|row| take(row, ids[row])),
-            (mask, Some(valid)) => {
-                for row in (0..frame.len).filter(|&row| mask.as_ref().is_none_or(|m| m.value(row))) {
-                    match valid.is_valid(row) {
-                        true => take(row, ids[row]),
-                        false => without.push(at[row]),
-                    }
-                }
-            }
+        let Some(Taken { mask, ids }) = self.taken(program, frame, without)? else { return Ok(()) };
+        match mask {
+            None => (0..frame.len).for_each(|row| take(row, ids[row])),
+            Some(mask) => mask.set_indices().for_each(|row| take(row, ids[row])),
         }
         Ok(())
     }

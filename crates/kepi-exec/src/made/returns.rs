@@ -174,7 +174,14 @@ impl Found {
             Column::new(Values::Time(out.cohorts.into()), None),
             Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(aged))),
         ];
-        Ok(Rows { at: out.at.into(), own, parents: vec![out.places], without: self.without, scanned })
+        Ok(Rows {
+            at: out.at.into(),
+            own,
+            parents: vec![out.places],
+            known: Vec::new(),
+            without: self.without,
+            scanned,
+        })
     }
 }
 

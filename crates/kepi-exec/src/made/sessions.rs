@@ -66,5 +66,5 @@ pub(super) fn make(maker: &Maker, events: &Events, key: &Row, gap: CalendarSpan)
         Column::new(Values::Decimal(done.iter().map(|d| d.0).collect(), 6), None),
         Column::new(Values::Decimal(done.iter().map(|d| d.1).collect(), 0), None),
     ];
-    Ok(Rows { at: at.into(), own, parents: vec![places], without, scanned })
+    Ok(Rows { at: at.into(), own, parents: vec![places], known: Vec::new(), without, scanned })
 }

@@ -113,6 +113,8 @@ pub struct Source {
     pub cancel: Cancel,
     /// What is made of rows, once for all clones.
     pub(crate) made: Arc<Cache>,
+    /// Threads on which rows may be made at once.
+    pub(crate) threads: usize,
 }
 
 impl fmt::Debug for Source {
@@ -124,12 +126,17 @@ impl fmt::Debug for Source {
 impl Source {
     /// A source on which nothing has been made yet: one per query.
     pub fn new(scan: Arc<dyn EventScan>, functions: Functions, cancel: Cancel) -> Source {
-        Source { scan, functions, cancel, made: Arc::default() }
+        Source { scan, functions, cancel, made: Arc::default(), threads: 1 }
     }
 
     /// The same, where made rows may take so many bytes; none: no limit.
     pub fn with_memory_max(self, bytes: Option<u64>) -> Source {
         Source { made: Arc::new(Cache::new(bytes)), ..self }
+    }
+
+    /// The same, where so many threads may make rows at once; 0 means one.
+    pub fn with_threads(self, threads: usize) -> Source {
+        Source { threads: threads.max(1), ..self }
     }
 
     /// Fails when somebody asked to stop, or the time is over.

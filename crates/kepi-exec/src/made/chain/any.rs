@@ -10,7 +10,7 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
     // one more.
     let most = if work.shared { steps + 1 } else { 1 };
     let mut later: Vec<Vec<(i64, Slot)>> = vec![Vec::new(); steps];
-    let mut rows = vec![NOWHERE; steps - 1];
+    let mut rows = vec![(NOWHERE, 0); steps - 1];
     let mut candidates = Vec::new();
     for moment in (0..work.all.len()).rev() {
         let at = work.all[moment].at;
@@ -24,22 +24,26 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
         for start in work.all[moment].starts.clone() {
             let start = work.starts[start as usize];
             let end = attempts.all[start.attempt as usize].end;
-            rows.fill(NOWHERE);
+            rows.fill((NOWHERE, 0));
             if work.shared {
                 candidates.clear();
                 for own in &later {
                     candidates.extend(own.iter().rev().take_while(|r| r.0 <= end).map(|r| r.1));
                 }
                 let found = work.match_any(&candidates, steps, [start.event, u32::MAX]);
-                (1..steps).for_each(|step| rows[step - 1] = found.row(&candidates, step));
+                for step in 1..steps {
+                    let row = found.row(&candidates, step);
+                    let own = later[step].iter().find(|r| r.1.row == row);
+                    rows[step - 1] = own.map_or((NOWHERE, 0), |own| (row, own.0));
+                }
             } else {
                 for (step, own) in later.iter().enumerate().skip(1) {
-                    if let Some((_, slot)) = own.last().filter(|r| r.0 <= end) {
-                        rows[step - 1] = slot.row;
+                    if let Some((at, slot)) = own.last().filter(|r| r.0 <= end) {
+                        rows[step - 1] = (slot.row, *at);
                     }
                 }
             }
-            let reached = rows.iter().filter(|&&row| row != NOWHERE).count();
+            let reached = rows.iter().filter(|row| row.0 != NOWHERE).count();
             attempts.put(shape, start.attempt, &rows, at, forbidden);
             attempts.all[start.attempt as usize].reached = reached as u16 + 1;
         }

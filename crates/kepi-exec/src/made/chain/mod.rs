@@ -1,9 +1,12 @@
 //! Attempts of a chain: for each row of the first step, how far it got and by which rows.
 //!
-//! The usual chains, ordered and without conditions between their steps, are read once from the last row to the first,
-//! with arrays by id (`plain`). For all others the rows of all steps are put together by entity, each entity's in the
-//! order of time (a counting sort by id), and then looked at entity by entity. Rows ask for no more than *not earlier*, so what happens at one moment has no order;
-//! only a strict chain needs one: the order of the streams as the chain names them, then that within the stream.
+//! The streams are read side by side in the order of time, by several threads a stretch of it each, without the rows
+//! that come when no attempt of their entity is open (`stretch`). What is left is shared out by entity, so that a share's
+//! arrays fit the processor's cache and shares can be looked at by several threads. The usual chains, ordered and without
+//! conditions between their steps, are read once more from the last row to the first, with arrays by id (`plain`). For
+//! all others the rows are put in the order of their entities (a counting sort by id), and then looked at entity by
+//! entity. Rows ask for no more than *not earlier*, so what happens at one moment has no order; only a strict chain needs
+//! one: the order of the streams as the chain names them, then that within the stream.
 //!
 //! - **Ordered**: an attempt gets as far as any choice of rows allows, with each step as early as that permits. Between
 //!   two steps with `without` no forbidden row may lie that is later than the one and earlier than the other.
@@ -23,18 +26,21 @@ mod moments;
 mod ordered;
 mod plain;
 mod read;
+mod rows;
+mod share;
+mod stretch;
 mod strict;
 #[cfg(test)]
 mod tests;
 
 use super::{Maker, NOWHERE, Rows};
-use crate::ExecError;
-use crate::rows::{Clock, Column, Days, Type, Values};
-use arrow_buffer::BooleanBuffer;
-use kepi_model::calendar::Zone;
+use crate::rows::Type;
+use crate::side_by_side::side_by_side;
+use crate::{ExecError, Source};
 use kepi_model::core::{CONVERTED, Chain, ChainOrder, Credit, REACHED};
 use moments::Moments;
-use read::{Hold, Timelines};
+use read::{Hold, Part, Timelines};
+use share::Share;
 
 /// The own columns of attempts.
 pub(super) fn own() -> Vec<(String, Type)> {
@@ -87,8 +93,11 @@ impl Shape {
 struct Attempts {
     at: Vec<i64>,
     all: Vec<Attempt>,
-    /// Attempt by attempt: per further step the place of the row that served it.
+    /// Their entities.
+    who: Vec<u32>,
+    /// Attempt by attempt: per further step the place of the row that served it, and its moment.
     rows: Vec<u32>,
+    times: Vec<i64>,
     further: usize,
 }
 
@@ -125,12 +134,27 @@ impl Forbidden {
 }
 
 impl Attempts {
-    /// Writes down how far an attempt got: `rows` serve the steps after the first; with the moment of the last of them.
-    fn put(&mut self, shape: &Shape, attempt: u32, rows: &[u32], last: i64, forbidden: &Forbidden) {
+    fn new(shape: &Shape, at: Vec<i64>, all: Vec<Attempt>, who: Vec<u32>) -> Attempts {
+        let further = shape.steps - 1;
+        let (rows, times) = (vec![NOWHERE; at.len() * further], vec![0; at.len() * further]);
+        Attempts { at, all, who, rows, times, further }
+    }
+
+    /// Forgets what was found out.
+    fn begin_again(&mut self) {
+        self.all.iter_mut().for_each(|a| (a.reached, a.converted, a.dropped) = (1, false, false));
+        self.rows.fill(NOWHERE);
+    }
+
+    /// Writes down how far an attempt got: the rows that serve the steps after the first with their moments, and the
+    /// moment of the last of them.
+    fn put(&mut self, shape: &Shape, attempt: u32, path: &[(u32, i64)], last: i64, forbidden: &Forbidden) {
         let first = attempt as usize * self.further;
-        self.rows[first..first + rows.len()].copy_from_slice(rows);
+        for (step, (row, time)) in path.iter().enumerate() {
+            (self.rows[first + step], self.times[first + step]) = (*row, *time);
+        }
         let attempt = &mut self.all[attempt as usize];
-        let next = rows.len() + 1;
+        let next = path.len() + 1;
         attempt.reached = next as u16;
         // Where nothing is forbidden any more, the limit is the end of time.
         let limit = |step| forbidden.limit(shape, step, last);
@@ -166,46 +190,49 @@ pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
 }
 
 fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
-    let mut all = Timelines::<H>::read(maker, chain)?;
-    let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
-    if let Some(span) = chain.within {
-        let ends = Clock::new(zone).add_all(span, &mut Days::default(), &all.attempts.at);
-        all.attempts.all.iter_mut().zip(ends).for_each(|(attempt, end)| attempt.end = end);
-    }
-    if plain::takes(&all) {
-        if plain::look_at(&mut all, maker.source)? {
-            return Ok(all.attempts.rows(&all.shape, all.without, all.scanned));
-        }
-        all.attempts.begin_again();
-    }
-    let (mut entries, starts) = all.by_entity();
-    let Timelines { shape, attempts, streams, without, scanned, .. } = all;
-    let mut entities =
-        Entities { shape, attempts, forbidden: Forbidden::default(), buffer: Vec::new(), work: Moments::default() };
-    entities.forbidden.0.resize(entities.shape.without.len(), Vec::new());
-    for (i, range) in starts.windows(2).enumerate() {
-        if i % 65_536 == 0 {
-            maker.source.check()?;
-        }
-        let own = &mut entries[range[0] as usize..range[1] as usize];
-        if streams.len() > 1 {
-            own.sort_by_key(|e| e.at);
-        }
-        entities.look_at(own);
-    }
-    Ok(entities.attempts.rows(&entities.shape, without, scanned))
+    let Timelines { shape, shares, order, entity, without, scanned } = read::timelines::<H>(maker, chain)?;
+    let source = maker.source;
+    let attempts = side_by_side(source.threads, shares, |parts| look_at(&shape, parts, source))?;
+    let known = rows::Known { key: &chain.steps[0].rows.key, entity };
+    rows::together(&shape, attempts, order, known, source.threads).map(|rows| Rows { without, scanned, ..rows })
 }
 
-/// The entities, one after the other, with what is used again for each.
-struct Entities<H> {
-    shape: Shape,
+/// How far the attempts of some entities get.
+fn look_at<H: Hold>(shape: &Shape, parts: Vec<Part<H>>, source: &Source) -> Result<Attempts, ExecError> {
+    let mut share = Share::new(shape, parts);
+    if plain::takes::<H>(shape) {
+        if plain::look_at(shape, &mut share, source)? {
+            return Ok(share.attempts);
+        }
+        share.attempts.begin_again();
+    }
+    let (entries, starts) = share.by_entity();
+    let mut entities = Entities {
+        shape,
+        attempts: share.attempts,
+        forbidden: Forbidden(vec![Vec::new(); shape.without.len()]),
+        buffer: Vec::new(),
+        work: Moments::default(),
+    };
+    for (i, range) in starts.windows(2).enumerate() {
+        if i % 4096 == 0 {
+            source.check()?;
+        }
+        entities.look_at(&entries[range[0] as usize..range[1] as usize]);
+    }
+    Ok(entities.attempts)
+}
+
+/// The entities of a share, one after the other, with what is used again for each.
+struct Entities<'a, H> {
+    shape: &'a Shape,
     attempts: Attempts,
     forbidden: Forbidden,
     buffer: Vec<Entry<H>>,
     work: Moments,
 }
 
-impl<H: Hold> Entities<H> {
+impl<H: Hold> Entities<'_, H> {
     fn look_at(&mut self, entries: &[Entry<H>]) {
         let Entities { shape, attempts, forbidden, buffer, work } = self;
         let (steps, alone) = (shape.steps as u32, shape.alone());
@@ -261,49 +288,4 @@ fn one<H: Hold>(
     if let Some(credit) = shape.credit {
         credit::look_at(shape, attempts, forbidden, work, credit);
     }
-}
-
-impl Attempts {
-    fn new(shape: &Shape, at: Vec<i64>, places: &[u32]) -> Attempts {
-        let attempt = |&place| Attempt { end: i64::MAX, place, reached: 1, converted: false, dropped: false };
-        let further = shape.steps - 1;
-        let rows = vec![NOWHERE; at.len() * further];
-        Attempts { at, all: places.iter().map(attempt).collect(), rows, further }
-    }
-
-    /// Forgets what was found out.
-    fn begin_again(&mut self) {
-        self.all.iter_mut().for_each(|a| (a.reached, a.converted, a.dropped) = (1, false, false));
-        self.rows.fill(NOWHERE);
-    }
-
-    fn rows(mut self, shape: &Shape, without: Vec<i64>, scanned: u64) -> Rows {
-        if self.all.iter().any(|a| a.dropped) {
-            let Attempts { at, all, rows, further } = &mut self;
-            retain(at, |i| !all[i].dropped);
-            retain(rows, |i| !all[i / *further].dropped);
-            all.retain(|a| !a.dropped);
-        }
-        // Of a strict chain the last row tells the first.
-        let credited = shape.credit.is_some() && shape.order != ChainOrder::Strict;
-        let complete = |a: &Attempt| usize::from(a.reached) == shape.steps;
-        let converted = BooleanBuffer::collect_bool(self.all.len(), |i| match credited {
-            true => self.all[i].converted,
-            false => complete(&self.all[i]),
-        });
-        let reached = self.all.iter().map(|a| i64::from(a.reached)).collect();
-        let first = self.all.iter().map(|a| a.place).collect();
-        let step = |step: usize| self.rows.iter().skip(step).step_by(self.further).copied().collect();
-        let parents = std::iter::once(first).chain((0..self.further).map(step)).collect();
-        let own = vec![Column::new(Values::Decimal(reached, 0), None), Column::of_mask(converted)];
-        Rows { at: self.at.into(), own, parents, without, scanned }
-    }
-}
-
-fn retain<T>(values: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
-    let mut i = 0;
-    values.retain(|_| {
-        i += 1;
-        keep(i - 1)
-    });
 }

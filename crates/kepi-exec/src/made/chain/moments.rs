@@ -21,7 +21,8 @@ pub(super) struct Moments {
     /// What passes keep: see `ordered`.
     pub(super) nodes: Vec<super::ordered::Node>,
     pub(super) next: Vec<u32>,
-    pub(super) path: Vec<u32>,
+    /// Rows with their moments.
+    pub(super) path: Vec<(u32, i64)>,
     /// Per start: whether it leads to the last step at all, in whatever time.
     pub(super) live: Vec<bool>,
 }
@@ -185,15 +186,15 @@ impl Moments {
     /// Adds the rows that serve some steps at a moment to the path; [`Moments::run`] has said that there are such.
     pub(super) fn serve(&mut self, moment: usize, steps: Range<usize>, out: [u32; 2]) {
         let Moments { all, slots, matching, path, .. } = self;
-        let Moment { slots: range, rows, .. } = &all[moment];
+        let Moment { at, slots: range, rows, .. } = &all[moment];
         let slots = &slots[range.start as usize..range.end as usize];
         if *rows == Rows::Tangled {
             matching.run(slots, steps.start, steps.end - 1, out);
-            path.extend(steps.map(|step| matching.row(slots, step)));
+            path.extend(steps.map(|step| (matching.row(slots, step), *at)));
             return;
         }
         let own = slots.iter().filter(|slot| steps.contains(&(slot.step as usize)));
-        path.extend(own.map(|slot| slot.row));
+        path.extend(own.map(|slot| (slot.row, *at)));
     }
 
     /// For steps in any order: finds for as many steps as possible a row of its own; `candidates` are by step.

@@ -1,17 +1,19 @@
-//! Reading the rows of a chain's steps, and putting them together by entity.
+//! Reading the rows of a chain's steps, and sharing them out by entity.
 
 use super::super::gather::too_long;
-use super::super::read::{Picked, read};
+use super::super::read::Picked;
 use super::super::{Maker, NOWHERE};
-use super::{Attempts, Entry, Shape};
+use super::stretch::Stretch;
+use super::{Attempt, Entry, Shape};
 use crate::ExecError;
-use crate::rows::{Frame, Payload, Program, Type, common_type};
-use arrow_buffer::ScalarBuffer;
+use crate::rows::{self, Clock, Days, Payload, Program, Type, common_type};
+use crate::side_by_side::side_by_side;
+use kepi_model::calendar::Zone;
 use kepi_model::core::{Base, Chain, ChainOrder, Keyed, Row};
-use std::ops::Range;
+use std::sync::Arc;
 
 /// The held value of a row: nothing, or a number that is the same for the same values.
-pub(super) trait Hold: Copy + Ord + Default {
+pub(super) trait Hold: Copy + Ord + Default + Send {
     /// Whether there is one.
     const HOLDS: bool;
     /// Of the number of a value.
@@ -30,26 +32,32 @@ impl Hold for i64 {
     }
 }
 
-/// The rows of all entities.
+/// The rows of all entities, shared out.
 pub(super) struct Timelines<H> {
     pub(super) shape: Shape,
-    pub(super) attempts: Attempts,
-    /// Stream by stream, each in the order of time.
-    pub(super) entries: Vec<Entry<H>>,
-    /// The entities of the entries.
-    pub(super) ids: Vec<u32>,
-    /// Where the entries of each stream lie.
-    pub(super) streams: Vec<Range<usize>>,
-    /// How many ids there are.
-    pub(super) room: usize,
-    /// Whether some row may serve several steps.
-    pub(super) shared: bool,
+    /// The rows of each share of the entities, one part for each stretch of time that was read for itself.
+    pub(super) shares: Vec<Vec<Part<H>>>,
+    /// Which share each attempt is in, in the order of the first step's rows.
+    pub(super) order: Vec<u32>,
+    /// What kind the entities are; none: there are none.
+    pub(super) entity: Option<Arc<str>>,
     pub(super) without: Vec<i64>,
     pub(super) scanned: u64,
 }
 
+/// How many ids a share has, as a power of two: what is kept by id stays in the processor's cache. Few in tests, so that
+/// small data have several shares.
+pub(super) const SHARE_BITS: u32 = if cfg!(test) { 1 } else { 14 };
+
+/// Fewer rows than this are not worth a thread of their own.
+const STRETCH_ROWS_MIN: u64 = if cfg!(test) { 4 } else { 200_000 };
+
+/// More than moments can come closer together when the same span is added to them: clocks are put back, and a month
+/// behind the last days of January is the same day.
+const BACK_MAX: i64 = 4 * 86_400_000_000;
+
 /// What the rows of a derived event are to the chain.
-struct Part<'a> {
+struct Sort<'a> {
     rows: &'a Keyed,
     role: usize,
     hold: Option<&'a Row>,
@@ -57,96 +65,156 @@ struct Part<'a> {
 }
 
 /// The same, compiled.
-struct Compiled {
-    picked: Picked,
-    role: u32,
-    hold: Option<usize>,
+pub(super) struct Compiled {
+    pub(super) picked: Picked,
+    pub(super) role: u32,
+    pub(super) hold: Option<usize>,
     /// The role of its rows whose held value is missing: they serve no step, but interrupt a strict chain, and those of
     /// the first step are attempts.
-    unheld: u32,
+    pub(super) unheld: u32,
 }
 
-impl<H: Hold> Timelines<H> {
-    /// Reads all rows that play a part.
-    pub(super) fn read(maker: &Maker, chain: &Chain) -> Result<Timelines<H>, ExecError> {
-        let (parts, bases, shape) = parts(chain);
-        let mut programs = Vec::new();
-        for (number, base) in bases.iter().enumerate() {
-            let mut program = maker.program(base)?;
-            let mut own = Vec::new();
-            for part in parts.iter().filter(|p| p.base == number) {
-                let picked = Picked::new(&mut program, &part.rows.events, &part.rows.key)?;
-                let hold = part.hold.map(|hold| program.row(hold)).transpose()?;
-                let unheld = match part.role {
-                    0 => shape.alone(),
-                    _ => shape.alone() - (bases.len() - number) as u32,
-                };
-                own.push(Compiled { picked, role: part.role as u32, hold, unheld });
-            }
-            programs.push((program, own));
-        }
+/// The program of a stream, and what its rows are.
+pub(super) type Ready = (Program, Vec<Compiled>);
+
+/// Reads all rows that play a part.
+pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelines<H>, ExecError> {
+    let (sorts, bases, shape) = sorts(chain);
+    let compile = || compile(maker, &sorts, &bases, &shape);
+    let programs = compile()?;
+    let (room, entity) = room(&programs)?;
+    let cuts = cuts(maker, &programs);
+    let ends = cuts.iter().copied().map(Some).chain([None]);
+    let stretches = [None].into_iter().chain(cuts.iter().copied().map(Some)).zip(ends).collect();
+    drop(programs);
+    let read = side_by_side(maker.source.threads, stretches, |(from, until): (Option<i64>, Option<i64>)| {
+        let mut programs = compile()?;
         let payload = holds(&mut programs)?;
-        let room = room(&programs)?;
-        let mut raw = Raw::<H> {
+        let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
+        let before = match (from, chain.within) {
+            (None, _) => i64::MIN,
+            (Some(_), None) => i64::MAX,
+            (Some(from), Some(span)) => zone.add(from, span).saturating_add(BACK_MAX),
+        };
+        let mut stretch = Stretch::<H> {
+            maker,
             steps: shape.steps as u32,
             strict: shape.order == ChainOrder::Strict,
+            within: chain.within,
+            clock: Clock::new(zone),
+            days: Days::default(),
             room: room as u32,
             payload,
-            ids: Vec::new(),
-            entries: Vec::new(),
-            at: Vec::new(),
-            place: Vec::new(),
+            open: vec![before; room],
+            parts: (0..room.div_ceil(1 << SHARE_BITS)).map(|_| Part::default()).collect(),
+            order: Vec::new(),
             without: Vec::new(),
-            bits: Vec::new(),
-            shared: false,
         };
-        let (mut scanned, mut streams) = (0, Vec::new());
-        for (program, parts) in &mut programs {
-            let begin = raw.entries.len();
-            scanned += read(program, |program, frame, first| raw.read(program, frame, first, parts))?;
-            streams.push(begin..raw.entries.len());
+        let (rows, scanned) = stretch.read(programs, from, until)?;
+        Ok((stretch.parts, stretch.order, stretch.without, rows, scanned))
+    })?;
+    let mut all = Timelines { shape, shares: Vec::new(), order: Vec::new(), entity, without: Vec::new(), scanned: 0 };
+    all.shares.resize_with(room.div_ceil(1 << SHARE_BITS), Vec::new);
+    // Where the rows of a stretch lie among all of their stream.
+    let mut before = vec![0_u32; bases.len()];
+    for (parts, order, without, rows, scanned) in read {
+        for (share, mut part) in all.shares.iter_mut().zip(parts) {
+            part.before.clone_from(&before);
+            share.push(part);
         }
-        if raw.entries.len() >= NOWHERE as usize {
-            return Err(too_long());
+        all.order.extend(order);
+        all.without.extend(without);
+        all.scanned += scanned;
+        for (before, rows) in before.iter_mut().zip(rows) {
+            *before = before.checked_add(rows).filter(|&n| n < NOWHERE).ok_or_else(too_long)?;
         }
-        let attempts = Attempts::new(&shape, std::mem::take(&mut raw.at), &std::mem::take(&mut raw.place));
-        let Raw { ids, entries, without, shared, .. } = raw;
-        Ok(Timelines { shape, attempts, entries, ids, streams, room, shared, without, scanned })
     }
+    if all.order.len() >= NOWHERE as usize {
+        return Err(too_long());
+    }
+    Ok(all)
+}
 
-    /// The entries entity by entity, each entity's in the order in which they are now: a counting sort by id. With the
-    /// places at which those of an entity begin, by id, and the end.
-    pub(super) fn by_entity(&mut self) -> (Vec<Entry<H>>, Vec<u32>) {
-        let (ids, unsorted) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.entries));
-        let mut starts = vec![0_u32; self.room + 2];
-        ids.iter().for_each(|&id| starts[id as usize + 2] += 1);
-        for i in 2..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let nothing = Entry { at: 0, row: 0, role: 0, hold: H::default() };
-        let mut entries = vec![nothing; unsorted.len()];
-        for (&id, &entry) in ids.iter().zip(&unsorted) {
-            let next = &mut starts[id as usize + 1];
-            entries[*next as usize] = entry;
-            *next += 1;
-        }
-        starts.pop();
-        (entries, starts)
+/// The rows of some entities in a stretch of time.
+pub(super) struct Part<H> {
+    /// In the order of (moment, stream, row). Places are counted from the stretch's beginning, attempts within the part.
+    pub(super) entries: Vec<Entry<H>>,
+    /// The entities of the entries.
+    pub(super) ids: Vec<u32>,
+    /// The attempts that begin, and their moments.
+    pub(super) at: Vec<i64>,
+    pub(super) attempts: Vec<Attempt>,
+    /// Their entities.
+    pub(super) who: Vec<u32>,
+    /// Whether some row may serve several steps.
+    pub(super) shared: bool,
+    /// By stream: how many of its rows lie before the stretch.
+    pub(super) before: Vec<u32>,
+}
+
+impl<H> Default for Part<H> {
+    fn default() -> Self {
+        let (entries, ids, at, attempts, who) = Default::default();
+        Part { entries, ids, at, attempts, who, shared: false, before: Vec::new() }
     }
 }
 
-/// The parts of a chain, the streams behind them in the order in which they are first named, and the chain's shape.
-fn parts(chain: &Chain) -> (Vec<Part<'_>>, Vec<&Base>, Shape) {
-    fn add<'a>(parts: &mut Vec<Part<'a>>, bases: &mut Vec<&'a Base>, rows: &'a Keyed, hold: Option<&'a Row>) {
+fn compile(maker: &Maker, sorts: &[Sort], bases: &[&Base], shape: &Shape) -> Result<Vec<Ready>, ExecError> {
+    let mut programs = Vec::new();
+    for (number, base) in bases.iter().enumerate() {
+        let mut program = maker.program(base)?;
+        let mut own = Vec::new();
+        for sort in sorts.iter().filter(|sort| sort.base == number) {
+            let picked = Picked::new(&mut program, &sort.rows.events, &sort.rows.key)?;
+            let hold = sort.hold.map(|hold| program.row(hold)).transpose()?;
+            let unheld = match sort.role {
+                0 => shape.alone(),
+                _ => shape.alone() - (bases.len() - number) as u32,
+            };
+            own.push(Compiled { picked, role: sort.role as u32, hold, unheld });
+        }
+        programs.push((program, own));
+    }
+    Ok(programs)
+}
+
+/// The moments at which time is cut, to be read by several threads; none: it is read in one go.
+fn cuts(maker: &Maker, programs: &[Ready]) -> Vec<i64> {
+    // What has a past needs all rows from the first on, and held texts have numbers as they are first seen.
+    let whole = |(program, sorts): &Ready| {
+        let texts = sorts.iter().filter_map(|s| s.hold).any(|hold| *program.ty(hold) == Type::Text);
+        texts || program.needs_past || program.sequential || program.needs_period
+    };
+    if maker.source.threads < 2 || programs.iter().any(whole) {
+        return Vec::new();
+    }
+    let stored = programs.iter().filter_map(|(program, _)| match &program.base {
+        rows::Base::Stream(name, Some(info)) => Some((name, info.rows)),
+        _ => None,
+    });
+    let Some((name, rows)) = stored.max_by_key(|s| s.1) else { return Vec::new() };
+    let threads = maker.source.threads.min((rows / STRETCH_ROWS_MIN) as usize);
+    if threads < 2 {
+        return Vec::new();
+    }
+    let mut cuts = maker.source.scan.splits(name, None, None, threads);
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts
+}
+
+/// The sorts of rows of a chain, the streams behind them in the order in which they are first named, and its shape.
+fn sorts(chain: &Chain) -> (Vec<Sort<'_>>, Vec<&Base>, Shape) {
+    fn add<'a>(sorts: &mut Vec<Sort<'a>>, bases: &mut Vec<&'a Base>, rows: &'a Keyed, hold: Option<&'a Row>) {
         let base = bases.iter().position(|b| **b == rows.events.base).unwrap_or_else(|| {
             bases.push(&rows.events.base);
             bases.len() - 1
         });
-        parts.push(Part { rows, role: parts.len(), hold, base });
+        sorts.push(Sort { rows, role: sorts.len(), hold, base });
     }
-    let (mut parts, mut bases) = (Vec::new(), Vec::new());
+    let (mut sorts, mut bases) = (Vec::new(), Vec::new());
     for step in &chain.steps {
-        add(&mut parts, &mut bases, &step.rows, step.hold.as_ref());
+        add(&mut sorts, &mut bases, &step.rows, step.hold.as_ref());
     }
     let mut without = Vec::new();
     let mut forbids = vec![None; chain.steps.len()];
@@ -154,11 +222,11 @@ fn parts(chain: &Chain) -> (Vec<Part<'_>>, Vec<&Base>, Shape) {
         if let Some(rows) = &of.without {
             forbids[step] = Some(without.len());
             without.push(step);
-            add(&mut parts, &mut bases, rows, None);
+            add(&mut sorts, &mut bases, rows, None);
         }
     }
     for rows in &chain.among {
-        add(&mut parts, &mut bases, rows, None);
+        add(&mut sorts, &mut bases, rows, None);
     }
     let shape = Shape {
         steps: chain.steps.len(),
@@ -167,13 +235,13 @@ fn parts(chain: &Chain) -> (Vec<Part<'_>>, Vec<&Base>, Shape) {
         forbids,
         drops: chain.without_drops,
         credit: chain.credit,
-        bases: parts.iter().map(|p| p.base).chain(0..bases.len()).chain([0]).collect(),
+        bases: sorts.iter().map(|p| p.base).chain(0..bases.len()).chain([0]).collect(),
     };
-    (parts, bases, shape)
+    (sorts, bases, shape)
 }
 
 /// What numbers the held values of all steps.
-fn holds(programs: &mut [(Program, Vec<Compiled>)]) -> Result<Payload, ExecError> {
+fn holds(programs: &mut [Ready]) -> Result<Payload, ExecError> {
     let mut types = Vec::new();
     for (program, parts) in programs.iter() {
         types.extend(parts.iter().filter_map(|p| p.hold).map(|node| program.ty(node).clone()));
@@ -189,8 +257,8 @@ fn holds(programs: &mut [(Program, Vec<Compiled>)]) -> Result<Payload, ExecError
     Ok(Payload::new(ty))
 }
 
-/// How many ids there are of the entity that all parts share.
-fn room(programs: &[(Program, Vec<Compiled>)]) -> Result<usize, ExecError> {
+/// How many ids there are of the entity that all sorts of rows share, and its kind.
+fn room(programs: &[Ready]) -> Result<(usize, Option<Arc<str>>), ExecError> {
     let mut entity: Option<&Type> = None;
     let mut ids = 0;
     for (program, parts) in programs {
@@ -205,84 +273,9 @@ fn room(programs: &[(Program, Vec<Compiled>)]) -> Result<usize, ExecError> {
             }
         }
     }
-    Ok(ids)
-}
-
-/// Rows in the order in which they are read.
-struct Raw<H> {
-    steps: u32,
-    strict: bool,
-    /// How many ids there are.
-    room: u32,
-    payload: Payload,
-    ids: Vec<u32>,
-    entries: Vec<Entry<H>>,
-    /// Of the rows of the first step.
-    at: Vec<i64>,
-    place: Vec<u32>,
-    without: Vec<i64>,
-    bits: Vec<u64>,
-    shared: bool,
-}
-
-impl<H: Hold> Raw<H> {
-    /// Takes the rows of a frame. Which parts they play is found out part by part, but then they are taken row by row, so
-    /// that what follows finds them in order.
-    fn read(&mut self, program: &Program, frame: &Frame, first: u32, parts: &[Compiled]) -> Result<(), ExecError> {
-        let Some(times) = &frame.at else { return Ok(()) };
-        let words = parts.len().div_ceil(64);
-        let mut bits = std::mem::take(&mut self.bits);
-        bits.clear();
-        bits.resize(frame.len * words, 0);
-        let mut held: Vec<Option<(ScalarBuffer<i64>, &crate::rows::Column)>> = Vec::with_capacity(parts.len());
-        for (number, part) in parts.iter().enumerate() {
-            let mut lacking = Vec::new();
-            let (word, bit) = (number / 64, 1 << (number % 64));
-            part.picked.each(program, frame, &mut lacking, |row, _| bits[row * words + word] |= bit)?;
-            if part.role < self.steps {
-                self.without.append(&mut lacking);
-            }
-            held.push(match part.hold {
-                Some(node) => Some((self.payload.encode(program.value(node))?, program.value(node))),
-                None => None,
-            });
-        }
-        let ids: Vec<&[u32]> = parts.iter().map(|part| part.picked.ids_of(program)).collect();
-        for row in 0..frame.len {
-            let mut served = 0;
-            for word in 0..words {
-                let mut left = bits[row * words + word];
-                while left != 0 {
-                    let number = word * 64 + left.trailing_zeros() as usize;
-                    left &= left - 1;
-                    let id = ids[number][row];
-                    if id >= self.room {
-                        continue;
-                    }
-                    let place = first + row as u32;
-                    let mut entry = Entry { at: times[row], row: place, role: parts[number].role, hold: H::default() };
-                    if entry.role == 0 {
-                        entry.row = self.at.len() as u32;
-                        self.at.push(entry.at);
-                        self.place.push(place);
-                    }
-                    if let Some((numbers, column)) = &held[number] {
-                        entry.hold = H::of(numbers[row]);
-                        if !column.is_known(row) {
-                            if entry.role > 0 && !self.strict {
-                                continue;
-                            }
-                            entry.role = parts[number].unheld;
-                        }
-                    }
-                    served += u32::from(entry.role < self.steps);
-                    self.ids.push(id);
-                    self.entries.push(entry);
-                }
-            }
-            self.shared |= served > 1;
-        }
-        self.bits = bits;
-        Ok(())
-    }
+    let entity = match entity {
+        Some(Type::Id(entity)) => Some(Arc::clone(entity)),
+        _ => None,
+    };
+    Ok((ids, entity))
 }

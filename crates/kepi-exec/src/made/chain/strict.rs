@@ -29,7 +29,7 @@ pub(super) fn look_at<H: Hold>(
             if !in_time || entry.at > forbidden.limit(shape, step as usize, last) {
                 break;
             }
-            path.push(entry.row);
+            path.push((entry.row, entry.at));
             last = entry.at;
         }
         attempts.put(shape, start.row, &path, last, forbidden);

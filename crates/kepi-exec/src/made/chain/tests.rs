@@ -227,10 +227,10 @@ impl Case {
 }
 
 /// What is made: per attempt its moment, how far it got, when it was at each step, and whether it is converted.
-fn made(case: &Case, batch: usize) -> Vec<(i64, i64, Vec<i64>, bool)> {
+fn made(case: &Case, batch: usize, threads: usize) -> Vec<(i64, i64, Vec<i64>, bool)> {
     let mut memory = shop(3, &case.orders, &case.visits);
     memory.batch = batch;
-    let source = source(&memory);
+    let source = source(&memory).with_threads(threads);
     let stream = source.made(&case.chain(), "UTC", 0).unwrap();
     let rows = stream.rows(&source).unwrap();
     let (Values::Decimal(reached, 0), Values::Bool(converted)) = (&rows.own[0].values, &rows.own[1].values) else {
@@ -240,12 +240,29 @@ fn made(case: &Case, batch: usize) -> Vec<(i64, i64, Vec<i64>, bool)> {
         4 => case.visits[place as usize].0,
         _ => case.orders[place as usize].0,
     };
+    let who = |step: usize, place: u32| match case.steps[step] {
+        4 => case.visits[place as usize].1,
+        _ => case.orders[place as usize].1,
+    };
     let times = |i: usize| {
         let steps = rows.parents.iter().enumerate().skip(1).filter(|(_, p)| p[i] != NOWHERE);
         steps.map(|(step, p)| at(step, p[i])).collect::<Vec<_>>()
     };
     assert!(rows.at.iter().zip(&rows.parents[0]).all(|(&t, &place)| t == at(0, place)));
     assert!(rows.parents[0].is_sorted());
+    for (parent, _, column) in &rows.known {
+        for i in 0..rows.at.len() {
+            let place = rows.parents[*parent][i];
+            match &column.values {
+                Values::Time(times) => {
+                    assert_eq!(column.is_known(i), place != NOWHERE);
+                    assert!(!column.is_known(i) || times[i] == at(*parent, place));
+                }
+                Values::Id(ids, _) => assert_eq!(Some(ids[i]), who(*parent, place)),
+                other => panic!("{}", other.words()),
+            }
+        }
+    }
     (0..rows.at.len()).map(|i| (rows.at[i], reached[i], times(i), converted.value(i))).collect()
 }
 
@@ -312,8 +329,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn attempts_are_what_all_choices_allow(case in cases(), batch in 1..12_usize) {
-        let (mut found, mut wanted) = (made(&case, batch), expected(&case));
+    fn attempts_are_what_all_choices_allow(case in cases(), batch in 1..12_usize, threads in 1..4_usize) {
+        let (mut found, mut wanted) = (made(&case, batch, threads), expected(&case));
         if case.order == ChainOrder::Any {
             found.iter_mut().chain(&mut wanted).for_each(|a| a.2.clear());
         }
