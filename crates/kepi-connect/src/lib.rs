@@ -1,4 +1,4 @@
-//! Everything from outside to Arrow: files, detection, conversion and inference.
+//! Everything from outside to Arrow: files, detection, conversion and inference; and what services are asked through.
 //!
 //! # The way of a row
 //!
@@ -63,6 +63,7 @@ mod pattern;
 mod profile;
 mod records;
 mod row_groups;
+mod service;
 mod table;
 mod text;
 
@@ -75,4 +76,8 @@ pub use infer::{Hints, Inferred, InferredColumn, InferredKind, Role, infer, infe
 pub use options::{Delimiter, OPTION_NAMES, ReadOptions};
 pub use pattern::Pattern;
 pub use profile::{ColumnProfile, Profile};
+pub use service::{
+    Grants, HttpLimits, HttpService, HttpSettings, Keep, OAuth, Pace, RateRule, Recorded, Recorder, Secrets, Tell,
+    WallPace,
+};
 pub use table::{Batch, Batches, Content, Rejected, Table};

@@ -22,7 +22,9 @@ pub use discover::{Found, discover};
 pub use error::PluginError;
 pub use folder::FolderHost;
 pub use load::{Loaded, load};
-pub use manifest::{Capabilities, FileAccess, FunctionKind, Manifest, ManifestFunction, Provides, Runtime};
+pub use manifest::{
+    Capabilities, FileAccess, FunctionKind, Manifest, ManifestFunction, ManifestOAuth, ManifestRate, Provides, Runtime,
+};
 pub use settings::{Limits, Settings, Stop};
 pub use shipped::shipped;
 pub use source_hash::{SOURCE_SECTION, append_custom_section, custom_section, hash_sources};

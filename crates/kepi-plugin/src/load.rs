@@ -69,6 +69,8 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
                 }
             }
         }
+        // The services of the host run it; nothing of it is a plugin's code.
+        Runtime::Rest => {}
         Runtime::Rhai => {
             let script = Arc::new(Script::new(found.clone(), settings.clone()));
             for function in &found.manifest.functions {

@@ -4,6 +4,7 @@ use crate::PluginError;
 use crate::kinds::{parse_accepted, parse_returns};
 use kepi_model::declared::{Returns, Signature, SignatureParameter};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component, Path};
 use toml::Spanned;
@@ -30,6 +31,40 @@ pub struct Manifest {
     pub functions: Vec<ManifestFunction>,
     /// What it asks for.
     pub capabilities: Capabilities,
+    /// Access tokens that it uses as `{{oauth2:NAME}}`, by name.
+    pub oauth2: BTreeMap<String, ManifestOAuth>,
+    /// How many requests its service takes.
+    pub rates: Vec<ManifestRate>,
+}
+
+/// How an access token is had; the values are secrets, given by their names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestOAuth {
+    /// Where tokens are given out.
+    pub token_url: String,
+    /// The secret with the client's id.
+    pub client_id: String,
+    /// The secret with the client's secret.
+    pub client_secret: String,
+    /// The secret with the refresh token.
+    pub refresh_token: String,
+}
+
+/// How many requests a part of a service takes in a time.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestRate {
+    /// What it is called while it is waited for.
+    pub name: String,
+    /// The hosts, as a pattern; empty: all.
+    #[serde(default)]
+    pub host: String,
+    /// The paths, as a pattern; empty: all.
+    #[serde(default)]
+    pub path: String,
+    /// `5/s`, `100/10s`.
+    pub limit: String,
 }
 
 /// A function of a plugin.
@@ -49,6 +84,8 @@ pub enum Runtime {
     Wasm,
     /// A rhai script.
     Rhai,
+    /// No code: a TOML file that describes a web service.
+    Rest,
 }
 
 /// What a plugin offers.
@@ -74,11 +111,17 @@ pub enum FunctionKind {
 }
 
 /// What a plugin asks for; the user grants it. Nothing else can be had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Capabilities {
     /// Files of one folder, which the user names.
     pub files: Option<FileAccess>,
+    /// Hosts that it calls: `api.example.com`, `*.example.com`.
+    pub hosts: Vec<String>,
+    /// Secrets that the host puts into its requests, by name.
+    pub secrets: Vec<String>,
+    /// Whether it is shown the secrets themselves, to sign with them.
+    pub sees_secrets: bool,
 }
 
 /// What may be done with files.
@@ -104,6 +147,10 @@ struct Written {
     functions: Vec<WrittenFunction>,
     #[serde(default)]
     capabilities: Capabilities,
+    #[serde(default)]
+    oauth2: BTreeMap<String, ManifestOAuth>,
+    #[serde(default, rename = "rate")]
+    rates: Vec<ManifestRate>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +223,10 @@ fn check(written: Written) -> Result<Manifest, Mistake> {
         return Err((written.provides.span(), "it provides nothing".to_string()));
     }
     check_file(&written.file)?;
+    if written.runtime == Runtime::Rest && *written.provides.get_ref() != [Provides::Connector] {
+        let message = "the runtime \"rest\" provides a connector, and nothing else: provides = [\"connector\"]";
+        return Err((written.provides.span(), message.to_string()));
+    }
     let provides = written.provides.get_ref().clone();
     let mut functions: Vec<ManifestFunction> = Vec::new();
     for function in written.functions {
@@ -207,6 +258,8 @@ fn check(written: Written) -> Result<Manifest, Mistake> {
         file: written.file.into_inner(),
         functions,
         capabilities: written.capabilities,
+        oauth2: written.oauth2,
+        rates: written.rates,
     })
 }
 

@@ -109,3 +109,36 @@ fn what_is_provided_is_there() {
     assert!(parse(&none.replace("\"scalar\", \"aggregate\"", "")).unwrap_err().contains("it provides nothing"));
     assert!(parse("").unwrap_err().starts_with("p/kepi-plugin.toml:1:1: missing field"));
 }
+
+#[test]
+fn a_description_of_a_service_asks_for_hosts_secrets_and_room() {
+    let text = r#"id = "acme.crm"
+version = "1.0.0"
+api = "0.1"
+runtime = "rest"
+provides = ["connector"]
+file = "crm.toml"
+[capabilities]
+hosts = ["api.example.com", "*.example.org"]
+secrets = ["CRM_ID", "CRM_KEY", "CRM_REFRESH"]
+[oauth2.crm]
+token_url = "https://api.example.com/token"
+client_id = "CRM_ID"
+client_secret = "CRM_KEY"
+refresh_token = "CRM_REFRESH"
+[[rate]]
+name = "search"
+path = "/*/search"
+limit = "5/s"
+"#;
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.runtime, Runtime::Rest);
+    assert_eq!(manifest.capabilities.hosts, ["api.example.com", "*.example.org"]);
+    assert_eq!(manifest.capabilities.secrets.len(), 3);
+    assert!(!manifest.capabilities.sees_secrets && manifest.capabilities.files.is_none());
+    assert_eq!(manifest.oauth2["crm"].refresh_token, "CRM_REFRESH");
+    let rate = &manifest.rates[0];
+    assert_eq!((rate.name.as_str(), rate.host.as_str(), rate.limit.as_str()), ("search", "", "5/s"));
+    let message = parse(&text.replace("[\"connector\"]", "[\"scalar\"]")).unwrap_err();
+    assert!(message.starts_with("p/kepi-plugin.toml:5:12: the runtime \"rest\" provides a connector"), "{message}");
+}

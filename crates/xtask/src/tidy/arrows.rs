@@ -8,7 +8,7 @@ use crate::metadata::Package;
 pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("kepi-bench", &["kepi-engine"]),
     ("kepi-cli", &["kepi-engine", "kepi-view"]),
-    ("kepi-connect", &["kepi-model"]),
+    ("kepi-connect", &["kepi-extension", "kepi-model"]),
     (
         "kepi-engine",
         &["kepi-connect", "kepi-exec", "kepi-extension", "kepi-model", "kepi-plugin", "kepi-store", "kepi-syntax"],
@@ -33,6 +33,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("wasmtime", &["kepi-plugin"]),
     ("rhai", &["kepi-plugin"]),
     ("parquet", &["kepi-connect", "kepi-bench"]),
+    ("ureq", &["kepi-connect"]),
     ("reedline", &["kepi-cli"]),
     ("miette", &["kepi-view"]),
 ];
