@@ -364,6 +364,7 @@ impl Course<'_> {
         }
         match self.options.order.as_deref() {
             None | Some("ordered") => Ok(true),
+            Some("later") => Ok(self.time(row) > self.time(before)),
             Some("strict") => {
                 // Nothing of the streams lies between; what is of the same moment is neither before nor after.
                 let interrupts =

@@ -275,6 +275,8 @@ fn chains(pick: &mut Pick) -> String {
     if pick.once_in(2) {
         if !chain.contains("without") && pick.once_in(6) {
             chain += ", order: any";
+        } else if pick.once_in(6) {
+            chain += ", order: later";
         }
         if pick.once_in(3) {
             chain.push_str(&format!(", entry: {}", pick.of(&["best", "first", "every"])));

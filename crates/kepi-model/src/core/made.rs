@@ -114,6 +114,8 @@ pub struct ChainStep {
 pub enum ChainOrder {
     /// Each step not earlier than the one before; other rows may lie between.
     Ordered,
+    /// Each step later than the one before: what happens at one moment is one step.
+    Later,
     /// The very next row of the steps' own events (and of `among`) is the next step.
     Strict,
     /// Any order, after (or with) the first.

@@ -164,8 +164,8 @@ impl<'a> ChainArguments<'a> {
 
     /// The attempts that these steps make.
     pub(super) fn attempts(&self, cx: &mut Cx<'_>, function: &str) -> Option<Attempts> {
-        use ChainOrder::{Any, Ordered, Strict};
-        let orders = [("ordered", Ordered), ("strict", Strict), ("any", Any)];
+        use ChainOrder::{Any, Later, Ordered, Strict};
+        let orders = [("ordered", Ordered), ("later", Later), ("strict", Strict), ("any", Any)];
         let order = self.word(cx, "order", &orders, Ordered);
         let credit =
             self.word(cx, "credit", &[("latest", Credit::Latest), ("earliest", Credit::Earliest)], Credit::Latest);
@@ -178,7 +178,7 @@ impl<'a> ChainArguments<'a> {
         let without: Vec<Option<EventSet>> =
             without.into_iter().map(|w| w.map_or(Some(None), |set| set.map(Some))).collect::<Option<_>>()?;
         let (order, credit, without_drops, among) = (order?, credit?, without_drops?, among?);
-        self.fitting(cx, order, &without, &among)?;
+        self.fitting(cx, function, order, &without, &among)?;
         let among = self.interrupting(cx, function, order, among)?;
         let all: Vec<&EventSet> = steps.iter().chain(without.iter().flatten()).chain(&among).collect();
         let roles = shared_subject(cx, &all, self.chosen().as_deref(), self.span)?;
@@ -213,6 +213,7 @@ impl<'a> ChainArguments<'a> {
     fn fitting(
         &self,
         cx: &mut Cx<'_>,
+        function: &str,
         order: ChainOrder,
         without: &[Option<EventSet>],
         among: &[EventSet],
@@ -232,6 +233,14 @@ impl<'a> ChainArguments<'a> {
                 forbidden.span,
                 "in any order nothing lies between two steps",
                 "leave out `without`, or `order: any`",
+            );
+        }
+        if let (Some((name, _)), "conversion", ChainOrder::Later) = (self.option("order"), function, order) {
+            return cx.error_help(
+                Code::Arguments,
+                name.span,
+                "a conversion may happen at the moment of its first step",
+                "leave out `order: later`, or take the last rate of a funnel with it",
             );
         }
         if let (Some((name, _)), true) = (self.option("exclude"), without.iter().all(Option::is_none)) {

@@ -10,6 +10,7 @@
 //!
 //! - **Ordered**: an attempt gets as far as any choice of rows allows, with each step as early as that permits. Between
 //!   two steps with `without` no forbidden row may lie that is later than the one and earlier than the other.
+//! - **Later**: the same, but each step is later than the one before, so that a moment serves one step.
 //! - **Strict**: the very next row of the entity, among all steps' rows and those of `among`, must be the next step (with
 //!   the same held value); any other ends the attempt.
 //! - **Any**: how many of the steps have a row of their own, not earlier than the first.

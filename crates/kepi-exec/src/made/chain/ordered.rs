@@ -9,7 +9,7 @@
 
 use super::moments::{Moments, NOBODY, Start};
 use super::{Attempts, Forbidden, Shape};
-use kepi_model::core::Credit;
+use kepi_model::core::{ChainOrder, Credit};
 
 /// What serving a step at a moment leads to, for one aim.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
     work.next.resize(aims * (steps + 1), NONE);
     work.live.clear();
     work.live.resize(work.starts.len(), false);
+    // Where each step is later than the one before, a moment serves no more than one.
+    let apart = shape.order == ChainOrder::Later;
     let wants_live = shape.credit == Some(Credit::Earliest) && steps > 2;
     for moment in (0..work.all.len()).rev() {
         let at = work.all[moment].at;
@@ -44,7 +46,7 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
                 continue;
             }
             known = Some(step);
-            let last = work.run(moment, step, NOBODY).unwrap_or(step);
+            let last = if apart { step } else { work.run(moment, step, NOBODY).unwrap_or(step) };
             for aim in 0..aims {
                 let (until, next) = best(shape, forbidden, work, aim, step..last + 1, at).unwrap_or((NONE, NONE));
                 work.nodes.push(Node { step: step as u32, until, next });
@@ -53,7 +55,7 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
         for start in work.all[moment].starts.clone() {
             let Start { attempt, event, .. } = work.starts[start as usize];
             let out = [event, u32::MAX];
-            let last = work.run(moment, 1, out).unwrap_or(0);
+            let last = if apart { 0 } else { work.run(moment, 1, out).unwrap_or(0) };
             let end = attempts.all[attempt as usize].end;
             for aim in (0..aims).rev() {
                 let Some(way) = best(shape, forbidden, work, aim, 0..last + 1, at) else { continue };
