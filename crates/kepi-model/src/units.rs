@@ -271,8 +271,15 @@ pub(crate) fn quotient(a: &Unit, b: &Unit) -> Result<(Unit, Factor), Clash> {
     if a.per == b.per && same(&a.kind, &b.kind).is_some() && a.kind.is_numeric() {
         return Ok((Unit::of(Kind::Number), 1.0));
     }
-    if b.per.is_some() {
-        return clash();
+    if let Some(other) = b.per {
+        let like = same(&a.kind, &b.kind).is_some() && a.kind.is_numeric() && a.kind != Kind::Duration;
+        return match a.per {
+            _ if !like => clash(),
+            // Money ÷ money per day = how long it takes.
+            None => Ok((Unit::of(Kind::Duration), other.seconds())),
+            // Money per day ÷ money per year = number.
+            Some(per) => Ok((Unit::of(Kind::Number), other.seconds() / per.seconds())),
+        };
     }
     // Money per year ÷ money = number per year.
     if a.per.is_some() && same(&a.kind, &b.kind).is_some() && a.kind.is_numeric() {
@@ -336,6 +343,9 @@ mod tests {
         let (per_day, factor) = quotient(&eur(), &duration).expect("money ÷ duration is defined");
         assert_eq!((per_day.to_string().as_str(), factor), ("money(EUR) per day", 86_400.0));
         assert_eq!(product(&per_day, &duration), Ok((eur(), 1.0 / 86_400.0)));
+        assert_eq!(quotient(&eur(), &per_day), Ok((duration.clone(), 86_400.0)));
+        let a_year = Unit { kind: eur().kind, per: Some(PerUnit::Year) };
+        assert_eq!(quotient(&per_day, &a_year), Ok((Unit::of(Kind::Number), 365.2425)));
         let (per_year, _) = quotient(&Unit::of(Kind::Count), &duration).expect("count ÷ duration is defined");
         assert_eq!(per_year.to_string(), "number per year");
     }
