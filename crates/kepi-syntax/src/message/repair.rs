@@ -204,6 +204,10 @@ fn side_by_side(scene: &Scene<'_>) -> Option<Diagnostic> {
     }
     let what = format!("`{before}` and `{found}` stand side by side");
     let place = scene.place();
+    if found == "end" {
+        let help = "leave `end` out: `case when a then b else c`";
+        return Some(Diagnostic::error(Code::Syntax, place, "`case` has no `end`").help(help));
+    }
     let call = crate::words::FUNCTIONS.contains(&before);
     let help = if call {
         format!("the arguments of a function stand in parentheses: `{before}({found})`")
