@@ -22,6 +22,8 @@ pub struct Engine {
     pub(crate) session: Mutex<Vec<String>>,
     /// The model files as they were when the project was opened or last loaded into.
     pub(crate) files: Mutex<Vec<SourceText>>,
+    /// The snapshot that was read last, so that its files are opened and checked once.
+    reader: Mutex<Option<Arc<Snapshot>>>,
 }
 
 impl Engine {
@@ -34,7 +36,7 @@ impl Engine {
     pub fn open(project: &Path) -> Result<Engine, EngineError> {
         let project = Project::open(project)?;
         let files = project.model_texts()?;
-        Ok(Engine { project, session: Mutex::new(Vec::new()), files: Mutex::new(files) })
+        Ok(Engine { project, session: Mutex::new(Vec::new()), files: Mutex::new(files), reader: Mutex::new(None) })
     }
 
     /// Makes an empty project in a folder, or one with a template's model; gives the files written. Other files that
@@ -65,7 +67,14 @@ impl Engine {
 
     /// The snapshot that a request reads.
     pub(crate) fn snapshot(&self, asked: Option<u64>) -> Result<Arc<Snapshot>, EngineError> {
-        let snapshot = Store::open_reader(&self.project.store()).map_err(store_error)?;
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = match reader.as_ref() {
+            Some(before) => Store::open_reader_after(&self.project.store(), before),
+            None => Store::open_reader(&self.project.store()),
+        };
+        let snapshot = snapshot.map_err(store_error)?;
+        *reader = Some(Arc::clone(&snapshot));
+        drop(reader);
         let found = kepi_extension::EventScan::snapshot(snapshot.as_ref());
         match asked {
             Some(wanted) if wanted != found => {

@@ -1,6 +1,7 @@
 //! What a query runs, told as a colleague would: in words, in steps with row counts, and as a plan.
 
 use crate::cells::notes::{grouped, moment};
+use crate::cells::openings::in_own_time;
 use crate::cells::plan::{Times, shown_aggregates};
 use crate::cells::zone;
 use crate::run::{Runner, on_own_stack};
@@ -42,7 +43,8 @@ pub fn explain(
         .with_memory_max(options.memory_bytes_max)
         .with_threads(options.threads);
     on_own_stack(|| {
-        let (planned, steps, notes) = Runner::new(query, source, options)?.steps(query)?;
+        let asked = &in_own_time(query);
+        let (planned, steps, notes) = Runner::new(asked, source, options)?.steps(asked)?;
         let zone = zone(&query.zone)?;
         let mut words = sentences(query, &planned.times, &zone);
         words.extend(notes.into_iter().map(|note| sentence(&note.text)));

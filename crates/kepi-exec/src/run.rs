@@ -2,6 +2,7 @@
 
 use crate::cells::compare::{Side, side};
 use crate::cells::formula::{Setting, aggregates_of};
+use crate::cells::openings::in_own_time;
 use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
 use crate::cells::{ages, bounds, notes, other, zone};
@@ -23,7 +24,7 @@ use kepi_extension::{EventScan, Functions};
 use kepi_model::core::{Aggregate, Base, CompareWith, Formula, FormulaNode, Measure, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How often a running query looks whether it shall stop.
@@ -57,6 +58,7 @@ pub fn run(
     let source = Source::new(data, functions.clone(), options.cancel.clone())
         .with_memory_max(options.memory_bytes_max)
         .with_threads(options.threads);
+    let query = &in_own_time(query);
     on_own_stack(|| Runner::new(query, source, options)?.frame(query))
 }
 
@@ -67,6 +69,19 @@ pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> Result<T, ExecError> 
         let thread = thread.spawn_scoped(scope, work).map_err(|e| ExecError::Failed(format!("no thread: {e}")))?;
         thread.join().unwrap_or_else(|_| Err(ExecError::Failed("an operator stopped unexpectedly".into())))
     })
+}
+
+/// What all queries of the process run on: making threads anew for each would take longer than many a question. How many
+/// work at once is a matter of the plans: one per part of a pass.
+fn runtime() -> Result<&'static tokio::runtime::Runtime, ExecError> {
+    static RUNTIME: OnceLock<Result<tokio::runtime::Runtime, String>> = OnceLock::new();
+    let make = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let builder = builder.worker_threads(cores).thread_stack_size(STACK_BYTES).enable_time();
+        builder.build().map_err(|e| format!("no runtime: {e}"))
+    };
+    RUNTIME.get_or_init(make).as_ref().map_err(|reason| ExecError::Failed(reason.clone()))
 }
 
 /// Makes leaves that read the store.
@@ -293,15 +308,8 @@ impl<'a> Runner<'a> {
 
     /// Runs a plan to its end.
     fn collect(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<RecordBatch, ExecError> {
-        let threads = self.options.threads.max(1);
-        let mut builder = match threads {
-            1 => tokio::runtime::Builder::new_current_thread(),
-            _ => tokio::runtime::Builder::new_multi_thread(),
-        };
-        let runtime = builder.worker_threads(threads).thread_stack_size(STACK_BYTES).enable_time().build();
-        let runtime = runtime.map_err(|e| ExecError::Failed(format!("no runtime: {e}")))?;
-        let context = self.context(threads)?;
-        let rows = runtime.block_on(self.gather(plan, context));
+        let context = self.context(self.options.threads.max(1))?;
+        let rows = runtime()?.block_on(self.gather(plan, context));
         rows.map_err(|error| match error {
             ExecError::Memory { .. } => ExecError::Memory { limit: self.options.memory_bytes_max.unwrap_or(u64::MAX) },
             other => other,

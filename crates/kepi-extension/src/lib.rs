@@ -5,12 +5,14 @@
 //! ask of its host, [`ConnectorHost`], is put together by `kepi-engine` from the host services of `kepi-connect`.
 
 mod connector;
+mod derived;
 mod function;
 mod http;
 mod learned;
 mod scan;
 
 pub use connector::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamField, StreamShape};
+pub use derived::Derived;
 pub use function::{Accumulator, AggregateFunction, FunctionError, Functions, ScalarFunction};
 pub use http::{HttpError, HttpRequest, HttpResponse};
 pub use learned::{Fitted, ModelFunction, ModelTable, SeriesFunction};

@@ -1,5 +1,6 @@
 //! Reading events and entities, as one consistent snapshot.
 
+use crate::Derived;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -128,6 +129,17 @@ pub trait EventScan: fmt::Debug + Send + Sync {
 
     /// Moments that cut the rows of `[from, until)` into about `parts` equal parts: at most `parts - 1` of them, rising.
     fn splits(&self, stream: &str, from: Option<i64>, until: Option<i64>, parts: usize) -> Vec<i64>;
+
+    /// The same for rows whose entity in a column of ids is this one. Other rows may come too: whoever asks looks again.
+    fn scan_of(&self, request: &ScanRequest, column: &str, id: u32) -> Result<Batches, ScanError> {
+        let _ = (column, id);
+        self.scan(request)
+    }
+
+    /// Where values that follow from the snapshot may be kept; none: nowhere.
+    fn derived(&self) -> Option<&Derived> {
+        None
+    }
 
     /// The texts of the codes of a `Code` column of a stream. Codes never change their meaning within a store.
     fn dictionary(&self, stream: &str, column: &str) -> Result<Arc<StringArray>, ScanError>;

@@ -55,7 +55,13 @@ impl Store {
     /// Opens the current snapshot for reading; an empty or missing folder is an empty snapshot. Nothing is written,
     /// no lock is taken.
     pub fn open_reader(folder: &Path) -> Result<Arc<Snapshot>, StoreError> {
-        Snapshot::open(folder).map(Arc::new)
+        Snapshot::open_after(folder, None)
+    }
+
+    /// The current snapshot, for who has read an earlier one: files that it has open are not opened and checked again.
+    /// Where nothing was stored since, it is the earlier one itself.
+    pub fn open_reader_after(folder: &Path, before: &Arc<Snapshot>) -> Result<Arc<Snapshot>, StoreError> {
+        Snapshot::open_after(folder, Some(before))
     }
 
     /// Opens a store for writing and makes it where there is none. `command` is what a second writer is told.

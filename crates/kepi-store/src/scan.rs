@@ -4,13 +4,14 @@
 use crate::aliases::Aliases;
 use crate::column::Presented;
 use crate::error::StoreError;
+use crate::segment::Segment;
 use crate::segment_index::CHUNK_ROWS;
 use crate::state::IdKind;
 use crate::stream::{Slot, Stream};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType, UInt32Type};
+use arrow_array::types::{Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
-use arrow_buffer::BooleanBufferBuilder;
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use arrow_schema::{Field, Schema, SchemaRef};
 use kepi_extension::{AT, ColumnKind, ID, ScanError};
 use std::cmp::Ordering;
@@ -33,6 +34,8 @@ pub(crate) struct Scan {
     dated: bool,
     schema: SchemaRef,
     columns: Vec<(String, Presented)>,
+    /// Only rows that have this id in this column are wanted.
+    only: Option<(String, u32)>,
     /// By column what its merged ids mean.
     aliases: Vec<(usize, Arc<Aliases>)>,
     /// What is still to be read: groups of rows that have to be merged; most have one member.
@@ -63,6 +66,7 @@ impl Scan {
             dated,
             schema: Arc::new(Schema::new(fields)),
             columns: wanted,
+            only: None,
             aliases: Vec::new(),
             groups: VecDeque::new(),
             ready: VecDeque::new(),
@@ -85,6 +89,11 @@ impl Scan {
             }
         }
         Ok(self)
+    }
+
+    /// Only the rows that have this id, stored as it is, in this column: of chunks without one nothing else is read.
+    pub(crate) fn of(self, column: &str, id: u32) -> Scan {
+        Scan { only: Some((column.to_owned(), id)), ..self }
     }
 
     fn plan_undated(&mut self) {
@@ -238,6 +247,21 @@ impl Scan {
         let slot = &self.slots[slot];
         let keep = kept(&slot.gone, slot.segment.chunks[chunk].start, &rows);
         let mut columns = Vec::new();
+        if let Some((column, id)) = &self.only {
+            let mut places = places_of(&slot.segment, chunk, &rows, column, *id)?;
+            places.retain(|&place| keep.as_ref().is_none_or(|keep| keep.value(place as usize)));
+            let places = PrimitiveArray::<UInt32Type>::from(places);
+            for (name, presented) in wanted {
+                let stored = match places.len() {
+                    0 => None,
+                    _ => slot.segment.column(chunk, name)?,
+                };
+                let stored =
+                    stored.map(|column| arrow_select::take::take(&column.slice(rows.start, rows.len()), &places, None));
+                columns.push(presented.present(stored.transpose()?, places.len())?);
+            }
+            return Ok((places.len(), columns));
+        }
         for (name, presented) in wanted {
             let stored = slot.segment.column(chunk, name)?.map(|column| column.slice(rows.start, rows.len()));
             let mut column = presented.present(stored, rows.len())?;
@@ -286,6 +310,47 @@ impl Iterator for Scan {
                 return Some(Err(error.into()));
             }
         }
+    }
+}
+
+/// Where an id is among some rows of a chunk, from the first of them on.
+fn places_of(
+    segment: &Segment,
+    chunk: usize,
+    rows: &Range<usize>,
+    column: &str,
+    id: u32,
+) -> Result<Vec<u32>, StoreError> {
+    fn places<T: PartialEq + Copy>(values: &[T], id: T, nulls: Option<&NullBuffer>) -> Vec<u32> {
+        let mut places = Vec::new();
+        for (number, values) in values.chunks(64).enumerate() {
+            // Most have none, which is found out for many at once.
+            if values.iter().fold(false, |any, &value| any | (value == id)) {
+                let first = number * 64;
+                let own = (first..)
+                    .zip(values)
+                    .filter(|(row, value)| **value == id && nulls.is_none_or(|n| n.is_valid(*row)));
+                places.extend(own.map(|(row, _)| row as u32));
+            }
+        }
+        places
+    }
+    if let Some(crate::segment_index::Range::Whole(least, most)) = segment.range(chunk, column)
+        && !(least..=most).contains(&i64::from(id))
+    {
+        return Ok(Vec::new());
+    }
+    let Some(ids) = segment.column(chunk, column)? else { return Ok(Vec::new()) };
+    let ids = ids.slice(rows.start, rows.len());
+    if let Some(ids) = ids.as_primitive_opt::<UInt8Type>() {
+        return Ok(u8::try_from(id).map_or_else(|_| Vec::new(), |id| places(ids.values(), id, ids.nulls())));
+    }
+    if let Some(ids) = ids.as_primitive_opt::<UInt16Type>() {
+        return Ok(u16::try_from(id).map_or_else(|_| Vec::new(), |id| places(ids.values(), id, ids.nulls())));
+    }
+    match ids.as_primitive_opt::<UInt32Type>() {
+        Some(ids) => Ok(places(ids.values(), id, ids.nulls())),
+        None => Err(StoreError::Limit(format!("`{column}` is no column of ids"))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::aliases::Aliases;
 use crate::change::Change;
+use crate::column::Presented;
 use crate::entity::Entity;
 use crate::error::StoreError;
 use crate::journal::{self, Record};
@@ -13,10 +14,13 @@ use crate::splits;
 use crate::state::{LoadRecord, State, StoredKind};
 use crate::stream::Stream;
 use arrow_array::{RecordBatch, StringArray, UInt32Array};
-use kepi_extension::{Attribute, Batches, ColumnKind, EntityInfo, EventScan, ScanError, ScanRequest, StreamInfo};
+use kepi_extension::{
+    Attribute, Batches, ColumnKind, Derived, EntityInfo, EventScan, ScanError, ScanRequest, StreamInfo,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// How often a reader starts again because the writer replaced files while they were being opened.
 const ATTEMPTS: u32 = 20;
@@ -32,6 +36,25 @@ pub struct Snapshot {
     pub(crate) next_file: u64,
     pub(crate) streams: BTreeMap<String, Arc<Stream>>,
     pub(crate) entities: BTreeMap<String, Arc<Entity>>,
+    /// Where a reader has it from; none: made otherwise.
+    origin: Option<Arc<Origin>>,
+    derived: Arc<Derived>,
+}
+
+/// What a reader's snapshot was made of: while this is the same, so is what it gives.
+#[derive(Debug, PartialEq)]
+struct Origin {
+    manifest: Manifest,
+    /// When the journal was last written, where rows of it are part of the snapshot.
+    journal: Option<SystemTime>,
+}
+
+impl Origin {
+    fn of(layout: &Layout, manifest: Manifest) -> Origin {
+        let written = |path| std::fs::metadata(path).and_then(|about| about.modified()).ok();
+        let journal = (manifest.tail < manifest.length).then(|| written(layout.journal(manifest.generation))).flatten();
+        Origin { manifest, journal }
+    }
 }
 
 impl Snapshot {
@@ -45,12 +68,21 @@ impl Snapshot {
             next_file: 1,
             streams: BTreeMap::new(),
             entities: BTreeMap::new(),
+            origin: None,
+            derived: Arc::default(),
         }
     }
 
     /// Opens what the current manifest names; an empty or missing folder is an empty snapshot.
     pub(crate) fn open(folder: &Path) -> Result<Snapshot, StoreError> {
+        Ok(Arc::unwrap_or_clone(Snapshot::open_after(folder, None)?))
+    }
+
+    /// The same where `before` was opened before: files that it has open, and has found to be sound, are not opened
+    /// again, and where nothing was stored since, it is `before` itself.
+    pub(crate) fn open_after(folder: &Path, before: Option<&Arc<Snapshot>>) -> Result<Arc<Snapshot>, StoreError> {
         let layout = Layout::new(folder);
+        let before = before.filter(|before| before.layout.root == layout.root);
         let mut attempt = 0;
         loop {
             let Some(manifest) = manifest::read(&layout)? else {
@@ -60,25 +92,33 @@ impl Snapshot {
                     let reason = "it is missing, though there are commits";
                     return Err(StoreError::damaged(&layout.manifest(), 0, reason));
                 }
-                return Ok(Snapshot::empty(&layout));
+                return Ok(Arc::new(Snapshot::empty(&layout)));
             };
-            match Snapshot::of_manifest(&layout, &manifest) {
+            let origin = Origin::of(&layout, manifest);
+            if let Some(before) = before.filter(|before| before.origin.as_deref() == Some(&origin)) {
+                return Ok(Arc::clone(before));
+            }
+            let manifest = &origin.manifest;
+            match Snapshot::of_manifest(&layout, manifest, before.map(AsRef::as_ref)) {
                 // The writer may have removed a file between our reading the manifest and opening the file; then
                 // there is a newer manifest.
                 Err(error) if error.is_missing_file() => {
                     attempt += 1;
-                    let newer = manifest::read(&layout)?.is_some_and(|now| now != manifest);
+                    let newer = manifest::read(&layout)?.is_some_and(|now| now != *manifest);
                     if !newer || attempt == ATTEMPTS {
                         return Err(error);
                     }
                 }
-                other => return other,
+                other => {
+                    let snapshot = other?;
+                    return Ok(Arc::new(Snapshot { origin: Some(Arc::new(origin)), ..snapshot }));
+                }
             }
         }
     }
 
-    fn of_manifest(layout: &Layout, manifest: &Manifest) -> Result<Snapshot, StoreError> {
-        let mut snapshot = Snapshot::of_state(layout, &manifest.state, None)?;
+    fn of_manifest(layout: &Layout, manifest: &Manifest, before: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
+        let mut snapshot = Snapshot::of_state(layout, &manifest.state, before)?;
         let path = layout.journal(manifest.generation);
         if manifest.tail < manifest.length {
             let (entries, _) = journal::read(&path, manifest.tail, Some(manifest.length), manifest.length)?;
@@ -113,6 +153,8 @@ impl Snapshot {
 
     /// Takes in what a load changes.
     pub(crate) fn apply(&mut self, change: &Change) {
+        self.origin = None;
+        self.derived = Arc::default();
         for stream in &change.streams {
             self.next_file = self.next_file.max(stream.segment + 1);
             let slot = self.streams.entry(stream.schema.name.clone());
@@ -209,6 +251,20 @@ impl EventScan for Snapshot {
         let stream = self.known_stream(&request.stream)?;
         let scan = Scan::new(stream, &request.columns, request.from, request.until)?;
         Ok(Box::new(scan.meaning(|entity| self.aliases(entity))?))
+    }
+
+    fn scan_of(&self, request: &ScanRequest, column: &str, id: u32) -> Result<Batches, ScanError> {
+        let stream = self.known_stream(&request.stream)?;
+        let scan = Scan::new(stream, &request.columns, request.from, request.until)?;
+        let scan = scan.meaning(|entity| self.aliases(entity))?;
+        // Where keys were merged, several stored ids mean one.
+        let own = matches!(stream.presented(column)?, Some(Presented::Field(ColumnKind::Id { entity }, _))
+            if self.aliases(&entity)?.is_none());
+        Ok(Box::new(if own { scan.of(column, id) } else { scan }))
+    }
+
+    fn derived(&self) -> Option<&Derived> {
+        Some(&self.derived)
     }
 
     fn splits(&self, stream: &str, from: Option<i64>, until: Option<i64>, parts: usize) -> Vec<i64> {

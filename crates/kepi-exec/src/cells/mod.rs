@@ -15,6 +15,7 @@ mod layout;
 mod matching;
 pub(crate) mod notes;
 mod number;
+pub(crate) mod openings;
 mod ops;
 pub(crate) mod other;
 mod output;

@@ -130,6 +130,11 @@ impl Cache {
         Cache { bytes_max, ..Cache::default() }
     }
 
+    /// How many bytes there may be; none: no limit.
+    pub(crate) fn bytes_max(&self) -> Option<u64> {
+        self.bytes_max
+    }
+
     /// Counts memory that made rows take from now on, until the query ends.
     fn take(&self, bytes: u64) -> Result<(), ExecError> {
         let all = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);

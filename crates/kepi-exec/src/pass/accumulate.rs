@@ -98,8 +98,12 @@ enum Best {
 /// Distinct values per cell.
 struct Distinct {
     counts: Vec<i64>,
-    /// For each id the last cell that counted it, plus one: right where an id's cells never come back.
-    last: Vec<u32>,
+    /// For each id the last cell that counted it, plus one: by group, since within one an id's cells never come back; ids
+    /// whose rows are all of one group share the first. Empty: there is none yet, or no room for it.
+    last: Vec<Vec<u32>>,
+    ids: Ids,
+    /// How many more places there is room for.
+    room: usize,
     /// Else the pairs of the current period.
     pairs: NumberMap<(u32, i64), ()>,
 }
@@ -128,9 +132,9 @@ impl Measured {
             Measure::Last(_) => best(Best::Last),
             Measure::Unique(_) if let Some(pieces) = pieces => Kept::Coverage(Coverage::new(Arc::clone(pieces), ids)),
             Measure::Unique(_) => {
-                // Of one group: each entity's cells never come back.
-                let last = vec![0; if ids.of_one_group { ids.count } else { 0 }];
-                Kept::Unique(Distinct { counts: Vec::new(), last, pairs: NumberMap::default() })
+                let last = if ids.of_one_group && ids.count > 0 { vec![vec![0; ids.count]] } else { Vec::new() };
+                let room = ids.room();
+                Kept::Unique(Distinct { counts: Vec::new(), last, ids, room, pairs: NumberMap::default() })
             }
             Measure::Percentile { .. } => Kept::List(Vec::new()),
             Measure::Stddev(_) => Kept::Spread(Vec::new()),
@@ -196,9 +200,9 @@ impl Measured {
                             coverage.values(rows, cell, slots, |row| numbers[row]);
                         }
                     }
-                    Ok(())
+                    coverage.fits()
                 }
-                other => other.take(rows, cell, cells, arg, &mut self.payload),
+                other => other.take(rows, cell, slots, arg, &mut self.payload),
             },
             _ => Err(ExecError::Plan("a measure has no argument".into())),
         }
@@ -348,22 +352,25 @@ impl Kept {
         &mut self,
         rows: Rows<'_>,
         cell: Cell<'_>,
-        cells: usize,
+        slots: &Slots,
         arg: &Column,
         payload: &mut Payload,
     ) -> Result<(), ExecError> {
+        let cells = slots.len();
         if let (Kept::Unique(distinct), Values::Id(ids, _)) = (&mut *self, &arg.values) {
-            distinct.ids(rows, cell, cells, ids);
-            return Ok(());
+            distinct.ids(rows, cell, slots, ids);
+            return distinct.fits();
         }
         let numbers = payload.encode(arg)?;
         match self {
-            Kept::Unique(Distinct { counts, pairs, .. }) => {
+            Kept::Unique(distinct) => {
+                let Distinct { counts, pairs, .. } = distinct;
                 grow(counts, cells);
                 rows.each(|row| {
                     let slot = at(cell, row);
                     counts[slot as usize] += i64::from(pairs.insert((slot, numbers[row]), ()).is_none());
                 });
+                return distinct.fits();
             }
             Kept::Best { wanted, values, known } => {
                 grow(values, cells);
@@ -400,36 +407,64 @@ impl Kept {
 }
 
 impl Distinct {
-    fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, cells: usize, ids: &[u32]) {
-        let Distinct { counts, last, pairs } = self;
-        grow(counts, cells);
-        if last.is_empty() {
-            rows.each(|row| {
-                let slot = at(cell, row);
-                counts[slot as usize] += i64::from(pairs.insert((slot, i64::from(ids[row])), ()).is_none());
-            });
-            return;
-        }
+    /// Fails where it takes more memory than there may be.
+    fn fits(&self) -> Result<(), ExecError> {
+        self.ids.fits(self.last.iter().map(Vec::len).sum(), self.pairs.capacity())
+    }
+
+    fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, ids: &[u32]) {
+        let Distinct { counts, last, ids: Ids { count, of_one_group, .. }, room, pairs } = self;
+        grow(counts, slots.len());
+        let groups = slots.cells();
         match cell {
             Cell::One(slot) => {
-                let mut fresh = 0;
+                let group = if *of_one_group { 0 } else { groups[slot as usize].1 as usize };
+                if let Some(last) = by_id(last, group, *count, room) {
+                    let mut fresh = 0;
+                    rows.each(|row| {
+                        if let Some(last) = last.get_mut(ids[row] as usize) {
+                            fresh += i64::from(*last != slot + 1);
+                            *last = slot + 1;
+                        }
+                    });
+                    counts[slot as usize] += fresh;
+                    return;
+                }
                 rows.each(|row| {
-                    if let Some(last) = last.get_mut(ids[row] as usize) {
-                        fresh += i64::from(*last != slot + 1);
-                        *last = slot + 1;
-                    }
+                    counts[slot as usize] += i64::from(pairs.insert((slot, i64::from(ids[row])), ()).is_none());
                 });
-                counts[slot as usize] += fresh;
             }
-            Cell::Each(slots) => rows.each(|row| {
-                let slot = slots[row];
-                if let Some(last) = last.get_mut(ids[row] as usize)
-                    && *last != slot + 1
-                {
-                    *last = slot + 1;
-                    counts[slot as usize] += 1;
+            Cell::Each(places) => rows.each(|row| {
+                let slot = places[row];
+                let group = if *of_one_group { 0 } else { groups[slot as usize].1 as usize };
+                match by_id(last, group, *count, room) {
+                    Some(last) => {
+                        if let Some(last) = last.get_mut(ids[row] as usize)
+                            && *last != slot + 1
+                        {
+                            *last = slot + 1;
+                            counts[slot as usize] += 1;
+                        }
+                    }
+                    None => counts[slot as usize] += i64::from(pairs.insert((slot, i64::from(ids[row])), ()).is_none()),
                 }
             }),
         }
     }
+}
+
+/// The array by id of a group, made when the group is first seen; none: there is no room for it.
+#[inline]
+fn by_id<'a>(last: &'a mut Vec<Vec<u32>>, group: usize, ids: usize, room: &mut usize) -> Option<&'a mut [u32]> {
+    if last.get(group).is_none_or(Vec::is_empty) {
+        if ids == 0 || *room < ids {
+            return None;
+        }
+        if last.len() <= group {
+            last.resize(group + 1, Vec::new());
+        }
+        *room -= ids;
+        last[group] = vec![0; ids];
+    }
+    Some(&mut last[group])
 }

@@ -7,6 +7,7 @@
 use super::accumulate::{Cell, Rows, at};
 use super::labels::{NumberMap, Slots};
 use super::pieces::Pieces;
+use crate::ExecError;
 use std::sync::Arc;
 
 /// Which windows count which values, by cells of pieces.
@@ -33,7 +34,28 @@ pub(crate) struct Ids {
     pub(crate) count: usize,
     /// Whether the labels of a row follow from its id.
     pub(crate) of_one_group: bool,
+    /// How many bytes may be kept of which values were seen; none: no limit.
+    pub(crate) bytes_max: Option<u64>,
 }
+
+impl Ids {
+    /// How many places there is room for in arrays by group and id: a quarter of what there may be.
+    pub(crate) fn room(&self) -> usize {
+        let limit = self.bytes_max.map_or(usize::MAX, |bytes| usize::try_from(bytes / 16).unwrap_or(usize::MAX));
+        ROOM.min(limit)
+    }
+
+    /// Fails where so many places in arrays and so many pairs in a table take more than there may be.
+    pub(crate) fn fits(&self, places: usize, pairs: usize) -> Result<(), ExecError> {
+        match self.bytes_max {
+            Some(limit) if (4 * places + PAIR * pairs) as u64 > limit => Err(ExecError::Memory { limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes of a pair in a table, about.
+const PAIR: usize = 32;
 
 /// The most places in arrays by group and id: 64 MiB of them.
 const ROOM: usize = 16 << 20;
@@ -42,12 +64,17 @@ impl Coverage {
     pub(crate) fn new(pieces: Arc<Pieces>, ids: Ids) -> Coverage {
         let last = if ids.of_one_group { vec![vec![0; ids.count]] } else { Vec::new() };
         let (pairs, fresh, behind) = (NumberMap::default(), Vec::new(), Vec::new());
-        Coverage { pieces, ids, last, room: ROOM, pairs, fresh, behind }
+        Coverage { pieces, ids, last, room: ids.room(), pairs, fresh, behind }
+    }
+
+    /// Fails where it takes more memory than there may be.
+    pub(crate) fn fits(&self) -> Result<(), ExecError> {
+        self.ids.fits(self.last.iter().map(Vec::len).sum(), self.pairs.capacity())
     }
 
     /// Adds the entities of rows.
     pub(crate) fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, ids: &[u32]) {
-        let Coverage { pieces, ids: Ids { count, of_one_group }, last, room, pairs, fresh, behind } = self;
+        let Coverage { pieces, ids: Ids { count, of_one_group, .. }, last, room, pairs, fresh, behind } = self;
         let mut windows = Windows::new(pieces, slots, fresh, behind);
         let groups = slots.cells();
         rows.each(|row| {

@@ -1,5 +1,6 @@
 //! A pass over the entities of a kind: one row each at the end of every cell's window.
 
+use super::existence::{self, Begins};
 use super::plan::{Kept, Plan};
 use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window, windows};
@@ -7,8 +8,7 @@ use super::{Pass, Source};
 use crate::ExecError;
 use crate::rows::{BATCH, Column, Frame, Values};
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
-use kepi_extension::{ColumnKind, ScanRequest};
-use kepi_model::core::{Base, Existence};
+use kepi_model::core::Base;
 use std::sync::Arc;
 
 /// Looks at all entities just before the end of each window.
@@ -25,14 +25,14 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
     let count = source.scan.entity(entity).map_or(0, |e| e.count);
     let asks = pass.aggregates.iter().any(|a| a.existing);
     let begins = match &pass.exists {
-        Some(existence) if asks => begins(existence, entity, count, source, &mut plan)?,
-        _ => vec![i64::MIN; count as usize],
+        Some(existence) if asks => existence::begins(existence, entity, count, source, &mut plan)?,
+        _ => Arc::new(Begins::always(count)),
     };
     let columns = plan.program.scanned();
     if !columns.is_empty() {
         return Err(ExecError::Plan(format!("{entity} is read like a stream: {}", columns.join(", "))));
     }
-    let first_begin = begins.iter().copied().filter(|&t| t > i64::MIN).min();
+    let first_begin = begins.first();
     let first = first_begin.into_iter().chain(first_row(&mut plan)?).min();
     let windows = in_order(windows(pass, first, plan.program.clock.zone())?);
     let merged = match source.scan.entity(entity) {
@@ -40,7 +40,9 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
         None => None,
     };
     let entities = Entities { name: Arc::from(entity.as_str()), count, begins, merged };
-    let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1);
+    // What is asked of a window's beginning is followed from one to the next, so these come in order, too.
+    let in_order = !plan.program.needs_period || windows.is_sorted_by_key(|window| window.from);
+    let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1 && in_order);
     let read = plan.report.rows_scanned;
     let follows = kept.is_some();
     let followed = kept.map_or(Ok(false), |kept| entities.follow_changes(&mut plan, kept, source, &windows))?;
@@ -60,8 +62,7 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
 struct Entities {
     name: Arc<str>,
     count: u32,
-    /// Since when each exists.
-    begins: Vec<i64>,
+    begins: Arc<Begins>,
     /// By id the id that it means, where keys were merged.
     merged: Option<ScalarBuffer<u32>>,
 }
@@ -82,7 +83,7 @@ impl Entities {
     ) -> Result<(Frame, BooleanBuffer), ExecError> {
         source.check()?;
         let len = ids.len();
-        let exists = BooleanBuffer::collect_bool(len, |row| self.begins[ids[row] as usize] < window.until);
+        let exists = BooleanBuffer::collect_bool(len, |row| self.begins.at[ids[row] as usize] < window.until);
         let frame = Frame {
             len,
             at: Some(vec![window.until; len].into()),
@@ -118,10 +119,8 @@ impl Entities {
         source: &Source,
         windows: &[Window],
     ) -> Result<bool, ExecError> {
-        plan.program.states().for_each(|state| state.watch());
-        let mut begin: Vec<u32> = (0..self.count).filter(|&id| self.begins[id as usize] > i64::MIN).collect();
-        begin.sort_by_key(|&id| self.begins[id as usize]);
-        let mut begin = begin.into_iter().peekable();
+        plan.program.follow(windows.windows(2).all(|pair| pair[0].until <= pair[1].from));
+        let mut begin = self.begins.order.iter().copied().peekable();
         // By id: the last window in which it was looked at.
         let mut seen = vec![0; self.count as usize];
         for (number, window) in (1_u32..).zip(windows) {
@@ -135,10 +134,8 @@ impl Entities {
             if number == 1 {
                 (0..self.count).for_each(&mut look);
             }
-            for state in plan.program.states() {
-                state.changed(window.until.saturating_sub(1), &mut look)?;
-            }
-            while let Some(id) = begin.next_if(|&id| self.begins[id as usize] < window.until) {
+            plan.program.changed(window.from, window.until, &mut look)?;
+            while let Some(id) = begin.next_if(|&id| self.begins.at[id as usize] < window.until) {
                 look(id);
             }
             for ids in ids.chunks(BATCH) {
@@ -173,60 +170,4 @@ fn first_row(plan: &mut Plan) -> Result<Option<i64>, ExecError> {
 /// The moment of the first row that began a state.
 fn first_began(plan: &mut Plan) -> Option<i64> {
     plan.program.states().filter_map(|state| state.first()).min()
-}
-
-/// Since when each entity exists: its attribute, else its first event, else always.
-fn begins(
-    existence: &Existence,
-    entity: &str,
-    count: u32,
-    source: &Source,
-    plan: &mut Plan,
-) -> Result<Vec<i64>, ExecError> {
-    const UNKNOWN: i64 = i64::MAX;
-    let mut begins = vec![UNKNOWN; count as usize];
-    for (stream, role) in &existence.streams {
-        let Some(info) = source.scan.stream(stream).filter(|i| i.dated) else { continue };
-        let Some(column) = info.column(role) else { continue };
-        if !matches!(&column.kind, ColumnKind::Id { entity: of } if of == entity) {
-            return Err(ExecError::Plan(format!("{role} of {stream} is no {entity}")));
-        }
-        let request = ScanRequest { stream: stream.clone(), columns: vec![role.clone()], from: None, until: None };
-        for batch in source.scan.scan(&request)? {
-            source.check()?;
-            let batch = batch?;
-            plan.report.rows_scanned += batch.num_rows() as u64;
-            let (Some(at), Some(ids)) = (batch.columns().first(), batch.columns().get(1)) else {
-                return Err(ExecError::Plan("a scan gave other columns than it was asked for".into()));
-            };
-            let at = Column::of_scan(at, &ColumnKind::Time, None)?;
-            let ids = Column::of_scan(ids, &column.kind, None)?;
-            if let (Values::Time(times), Values::Id(numbers, _)) = (&at.values, &ids.values) {
-                for row in (0..times.len()).filter(|&row| ids.is_known(row)) {
-                    if let Some(begin) = begins.get_mut(numbers[row] as usize) {
-                        *begin = (*begin).min(times[row]);
-                    }
-                }
-            }
-        }
-    }
-    begins.iter_mut().filter(|b| **b == UNKNOWN).for_each(|b| *b = i64::MIN);
-    let Some(field) = &existence.from else { return Ok(begins) };
-    let known = source.scan.entity(entity).is_some_and(|e| e.attributes.iter().any(|a| a.name == *field));
-    if !known {
-        return Ok(begins);
-    }
-    let attribute = source.scan.attribute(entity, field)?;
-    let from = Column::of_scan(&attribute.values, &attribute.kind, attribute.dictionary.as_ref())?;
-    for (id, begin) in begins.iter_mut().enumerate().take(from.len()) {
-        if !from.is_known(id) {
-            continue;
-        }
-        *begin = match &from.values {
-            Values::Time(times) => times[id],
-            Values::Date(days) => plan.program.clock.start_of_day(i64::from(days[id])),
-            other => return Err(ExecError::Plan(format!("{entity} exists from {}", other.words()))),
-        };
-    }
-    Ok(begins)
 }

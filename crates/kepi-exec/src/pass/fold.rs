@@ -47,7 +47,7 @@ pub(crate) enum Kept {
 
 /// More than a moving history's begin can go back while time goes on: a month before any of the last days of March it
 /// is the same day of February, and clocks are put back.
-const BACK_MAX: i64 = 3 * 86_400_000_000;
+pub(crate) const BACK_MAX: i64 = 3 * 86_400_000_000;
 
 /// The type of what a measure gives of an argument.
 pub(crate) fn type_of(measure: &Measure, argument: &Type) -> Result<Type, ExecError> {

@@ -6,6 +6,7 @@ use crate::ExecError;
 use crate::rows::{Column, Frame, Program, Type, Values, power_f64};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use kepi_model::core::{State, When};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is asked of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +27,53 @@ pub(crate) struct Held {
     state: State,
     now: i64,
     /// Read up to the moment, or up to the end of the window.
-    at: Timeline,
+    at: Arc<Mutex<Line>>,
+    /// Whether it is the first of those that read it.
+    leads: bool,
+    ty: Type,
     /// Read up to the beginning of the window.
     before: Option<Timeline>,
     scanned: u64,
+}
+
+/// A timeline, which several columns of a program may read.
+#[derive(Debug)]
+struct Line {
+    timeline: Timeline,
+    /// Where the same timeline says what held at the beginning of a window and what holds at its end.
+    opening: Option<Opening>,
+}
+
+/// What held for each entity at the beginning of a window.
+#[derive(Debug)]
+struct Opening {
+    values: Vec<i64>,
+    held: Vec<bool>,
+    /// For whom something has changed since.
+    stale: Vec<u32>,
+}
+
+fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Line {
+    /// Goes on to the beginning of a window, and notes what holds there; then to its end. Names everybody for whom either
+    /// has changed since the window before.
+    fn changed(&mut self, from: i64, until: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
+        let Line { timeline, opening: Some(Opening { values, held, stale }) } = self else { return Ok(()) };
+        let begin = from.saturating_sub(1);
+        timeline.changed(begin, |id| stale.push(id))?;
+        for id in stale.drain(..) {
+            let value = timeline.standing.value(id as usize, begin);
+            (values[id as usize], held[id as usize]) = (value.unwrap_or(0), value.is_some());
+            each(id);
+        }
+        timeline.changed(until.saturating_sub(1), |id| {
+            each(id);
+            stale.push(id);
+        })
+    }
 }
 
 impl Held {
@@ -62,13 +106,15 @@ impl Held {
             return Err(ExecError::Plan(format!("the mean of `{}` is one of {}", state.text, at.ty().words())));
         }
         let before = if totals { Some(timeline()?) } else { None };
-        Ok(Held { of, asked, state: state.clone(), now: outer.now, at, before, scanned: 0 })
+        let ty = at.ty().clone();
+        let at = Arc::new(Mutex::new(Line { timeline: at, opening: None }));
+        Ok(Held { of, asked, state: state.clone(), now: outer.now, at, leads: true, ty, before, scanned: 0 })
     }
 
     /// The type of what it gives.
     pub(crate) fn ty(&self) -> Type {
         match self.asked {
-            Asked::Value(_) => self.at.ty().clone(),
+            Asked::Value(_) => self.ty.clone(),
             Asked::Average => Type::Float,
             Asked::Time => Type::Decimal(6),
         }
@@ -76,32 +122,59 @@ impl Held {
 
     /// How many rows were read for it.
     pub(crate) fn rows_scanned(&self) -> u64 {
-        self.scanned + self.at.rows_scanned() + self.before.as_ref().map_or(0, Timeline::rows_scanned)
+        let own = if self.leads { locked(&self.at).timeline.rows_scanned() } else { 0 };
+        self.scanned + own + self.before.as_ref().map_or(0, Timeline::rows_scanned)
     }
 
     /// The moment of the first row that may begin it.
     pub(crate) fn first_row(&self) -> Result<Option<i64>, ExecError> {
-        self.at.first_row()
+        locked(&self.at).timeline.first_row()
     }
 
     /// The moment of the first row that began it, of those that have been read.
     pub(crate) fn first(&self) -> Option<i64> {
-        self.at.first()
+        locked(&self.at).timeline.first()
     }
 
-    /// Whose state it is, a node, where it is given as it is at a row's own moment.
+    /// Whose state it is, a node, where it is given as it is at one moment of a window.
     pub(crate) fn of_moment(&self) -> Option<usize> {
-        matches!(self.asked, Asked::Value(When::Moment | When::Closing)).then_some(self.of)
+        matches!(self.asked, Asked::Value(_)).then_some(self.of)
     }
 
     /// Keeps from now on for whom it changes.
     pub(crate) fn watch(&mut self) {
-        self.at.watch_changes();
+        locked(&self.at).timeline.watch_changes();
     }
 
-    /// Goes on to a moment, and names everybody for whom it has changed since the one before, some more than once.
-    pub(crate) fn changed(&mut self, moment: i64, each: impl FnMut(u32)) -> Result<(), ExecError> {
-        self.at.changed(moment, each)
+    /// Reads the timeline of another column of the same state, where both ask for it at moments of windows; whether that
+    /// is possible. `apart`: no window begins before the one before it ends.
+    pub(crate) fn joins(&mut self, leader: &Held, apart: bool) -> bool {
+        let opening = [self.asked, leader.asked].contains(&Asked::Value(When::Opening));
+        if !leader.leads || leader.state != self.state || opening && !apart {
+            return false;
+        }
+        if opening {
+            let mut line = locked(&leader.at);
+            let ids = line.timeline.standing.ids();
+            let nothing = || Opening { values: vec![0; ids], held: vec![false; ids], stale: Vec::new() };
+            line.opening.get_or_insert_with(nothing);
+        }
+        (self.at, self.leads) = (Arc::clone(&leader.at), false);
+        true
+    }
+
+    /// Goes on to the moment of a window, and names everybody for whom it has changed since the one before, some more
+    /// than once.
+    pub(crate) fn changed(&mut self, from: i64, until: i64, each: impl FnMut(u32)) -> Result<(), ExecError> {
+        if !self.leads {
+            return Ok(());
+        }
+        let mut line = locked(&self.at);
+        if line.opening.is_some() {
+            return line.changed(from, until, each);
+        }
+        let instant = if self.asked == Asked::Value(When::Opening) { from } else { until };
+        line.timeline.changed(instant.saturating_sub(1), each)
     }
 
     /// Reads the state for each row.
@@ -123,13 +196,21 @@ impl Held {
             _ => at[row].saturating_sub(frame.back),
         };
         let mut out = vec![0; frame.len];
+        let line = Arc::clone(&self.at);
+        let mut line = locked(&line);
+        let Line { timeline, opening } = &mut *line;
         // The rows of an entity's frame have one moment, and most states are read once for all of them.
         let one = frame.ids.is_some() || frame.len == 1;
-        let held = match frame.len {
-            0 => BooleanBuffer::new_unset(0),
+        let held = match (frame.len, &*opening) {
+            (0, _) => BooleanBuffer::new_unset(0),
+            (_, Some(opening)) if when == When::Opening => BooleanBuffer::collect_bool(frame.len, |row| {
+                let Some(id) = subjects.get(row) else { return false };
+                out[row] = opening.values.get(id).copied().unwrap_or(0);
+                opening.held.get(id).copied().unwrap_or(false)
+            }),
             _ if one => {
-                self.go_to(moment(0))?;
-                let (standing, moment) = (&self.at.standing, moment(0));
+                go_to(timeline, moment(0), &self.state, &mut self.scanned)?;
+                let (standing, moment) = (&timeline.standing, moment(0));
                 BooleanBuffer::collect_bool(frame.len, |row| {
                     let Some(id) = subjects.get(row) else { return false };
                     let value = if id < standing.ids() { standing.value(id, moment) } else { None };
@@ -137,12 +218,12 @@ impl Held {
                     value.is_some()
                 })
             }
-            len => {
+            (len, _) => {
                 let mut held = vec![false; len];
                 for (row, held) in held.iter_mut().enumerate() {
                     let moment = moment(row);
-                    self.go_to(moment)?;
-                    let standing = &self.at.standing;
+                    go_to(timeline, moment, &self.state, &mut self.scanned)?;
+                    let standing = &timeline.standing;
                     let id = subjects.get(row).filter(|&id| id < standing.ids());
                     let value = id.and_then(|id| standing.value(id, moment));
                     out[row] = value.unwrap_or(0);
@@ -151,16 +232,17 @@ impl Held {
                 BooleanBuffer::from(held)
             }
         };
-        Ok(match self.at.ty() {
+        let payload = &mut timeline.payload;
+        Ok(match &self.ty {
             Type::Bool => Column::of_mask(BooleanBuffer::collect_bool(frame.len, |row| out[row] != 0)),
             // A number is 0 where nothing holds.
-            Type::Decimal(_) => self.at.payload.decode(out, None),
+            Type::Decimal(_) => payload.decode(out, None),
             Type::Float => {
                 let zero = crate::rows::from_float(0.0);
                 out.iter_mut().enumerate().filter(|(row, _)| !held.value(*row)).for_each(|(_, v)| *v = zero);
-                self.at.payload.decode(out, None)
+                payload.decode(out, None)
             }
-            _ => self.at.payload.decode(out, Some(NullBuffer::new(held))),
+            _ => payload.decode(out, Some(NullBuffer::new(held))),
         })
     }
 
@@ -169,14 +251,17 @@ impl Held {
         let starts = frame.cell_starts.as_ref().and_then(|starts| starts.first());
         let (Some(&end), Some(&start)) = (ends, starts) else { return Ok(Column::missing(frame.len)) };
         let end = end.min(self.now);
-        self.go_to(end.saturating_sub(1))?;
+        let line = Arc::clone(&self.at);
+        let mut line = locked(&line);
+        let at = &mut line.timeline;
+        go_to(at, end.saturating_sub(1), &self.state, &mut self.scanned)?;
         // Without a beginning it begins with the first row.
-        let start = if start == NO_BEGINNING { self.at.first().unwrap_or(end) } else { start };
+        let start = if start == NO_BEGINNING { at.first().unwrap_or(end) } else { start };
         if start >= end {
             return Ok(Column::missing(frame.len));
         }
-        self.go_before(start.saturating_sub(1))?;
-        let (Some(before), at) = (&self.before, &self.at) else { return Ok(Column::missing(frame.len)) };
+        let Some(before) = &mut self.before else { return Ok(Column::missing(frame.len)) };
+        go_to(before, start.saturating_sub(1), &self.state, &mut self.scanned)?;
         let length = (end - start) as f64;
         let mut micros = vec![0; frame.len];
         let mut means = vec![0.0; if self.asked == Asked::Average { frame.len } else { 0 }];
@@ -208,23 +293,15 @@ impl Held {
         };
         Ok(Column::new(values, Some(NullBuffer::new(held))))
     }
+}
 
-    /// Reads the state up to a moment, anew where moments go back.
-    #[inline]
-    fn go_to(&mut self, moment: i64) -> Result<(), ExecError> {
-        if self.at.is_beyond(moment) {
-            self.scanned += self.at.begin_again(&self.state)?;
-        }
-        self.at.advance(moment)
+/// Reads a state up to a moment, anew where moments go back: then `scanned` grows by what had been read.
+#[inline]
+fn go_to(timeline: &mut Timeline, moment: i64, state: &State, scanned: &mut u64) -> Result<(), ExecError> {
+    if timeline.is_beyond(moment) {
+        *scanned += timeline.begin_again(state)?;
     }
-
-    fn go_before(&mut self, moment: i64) -> Result<(), ExecError> {
-        let Some(before) = &mut self.before else { return Ok(()) };
-        if before.is_beyond(moment) {
-            self.scanned += before.begin_again(&self.state)?;
-        }
-        before.advance(moment)
-    }
+    timeline.advance(moment)
 }
 
 /// The entities of rows.

@@ -30,6 +30,8 @@ pub(crate) struct Lifecycle {
     entities: Vec<Periods>,
     days: [Days; 2],
     stages: Arc<StringArray>,
+    /// While changes are followed: who has had rows since the moment that was last asked about, or had a stage then.
+    touched: Option<Vec<u32>>,
 }
 
 /// The numbers of the periods in which an entity had its first row, its last, and its last in another period than that.
@@ -93,12 +95,38 @@ impl Lifecycle {
             entities: vec![nothing; ids],
             days: [Days::default(), Days::default()],
             stages: Arc::new(StringArray::from_iter_values(STAGES)),
+            touched: None,
         })
     }
 
     /// How many rows were read for it.
     pub(crate) fn rows_scanned(&self) -> u64 {
         self.feed.rows_scanned()
+    }
+
+    /// Whose stage it is: a node.
+    pub(crate) fn subject(&self) -> usize {
+        self.of
+    }
+
+    /// Keeps from now on for whom it changes.
+    pub(crate) fn watch(&mut self) {
+        self.touched = Some(Vec::new());
+    }
+
+    /// Goes on to a moment, and names everybody for whom it may have changed since the one before, some more than once.
+    pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
+        self.advance(moment)?;
+        let Some(touched) = &mut self.touched else { return Ok(()) };
+        touched.iter().for_each(|&id| each(id));
+        // Who has a stage may have another one later without doing anything; who has none has to do something first.
+        let clock = &mut self.feed.program.clock;
+        let period = period_numbers(&[moment], &self.grain, &mut self.days, clock)[0];
+        let entities = &self.entities;
+        touched.retain(|&id| entities.get(id as usize).is_some_and(|e| e.stage(period).is_some()));
+        touched.sort_unstable();
+        touched.dedup();
+        Ok(())
     }
 
     /// Reads the stage for each row.
@@ -136,10 +164,13 @@ impl Lifecycle {
                     other => return Err(ExecError::Plan(format!("the number of a period is {}", other.words()))),
                 };
             }
-            let (entities, periods) = (&mut self.entities, &self.periods);
+            let (entities, periods, touched) = (&mut self.entities, &self.periods, &mut self.touched);
             self.feed.take(moment, |row, _, id| {
                 if let Some(entity) = entities.get_mut(id) {
                     entity.add(periods[row]);
+                    if let Some(touched) = touched {
+                        touched.push(id as u32);
+                    }
                 }
             });
         }

@@ -1,11 +1,12 @@
 //! Histories: what an entity has had up to a row, read while the rows go by in the order of time.
 
-use super::fold::{Fold, Kept, type_of};
+use super::fold::{BACK_MAX, Fold, Kept, type_of};
 use crate::ExecError;
 use crate::rows::{Clock, Column, Days, Frame, Frames, Payload, Program, Type, Values};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use kepi_model::core::{History, Measure, Op};
 use kepi_model::value::{CalendarSpan, Unit};
+use std::collections::VecDeque;
 
 /// How far back a history goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +39,18 @@ pub(crate) struct Elsewhere {
     key: usize,
     argument: Option<usize>,
     rows: Rows,
+    watch: Option<Watch>,
+}
+
+/// For whom something changes while time goes on.
+#[derive(Default)]
+struct Watch {
+    /// Who has had rows since the moment that was last asked about.
+    added: Vec<u32>,
+    /// Of a history that moves: the rows that may still drop out, with their moments, rising; of those the ones that
+    /// have dropped out come first.
+    rows: VecDeque<(i64, u32)>,
+    old: usize,
 }
 
 /// The rows of the other stream that have been read but not yet added.
@@ -75,8 +88,7 @@ impl Reading {
         Ok(match self.over {
             Over::All => Vec::new(),
             Over::Last(span) => {
-                let back = CalendarSpan { months: -span.months, days: -span.days, micros: -span.micros };
-                let mut lowers = clock.add_all(back, &mut self.days, at()?);
+                let mut lowers = clock.add_all(back(span), &mut self.days, at()?);
                 lowers.iter_mut().for_each(|lower| *lower -= frame.back);
                 lowers
             }
@@ -97,6 +109,10 @@ impl Reading {
             _ => self.result.decode(values, valid),
         }
     }
+}
+
+fn back(span: CalendarSpan) -> CalendarSpan {
+    CalendarSpan { months: -span.months, days: -span.days, micros: -span.micros }
 }
 
 /// The ids of a column of entities and which of them are known.
@@ -257,7 +273,49 @@ impl Elsewhere {
         }
         let ty = argument.map_or(Type::Missing, |a| program.ty(a).clone());
         let reading = Reading::new(&history.measure, ty, room(&program, key)?, over)?;
-        Ok(Elsewhere { subject, reading, program, mask, key, argument, rows: Rows::default() })
+        Ok(Elsewhere { subject, reading, program, mask, key, argument, rows: Rows::default(), watch: None })
+    }
+
+    /// Whose history it is: a node.
+    pub(crate) fn subject(&self) -> usize {
+        self.subject
+    }
+
+    /// Keeps from now on for whom it changes.
+    pub(crate) fn watch(&mut self) {
+        self.watch = Some(Watch::default());
+    }
+
+    /// Goes on to the end of a window, and names everybody for whose rows there are others since the one before, some
+    /// more than once. Windows begin and end in order, but for what months and clocks put back.
+    pub(crate) fn changed(
+        &mut self,
+        from: i64,
+        until: i64,
+        clock: &mut Clock,
+        mut each: impl FnMut(u32),
+    ) -> Result<(), ExecError> {
+        self.advance(until.saturating_sub(1))?;
+        let Some(Watch { added, rows, old }) = &mut self.watch else { return Ok(()) };
+        added.drain(..).for_each(&mut each);
+        let lower = match self.reading.over {
+            Over::All => return Ok(()),
+            Over::Last(span) => clock.add_all(back(span), &mut self.reading.days, &[until])[0].saturating_sub(1),
+            Over::Period => from.saturating_sub(1),
+        };
+        while let Some(&(_, id)) = rows.get(*old).filter(|row| row.0 <= lower) {
+            each(id);
+            *old += 1;
+        }
+        while let Some(&(_, id)) = old.checked_sub(1).and_then(|last| rows.get(last)).filter(|row| row.0 > lower) {
+            each(id);
+            *old -= 1;
+        }
+        while *old > 0 && rows.front().is_some_and(|row| row.0 <= lower.saturating_sub(BACK_MAX)) {
+            rows.pop_front();
+            *old -= 1;
+        }
+        Ok(())
     }
 
     /// The type of what it gives.
@@ -316,6 +374,12 @@ impl Elsewhere {
                     if rows.taken.as_ref().is_none_or(|t| t.value(row)) && id < room {
                         let at = rows.at.as_ref().map_or(0, |at| at[row]);
                         self.reading.fold.add(id, at, rows.values.as_ref().map_or(0, |v| v[row]))?;
+                        if let Some(watch) = &mut self.watch {
+                            watch.added.push(id as u32);
+                            if self.reading.over != Over::All {
+                                watch.rows.push_back((at, id as u32));
+                            }
+                        }
                     }
                 }
             }

@@ -6,6 +6,7 @@ mod converted;
 mod coverage;
 mod entity;
 mod exact;
+mod existence;
 mod feed;
 mod fold;
 mod groups;
@@ -113,7 +114,7 @@ pub struct Source {
     pub cancel: Cancel,
     /// What is made of rows, once for all clones.
     pub(crate) made: Arc<Cache>,
-    /// Threads on which rows may be made at once.
+    /// How many threads may work at once.
     pub(crate) threads: usize,
 }
 
@@ -134,7 +135,7 @@ impl Source {
         Source { made: Arc::new(Cache::new(bytes)), ..self }
     }
 
-    /// The same, where so many threads may make rows at once; 0 means one.
+    /// The same, where so many threads may work at once; 0 means one.
     pub fn with_threads(self, threads: usize) -> Source {
         Source { threads: threads.max(1), ..self }
     }

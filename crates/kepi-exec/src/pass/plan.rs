@@ -173,6 +173,23 @@ impl Plan {
         !self.program.sequential && !matches!(self.reading, Reading::Apart(_)) && pass.aggregates.iter().all(merges)
     }
 
+    /// Whether what an aggregate is computed of is exact.
+    pub(crate) fn is_exact(&self, aggregate: usize) -> bool {
+        let arg = self.aggregates.get(aggregate).and_then(|planned| planned.args.first());
+        arg.is_some_and(|&arg| matches!(self.program.ty(arg), Type::Decimal(_)))
+    }
+
+    /// The column and the id that all rows have that any aggregate takes; none: not all ask for one, or a row's values
+    /// depend on other rows.
+    pub(crate) fn only(&self) -> Option<(String, u32)> {
+        if self.program.needs_past || self.program.sequential {
+            return None;
+        }
+        let mut asked = self.masks.iter().map(|mask| mask.node.and_then(|node| self.program.only(node)));
+        let first = asked.next()??;
+        asked.all(|next| next.as_ref() == Some(&first)).then_some(first)
+    }
+
     /// Adds the rows of a batch that the program has been run on. `exists`: the rows that are there at all.
     pub(crate) fn accumulate(
         &mut self,
@@ -390,12 +407,12 @@ fn planned(
         None => (Type::Missing, None),
     };
     let mut counted = None;
-    let mut ids = Ids::default();
+    let mut ids = Ids { bytes_max: source.made.bytes_max(), ..Ids::default() };
     if let (Measure::Unique(of), Type::Id(entity)) = (&aggregate.measure, &ty) {
         counted = args.first().copied();
         // Where the labels follow from the entity, it is in one cell per period.
         let of_one_group = aggregate.labels.iter().all(|label| follows_from(label, of));
-        ids = Ids { count: program.ids(entity), of_one_group };
+        ids = Ids { count: program.ids(entity), of_one_group, ..ids };
     }
     let plugin = match &aggregate.measure {
         Measure::Plugin { name, args } => match source.functions.aggregates.get(name) {
@@ -419,7 +436,7 @@ fn planned(
 }
 
 /// Whether a row's value is the same in all rows in which `id` is.
-fn follows_from(row: &Row, id: &Row) -> bool {
+pub(super) fn follows_from(row: &Row, id: &Row) -> bool {
     if row == id {
         return true;
     }

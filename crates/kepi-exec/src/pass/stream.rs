@@ -142,7 +142,7 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: Part) -> Result<Plan
     // Derived events are made of all rows; only then the window is looked at.
     let scanned_from = if plan.program.needs_past { None } else { from };
     let mut periods = Periods::new(pass.per.clone());
-    let mut frames = plan.program.frames(scanned_from, Some(until))?;
+    let mut frames = plan.program.frames_of(scanned_from, Some(until), plan.only())?;
     while let Some(mut frame) = frames.next(&plan.program)? {
         if let Some(at) = &frame.at {
             let start = from.map_or(0, |from| at.partition_point(|&t| t < from));

@@ -294,11 +294,14 @@ impl Timeline {
     /// Only while changes are watched.
     pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
         self.advance(moment)?;
-        let Timeline { standing, watch: Watch::Changes { changed, since }, .. } = self else { return Ok(()) };
+        let Timeline { standing, end, watch: Watch::Changes { changed, since }, .. } = self else { return Ok(()) };
         changed.drain(..).for_each(&mut each);
-        for (id, &until) in standing.until().iter().enumerate() {
-            if until > *since && until <= moment {
-                each(id as u32);
+        // What only rows end has been named by them.
+        if !matches!(end, End::Never) {
+            for (id, &until) in standing.until().iter().enumerate() {
+                if until > *since && until <= moment {
+                    each(id as u32);
+                }
             }
         }
         *since = moment;

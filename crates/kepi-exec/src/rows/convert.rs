@@ -236,12 +236,25 @@ impl Convert {
         let currencies = self.currencies(from, frame.len);
         let mut places = vec![usize::MAX; frame.len];
         let mut lacking = Vec::new();
+        // Rows come in the order of time, so most have the rate that the last one had.
+        let mut lasts: Vec<Option<(usize, i64, i64)>> = vec![None; self.rates.len()];
         for row in 0..frame.len {
             if !of.is_known(row) || currencies[row] >= SAME {
                 continue;
             }
             let moment = at[row].saturating_sub(frame.back);
-            let found = self.rates.get(currencies[row] as usize).and_then(|rates| rates.place(moment));
+            let currency = currencies[row] as usize;
+            let found = match lasts.get(currency) {
+                Some(Some((place, from, until))) if (*from..*until).contains(&moment) => Some(*place),
+                Some(_) => {
+                    let rates = &self.rates[currency];
+                    let place = rates.place(moment);
+                    lasts[currency] = place
+                        .map(|place| (place, rates.at[place], rates.at.get(place + 1).copied().unwrap_or(i64::MAX)));
+                    place
+                }
+                None => None,
+            };
             match found {
                 Some(place) => places[row] = place,
                 // Nothing is nothing in any currency.
@@ -273,6 +286,19 @@ impl Convert {
                     Values::Wide(digits, _) => digits[row],
                     _ => 0,
                 };
+                if let Values::Decimal(digits, _) = &of.values
+                    && let Ok(one) = i64::try_from(one)
+                {
+                    // Most products are small.
+                    let narrow = (0..frame.len).map(|row| match known.value(row) {
+                        false => Some(0),
+                        true => digits[row].checked_mul(rate(row).map_or(one, |rates| rates.digits[places[row]])),
+                    });
+                    if let Some(narrow) = narrow.collect::<Option<Vec<i64>>>() {
+                        let valid = Some(NullBuffer::new(known));
+                        return Ok(Column::new(Values::Decimal(narrow.into(), *scale), valid));
+                    }
+                }
                 let digits = (0..frame.len).map(|row| match known.value(row) {
                     false => Ok(0),
                     true => {

@@ -25,13 +25,26 @@ impl Program {
     /// Begins to read the rows of the base that lie in a time; undated rows are all read. The program has been compiled
     /// by then: only the columns that it asks for are read.
     pub(crate) fn frames(&self, from: Option<i64>, until: Option<i64>) -> Result<Frames, ExecError> {
+        self.frames_of(from, until, None)
+    }
+
+    /// The same where only rows matter that have an id in a column; others may come, too.
+    pub(crate) fn frames_of(
+        &self,
+        from: Option<i64>,
+        until: Option<i64>,
+        only: Option<(String, u32)>,
+    ) -> Result<Frames, ExecError> {
         let nothing = Frames { rest: Rest::Nothing, scanned: 0 };
         match &self.base {
             Base::Stream(_, None) => Ok(nothing),
             Base::Stream(stream, Some(info)) => {
                 let (from, until) = if info.dated { (from, until) } else { (None, None) };
                 let request = ScanRequest { stream: stream.clone(), columns: self.scanned(), from, until };
-                let batches = self.source.scan.scan(&request)?;
+                let batches = match only {
+                    Some((column, id)) => self.source.scan.scan_of(&request, &column, id)?,
+                    None => self.source.scan.scan(&request)?,
+                };
                 Ok(Frames { rest: Rest::Scanned { batches, batch: None }, scanned: 0 })
             }
             Base::Made(stream) => {

@@ -268,15 +268,73 @@ impl Program {
         matches!(self.base, Base::Entity(_))
     }
 
-    /// Whether its values for an entity change only when a state of that very entity does.
-    pub(crate) fn changes_with_states(&self) -> bool {
+    /// The column and the id that all rows have for which a condition is yes; none: it does not ask for one.
+    pub(crate) fn only(&self, condition: usize) -> Option<(String, u32)> {
+        let any = |nodes: &[usize]| nodes.iter().find_map(|&node| self.only(node));
+        match &self.nodes[condition] {
+            Node::Both(a, b) => any(&[*a, *b]),
+            Node::Call { op: Op::And, args, .. } => any(args),
+            Node::Call { op: Op::Equal, args, .. } => {
+                let column = args.iter().find_map(|&arg| match self.nodes[arg] {
+                    Node::Input(input) => Some(&self.inputs[input]),
+                    _ => None,
+                });
+                let id = args.iter().find_map(|&arg| match (&self.nodes[arg], &self.types[arg]) {
+                    (Node::Const { value: Value::Decimal { digits, .. }, .. }, Type::Id(_)) => Some(*digits),
+                    _ => None,
+                });
+                let column = column.filter(|input| matches!(input.kind, Some(ColumnKind::Id { .. })))?;
+                Some((column.name.clone(), u32::try_from(id?).ok()?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its values for an entity change only when something happens to that very entity that can be followed.
+    pub(crate) fn can_be_followed(&self) -> bool {
+        let own = |of: usize| matches!(self.nodes[of], Node::Entity);
         self.nodes.iter().all(|node| match node {
             Node::Const { .. } | Node::Entity | Node::Missing | Node::Gather { .. } | Node::Keys { .. } => true,
             Node::Test { .. } | Node::Map { .. } | Node::Length { .. } | Node::Call { .. } | Node::Times { .. } => true,
             Node::Case { .. } | Node::Otherwise { .. } | Node::Extreme { .. } | Node::Both(..) => true,
-            Node::Held(held) => held.of_moment().is_some_and(|of| matches!(self.nodes[of], Node::Entity)),
+            Node::Held(held) => held.of_moment().is_some_and(own),
+            Node::Elsewhere(elsewhere) => own(elsewhere.subject()),
+            Node::Lifecycle(lifecycle) => own(lifecycle.subject()),
             _ => false,
         })
+    }
+
+    /// Keeps from now on for which entities something happens. `apart`: no window begins before the one before it ends.
+    pub(crate) fn follow(&mut self, apart: bool) {
+        for place in 0..self.nodes.len() {
+            let (before, rest) = self.nodes.split_at_mut(place);
+            match rest.first_mut() {
+                Some(Node::Held(held)) => {
+                    let mut joins = |node: &Node| matches!(node, Node::Held(leader) if held.joins(leader, apart));
+                    if !before.iter().any(&mut joins) {
+                        held.watch();
+                    }
+                }
+                Some(Node::Elsewhere(elsewhere)) => elsewhere.watch(),
+                Some(Node::Lifecycle(lifecycle)) => lifecycle.watch(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes on to the end of a window, and names everybody for whom something may have changed since the one before,
+    /// some more than once. Only while this is followed.
+    pub(crate) fn changed(&mut self, from: i64, until: i64, each: &mut impl FnMut(u32)) -> Result<(), ExecError> {
+        let Program { nodes, clock, .. } = self;
+        for node in nodes {
+            match node {
+                Node::Held(held) => held.changed(from, until, &mut *each)?,
+                Node::Elsewhere(elsewhere) => elsewhere.changed(from, until, clock, &mut *each)?,
+                Node::Lifecycle(lifecycle) => lifecycle.changed(until.saturating_sub(1), &mut *each)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The states that it reads.

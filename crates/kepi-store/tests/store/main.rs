@@ -14,6 +14,7 @@ mod memory;
 mod merges;
 mod model;
 mod order;
+mod readers;
 mod support;
 
 /// A file that is not named above would never run.

@@ -4,6 +4,7 @@
 //! they give stays in columns, so entities are ids all the way. A group's value is a row expression over these columns.
 
 mod inner;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,9 @@ type Filled = (Option<Option<i64>>, Plan);
 
 /// Computes the outer aggregates of a part of a pass over groups.
 pub(crate) fn run(groups: &Groups, pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+    if let Some(sums) = sums::of(groups, pass, source)? {
+        return sums.run(pass, source, part);
+    }
     let mut all = Cells::default();
     for (cell, plan) in filled(groups, pass, source, part)? {
         let mut cells = plan.finish()?;
@@ -292,6 +296,9 @@ pub(crate) fn parts(
     source: &Source,
     threads: usize,
 ) -> Result<Option<Vec<Part>>, ExecError> {
+    if let Some(sums) = sums::of(groups, pass, source)? {
+        return sums.parts(pass, source, threads);
+    }
     let plain = pass.per.is_some() && pass.moved().is_empty() && pass.shift.is_none();
     if threads < 2 || !plain || !Plan::new(pass, source)?.can_be_split(pass, true) || reads_past(groups, pass, source)?
     {

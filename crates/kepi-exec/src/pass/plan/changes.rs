@@ -1,5 +1,6 @@
-//! Counts and sums over entities that change only when a state of an entity does: what each entity adds is kept, and
-//! only those are looked at again for whom something may have changed since the window before.
+//! Counts and sums over entities that change only when something happens to an entity that can be followed (a state, a
+//! row of a history): what each entity adds is kept, and only those are looked at again for whom something may have
+//! changed since the window before.
 
 use super::{Plan, Set};
 use crate::ExecError;
@@ -49,7 +50,7 @@ impl Plan {
             }
             _ => false,
         };
-        if !aggregates.iter().enumerate().all(exact) || !self.program.changes_with_states() {
+        if !aggregates.iter().enumerate().all(exact) || !self.program.can_be_followed() {
             return None;
         }
         let set = |(own, set): (usize, &Set)| {

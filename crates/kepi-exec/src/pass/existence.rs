@@ -1,0 +1,145 @@
+//! Since when entities exist: worked out once for a snapshot that stays open.
+
+use super::Source;
+use super::plan::Plan;
+use crate::ExecError;
+use crate::rows::{Column, Values};
+use crate::side_by_side::side_by_side;
+use kepi_extension::{ColumnKind, ScanRequest};
+use kepi_model::core::Existence;
+use std::sync::Arc;
+
+/// Since when each entity of a kind exists.
+#[derive(Debug)]
+pub(super) struct Begins {
+    /// By id; `i64::MIN`: always.
+    pub(super) at: Vec<i64>,
+    /// Those that begin at some moment, in the order in which they do.
+    pub(super) order: Vec<u32>,
+}
+
+impl Begins {
+    /// All exist always.
+    pub(super) fn always(count: u32) -> Begins {
+        Begins { at: vec![i64::MIN; count as usize], order: Vec::new() }
+    }
+
+    fn of(at: Vec<i64>) -> Begins {
+        let mut order: Vec<u32> = (0..at.len() as u32).filter(|&id| at[id as usize] > i64::MIN).collect();
+        order.sort_by_key(|&id| at[id as usize]);
+        Begins { at, order }
+    }
+
+    /// When the first of them begins.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.order.first().map(|&id| self.at[id as usize])
+    }
+}
+
+/// Nobody has seen it yet.
+const UNKNOWN: i64 = i64::MAX;
+
+/// Since when each entity exists: its attribute, else its first event, else always.
+pub(super) fn begins(
+    existence: &Existence,
+    entity: &str,
+    count: u32,
+    source: &Source,
+    plan: &mut Plan,
+) -> Result<Arc<Begins>, ExecError> {
+    let name = format!("since when {count} exist in {}: {existence:?}", plan.program.zone);
+    let kept = source.scan.derived();
+    if let Some(known) = kept.and_then(|kept| kept.get::<Begins>(&name)) {
+        return Ok(known);
+    }
+    let mut begins = vec![UNKNOWN; count as usize];
+    for (stream, role) in &existence.streams {
+        plan.report.rows_scanned += first_rows(stream, role, entity, source, &mut begins)?;
+    }
+    begins.iter_mut().filter(|b| **b == UNKNOWN).for_each(|b| *b = i64::MIN);
+    attributes(existence, entity, source, plan, &mut begins)?;
+    let begins = Arc::new(Begins::of(begins));
+    if let Some(kept) = kept {
+        kept.keep(name, Arc::clone(&begins));
+    }
+    Ok(begins)
+}
+
+/// Notes the moment of each entity's first row in a stream; gives how many rows were read.
+fn first_rows(stream: &str, role: &str, entity: &str, source: &Source, begins: &mut [i64]) -> Result<u64, ExecError> {
+    let Some(info) = source.scan.stream(stream).filter(|i| i.dated) else { return Ok(0) };
+    let Some(column) = info.column(role) else { return Ok(0) };
+    if !matches!(&column.kind, ColumnKind::Id { entity: of } if of == entity) {
+        return Err(ExecError::Plan(format!("{role} of {stream} is no {entity}")));
+    }
+    let cuts = match info.rows {
+        0..ROWS_MIN => Vec::new(),
+        _ => source.scan.splits(stream, None, None, source.threads),
+    };
+    let starts = std::iter::once(None).chain(cuts.iter().copied().map(Some));
+    let parts: Vec<(Option<i64>, Option<i64>)> = starts.zip(cuts.iter().copied().map(Some).chain([None])).collect();
+    let read = |(from, until): (Option<i64>, Option<i64>)| -> Result<(Vec<i64>, u64), ExecError> {
+        let request = ScanRequest { stream: stream.into(), columns: vec![role.into()], from, until };
+        let (mut own, mut rows) = (vec![UNKNOWN; begins.len()], 0);
+        for batch in source.scan.scan(&request)? {
+            source.check()?;
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            let (Some(at), Some(ids)) = (batch.columns().first(), batch.columns().get(1)) else {
+                return Err(ExecError::Plan("a scan gave other columns than it was asked for".into()));
+            };
+            let at = Column::of_scan(at, &ColumnKind::Time, None)?;
+            let ids = Column::of_scan(ids, &column.kind, None)?;
+            let (Values::Time(times), Values::Id(numbers, _)) = (&at.values, &ids.values) else { continue };
+            let mut note = |row: usize| {
+                if let Some(begin) = own.get_mut(numbers[row] as usize)
+                    && times[row] < *begin
+                {
+                    *begin = times[row];
+                }
+            };
+            match &ids.valid {
+                None => (0..times.len()).for_each(&mut note),
+                Some(valid) => valid.valid_indices().for_each(&mut note),
+            }
+        }
+        Ok((own, rows))
+    };
+    let mut all = 0;
+    for (own, rows) in side_by_side(source.threads, parts, read)? {
+        begins.iter_mut().zip(own).for_each(|(begin, own)| *begin = own.min(*begin));
+        all += rows;
+    }
+    Ok(all)
+}
+
+/// Fewer rows than this are not worth a thread of their own.
+const ROWS_MIN: u64 = 200_000;
+
+/// Puts in what an attribute says, where it is known.
+fn attributes(
+    existence: &Existence,
+    entity: &str,
+    source: &Source,
+    plan: &mut Plan,
+    begins: &mut [i64],
+) -> Result<(), ExecError> {
+    let Some(field) = &existence.from else { return Ok(()) };
+    let known = source.scan.entity(entity).is_some_and(|e| e.attributes.iter().any(|a| a.name == *field));
+    if !known {
+        return Ok(());
+    }
+    let attribute = source.scan.attribute(entity, field)?;
+    let from = Column::of_scan(&attribute.values, &attribute.kind, attribute.dictionary.as_ref())?;
+    for (id, begin) in begins.iter_mut().enumerate().take(from.len()) {
+        if !from.is_known(id) {
+            continue;
+        }
+        *begin = match &from.values {
+            Values::Time(times) => times[id],
+            Values::Date(days) => plan.program.clock.start_of_day(i64::from(days[id])),
+            other => return Err(ExecError::Plan(format!("{entity} exists from {}", other.words()))),
+        };
+    }
+    Ok(())
+}
