@@ -328,6 +328,10 @@ fn change(value: &Value, previous: &Value) -> (Value, Value) {
     if let (Value::Time(to), Value::Time(from)) = (value, previous) {
         return (Value::Elapsed { from: *from, to: *to }, Value::Missing);
     }
+    if let (Value::Date(to), Value::Date(from)) = (value, previous) {
+        let days = i128::from(to.since(*from).map_or(0, |span| span.get_days()));
+        return (Value::Number(Number::whole(days * 86_400), Unit::of(Kind::Duration)), Value::Missing);
+    }
     let (Some((a, unit)), Some((b, _))) = (value.as_number(), previous.as_number()) else {
         return (Value::Missing, Value::Missing);
     };

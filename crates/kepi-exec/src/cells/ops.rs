@@ -59,6 +59,8 @@ fn known(op: &Op, args: &[Cell], zone: &Zone) -> Result<Cell, ExecError> {
         (Op::Replace, [Text(a), Text(from), Text(to)]) => Text(a.replace(&**from, to).into()),
         (Op::AddSpan(span), [Time(at)]) => Time(zone.add(*at, *span)),
         (Op::AddSpan(span), [Date(day)]) => add_to_day(*day, *span, zone),
+        // Days are counted, whatever the clocks did between them, as in a row.
+        (Op::Elapsed, [Date(a), Date(b)]) => N(Number::Exact((i128::from(*a) - i128::from(*b)) * 86_400_000_000, 6)),
         (Op::Elapsed, [a, b]) => {
             let (a, b) = (instant(op, a, zone)?, instant(op, b, zone)?);
             N(Number::Exact(i128::from(a) - i128::from(b), 6))
@@ -286,6 +288,7 @@ mod tests {
         assert_eq!(shown(Op::AddSpan(month), &[Cell::Date(march)]), format!("Date({})", march - 31));
         assert_eq!(shown(Op::Weekday, &[Cell::Date(march)]), "Number(Exact(1, 0))");
         assert_eq!(shown(Op::Elapsed, &[Cell::Date(1), Cell::Time(0)]), "Number(Exact(86400000000, 6))");
+        assert_eq!(shown(Op::Elapsed, &[Cell::Date(3), Cell::Date(1)]), "Number(Exact(172800000000, 6))");
     }
 
     #[test]
