@@ -115,6 +115,9 @@ pub struct Oracle {
     spells: RefCell<BTreeMap<String, Rc<states::Spells>>>,
     /// The attempts of each chain once they are known, by its text.
     attempts: RefCell<BTreeMap<String, Rc<Vec<chains::Attempt>>>>,
+    /// The entities of a kind once they are known, and from when each exists.
+    keys: RefCell<BTreeMap<String, Vec<String>>>,
+    begun: RefCell<BTreeMap<(String, String), Option<i64>>>,
     /// The events whose ids are all numbers.
     numbered: BTreeSet<String>,
 }
@@ -138,6 +141,8 @@ impl Oracle {
             known: RefCell::default(),
             spells: RefCell::default(),
             attempts: RefCell::default(),
+            keys: RefCell::default(),
+            begun: RefCell::default(),
             numbered: BTreeSet::new(),
         })
     }

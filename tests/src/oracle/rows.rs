@@ -141,6 +141,9 @@ impl Oracle {
 
     /// All entities of a kind, known by their table or by an event.
     pub(super) fn keys(&self, entity: &str) -> Result<Vec<String>, String> {
+        if let Some(keys) = self.keys.borrow().get(entity) {
+            return Ok(keys.clone());
+        }
         let mut keys: Vec<String> =
             self.entities.iter().filter(|row| row.entity == entity).map(|row| row.key.clone()).collect();
         for (index, row) in self.rows.iter().enumerate() {
@@ -150,11 +153,22 @@ impl Oracle {
         }
         keys.sort();
         keys.dedup();
+        self.keys.borrow_mut().insert(entity.to_string(), keys.clone());
         Ok(keys)
     }
 
     /// From when an entity exists: by the field that its declaration names, else its first event, else always.
     pub(super) fn exists_from(&self, entity: &str, key: &str) -> Result<Option<i64>, String> {
+        let who = (entity.to_string(), key.to_string());
+        if let Some(known) = self.begun.borrow().get(&who) {
+            return Ok(*known);
+        }
+        let from = self.first_existence(entity, key)?;
+        self.begun.borrow_mut().insert(who, from);
+        Ok(from)
+    }
+
+    fn first_existence(&self, entity: &str, key: &str) -> Result<Option<i64>, String> {
         let declared = self.names.entities.get(entity).ok_or_else(|| format!("there is no entity {entity}"))?;
         if let Some(from) = &declared.from {
             match self.attribute(entity, key, &from.text, &Moment::Before(i64::MAX))? {

@@ -16,12 +16,50 @@ impl Oracle {
         let mine = |target: &&Target| {
             kepi_syntax::expr_text(&target.on) == text && target.filter.as_ref().map(kepi_syntax::expr_text) == asked
         };
-        let mut mine = self.names.targets.iter().filter(mine);
-        match (mine.next(), mine.next()) {
-            (None, _) => Ok(Value::Missing),
-            (Some(target), None) => self.should_be(target, period),
-            _ => Err("several targets on one value are not in the oracle".to_string()),
+        let mine: Vec<&Target> = self.names.targets.iter().filter(mine).collect();
+        match self.fitting(mine, cell)?.as_slice() {
+            [] => Ok(Value::Missing),
+            [target] => self.should_be(target, period),
+            _ => Err("several targets on one value".to_string()),
         }
+    }
+
+    /// Of several targets on one value those of the query's window, and among them those of its periods: `each month`
+    /// beside `per month`, a total without `per`.
+    fn fitting<'t>(&self, mut mine: Vec<&'t Target>, cell: &Cell<'_>) -> Result<Vec<&'t Target>, String> {
+        let periods = || cell.asking.periods.iter().flatten();
+        let (Some(from), Some(until)) = (periods().filter_map(|p| p.from).min(), periods().map(|p| p.until).max())
+        else {
+            return Ok(mine);
+        };
+        let mut of_window = Vec::new();
+        for target in &mine {
+            let inside = match &target.goal {
+                Goal::Total { during, .. } => {
+                    let (start, end) = self.calendar.bound(during, self.now)?;
+                    start < until && from < end
+                }
+                Goal::Level { by, .. } => from < self.calendar.bound(&Bound::Date(by.clone()), self.now)?.0,
+            };
+            of_window.extend(inside.then_some(*target));
+        }
+        if mine.len() > 1 && !of_window.is_empty() {
+            mine = of_window;
+        }
+        let per = cell.asking.query.per.as_ref().and_then(|per| self.calendar.grain(per));
+        let of_periods: Vec<&Target> = mine
+            .iter()
+            .copied()
+            .filter(|target| match (&target.goal, per) {
+                (Goal::Total { each: Some(each), .. }, Some(per)) => self.calendar.grain(each) == Some(per),
+                (Goal::Total { each: None, .. }, None) => true,
+                _ => false,
+            })
+            .collect();
+        if mine.len() > 1 && !of_periods.is_empty() {
+            mine = of_periods;
+        }
+        Ok(mine)
     }
 
     fn should_be(&self, target: &Target, period: Period) -> Result<Value, String> {
