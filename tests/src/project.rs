@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
 use jiff::ToSpan;
-use kepi_engine::{Engine, EngineError, FrameColumnKind, LoadRequest, Request};
+use kepi_engine::{Engine, EngineError, Frame, FrameColumnKind, LoadRequest, Request};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -74,32 +74,49 @@ impl Project {
         }
     }
 
+    /// The engine, for what is more than a query.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The answer to one query.
     ///
     /// # Errors
     /// In words, as the engine says them.
     pub fn answer(&self, query: &str, now: i64, calendar: &Calendar) -> Result<ShownTable, String> {
-        let request = Request { text: query.to_string(), now: Some(now), ..Request::default() };
-        let mut answers = self.engine.query(request).map_err(|e| words(&e))?;
-        let answer = match answers.len() {
-            1 => answers.remove(0),
-            count => return Err(format!("{count} answers to one query")),
-        };
-        let frame = answer.frame;
-        let front = |kind: &FrameColumnKind| matches!(kind, FrameColumnKind::Period | FrameColumnKind::Dimension);
-        let mut shown = ShownTable {
-            columns: frame.columns.iter().map(|column| column.name.clone()).collect(),
-            labels: frame.columns.iter().filter(|column| front(&column.kind)).count(),
-            rows: vec![Vec::new(); frame.rows.num_rows()],
-            partial: frame.partial.iter().map(|period| period.start).collect(),
-        };
-        for column in frame.rows.columns() {
-            for (index, row) in shown.rows.iter_mut().enumerate() {
-                row.push(cell(column, index, calendar)?);
-            }
+        let mut answers = self.answers(query, now, calendar)?;
+        match answers.len() {
+            1 => Ok(answers.remove(0)),
+            count => Err(format!("{count} answers to one query")),
         }
-        Ok(shown.with_partial_of_rows())
     }
+
+    /// The answers to all queries of a text, one below the other: the model is read once for them.
+    ///
+    /// # Errors
+    /// In words, as the engine says them, where it does not answer one of them.
+    pub fn answers(&self, text: &str, now: i64, calendar: &Calendar) -> Result<Vec<ShownTable>, String> {
+        let request = Request { text: text.to_string(), now: Some(now), ..Request::default() };
+        let answers = self.engine.query(request).map_err(|e| words(&e))?;
+        answers.iter().map(|answer| shown(&answer.frame, calendar)).collect()
+    }
+}
+
+/// The table of an answer.
+fn shown(frame: &Frame, calendar: &Calendar) -> Result<ShownTable, String> {
+    let front = |kind: &FrameColumnKind| matches!(kind, FrameColumnKind::Period | FrameColumnKind::Dimension);
+    let mut shown = ShownTable {
+        columns: frame.columns.iter().map(|column| column.name.clone()).collect(),
+        labels: frame.columns.iter().filter(|column| front(&column.kind)).count(),
+        rows: vec![Vec::new(); frame.rows.num_rows()],
+        partial: frame.partial.iter().map(|period| period.start).collect(),
+    };
+    for column in frame.rows.columns() {
+        for (index, row) in shown.rows.iter_mut().enumerate() {
+            row.push(cell(column, index, calendar)?);
+        }
+    }
+    Ok(shown.with_partial_of_rows())
 }
 
 /// A value of a column.

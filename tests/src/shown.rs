@@ -1,5 +1,6 @@
 //! Answers of the oracle, of the engine and of a result block in one form, so that they can be compared.
 
+use crate::case::ResultBlock;
 use crate::oracle::{Calendar, Column, Number, Table, Value};
 use jiff::Timestamp;
 
@@ -143,6 +144,17 @@ impl ShownTable {
             return Some(format!("partial: {:?} and {:?}", write(&self.partial), write(&other.partial)));
         }
         None
+    }
+
+    /// Whether a result block says this answer.
+    pub fn is_written(&self, block: &ResultBlock, calendar: &Calendar) -> bool {
+        let partial: Vec<String> = self.partial.iter().map(|at| write_time(*at, calendar)).collect();
+        let row = |row: &[Shown], written: &[String]| {
+            row.len() == written.len() && row.iter().zip(written).all(|(value, text)| value.is_written(text, calendar))
+        };
+        self.rows.len() == block.rows.len()
+            && partial == block.partial
+            && self.rows.iter().zip(&block.rows).all(|(found, written)| row(found, written))
     }
 
     /// The answer as the text of a result block, under the names given.

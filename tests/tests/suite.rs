@@ -11,7 +11,7 @@ use kepi_tests::case::{self, Case, Question};
 use kepi_tests::given;
 use kepi_tests::oracle::{Oracle, Value};
 use kepi_tests::project::{self, Project};
-use kepi_tests::shown::{ShownTable, write_time};
+use kepi_tests::shown::ShownTable;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -194,13 +194,11 @@ fn answer(oracle: &Oracle, question: &Question) -> Result<ShownTable, String> {
 /// Compares an answer with what is written.
 fn compare(found: &ShownTable, question: &Question, oracle: &Oracle) -> Result<(), String> {
     let calendar = oracle.calendar();
-    let partial: Vec<String> = found.partial.iter().map(|at| write_time(*at, calendar)).collect();
-    let same = found.rows.len() == question.result.rows.len()
-        && partial == question.result.partial
-        && found.rows.iter().zip(&question.result.rows).all(|(row, written)| {
-            row.len() == written.len() && row.iter().zip(written).all(|(value, text)| value.is_written(text, calendar))
-        });
-    if same { Ok(()) } else { Err(format!("gives\n{}", found.write(&question.result.names, calendar))) }
+    if found.is_written(&question.result, calendar) {
+        Ok(())
+    } else {
+        Err(format!("gives\n{}", found.write(&question.result.names, calendar)))
+    }
 }
 
 /// The file with the oracle's answers in its result blocks.
