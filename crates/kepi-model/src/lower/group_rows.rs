@@ -5,6 +5,7 @@ use super::bind::{bind, substitute};
 use super::expr::{self, Scope};
 use super::held::{self, Held};
 use super::literal::seconds;
+use super::measured::known;
 use super::state_row::{average, otherwise_zero, time_in};
 use super::{Cx, Node};
 use crate::catalog::SymbolKind;
@@ -72,15 +73,19 @@ impl GroupRow {
         if !chain.rest.is_empty() || arg.filter.is_some() || arg.per.is_some() || arg.over.is_some() {
             return self.other();
         }
+        let over_time = matches!(measure, None | Some(StateMeasure::TimeIn));
         let set = match held::held(cx, &arg.value, name)? {
-            Held::State(set) if set.entity.name == self.entity.name => set,
-            _ => return self.other(),
+            Held::State(set) => set,
+            Held::Condition(condition) if over_time => match condition.state {
+                Ok(set) => set,
+                Err(_) => return self.other(),
+            },
+            Held::Condition(_) => return self.other(),
         };
+        if set.entity.name != self.entity.name {
+            return self.other();
+        }
         let of = self.of.clone();
-        let known = |row: &Row| {
-            let missing = Row::call(Op::IsMissing, vec![row.clone()], Unit::of(Kind::Bool));
-            Row::call(Op::Not, vec![missing], Unit::of(Kind::Bool))
-        };
         let Some(measure) = measure else {
             let mean = average(cx, &set, &of, arg.value.span)?;
             self.exists_where(known(&mean));

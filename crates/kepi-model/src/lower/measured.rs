@@ -86,12 +86,12 @@ impl CellScope<'_> {
                 let both = and(Some(held(When::Opening)), Some(held(When::Closing)));
                 counted(text, and(both, condition))
             }
-            StateMeasure::TimeIn => Wanted {
-                measure: Measure::Sum(time_in(set, &of)),
-                unit: Unit::of(Kind::Duration),
-                moved: moves,
-                ..counted(text, condition)
-            },
+            StateMeasure::TimeIn => {
+                // Who never is in it makes no cell.
+                let time = time_in(set, &of);
+                let counted = counted(text, and(Some(known(&time)), condition));
+                Wanted { measure: Measure::Sum(time), unit: Unit::of(Kind::Duration), moved: moves, ..counted }
+            }
         };
         self.add(cx, &entity, wanted, arg.span)
     }
@@ -108,13 +108,10 @@ impl CellScope<'_> {
         let condition = self.state_condition(cx, &set.entity, arg)?;
         let mean = average(cx, &set, &of, arg.value.span)?;
         let unit = mean.unit.clone();
-        let missing = Row::call(Op::IsMissing, vec![mean.clone()], Unit::of(Kind::Bool));
-        let known = Row::call(Op::Not, vec![missing], Unit::of(Kind::Bool));
+        // Who never is in it makes no cell.
+        let condition = and(Some(known(&mean)), condition);
         let text = format!("avg({})", kepi_syntax::scoped_text(arg));
-        let any = Wanted {
-            moved: moved.clone(),
-            ..counted(format!("entities in {text}"), and(Some(known), condition.clone()))
-        };
+        let any = Wanted { moved: moved.clone(), ..counted(format!("entities in {text}"), condition.clone()) };
         let sum = Wanted { measure: Measure::Sum(mean), unit: unit.clone(), moved, ..counted(text, condition) };
         let sum = self.add(cx, &entity, sum, arg.span);
         let any = self.add(cx, &entity, any, arg.span);
@@ -211,6 +208,12 @@ fn reads(row: &Row, wanted: &State) -> bool {
 /// Counting the entities for which a condition holds.
 fn counted(text: String, own: Option<Row>) -> Wanted {
     Wanted { existing: false, ..Wanted::of(text, own, Measure::Count, Unit::of(Kind::Count)) }
+}
+
+/// Whether a value is not missing.
+pub(super) fn known(row: &Row) -> Row {
+    let missing = Row::call(Op::IsMissing, vec![row.clone()], Unit::of(Kind::Bool));
+    Row::call(Op::Not, vec![missing], Unit::of(Kind::Bool))
 }
 
 /// Both conditions, where there are two.
