@@ -1,5 +1,5 @@
-//! Chains of `and` and of `or`: a tree to the left while they are short, a balanced one where they are long, so that no
-//! text makes a tree that is too high to walk.
+//! Chains of `and`, of `or` and of sums: a tree to the left while they are short, a balanced one where they are long, so
+//! that no text makes a tree that is too high to walk. In a long sum what is subtracted is added with its sign turned.
 
 use crate::ast::{BinaryOp, Expr, ExprKind};
 use crate::limits::HEIGHT_MAX;
@@ -28,9 +28,40 @@ pub(crate) fn build(op: BinaryOp, operands: Vec<Expr>) -> Expr {
     balanced(op, flat)
 }
 
+/// Builds the tree of a sum, each operand with whether it is subtracted. A short one keeps its signs, since the
+/// difference of two percents has another unit than their sum.
+pub(crate) fn sum(operands: Vec<(bool, Expr)>) -> Expr {
+    let total: usize =
+        operands.iter().map(|(minus, operand)| if *minus { 1 } else { count(BinaryOp::Add, operand) }).sum();
+    if total <= HEIGHT_MAX {
+        let mut operands = operands.into_iter();
+        let first =
+            operands.next().map_or(Expr { kind: ExprKind::Missing, span: Default::default() }, |(_, first)| first);
+        return operands.fold(first, |left, (minus, right)| {
+            binary(if minus { BinaryOp::Subtract } else { BinaryOp::Add }, left, right)
+        });
+    }
+    let mut flat = Vec::with_capacity(total);
+    for (minus, operand) in operands {
+        match minus {
+            true => {
+                let span = operand.span;
+                flat.push(Expr { kind: ExprKind::Negate(Box::new(operand)), span });
+            }
+            false => take_apart(BinaryOp::Add, operand, &mut flat),
+        }
+    }
+    balanced(BinaryOp::Add, flat)
+}
+
 /// The operands of a long chain, in order; none: it is short.
 pub(crate) fn long<'e>(op: BinaryOp, left: &'e Expr, right: &'e Expr) -> Option<Vec<&'e Expr>> {
-    if !matches!(op, BinaryOp::And | BinaryOp::Or) || count(op, left) + count(op, right) <= LEFT_MAX {
+    let short = match op {
+        BinaryOp::And | BinaryOp::Or => LEFT_MAX,
+        BinaryOp::Add => HEIGHT_MAX,
+        _ => return None,
+    };
+    if count(op, left) + count(op, right) <= short {
         return None;
     }
     let mut operands = Vec::new();

@@ -11,7 +11,7 @@ pub const DEPTH_MAX: usize = 64;
 /// How many names, values and operators one statement may have.
 pub const NODES_MAX: usize = 10_000;
 /// How high the tree of one expression may grow; a chain of operators adds one level per operator, but long chains of
-/// `and` or of `or`, which only [`NODES_MAX`] limits.
+/// `and`, of `or` and of sums, which only [`NODES_MAX`] limits.
 pub const HEIGHT_MAX: usize = 128;
 /// How many mistakes of one file are reported before the rest is left unread.
 pub const MISTAKES_MAX: usize = 100;
@@ -66,8 +66,8 @@ pub(crate) fn too_high(place: Span) -> Diagnostic {
 /// Returns the first operator that makes a chain too long: found here, it costs no parse.
 fn long_chain<'t>(text: &str, tokens: &'t [Token]) -> Option<&'t Token> {
     const LEVELS: [&[&str]; 5] = [&["or"], &["and"], &["otherwise"], &["+", "-"], &["*", "/"]];
-    // Conditions become balanced trees.
-    const BALANCED: usize = 2;
+    // Conditions and sums become balanced trees.
+    const BALANCED: [usize; 3] = [0, 1, 3];
     // One entry per open bracket: the length of the current chain of each level, loosest first.
     let mut open = vec![[0_usize; LEVELS.len()]];
     for token in tokens {
@@ -90,7 +90,7 @@ fn long_chain<'t>(text: &str, tokens: &'t [Token]) -> Option<&'t Token> {
                 }
                 chains[level] += 1;
                 chains.iter_mut().skip(level + 1).for_each(|tighter| *tighter = 0);
-                if chains[level] > HEIGHT_MAX && level >= BALANCED {
+                if chains[level] > HEIGHT_MAX && !BALANCED.contains(&level) {
                     return Some(token);
                 }
             }

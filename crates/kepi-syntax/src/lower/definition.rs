@@ -83,9 +83,9 @@ impl Lower<'_> {
 
     fn entity(&mut self, parts: &mut Parts<'_>) -> Option<Entity> {
         let name = self.name(parts.take(Rule::name)?);
-        let key = if parts.skip(Rule::k_key) { Some(self.name(parts.take(Rule::word)?)) } else { None };
-        let from = if parts.skip(Rule::k_from) { Some(self.name(parts.take(Rule::word)?)) } else { None };
-        let fields = self.block(parts.take(Rule::block)?)?;
+        let key = if parts.skip(Rule::k_key) { Some(self.last_word(parts)?) } else { None };
+        let from = if parts.skip(Rule::k_from) { Some(self.last_word(parts)?) } else { None };
+        let fields = self.optional_block(parts)?;
         Some(Entity { name, key, from, fields })
     }
 
@@ -101,9 +101,23 @@ impl Lower<'_> {
                 of.push(self.name(entity));
             }
         }
-        let at = if parts.skip(Rule::k_at) { Some(self.name(parts.take(Rule::word)?)) } else { None };
-        let fields = self.block(parts.take(Rule::block)?)?;
+        let at = if parts.skip(Rule::k_at) { Some(self.last_word(parts)?) } else { None };
+        let fields = self.optional_block(parts)?;
         Some(Event { name, body: EventBody::Stored { of, at, fields } })
+    }
+
+    /// A word before a block, or the last one of a declaration without one.
+    fn last_word(&mut self, parts: &mut Parts<'_>) -> Option<Name> {
+        let word = match parts.take(Rule::alone) {
+            Some(alone) => Parts::of(alone).take(Rule::word)?,
+            None => parts.take(Rule::word)?,
+        };
+        Some(self.name(word))
+    }
+
+    /// The fields of a block; none where it was left out.
+    fn optional_block(&mut self, parts: &mut Parts<'_>) -> Option<Vec<Field>> {
+        parts.take(Rule::block).map_or(Some(Vec::new()), |block| self.block(block))
     }
 
     fn block(&mut self, pair: Pair<'_>) -> Option<Vec<Field>> {

@@ -7,7 +7,7 @@ use crate::ast::{
 };
 use crate::chain::binary;
 use crate::grammar::{Pair, Rule};
-use crate::{chain, text};
+use crate::{chain, limits, text};
 
 impl Lower<'_> {
     /// Lowers any rule that is an expression.
@@ -82,13 +82,30 @@ impl Lower<'_> {
         })
     }
 
-    /// Lowers `a + b - c` and its like to the left.
+    /// Lowers `a + b - c`: to the left, or as a balanced tree where that would be too high a one.
+    fn sum(&mut self, pair: Pair<'_>, span: crate::span::Span, count: usize) -> Option<Expr> {
+        // One level more for the signs.
+        let height = if count < limits::HEIGHT_MAX { count } else { count.ilog2() as usize + 2 };
+        self.deeper(height, span, |lower| {
+            let mut operands = Vec::new();
+            let mut parts = Parts::of(pair);
+            let mut minus = false;
+            while let Some(operand) = parts.any() {
+                operands.push((minus, lower.expression(operand)?));
+                minus = parts.any().is_some_and(|sign| sign.as_rule() == Rule::minus);
+            }
+            Some(chain::sum(operands))
+        })
+    }
+
+    /// Lowers `a * b / c` and `a otherwise b` to the left.
     fn operators(&mut self, pair: Pair<'_>) -> Option<Expr> {
         let span = self.span(&pair);
         let count = pair.clone().into_inner().count() / 2;
         match pair.as_rule() {
             Rule::expr => return self.conditions(pair, BinaryOp::Or),
             Rule::conjunct => return self.conditions(pair, BinaryOp::And),
+            Rule::sum => return self.sum(pair, span, count),
             _ => {}
         }
         self.deeper(count, span, |lower| {
@@ -98,8 +115,6 @@ impl Lower<'_> {
             while let Some(sign) = parts.any() {
                 let op = match sign.as_rule() {
                     Rule::k_otherwise => BinaryOp::Otherwise,
-                    Rule::plus => BinaryOp::Add,
-                    Rule::minus => BinaryOp::Subtract,
                     Rule::times => BinaryOp::Multiply,
                     Rule::divided => BinaryOp::Divide,
                     _ => return None,

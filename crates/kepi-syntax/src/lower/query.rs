@@ -161,7 +161,16 @@ impl Lower<'_> {
             let first = inner.any()?;
             all.push(match first.as_rule() {
                 Rule::previous => {
-                    let grain = Parts::of(first).take(Rule::grain);
+                    let mut said = Parts::of(first);
+                    if let Some(stretch) = said.take(Rule::stretch) {
+                        let message = "`vs previous` takes a period, and no number of them";
+                        let problem = Diagnostic::error(Code::Syntax, self.span(&stretch), message);
+                        self.problems.push(problem.help(
+                            "write `vs previous quarter` for the same time one quarter earlier, or `vs previous` alone \
+                             for the window of the same length just before",
+                        ));
+                    }
+                    let grain = said.take(Rule::grain);
                     let grain = match grain {
                         Some(grain) => Some(self.grain(grain)?),
                         None => None,

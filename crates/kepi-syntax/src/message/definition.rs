@@ -54,6 +54,11 @@ fn labels(scene: &Scene<'_>) -> Option<Diagnostic> {
 }
 
 fn fields(scene: &Scene<'_>) -> Option<Diagnostic> {
+    let declares = matches!(scene.first(), "entity" | "event");
+    if declares && scene.is_name(0) && matches!(scene.at(-2), "at" | "key" | "from") && scene.open_bracket().is_none() {
+        let help = format!("such as `{} {{ {}: text }}`", scene.before(), scene.found());
+        return Some(scene.error("fields stand in braces").help(help));
+    }
     let (opened, bracket) = scene.open_bracket()?;
     if bracket != "{" {
         return None;

@@ -103,9 +103,16 @@ fn plain(expr: &Expr) -> Doc {
 fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> Doc {
     let (mut sign, binds) = operator(op);
     if let Some(operands) = chain::long(op, left, right) {
-        let mut operands = operands.into_iter().map(|operand| tight(operand, binds + 1));
-        let first = operands.next().unwrap_or(Doc::Soft);
-        let behind = operands.flat_map(|operand| [Doc::Line, Doc::text(format!("{sign} ")), operand]);
+        let mut operands = operands.into_iter();
+        let first = operands.next().map_or(Doc::Soft, |operand| tight(operand, binds + 1));
+        let behind = operands.flat_map(|operand| {
+            let (sign, operand) = match (&operand.kind, op) {
+                // A long sum has turned what is subtracted.
+                (ExprKind::Negate(inner), BinaryOp::Add) => ("-", inner.as_ref()),
+                _ => (sign, operand),
+            };
+            [Doc::Line, Doc::text(format!("{sign} ")), tight(operand, binds + 1)]
+        });
         return Doc::group(Doc::Cat(vec![first, Doc::nest(2, Doc::Cat(behind.collect()))]));
     }
     // Comparisons do not chain, so both of their sides must bind more tightly.

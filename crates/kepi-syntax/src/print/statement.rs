@@ -335,6 +335,14 @@ fn block(head: &str, items: Vec<Item>, gap: &str, origin: Option<Origin<'_>>) ->
             origin.comments.is_empty() && inside.is_some_and(|inside| !inside.contains('\n'))
         }
     };
+    // An empty block that was left out stays out.
+    let left_out = |origin: &Origin<'_>| {
+        let written = origin.source.get(origin.span.start as usize..origin.span.end as usize);
+        written.is_some_and(|text| brace(text).is_none())
+    };
+    if items.is_empty() && origin.as_ref().is_some_and(left_out) {
+        return head.to_string();
+    }
     let has_docs = items.iter().any(|item| item.doc.is_some() || item.text.contains('\n'));
     // Two mappings on one line would be hard to read, and a number could take the next one's name as its unit.
     let is_crowded = head.starts_with("source ") && items.len() > 1;

@@ -61,3 +61,24 @@ fn one_line_texts() {
     let (query, _) = parse_query("`show`(`per`.`per`) + within.`a b`.3");
     assert_snapshot!(expr_text(&query.unwrap().items[0].value), @"`show`(`per`.per) + within.`a b`.3");
 }
+
+#[test]
+fn a_block_without_fields_may_be_left_out() {
+    let text = "entity customer key id\nentity invoice key `no` from created\nevent orders of customer, invoice at ordered # of the shop\n\
+                event clicks at clicked\nentity empty { }\nevent others of customer at day { }\nshow count(orders)\n";
+    assert_snapshot!(formatted(text), @r"
+    entity customer key id
+    entity invoice key no from created
+    event orders of customer, invoice at ordered  # of the shop
+    event clicks at clicked
+    entity empty { }
+    event others of customer at day { }
+    show count(orders)
+    ");
+    let long = "entity customer\n  key id\nevent orders\n  of customer\n  at ordered\n  {\n  }\n";
+    assert_snapshot!(formatted(long), @r"
+    entity customer key id
+    event orders of customer at ordered {
+    }
+    ");
+}
