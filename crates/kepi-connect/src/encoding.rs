@@ -26,14 +26,35 @@ pub(crate) fn open(input: &Input, stated: Option<&str>) -> Result<Text> {
     if mark.is_none() && stated.is_none() {
         refuse_binary(input, &start)?;
     }
+    let old = has_old_line_ends(&start);
+    let lines = |bytes: Bytes| if old { Box::new(LineEnds { input: bytes }) as Bytes } else { bytes };
     let rest = Cursor::new(start[skip..].to_vec()).chain(bytes);
     if encoding == UTF_8 {
-        return Ok(Text { bytes: Box::new(rest), encoding: UTF_8.name(), decoded: false });
+        return Ok(Text { bytes: lines(Box::new(rest)), encoding: UTF_8.name(), decoded: false });
     }
     let decoder = encoding.new_decoder_without_bom_handling();
     let bytes =
         Box::new(Decoding { input: Box::new(rest), decoder, raw: vec![0; 1 << 16], have: 0, used: 0, ended: false });
-    Ok(Text { bytes, encoding: encoding.name(), decoded: true })
+    Ok(Text { bytes: lines(bytes), encoding: encoding.name(), decoded: true })
+}
+
+/// Whether lines end with a carriage return alone, as old Macs and some cash registers write them.
+fn has_old_line_ends(start: &[u8]) -> bool {
+    // One at the very end may have its line feed behind it.
+    start.iter().rev().skip(1).any(|b| *b == b'\r') && !start.contains(&b'\n')
+}
+
+/// Turns carriage returns into line feeds while reading.
+struct LineEnds {
+    input: Bytes,
+}
+
+impl Read for LineEnds {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        out[..read].iter_mut().filter(|b| **b == b'\r').for_each(|b| *b = b'\n');
+        Ok(read)
+    }
 }
 
 /// Says what a file is that is no text in UTF-8.

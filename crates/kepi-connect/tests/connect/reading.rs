@@ -15,6 +15,7 @@ fn delimited_text_with_quotes_line_breaks_and_missing_cells() {
     for (name, text) in [
         ("a.csv", CSV.to_string()),
         ("crlf.csv", CSV.replace('\n', "\r\n").replace("two\r\nlines", "two\nlines")),
+        ("cr.csv", CSV.replace('\n', "\r")),
         ("bom.csv", format!("\u{feff}{CSV}")),
         ("end.csv", CSV.trim_end().to_string()),
         ("blank.csv", format!("{CSV}\n\n")),
