@@ -31,7 +31,7 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
                 row: number as u64,
                 fields: BTreeMap::new(),
             };
-            let (mut key, mut from) = (None, None);
+            let (mut key, mut from, mut until) = (None, None, None);
             for (name, cell) in table.columns.iter().zip(cells) {
                 let moment = || match oracle.calendar().literal(cell)? {
                     Value::Date(day) => Ok(oracle.calendar().start_of_day(day)),
@@ -56,6 +56,7 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
                     None if about.key.as_ref() == Some(name) => key = Some(cell.clone()),
                     None if name == "id" && about.key.is_none() => row.id = Some(cell.clone()),
                     None if name == CHANGED && about.key.is_some() => from = Some(moment()?),
+                    None if name == ENDED && about.key.is_some() => until = Some(moment()?),
                     None => return Err(format!("{} has no {name}", table.name)),
                 }
             }
@@ -64,6 +65,7 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
                     entity: table.name.clone(),
                     key: key.ok_or_else(|| format!("a {} without a key", table.name))?,
                     from,
+                    until,
                     fields: table.columns.iter().map(|name| (name.clone(), Value::Missing)).chain(row.fields).collect(),
                 }),
                 None => facts.rows.push(row),
@@ -104,6 +106,8 @@ fn given_beside(table: &GivenTable, oracle: &Oracle, facts: &mut Facts) -> Resul
 
 /// The column that dates an entity's attributes.
 const CHANGED: &str = "changed";
+/// The column that says until when.
+const ENDED: &str = "ended";
 
 /// A cell as a value of its column's type.
 fn typed(
@@ -188,6 +192,7 @@ pub fn files(oracle: &Oracle, tables: &[GivenTable]) -> Files {
                 () if name == "from" && about.at.as_deref() == Some("from") => parts.insert(0, "from from".to_string()),
                 () if about.at.as_ref() == Some(name) => parts.insert(0, format!("at {name}")),
                 () if name == CHANGED => parts.push(format!("from {name}")),
+                () if name == ENDED => parts.push(format!("until {name}")),
                 () if name == "until" && about.at.as_deref() == Some("from") => parts.push(format!("until {name}")),
                 () => parts.insert(0, format!("id {name}")),
             }

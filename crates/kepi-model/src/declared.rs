@@ -106,6 +106,9 @@ pub enum Target {
     Merge(String),
 }
 
+/// The field of a mapping that says until when an entity's attributes with history hold.
+pub const ENDS: &str = "_until";
+
 /// The one field of a mapping that merges keys.
 pub const INTO: &str = "_into";
 

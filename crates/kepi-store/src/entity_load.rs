@@ -18,9 +18,9 @@ use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray, UInt32Array, new_null_array};
 use arrow_schema::{DataType, TimeUnit};
 use kepi_extension::{AT, ColumnKind};
-use kepi_model::declared::EntityDecl;
+use kepi_model::declared::{ENDS, EntityDecl};
 use kepi_model::value::Kind;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -45,6 +45,8 @@ pub(crate) struct EntityBuffer {
     /// Schemas of the attributes that are declared but not given.
     others: Vec<ColumnSchema>,
     moments: Vec<i64>,
+    /// Until when the values with history hold; empty: no row says so.
+    ends: Vec<Option<i64>>,
     /// Which rows hold from the load on, since no moment was given with them.
     by_load: Vec<bool>,
     /// Whether the moments were given, not just the load's.
@@ -62,7 +64,7 @@ impl EntityBuffer {
         let texts = format!("entity {}", decl.name);
         let given = names_of(rows);
         for name in &given {
-            if name != KEY && name != AT && !decl.fields.iter().any(|f| f.name == *name) {
+            if name != KEY && name != AT && name != ENDS && !decl.fields.iter().any(|f| f.name == *name) {
                 return Err(StoreError::column(&decl.name, name, "it is not declared"));
             }
         }
@@ -95,6 +97,7 @@ impl EntityBuffer {
             columns,
             others,
             moments: Vec::new(),
+            ends: Vec::new(),
             by_load: Vec::new(),
             dated,
         })
@@ -143,11 +146,15 @@ impl EntityBuffer {
             rejected.append(&mut one.rejected);
             checked.push(one);
         }
-        let moments = self.checked_moments(rows)?;
+        let moments = self.checked_moments(rows, AT)?;
+        let ends = self.checked_moments(rows, ENDS)?;
         let rejected = one_per_row(rejected);
         let keep = (!rejected.is_empty()).then(|| kept(count, &rejected));
         let wanted = |row: &usize| keep.as_ref().is_none_or(|keep| keep.value(*row));
         self.moments.extend((0..count).filter(wanted).map(|row| moments[row].unwrap_or(now)));
+        if rows.column_by_name(ENDS).is_some() {
+            self.ends.extend((0..count).filter(wanted).map(|row| ends[row]));
+        }
         self.by_load.extend((0..count).filter(wanted).map(|row| moments[row].is_none()));
         self.keys.take(writer, names, &self.texts, None, keys, keep.as_ref())?;
         let entity = writer.current.entities.get(&self.name).cloned();
@@ -158,9 +165,9 @@ impl EntityBuffer {
         Ok(rejected)
     }
 
-    /// The moment from which each row holds, where it was given.
-    fn checked_moments(&self, rows: &RecordBatch) -> Result<Vec<Option<i64>>, StoreError> {
-        let Some(given) = rows.column_by_name(AT).filter(|given| *given.data_type() != DataType::Null) else {
+    /// The moment from which each row holds (or until which), where it was given.
+    fn checked_moments(&self, rows: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>, StoreError> {
+        let Some(given) = rows.column_by_name(name).filter(|given| *given.data_type() != DataType::Null) else {
             return Ok(vec![None; rows.num_rows()]);
         };
         match given.data_type() {
@@ -170,7 +177,7 @@ impl EntityBuffer {
             }
             other => {
                 let reason = format!("a timestamp in microseconds expected, {other} given");
-                Err(StoreError::column(&self.name, AT, reason))
+                Err(StoreError::column(&self.name, name, reason))
             }
         }
     }
@@ -214,7 +221,10 @@ impl EntityBuffer {
             if schema.history {
                 let rows = self.history(&next, schema, ids, &order, &winner, &mut values)?;
                 if !rows.is_empty() {
-                    adds_history.extend(rows.iter().filter_map(|said| said.row));
+                    adds_history.extend(rows.iter().filter_map(|said| match said.value {
+                        Says::Row(row) => Some(row),
+                        Says::Current | Says::Missing => None,
+                    }));
                     histories.push((column.name.clone(), said_batch(&rows, &values)?));
                 }
             }
@@ -286,12 +296,53 @@ impl EntityBuffer {
                     moment = BEGINNING;
                 } else {
                     // It was known before its past was kept.
-                    said.push(Said { row: None, id, moment: BEGINNING });
+                    said.push(Said { value: Says::Current, id, moment: BEGINNING });
                 }
             }
-            said.push(Said { row: Some(row), id, moment });
+            said.push(Said { value: Says::Row(row), id, moment });
+        }
+        if !self.ends.is_empty() {
+            self.end(ids, order, &at_moment, &given, &mut said);
         }
         Ok(said)
+    }
+
+    /// Adds where values end: from then on the attribute is missing, unless the next one has begun before or begins then.
+    /// An end that was known before lies inside a longer stay that is given now: there the value goes on.
+    fn end(
+        &self,
+        ids: &[u32],
+        order: &[u32],
+        known: &HashMap<(u32, i64), u128, BuildHasherDefault<Folded>>,
+        given: &[u128],
+        said: &mut Vec<Said>,
+    ) {
+        let mut moments: BTreeMap<(u32, i64), u128> = known.iter().map(|(at, value)| (*at, *value)).collect();
+        let own: BTreeSet<(u32, i64)> =
+            order.iter().map(|&row| (ids[row as usize], self.moments[row as usize])).collect();
+        for &row in order {
+            let (id, from) = (ids[row as usize], self.moments[row as usize]);
+            let until = self.ends[row as usize];
+            if until.is_some_and(|until| until <= from) {
+                continue;
+            }
+            let last = until.unwrap_or(i64::MAX);
+            let inside: Vec<(i64, u128)> =
+                moments.range((id, from + 1)..=(id, last)).map(|((_, at), value)| (*at, *value)).collect();
+            let mut goes_on = true;
+            for (at, value) in inside {
+                goes_on = value == 0 && !own.contains(&(id, at)) && at < last;
+                if !goes_on {
+                    break;
+                }
+                moments.insert((id, at), given[row as usize]);
+                said.push(Said { value: Says::Row(row), id, moment: at });
+            }
+            if let (true, Some(until)) = (goes_on, until) {
+                moments.insert((id, until), 0);
+                said.push(Said { value: Says::Missing, id, moment: until });
+            }
+        }
     }
 
     /// Counts, and the rows that change current values, by id.
@@ -359,21 +410,37 @@ impl EntityBuffer {
 
 /// What is added to the history of an attribute.
 struct Said {
-    /// The row of the load that says it; none: it is the value so far.
-    row: Option<u32>,
+    value: Says,
     id: u32,
     moment: i64,
+}
+
+/// Which value holds from a moment on.
+enum Says {
+    /// That of a row of the load.
+    Row(u32),
+    /// The one so far.
+    Current,
+    /// None: what held has ended.
+    Missing,
 }
 
 fn said_batch(said: &[Said], values: &Values) -> Result<RecordBatch, StoreError> {
     let both = arrow_select::concat::concat(&[values.given.as_ref(), values.current.as_ref()])?;
     let offset = values.given.len() as u32;
-    let places = said.iter().map(|said| said.row.unwrap_or(offset + said.id));
+    let places: UInt32Array = said
+        .iter()
+        .map(|said| match said.value {
+            Says::Row(row) => Some(row),
+            Says::Current => Some(offset + said.id),
+            Says::Missing => None,
+        })
+        .collect();
     let times = TimestampMicrosecondArray::from_iter_values(said.iter().map(|said| said.moment));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from_iter_values(said.iter().map(|said| said.id))),
         Arc::new(times.with_data_type(time_type())),
-        arrow_select::take::take(&both, &UInt32Array::from_iter_values(places), None)?,
+        arrow_select::take::take(&both, &places, None)?,
     ];
     table_of(vec![ENTITY_ID.into(), AT.into(), VALUE.into()], columns)
 }

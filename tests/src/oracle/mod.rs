@@ -68,6 +68,8 @@ pub struct EntityRow {
     pub key: String,
     /// From when the attributes hold; none: always.
     pub from: Option<i64>,
+    /// Until when those with history hold, where that is known; none: until the next row.
+    pub until: Option<i64>,
     /// The attributes.
     pub fields: BTreeMap<String, Value>,
 }

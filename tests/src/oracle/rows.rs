@@ -136,6 +136,11 @@ impl Oracle {
         let mut of: Vec<&EntityRow> = self.entities.iter().filter(|r| r.entity == entity && r.key == key).collect();
         of.sort_by_key(|row| row.from);
         let last = of.into_iter().filter(holds).rfind(|row| row.fields.contains_key(name));
+        let over = |until: i64| match moment {
+            Moment::Before(end) => until < *end,
+            Moment::With { row } => self.row(*row).time.is_some_and(|at| until <= at),
+        };
+        let last = last.filter(|row| !(field.history && row.until.is_some_and(over)));
         Ok(last.and_then(|row| row.fields.get(name)).cloned().unwrap_or(Value::Missing))
     }
 

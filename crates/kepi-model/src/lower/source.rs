@@ -4,7 +4,7 @@ use super::expr::{self, Scope};
 use super::{Cx, Node};
 use crate::catalog::{Catalog, Placed, SymbolKind};
 use crate::core::{Op, Row, RowNode};
-use crate::declared::{EntityDecl, INTO, MappingDecl, Signature, SourceDecl, StreamDecl, Target};
+use crate::declared::{ENDS, EntityDecl, INTO, MappingDecl, Signature, SourceDecl, StreamDecl, Target};
 use crate::functions::Lowering;
 use crate::names;
 use crate::units;
@@ -211,7 +211,14 @@ fn fill_stream(
             }
             Part::Role { role, column: name } => {
                 let message = format!("an event has no `{}`", role_word(*role));
-                cx.error_help::<()>(Code::Mapping, name.span, message, "an event has `at`, `id`, `of` and fields")
+                let word = role_word(*role);
+                let help = match stream.fields.iter().any(|field| field.name == word) {
+                    true => {
+                        format!("a field of that name is filled by `{word} = {}`", kepi_syntax::name_text(&name.text))
+                    }
+                    false => "an event has `at`, `id`, `of` and fields".to_string(),
+                };
+                cx.error_help::<()>(Code::Mapping, name.span, message, help)
             }
             Part::Column { field, column: name, of } => {
                 let row = column(name, Kind::Raw);
@@ -290,6 +297,7 @@ fn fill_entity(cx: &mut Cx<'_>, mapping: &Mapping, entity: &EntityDecl, filter: 
         fields: Vec::new(),
     };
     let mut ok = true;
+    let mut ends = None;
     for part in &mapping.parts {
         let (field, row, span) = match part {
             Part::Role { role: Role::Key, column: name } => {
@@ -301,8 +309,8 @@ fn fill_entity(cx: &mut Cx<'_>, mapping: &Mapping, entity: &EntityDecl, filter: 
                 continue;
             }
             Part::Role { role: Role::Until, column: name } => {
-                cx.not_yet::<()>(name.span, "attributes that end (`until`)");
-                ok = false;
+                filled.fields.push((ENDS.to_string(), column(name, Kind::Time)));
+                ends = Some(name.span);
                 continue;
             }
             Part::Role { role, column: name } => {
@@ -342,6 +350,14 @@ fn fill_entity(cx: &mut Cx<'_>, mapping: &Mapping, entity: &EntityDecl, filter: 
             Some(row) => filled.fields.push((declared.name.clone(), row)),
             None => ok = false,
         }
+    }
+    if let (Some(span), None) = (ends, &filled.at) {
+        let message = "these attributes end, and nothing says when they begin";
+        return cx.error_help(Code::Mapping, span, message, "add `from COLUMN`");
+    }
+    if let (Some(span), false) = (ends, entity.fields.iter().any(|field| field.history)) {
+        let message = format!("no attribute of `{}` has a history that could end", names::bare(&entity.name));
+        return cx.error_help(Code::Mapping, span, message, "declare one with `history`, such as `tier: text history`");
     }
     if filled.key.is_none() && ok {
         let message = format!("nothing says which `{}` a row is about", names::bare(&entity.name));
