@@ -2,6 +2,7 @@
 //! the table is taken for.
 
 use super::connect_error;
+use super::more::unread;
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress, SourceText};
 use crate::engine::Engine;
 use crate::model::Model;
@@ -41,7 +42,8 @@ impl Engine {
                     },
                 ));
             };
-            return self.with_source(request, &model, source.clone());
+            let (model, source) = self.with_all(request, model, source.clone(), report)?;
+            return self.with_source(request, &model, source);
         }
         if request.files.is_empty() {
             return Err(
@@ -58,10 +60,10 @@ impl Engine {
                 };
                 let table = Self::table(request);
                 // What was loaded through a source stays known only through the same source: it says what the id is.
-                if let Some(chosen) = self.filling(request, &model, &sources, &Target::Stream(full), &table)? {
+                if let Some(chosen) = self.filling(request, &model, &sources, &Target::Stream(full), &table, report)? {
                     return Ok(chosen);
                 }
-                return self.by_columns(request, &model, &stream, table?);
+                return self.by_columns(request, &model, &stream, table?, report);
             }
             if let Some(symbol) = model.catalog.find(event) {
                 return Err(EngineError::usage(format!(
@@ -75,7 +77,11 @@ impl Engine {
         let fitting: Vec<&SourceDecl> =
             sources.iter().filter(|s| request.files.iter().all(|f| self.fits(s, f))).collect();
         match fitting.as_slice() {
-            [source] => self.with_source(request, &model, (*source).clone()),
+            [source] => {
+                let source = (*source).clone();
+                let (model, source) = self.with_all(request, model, source, report)?;
+                self.with_source(request, &model, source)
+            }
             [] => self.infer(request, &model, Self::table(request)?, progress, report),
             several => {
                 let names: Vec<&str> = several.iter().map(|s| s.name.as_str()).collect();
@@ -108,6 +114,7 @@ impl Engine {
         model: &Model,
         stream: &StreamDecl,
         table: Table,
+        report: &mut LoadReport,
     ) -> Result<Chosen, EngineError> {
         let columns = table.columns();
         let find = |name: &str| columns.iter().find(|c| c.as_str() == name).cloned();
@@ -162,7 +169,6 @@ impl Engine {
             .iter()
             .filter_map(|f| find(&f.name).map(|column| (f.name.clone(), field(&column, read_as(&f.unit)))))
             .collect();
-        self.refuse_all(request, &columns, stream.fields.len())?;
         if fields.is_empty() && roles.is_empty() && !stream.fields.is_empty() {
             return Err(EngineError::usage(format!(
                 "{}: no column has the name of a field of `{}`",
@@ -174,6 +180,13 @@ impl Engine {
         let filter = self.filter(request, model)?;
         let mapping =
             MappingDecl { target: Target::Stream(stream.name.clone()), filter, at, id, key: None, roles, fields };
+        let unread = unread(&columns, &mapping);
+        if request.all && !unread.is_empty() {
+            let model = self.declare_more(model, &mapping.target, &unread, None, report)?;
+            let more = model.catalog.stream(&stream.name).cloned().unwrap_or_else(|| stream.clone());
+            let request = LoadRequest { all: false, ..request.clone() };
+            return self.by_columns(&request, &model, &more, table, report);
+        }
         Ok(self.chosen(request, mapping, table))
     }
 
@@ -185,19 +198,6 @@ impl Engine {
             mappings: vec![mapping],
         };
         Chosen { source, files: request.files.clone(), options: Vec::new(), table: Some(table) }
-    }
-
-    pub(super) fn refuse_all(
-        &self,
-        request: &LoadRequest,
-        columns: &[String],
-        fields: usize,
-    ) -> Result<(), EngineError> {
-        if request.all && columns.len() > fields {
-            return Err(EngineError::usage("`--all` is not there yet for what is declared already")
-                .with_help("add the columns to the declaration; a table without one keeps all its columns"));
-        }
-        Ok(())
     }
 
     pub(super) fn filter(&self, request: &LoadRequest, model: &Model) -> Result<Option<Row>, EngineError> {
@@ -238,7 +238,9 @@ impl Engine {
             return self.infer(request, model, Self::table(request)?, progress, report);
         }
         let table = Self::table(request);
-        if let Some(chosen) = self.filling(request, model, sources, &Target::Entity(decl.name.clone()), &table)? {
+        if let Some(chosen) =
+            self.filling(request, model, sources, &Target::Entity(decl.name.clone()), &table, report)?
+        {
             return Ok(chosen);
         }
         let table = table?;
@@ -252,7 +254,6 @@ impl Engine {
             .with_help(format!("name it with `--key COLUMN`; there are {}", columns.join(", "))));
         };
         let fields = entity_fields(&decl, &columns);
-        self.refuse_all(request, &columns, fields.len() + 1)?;
         let filter = self.filter(request, model)?;
         let key = Some(field(key, Unit::of(Kind::Text)));
         let mapping = MappingDecl {
@@ -264,6 +265,13 @@ impl Engine {
             roles: Vec::new(),
             fields,
         };
+        let unread = unread(&columns, &mapping);
+        if request.all && !unread.is_empty() {
+            let model = self.declare_more(model, &mapping.target, &unread, None, report)?;
+            let sources = self.sources(&model)?;
+            let request = LoadRequest { all: false, ..request.clone() };
+            return self.by_entity(&request, &model, &sources, entity, progress, report);
+        }
         Ok(self.chosen(request, mapping, table))
     }
 }

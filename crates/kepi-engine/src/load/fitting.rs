@@ -2,7 +2,8 @@
 
 use super::choose::Chosen;
 use super::connect_error;
-use crate::api::{EngineError, LoadRequest};
+use super::more::unread;
+use crate::api::{EngineError, LoadReport, LoadRequest};
 use crate::engine::Engine;
 use crate::model::Model;
 use kepi_connect::{ReadOptions, Table};
@@ -75,13 +76,6 @@ impl Engine {
                 source.name
             )));
         }
-        let mut chosen_table = None;
-        if request.all {
-            let table = Self::table(request)?;
-            let read: Vec<String> = source.mappings.iter().flat_map(columns_of).collect();
-            self.refuse_all(request, &table.columns(), table.columns().iter().filter(|c| read.contains(c)).count())?;
-            chosen_table = table.reopened(&options(&source, request)?).map(Some).map_err(connect_error)?;
-        }
         if let Some(wanted) = self.filter(request, model)? {
             source.mappings.iter_mut().for_each(|m| m.filter = Some(both(m.filter.take(), &wanted)));
         }
@@ -93,7 +87,7 @@ impl Engine {
             request.files.clone()
         };
         let options = source.options.clone();
-        Ok(Chosen { source, files, options, table: chosen_table })
+        Ok(Chosen { source, files, options, table: None })
     }
 
     /// The one source that fills a declared event or entity, finds all its columns in the files, and is not
@@ -105,6 +99,7 @@ impl Engine {
         sources: &[SourceDecl],
         target: &Target,
         table: &Result<Table, EngineError>,
+        report: &mut LoadReport,
     ) -> Result<Option<Chosen>, EngineError> {
         let mut found: Vec<Chosen> = Vec::new();
         for source in sources {
@@ -120,7 +115,6 @@ impl Engine {
             let complete = columns_of(mapping).iter().all(|c| opened.column(c).is_ok());
             if complete && contradiction(&source, request).is_none() {
                 let chosen = self.with_source(&LoadRequest { all: false, ..request.clone() }, model, source)?;
-                self.refuse_all(request, &opened.columns(), columns_of(mapping).len())?;
                 found.push(Chosen { table: Some(opened), ..chosen });
             }
         }
@@ -129,7 +123,18 @@ impl Engine {
             return Err(EngineError::usage(format!("several sources can read this file: {}", names.join(", ")))
                 .with_help("say which one with `--source` instead of `--as`"));
         }
-        Ok(found.pop())
+        let Some(chosen) = found.pop() else { return Ok(None) };
+        let (Some(mapping), Some(opened)) = (chosen.source.mappings.first(), &chosen.table) else {
+            return Ok(Some(chosen));
+        };
+        let unread = unread(&opened.columns(), mapping);
+        if request.all && !unread.is_empty() {
+            let model = self.declare_more(model, target, &unread, Some(&chosen.source), report)?;
+            let sources = self.sources(&model)?;
+            let request = LoadRequest { all: false, ..request.clone() };
+            return self.filling(&request, &model, &sources, target, table, report);
+        }
+        Ok(Some(chosen))
     }
 }
 

@@ -4,6 +4,7 @@ mod choose;
 mod fitting;
 mod infer;
 mod mapping;
+mod more;
 mod rejects;
 mod run;
 
