@@ -13,7 +13,8 @@ use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{
-    Aggregate, Base, CompareWith, Fill, FormulaNode, LABEL, Made, Measure, Move, Op, Query, Row, RowNode, Stage, When,
+    AGE, Aggregate, Base, CompareWith, Events, Fill, FormulaNode, LABEL, Made, Measure, Move, Op, Query, Row, RowNode,
+    Stage, When,
 };
 use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
@@ -117,7 +118,12 @@ fn window(query: &Query, times: &Times, zone: &Zone) -> String {
             format!("It looks at everything from the first row on, from {} until before {until}", moment(zone, from))
         }
         Some(from) => {
-            let words = if query.window.words.is_empty() { "the time" } else { &query.window.words };
+            // "the last 3 complete months" is a time, "during 2025" says where one lies.
+            let words = match query.window.words.as_str() {
+                "" => "the time".to_string(),
+                words if words.starts_with("the ") || words.starts_with("this ") => words.to_string(),
+                words => format!("the time {words}"),
+            };
             format!("It looks at {words}, from {} until before {until}", moment(zone, from))
         }
     };
@@ -137,7 +143,7 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
                 let (value, group) = (told::value(groups), told::group(groups));
                 format!("`{}` takes, for each {group}, {value}", aggregate.text)
             }
-            other => format!("`{}` makes {}", aggregate.text, other.words()),
+            other => format!("`{}` makes {}", aggregate.text, made_of(other)),
         },
     };
     for stage in &aggregate.events.stages {
@@ -153,6 +159,7 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     text.push_str(&format!(" and {}", measure(&aggregate.measure)));
     let label = |(i, label): (usize, &Row)| match (&label.node, query.by.get(i)) {
         (RowNode::Field(name), Some(own)) if name.starts_with(LABEL) => own.name.clone(),
+        (RowNode::Field(name), _) => told::field(name).trim_start_matches("the ").to_string(),
         _ => row(label),
     };
     let labels: Vec<String> = aggregate.labels.iter().enumerate().map(label).collect();
@@ -172,11 +179,49 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
         ([], Some(grain)) if aggregate.events.base.is_groups() => format!(", anew in each {grain}"),
         ([], Some(grain)) => format!(", each in the {grain} in which it happened"),
         ([Move::Start], _) if is_entity => format!(", as it stands just before {cell}"),
+        ([before @ .., Move::Start], _) if is_entity => {
+            format!(", as it stands just before {}", words::moved(before, &cell))
+        }
         (moved, _) if is_entity => format!(", as it stands at the end of {}", words::moved(moved, &cell)),
         (moved, _) => format!(", over {}", words::moved(moved, &cell)),
     });
     text.push('.');
     text
+}
+
+/// What rows are made of others, with what those are.
+fn made_of(made: &Made) -> String {
+    let steps = |steps: &[&Events]| steps.iter().map(|s| events(s)).collect::<Vec<_>>().join(" -> ");
+    match made {
+        Made::Chain(chain) => {
+            let all: Vec<&Events> = chain.steps.iter().map(|step| &step.rows.events).collect();
+            format!("attempts of {}", steps(&all))
+        }
+        Made::Returns(returns) => format!("returns of {}", steps(&[&returns.start.events, &returns.back.events])),
+        other => other.words(),
+    }
+}
+
+/// Which rows: "stage_changes where stage is "won"", "the first of orders of each customer".
+fn events(events: &Events) -> String {
+    let mut text = events.base.words();
+    for stage in &events.stages {
+        text = match stage {
+            Stage::Where(condition) => format!("{text} where {}", row(condition)),
+            Stage::First { per } => format!("the first of {text} of each {}", row(per)),
+        };
+    }
+    text
+}
+
+/// Whether a condition asks for the age of a retention's row: only the members themselves have none.
+fn is_age(row: &Row) -> bool {
+    matches!(&row.node, RowNode::Field(name) if name == AGE)
+}
+
+/// Whether a condition names the members themselves.
+fn is_return(row: &Row) -> bool {
+    matches!(&row.node, RowNode::Call { op: Op::IsMissing, args } if args.iter().all(is_age))
 }
 
 fn measure(measure: &Measure) -> String {
@@ -191,7 +236,7 @@ fn measure(measure: &Measure) -> String {
         Measure::Stddev(of) => format!("takes the standard deviation of {}", row(of)),
         Measure::First(of) => format!("takes the first known {}", row(of)),
         Measure::Last(of) => format!("takes the last known {}", row(of)),
-        Measure::Unique(of) => format!("counts the different values of {}", row(of)),
+        Measure::Unique(of) => format!("counts every {} once", row(of)),
         Measure::Best { of, rank } => format!("takes {} of the one with the most {}", row(of), row(rank)),
         Measure::Plugin { name, .. } => format!("runs the plugin's {name} over them"),
     }
@@ -354,6 +399,8 @@ fn row(of: &Row) -> String {
             };
             format!("{what} of the same {subject} so far")
         }
+        RowNode::Call { op: Op::IsMissing, args } if args.iter().all(is_age) => "they begin".to_string(),
+        RowNode::Call { op: Op::Not, args } if args.iter().all(is_return) => "they come back".to_string(),
         RowNode::Call { op, args } => {
             let is_time = args.iter().any(|a| matches!(a.unit.kind, Kind::Time | Kind::Date));
             call(op, &args.iter().map(|arg| part(op, arg)).collect::<Vec<_>>(), is_time)
@@ -444,7 +491,7 @@ fn constant(value: &Value) -> String {
         Value::Text(text) => format!("{text:?}"),
         Value::Bool(true) => "yes".to_string(),
         Value::Bool(false) => "no".to_string(),
-        Value::Time(micros) => moment(&Zone::utc(), *micros),
+        Value::Time(micros) => format!("{} UTC", moment(&Zone::utc(), *micros)),
         Value::Date(day) => kepi_model::calendar::date_of(*day).to_string(),
         Value::List(values) => values.iter().map(constant).collect::<Vec<_>>().join(", "),
     }

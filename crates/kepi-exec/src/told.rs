@@ -32,7 +32,7 @@ pub(crate) fn field(name: &str) -> String {
         LENGTH => "the length".to_string(),
         COUNT => "the number of rows".to_string(),
         REACHED => "the step that was reached".to_string(),
-        CONVERTED => "whether it led to a conversion".to_string(),
+        CONVERTED => "it led to a conversion".to_string(),
         COHORT => "the cohort".to_string(),
         AGE => "the age".to_string(),
         _ if name.starts_with(KEY) => "the group's key".to_string(),
@@ -89,8 +89,8 @@ pub(crate) fn retention(query: &Query) -> Option<Note> {
     let Some(Shape::Ages { grain, own_clock, onward, brackets, .. }) = &query.shape else { return None };
     let grain = grain.name();
     let what = match (brackets.is_empty(), onward) {
-        (true, false) => "who came back in that very one (mode exact)".to_string(),
-        (true, true) => "who came back in that one or later (mode onward)".to_string(),
+        (true, false) => format!("who came back in that very {grain} (mode exact)"),
+        (true, true) => format!("who came back in that {grain} or later (mode onward)"),
         (false, false) => "who came back in that bracket (mode exact)".to_string(),
         (false, true) => "who came back in that bracket or later (mode onward)".to_string(),
     };

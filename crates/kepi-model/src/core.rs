@@ -186,6 +186,8 @@ pub enum TargetLine {
     Each { from: i64, until: i64, grain: Grain, reach: Value },
     /// A level at `by`, on a line from a dated baseline where there is one; read at the cell's end.
     Level { by: i64, reach: Value, baseline: Option<(i64, Value)> },
+    /// Totals of times that do not overlap, one year's after the other's: what they ask for together.
+    Several(Vec<TargetLine>),
 }
 
 /// A key of the order.
@@ -285,6 +287,23 @@ pub struct Aggregate {
     /// The labels over all of whose values it is taken (`of_total`): its row for such a label is not looked at, its value
     /// stands in every cell that has the other labels, and it brings no cells of its own.
     pub across: Vec<usize>,
+    /// For what a retention counts at one age where each cell is one cohort: which of its rows belong into a total.
+    pub aging: Option<Aging>,
+}
+
+/// A cell of one cohort shows an age as it is so far; a total has only those cohorts for which it is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Aging {
+    /// The label that is the cohort; none: the output's period lies in one.
+    pub label: Option<usize>,
+    /// What a cohort is a period of.
+    pub grain: Grain,
+    /// Whether ages count from each entity's own start.
+    pub own_clock: bool,
+    /// After how many periods, its own among them, the age is over.
+    pub periods: i64,
+    /// The rows for which it is over at `now`.
+    pub whole: Row,
 }
 
 /// A window made of another one `[s, e)`.
@@ -453,14 +472,15 @@ pub enum RowNode {
         step: usize,
         of: Box<Row>,
     },
-    /// Money in another currency, at the latest rate of a day not after the row's moment (of an entity: before it). The
-    /// currency it is in is a text; the same currency, and 0 of any, needs no rate. Where the wanted direction of two
+    /// Money in another currency, at the latest rate of a day not after the row's moment (of an entity: before it), or
+    /// before the first instant of the aggregate's window. The currency it is in is a text; the same currency, and 0 of any, needs no rate. Where the wanted direction of two
     /// currencies is stored nowhere, but the other one is, its inverse. Without a rate: an error that names both and the
     /// day, for a row that counts.
     Convert {
         of: Box<Row>,
         from: Box<Row>,
         to: String,
+        when: When,
     },
 }
 

@@ -185,10 +185,10 @@ pub(crate) fn join(a: &Unit, b: &Unit) -> Result<Unit, Clash> {
         (Kind::Points, Kind::Number) | (Kind::Number, Kind::Points) => Kind::Points,
         (Kind::Time, Kind::Date) | (Kind::Date, Kind::Time) => Kind::Time,
         (Kind::Entity(_), Kind::Text) | (Kind::Text, Kind::Entity(_)) => Kind::Text,
-        (Kind::Money(c), y) | (y, Kind::Money(c)) if y.is_plain() => {
+        (Kind::Money(c), Kind::Number) | (Kind::Number, Kind::Money(c)) => {
             return repair(&currency_needed(*c));
         }
-        (Kind::Duration, y) | (y, Kind::Duration) if y.is_plain() => return repair(UNIT_NEEDED),
+        (Kind::Duration, Kind::Number) | (Kind::Number, Kind::Duration) => return repair(UNIT_NEEDED),
         _ => return clash(),
     };
     Ok(Unit { kind, per: a.per })
@@ -224,8 +224,8 @@ pub(crate) fn sum(op: BinaryOp, a: &Unit, b: &Unit) -> Result<Unit, Clash> {
         (Kind::Count, Kind::Count) => Kind::Count,
         (x, y) if x.is_plain() && y.is_plain() => Kind::Number,
         (Kind::Text, Kind::Text) => return repair("texts are joined by `concat(a, b)`"),
-        (Kind::Money(c), y) | (y, Kind::Money(c)) if y.is_plain() => return repair(&currency_needed(*c)),
-        (Kind::Duration, y) | (y, Kind::Duration) if y.is_plain() => return repair(UNIT_NEEDED),
+        (Kind::Money(c), Kind::Number) | (Kind::Number, Kind::Money(c)) => return repair(&currency_needed(*c)),
+        (Kind::Duration, Kind::Number) | (Kind::Number, Kind::Duration) => return repair(UNIT_NEEDED),
         (x, y) if x.is_numeric() => match same(x, y) {
             Some(kind) => kind,
             None => return clash(),

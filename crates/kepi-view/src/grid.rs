@@ -77,7 +77,8 @@ pub(crate) fn grid(answer: &Answer) -> Result<Grid<'_>, ViewError> {
     }
     if let Some(last) = columns.iter_mut().rfind(|c| is_label(c.meta)) {
         for partial in &answer.frame.partial_rows {
-            if let Some(cell) = last.cells.get_mut(partial.row) {
+            // A period that still runs is marked already.
+            if let Some(cell) = last.cells.get_mut(partial.row).filter(|cell| !cell.text.ends_with('*')) {
                 cell.text.push('*');
             }
         }

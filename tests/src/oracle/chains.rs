@@ -30,6 +30,8 @@ pub(super) struct Attempt {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     within: Option<Length>,
+    /// Whether the very end of `within` is outside.
+    open: bool,
     hold: Option<Expr>,
     order: Option<String>,
     among: Vec<Expr>,
@@ -109,6 +111,7 @@ impl Oracle {
                 _ => None,
             };
             match name {
+                "edge" => options.open = word.as_deref() == Some("open"),
                 "hold" => options.hold = Some(expr),
                 "order" => options.order = word,
                 "per" => options.per = word,
@@ -387,7 +390,10 @@ impl Course<'_> {
     fn is_within(&self, first: usize, row: usize) -> bool {
         match (self.options.within, self.time(first), self.time(row)) {
             (None, _, _) => true,
-            (Some(length), Some(first), Some(at)) => at <= self.oracle.calendar.add(first, length),
+            (Some(length), Some(first), Some(at)) => {
+                let end = self.oracle.calendar.add(first, length);
+                at < end || at == end && !self.options.open
+            }
             _ => false,
         }
     }

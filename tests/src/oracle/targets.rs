@@ -20,7 +20,22 @@ impl Oracle {
         match self.fitting(mine, cell)?.as_slice() {
             [] => Ok(Value::Missing),
             [target] => self.should_be(target, period),
-            _ => Err("several targets on one value".to_string()),
+            // Totals of several times: what they ask for together.
+            several if several.iter().all(|target| matches!(target.goal, Goal::Total { .. })) => {
+                let mut sum = Value::Missing;
+                for target in several {
+                    sum = match (sum.as_number(), self.should_be(target, period)?) {
+                        (_, Value::Missing) => sum,
+                        (None, part) => part,
+                        (Some((before, unit)), part) => match part.as_number() {
+                            Some((part, _)) => Value::Number(before.plus(part), unit),
+                            None => return Err("a target that is no number".to_string()),
+                        },
+                    };
+                }
+                Ok(sum)
+            }
+            _ => Err("several levels on one value are not in the oracle".to_string()),
         }
     }
 

@@ -114,10 +114,8 @@ impl Looking<'_> {
                 && at_once > firsts
             {
                 let more = at_once - firsts;
-                let message = format!(
-                    "`{}` takes one of several rows at the same first moment: {more} are not taken",
-                    symbol.name
-                );
+                let others = if more == 1 { "1 is not taken".to_string() } else { format!("{more} are not taken") };
+                let message = format!("`{}` takes one of several rows at the same first moment: {others}", symbol.name);
                 let mut lint = Diagnostic::warning(Code::LintSeveralFirst, symbol.span, message).help(format!(
                     "for all rows of the first moment, write `{event} where {event}.at = first({event}.at)`"
                 ));

@@ -164,6 +164,8 @@ impl Measuring<'_> {
                 let baseline = baseline.as_ref().map(|(at, value)| (*at, number(value)));
                 self.level(target, *by, number(reach), baseline, &mut report)?;
             }
+            // Only a query puts several targets together.
+            TargetLine::Several(_) => {}
         }
         Ok(report)
     }

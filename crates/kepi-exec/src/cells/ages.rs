@@ -4,7 +4,7 @@ use super::align::zone;
 use super::cell::{Cell, read, write};
 use super::layout::Layout;
 use super::number::Number;
-use super::plan::Times;
+use super::plan::{Times, shown_aggregates};
 use crate::{ExecError, PartialRow};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
@@ -14,7 +14,7 @@ use kepi_model::calendar::{Grain, Zone, date_of, span_of};
 use kepi_model::core::{Query, Row, RowNode, Shape};
 use kepi_model::value::{CalendarSpan, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The most ages that a cohort may have.
@@ -90,18 +90,35 @@ fn clock(query: &Query) -> Option<Clock> {
 
 /// The rows of an answer that are too young to be complete.
 pub(crate) fn young(query: &Query, rows: &RecordBatch) -> Result<Vec<PartialRow>, ExecError> {
-    let (Some(clock), Some(Shape::Ages { cohort, age, .. })) = (clock(query), &query.shape) else {
-        return Ok(Vec::new());
-    };
-    let zone = zone(&clock.zone)?;
     let first = usize::from(query.per.is_some());
+    let Some(clock) = clock(query) else { return young_numbers(query, rows, first) };
+    let Some(Shape::Ages { cohort, age, .. }) = &query.shape else { return Ok(Vec::new()) };
+    let zone = zone(&clock.zone)?;
     let (cohorts, ages) = (read(rows.column(first + cohort))?, read(rows.column(first + age))?);
     let is_young = |row: &usize| match (start(&cohorts[*row], &zone), whole(&ages[*row])) {
         (Some(cohort), Some(age)) => !clock.is_complete(&zone, cohort, age),
         _ => false,
     };
-    let reason = || format!("the {} still runs for some", clock.grain.name());
-    Ok((0..rows.num_rows()).filter(is_young).map(|row| PartialRow { row, reason: reason() }).collect())
+    Ok((0..rows.num_rows()).filter(is_young).map(|row| clock.partial(row)).collect())
+}
+
+/// The same of rows that show a retention at one age.
+fn young_numbers(query: &Query, rows: &RecordBatch, first: usize) -> Result<Vec<PartialRow>, ExecError> {
+    let mut found = BTreeMap::new();
+    for aggregate in shown_aggregates(query).into_iter().filter_map(|i| query.aggregates.get(i)) {
+        let Some(aging) = aggregate.aging.as_ref().filter(|_| aggregate.moved.is_empty()) else { continue };
+        let (grain, own, brackets) = (aging.grain.clone(), aging.own_clock, Vec::new());
+        let clock = Clock { zone: query.zone.clone(), now: query.now, grain, own, brackets };
+        let zone = zone(&clock.zone)?;
+        let starts = read(rows.column(aging.label.map_or(0, |label| first + label)))?;
+        for (row, cell) in starts.iter().enumerate() {
+            let cohort = start(cell, &zone).map(|at| zone.truncate(&clock.grain, at));
+            if cohort.is_some_and(|cohort| !clock.is_complete(&zone, cohort, aging.periods - 1)) {
+                found.entry(row).or_insert_with(|| clock.partial(row));
+            }
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// The first instant of a cohort.
@@ -131,6 +148,11 @@ impl Clock {
             place.and_then(|i| self.brackets.get(i)).copied()
         };
         (end(age - 1).unwrap_or(0) + 1, end(age).unwrap_or(i64::MAX))
+    }
+
+    /// What is said of a row of which an age is not over.
+    fn partial(&self, row: usize) -> PartialRow {
+        PartialRow { row, reason: format!("the {} still runs for some", self.grain.name()) }
     }
 
     /// The age that runs just before `now`.

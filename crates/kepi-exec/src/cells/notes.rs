@@ -39,12 +39,15 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
 
 fn no_data(query: &Query, zone: &Zone, first: i64, last: i64, before: bool) -> String {
     let window = &query.window.words;
+    // "the last 5 complete days" is a time, "during 2025" says where one lies.
+    let moves = window.starts_with("the ") || window.starts_with("this ");
+    let within = if moves { format!("in {window}") } else { window.clone() };
     if !before {
-        return format!("{window} holds no data: they begin on {}", day(zone, first));
+        return format!("there are no data {within}: they begin on {}", day(zone, first));
     }
-    let mut text = format!("{window} holds no data: they end on {}", day(zone, last));
+    let mut text = format!("there are no data {within}: they end on {}", day(zone, last));
     // Only a window that moves with `now` reaches the data with another `now`.
-    if window.starts_with("last ") || window.starts_with("this ") {
+    if moves {
         let next = date_of(zone.day_number(last).saturating_add(1));
         text.push_str(&format!("; `--now {next}` would show them"));
     }

@@ -9,7 +9,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 use datafusion_common::arrow::row::{RowConverter, SortField};
-use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, OrderBy, OrderKey, Query, Row, RowNode};
+use kepi_model::core::{Aggregate, CompareWith, Formula, FormulaNode, Op, OrderBy, OrderKey, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,11 +28,24 @@ pub(crate) fn without_labels(query: &Query) -> Query {
     let all: Vec<usize> = (0..query.by.len()).collect();
     for aggregate in &mut whole.aggregates {
         without(aggregate, &all);
+        only_old_enough(aggregate);
     }
     for column in &mut whole.columns {
         forget_labels(&mut column.formula);
     }
     whole
+}
+
+/// Leaves out the cohorts that are too young, of what is not a single one any more.
+fn only_old_enough(aggregate: &mut Aggregate) {
+    let Some(aging) = aggregate.aging.take() else { return };
+    aggregate.filter = Some(match aggregate.filter.take() {
+        Some(filter) => {
+            let node = RowNode::Call { op: Op::And, args: vec![filter, aging.whole] };
+            Row { unit: Unit::of(Kind::Bool), node }
+        }
+        None => aging.whole,
+    });
 }
 
 fn forget_labels(formula: &mut Formula) {
@@ -81,6 +94,7 @@ pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Opt
     for (aggregate, own) in whole.aggregates.iter_mut().zip(&query.aggregates) {
         *aggregate = of_rest(own, query, &picked, query.having.is_none(), &others)?;
         without(aggregate, &all);
+        only_old_enough(aggregate);
     }
     Ok(Some(whole))
 }
@@ -141,6 +155,9 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
     }
     for aggregate in &mut rest.aggregates {
         *aggregate = of_rest(aggregate, query, kept, true, others)?;
+        if aggregate.aging.as_ref().is_some_and(|aging| aging.label.is_some()) {
+            only_old_enough(aggregate);
+        }
         blank(aggregate, &all);
         for label in &mut aggregate.labels {
             let value = if is_text(&label.unit.kind) { Value::Text(OTHER.into()) } else { Value::Missing };

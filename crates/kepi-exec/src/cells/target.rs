@@ -112,6 +112,15 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
             }
             number(amount(reach)?.map(|reach| reach * periods))
         }
+        TargetLine::Several(lines) => {
+            let mut sum = None;
+            for line in lines {
+                if let Cell::Number(part) = asked(line, zone, (start, end))? {
+                    sum = Some(sum.unwrap_or(0.0) + part.as_f64());
+                }
+            }
+            number(sum)
+        }
         TargetLine::Level { by, .. } if start > *by => Cell::Missing,
         TargetLine::Level { reach, baseline: None, .. } => constant(reach)?,
         TargetLine::Level { baseline: Some((at, _)), .. } if end < *at => Cell::Missing,

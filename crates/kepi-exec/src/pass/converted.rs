@@ -73,7 +73,10 @@ fn currency() -> Row {
 }
 
 fn converted(from: Row, to: &str) -> Row {
-    row(Kind::Number, RowNode::Convert { of: Box::new(amount()), from: Box::new(from), to: to.into() })
+    row(
+        Kind::Number,
+        RowNode::Convert { of: Box::new(amount()), from: Box::new(from), to: to.into(), when: When::Moment },
+    )
 }
 
 fn sum(of: Row, filter: Option<Row>) -> Aggregate {

@@ -271,6 +271,7 @@ pub(crate) fn aggregate(events: Events, filter: Option<Row>, measure: Measure, l
         existing: true,
         moved: Vec::new(),
         across: Vec::new(),
+        aging: None,
     }
 }
 

@@ -254,6 +254,9 @@ pub(crate) fn truncate_day(grain: &Grain, table: &mut Days, day: i64) -> i64 {
 /// A number that grows by one with every period of a grain of a day or more.
 pub(crate) fn period_number(grain: &Grain, first_day: i64) -> i64 {
     let date = date_of(clamp_day(first_day));
+    if let Some(table) = &grain.table {
+        return table.number(grain.unit, date);
+    }
     let months = i64::from(date.year()) * 12 + i64::from(date.month());
     match grain.unit {
         TimeUnit::Week => first_day.div_euclid(7),

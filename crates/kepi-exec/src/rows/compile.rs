@@ -65,7 +65,7 @@ impl Program {
                 }
                 _ => Err(ExecError::Plan("only attempts of a chain have steps".into())),
             },
-            RowNode::Convert { of, from, to } => self.convert(of, from, to),
+            RowNode::Convert { of, from, to, when } => self.convert(of, from, to, *when),
         }
     }
 

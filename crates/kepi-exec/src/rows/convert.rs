@@ -8,7 +8,7 @@ use super::column::{Column, Type, Values};
 use super::program::{Frame, Node, Program};
 use crate::ExecError;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use kepi_model::core::{Base, Row, RowNode};
+use kepi_model::core::{Base, Row, RowNode, When};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub(super) struct Convert {
     of: usize,
     from: usize,
     to: String,
+    /// Whether the rate is that of the first instant of the cell's window, instead of the row's moment.
+    opening: bool,
     /// The rates of each currency, by its number.
     rates: Vec<Rates>,
     numbers: HashMap<String, u32>,
@@ -60,7 +62,9 @@ struct Stored {
 
 impl Program {
     /// Compiles an amount in another currency. It is exact where the amount and all rates that may be needed are.
-    pub(super) fn convert(&mut self, of: &Row, from: &Row, to: &str) -> Result<usize, ExecError> {
+    pub(super) fn convert(&mut self, of: &Row, from: &Row, to: &str, when: When) -> Result<usize, ExecError> {
+        let opening = when == When::Opening;
+        self.needs_period |= opening;
         let only = match &from.node {
             RowNode::Const(Value::Text(currency)) => Some(currency.clone()),
             _ => None,
@@ -68,7 +72,7 @@ impl Program {
         let of = self.row(of)?;
         let from = self.row(from)?;
         let from = self.as_text(from)?;
-        let key = format!("convert {of} {from} {to} {}", self.judged_later);
+        let key = format!("convert {of} {from} {to} {opening} {}", self.judged_later);
         if let Some(&known) = self.known.get(&key) {
             return Ok(known);
         }
@@ -86,7 +90,7 @@ impl Program {
             _ => Type::Float,
         };
         let (to, lenient) = (to.to_string(), self.judged_later);
-        let node = Convert { of, from, to, rates, numbers, coded: None, lenient, lacking: None };
+        let node = Convert { of, from, to, opening, rates, numbers, coded: None, lenient, lacking: None };
         Ok(self.add(key, ty, || Node::Convert(Box::new(node))))
     }
 
@@ -228,7 +232,9 @@ impl Convert {
         zone: &kepi_model::calendar::Zone,
     ) -> Result<Column, ExecError> {
         self.lacking = None;
-        let Some(at) = &frame.at else { return Err(ExecError::Plan("a row has no moment".into())) };
+        if frame.at.is_none() {
+            return Err(ExecError::Plan("a row has no moment".into()));
+        }
         let (of, from) = (&values[self.of], &values[self.from]);
         if matches!(of.values, Values::Missing(_)) {
             return Ok(Column::missing(frame.len));
@@ -242,7 +248,7 @@ impl Convert {
             if !of.is_known(row) || currencies[row] >= SAME {
                 continue;
             }
-            let moment = at[row].saturating_sub(frame.back);
+            let moment = self.moment(frame, row);
             let currency = currencies[row] as usize;
             let found = match lasts.get(currency) {
                 Some(Some((place, from, until))) if (*from..*until).contains(&moment) => Some(*place),
@@ -343,8 +349,17 @@ impl Convert {
         }
     }
 
+    /// The moment whose rate a row takes.
+    fn moment(&self, frame: &Frame, row: usize) -> i64 {
+        match (&frame.cell_starts, &frame.at) {
+            (Some(starts), _) if self.opening => starts[row].saturating_sub(1),
+            (_, Some(at)) => at[row].saturating_sub(frame.back),
+            (_, None) => 0,
+        }
+    }
+
     fn error(&self, from: &Column, frame: &Frame, row: usize, zone: &kepi_model::calendar::Zone) -> ExecError {
-        let moment = frame.at.as_ref().map_or(0, |at| at[row].saturating_sub(frame.back));
+        let moment = self.moment(frame, row);
         ExecError::NoRate {
             from: from.text(row).unwrap_or_default().to_string(),
             to: self.to.clone(),

@@ -5,6 +5,7 @@ use super::column::{Column, Type, Values};
 use super::compare::instants;
 use super::numbers::both_known;
 use crate::ExecError;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_model::calendar::{Grain, TimeUnit, date_of};
 use kepi_model::core::Op;
 use kepi_model::value::{Kind, Unit};
@@ -58,7 +59,10 @@ pub(crate) fn function(
     if args.iter().any(|c| matches!(c.values, Values::Missing(_))) {
         return Ok(Column::missing(a.len()));
     }
-    let valid = a.valid.clone();
+    let valid = match op {
+        Op::Truncate(grain) | Op::PeriodsBetween(grain) => in_table(a, grain, clock)?,
+        _ => a.valid.clone(),
+    };
     let values = match op {
         // With one argument: the number of its period, see `period_number`.
         Op::PeriodsBetween(grain) => Values::Decimal(numbers(a, grain, tables, clock)?.into(), 0),
@@ -127,6 +131,14 @@ pub(crate) fn function(
         other => return Err(ExecError::Plan(format!("{other:?} is no function of times"))),
     };
     Ok(Column::new(values, valid))
+}
+
+/// Which values are known and lie in a period: a calendar's table has none for days that are not in it.
+fn in_table(column: &Column, grain: &Grain, clock: &mut Clock) -> Result<Option<NullBuffer>, ExecError> {
+    let Some(table) = &grain.table else { return Ok(column.valid.clone()) };
+    let days = days(column, clock)?;
+    let has = |row: usize| column.is_known(row) && table.covers(date_of(clamp_day(days[row])));
+    Ok(Some(NullBuffer::new(BooleanBuffer::collect_bool(column.len(), has))))
 }
 
 /// The local days of times and dates.

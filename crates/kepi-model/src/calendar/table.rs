@@ -137,7 +137,7 @@ impl CalendarTable {
     }
 
     /// The number of the period that a day lies in, from 0; -1 before the table, the number of periods behind it.
-    pub(super) fn number(&self, unit: TimeUnit, day: Date) -> i64 {
+    pub fn number(&self, unit: TimeUnit, day: Date) -> i64 {
         let (day, runs) = (day_number(day), self.runs(unit));
         match day >= self.end {
             true => runs.len() as i64,

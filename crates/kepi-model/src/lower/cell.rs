@@ -10,7 +10,7 @@ use super::row::{Meaning, RowScope};
 use super::{Cx, Node, behaviour, convert, events, groups, held, measured, over};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
-use crate::core::{Aggregate, Formula, FormulaNode, Measure, Move, Op, Row};
+use crate::core::{Aggregate, Aging, Formula, FormulaNode, Measure, Move, Op, Row};
 use crate::declared::Signature;
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
@@ -76,12 +76,14 @@ pub(super) struct Wanted {
     pub(super) existing: bool,
     /// How its own window differs from that of the place where it stands.
     pub(super) moved: Vec<Move>,
+    /// Which rows a total leaves out that a cell shows.
+    pub(super) aging: Option<Aging>,
 }
 
 impl Wanted {
     /// An aggregate over the rows that exist, on the window of the place where it stands.
     pub(super) fn of(text: String, own: Option<Row>, measure: Measure, unit: Unit) -> Wanted {
-        Wanted { text, own, measure, unit, existing: true, moved: Vec::new() }
+        Wanted { text, own, measure, unit, existing: true, moved: Vec::new(), aging: None }
     }
 }
 
@@ -118,7 +120,7 @@ impl<'q> CellScope<'q> {
 
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
     pub(super) fn add(&mut self, cx: &mut Cx<'_>, set: &EventSet, wanted: Wanted, span: Span) -> Option<Formula> {
-        let Wanted { text, own, measure, unit, existing, moved } = wanted;
+        let Wanted { text, own, measure, unit, existing, moved, aging } = wanted;
         let (measure, unit) = convert::measured(cx, measure, unit, span)?;
         if !set.is_dated() {
             if let Some(grain) = &self.per {
@@ -151,6 +153,7 @@ impl<'q> CellScope<'q> {
             existing,
             moved: self.moved.iter().cloned().chain(moved).collect(),
             across: self.across.clone(),
+            aging,
         };
         measured::read_at_opening(cx, &mut aggregate, span)?;
         Some(self.keep(aggregate))
@@ -198,7 +201,7 @@ impl<'q> CellScope<'q> {
         let (measure, unit) = aggregate::measure(cx, kind, &set, arg, percent, observed, span)?;
         let text = format!("{}({})", word(&measure), kepi_syntax::scoped_text(scoped));
         let moved = over::moves(cx, scoped, &set)?;
-        self.add(cx, &set, Wanted { text, own, measure, unit, existing: true, moved }, span)
+        self.add(cx, &set, Wanted { moved, ..Wanted::of(text, own, measure, unit) }, span)
     }
 
     /// A metric of this name, expanded.

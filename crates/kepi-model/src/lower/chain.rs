@@ -170,6 +170,7 @@ impl<'a> ChainArguments<'a> {
         let credit =
             self.word(cx, "credit", &[("latest", Credit::Latest), ("earliest", Credit::Earliest)], Credit::Latest);
         let without_drops = self.word(cx, "exclude", &[("cut", false), ("drop", true)], false);
+        let open = self.word(cx, "edge", &[("closed", false), ("open", true)], false);
         let steps: Vec<Option<EventSet>> = self.steps.iter().map(|s| dated_event(cx, function, s)).collect();
         let without: Vec<Option<Option<EventSet>>> =
             self.without.iter().map(|w| w.map(|event| dated_event(cx, function, event))).collect();
@@ -178,6 +179,7 @@ impl<'a> ChainArguments<'a> {
         let without: Vec<Option<EventSet>> =
             without.into_iter().map(|w| w.map_or(Some(None), |set| set.map(Some))).collect::<Option<_>>()?;
         let (order, credit, without_drops, among) = (order?, credit?, without_drops?, among?);
+        let within = self.ending(cx, open?)?;
         self.fitting(cx, function, order, &without, &among)?;
         let among = self.interrupting(cx, function, order, among)?;
         let all: Vec<&EventSet> = steps.iter().chain(without.iter().flatten()).chain(&among).collect();
@@ -194,7 +196,7 @@ impl<'a> ChainArguments<'a> {
             .map(|(index, (rows, hold))| ChainStep { rows, hold, without: forbidden[index].take() })
             .collect();
         let credit = (function == "conversion").then_some(credit);
-        let chain = Chain { steps: chain_steps, within: self.within, order, among, without_drops, credit };
+        let chain = Chain { steps: chain_steps, within, order, among, without_drops, credit };
         let names: Vec<String> = self.steps.iter().map(|s| kepi_syntax::scoped_text(s)).collect();
         let (first, later) = steps.split_first()?;
         if later.is_empty() {
@@ -207,6 +209,20 @@ impl<'a> ChainArguments<'a> {
         set.name = first.name.clone();
         set.steps = later.to_vec();
         Some(Attempts { set, subject: roles.into_iter().next()?, order, names })
+    }
+
+    /// How long an attempt may take: with an open edge the very end is outside, by the smallest time there is.
+    fn ending(&self, cx: &mut Cx<'_>, open: bool) -> Option<Option<CalendarSpan>> {
+        match (self.within, self.option("edge")) {
+            (Some(within), _) if open => Some(Some(CalendarSpan { micros: within.micros - 1, ..within })),
+            (None, Some((name, _))) => cx.error_help(
+                Code::Arguments,
+                name.span,
+                "`edge` says whether the end of `within` is inside, and there is no `within`",
+                "write one, such as `within 90 days`, or leave out `edge`",
+            ),
+            (within, _) => Some(within),
+        }
     }
 
     /// Options that go with each other.

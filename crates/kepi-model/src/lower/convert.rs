@@ -1,7 +1,7 @@
 //! Amounts in another currency (`in USD`): converted row by row, at the rate of the row's moment.
 
 use super::Cx;
-use crate::core::{Measure, Row, RowNode};
+use crate::core::{Measure, Row, RowNode, When};
 use crate::value::{Currency, Kind, Unit, Value};
 use kepi_syntax::ast::{Expr, ExprKind, Name, UnitWord};
 use kepi_syntax::{Code, Span};
@@ -141,7 +141,46 @@ fn amount(cx: &mut Cx<'_>, row: Row, to: Currency, span: Span) -> Option<Row> {
     };
     cx.converted = true;
     let unit = Unit { kind: Kind::Money(Some(to)), per: row.unit.per };
-    Some(Row { unit, node: RowNode::Convert { of: Box::new(row), from: Box::new(from), to: to.to_string() } })
+    let (when, to) = (read_at(&row), to.to_string());
+    Some(Row { unit, node: RowNode::Convert { of: Box::new(row), from: Box::new(from), to, when } })
+}
+
+/// When an amount is measured: at the beginning of the window, where only the state just before it is read.
+fn read_at(row: &Row) -> When {
+    match &row.node {
+        RowNode::State { when: When::Opening, .. } => When::Opening,
+        _ => When::Moment,
+    }
+}
+
+/// A value of an entity's row in the query's currency, in which states are measured at several moments: each amount that
+/// it is made of is converted at its own. What is only compared stays as it is written.
+pub(super) fn each_amount(cx: &mut Cx<'_>, row: Row, span: Span) -> Option<Row> {
+    let Some(to) = cx.currency else { return Some(row) };
+    if row.unit.kind == Kind::Bool {
+        return Some(row);
+    }
+    let node = match row.node {
+        RowNode::Call { op, args } => {
+            let args = args.into_iter().map(|arg| each_amount(cx, arg, span)).collect::<Option<_>>()?;
+            RowNode::Call { op, args }
+        }
+        RowNode::Case { whens, otherwise } => {
+            let each = |(when, then)| Some((when, each_amount(cx, then, span)?));
+            let whens = whens.into_iter().map(each).collect::<Option<_>>()?;
+            let otherwise = match otherwise {
+                Some(otherwise) => Some(Box::new(each_amount(cx, *otherwise, span)?)),
+                None => None,
+            };
+            RowNode::Case { whens, otherwise }
+        }
+        node => return amount(cx, Row { unit: row.unit, node }, to, span),
+    };
+    let kind = match row.unit.kind {
+        Kind::Money(_) => Kind::Money(Some(to)),
+        kind => kind,
+    };
+    Some(Row { unit: Unit { kind, per: row.unit.per }, node })
 }
 
 fn text(currency: Currency) -> Row {

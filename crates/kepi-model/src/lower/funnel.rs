@@ -17,7 +17,7 @@ use kepi_syntax::{Code, Span};
 /// The columns of a funnel's table.
 pub(super) const COLUMNS: [&str; 5] = ["reached", "rate", "step_rate", "mean_time", "median_time"];
 
-const OPTIONS: &[&str] = &["within", "order", "among", "hold", "entry", "exclude", "per"];
+const OPTIONS: &[&str] = &["within", "edge", "order", "among", "hold", "entry", "exclude", "per"];
 
 /// Which attempts of an entity count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct Funnel {
 impl CellScope<'_> {
     /// `conversion(a -> b, within 90 days)`: the share of first-step events with a conversion credited to them.
     pub(super) fn conversion(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Formula> {
-        let options = ["within", "order", "among", "hold", "credit", "exclude", "per"];
+        let options = ["within", "edge", "order", "among", "hold", "credit", "exclude", "per"];
         let chain = ChainArguments::read(cx, "conversion", args, &options, span)?;
         if chain.steps.len() < 2 {
             return cx.error_help(
@@ -121,7 +121,9 @@ impl CellScope<'_> {
             Entry::First => {
                 let value = if alone { constant(1) } else { field(REACHED, Kind::Count) };
                 let of = Measure::Best { of: value, rank: constant(1) };
-                let groups = self.per_entity(cx, &attempts.set, &attempts.subject, of, Unit::of(Kind::Count))?;
+                let first = "how far the first attempt got".to_string();
+                let groups =
+                    self.per_entity(cx, &attempts.set, &attempts.subject, (of, first), Unit::of(Kind::Count))?;
                 let far = (step > 1).then(|| at_least(VALUE, step));
                 Some(self.of_groups(groups, far, Measure::Count, Unit::of(Kind::Count), text))
             }
@@ -155,7 +157,10 @@ impl CellScope<'_> {
         } else {
             let rank = if entry == Entry::Best { field(REACHED, Kind::Count) } else { constant(1) };
             let of = Measure::Best { of: time, rank };
-            let groups = self.per_entity(cx, &attempts.set, &attempts.subject, of, duration.clone())?;
+            let which = if entry == Entry::Best { "that got furthest" } else { "that came first" };
+            let before = &attempts.names[from - 1];
+            let text = format!("the time from {before} to {} in the attempt {which}", attempts.names[step - 1]);
+            let groups = self.per_entity(cx, &attempts.set, &attempts.subject, (of, text), duration.clone())?;
             for (measure, text) in measures(field(VALUE, Kind::Duration)) {
                 made.push(self.of_groups(groups.clone(), None, measure, duration.clone(), text));
             }
@@ -170,7 +175,7 @@ impl CellScope<'_> {
         cx: &mut Cx<'_>,
         set: &EventSet,
         subject: &RoleDecl,
-        measure: Measure,
+        (measure, text): (Measure, String),
         unit: Unit,
     ) -> Option<(Groups, Vec<Row>)> {
         let (filter, mut labels) = self.read(cx, set, None)?;
@@ -185,7 +190,7 @@ impl CellScope<'_> {
         };
         labels.push(who.clone());
         let inner = Aggregate {
-            text: format!("per {}", subject.name),
+            text,
             events: set.events(),
             filter: Some(filter),
             measure,
@@ -194,6 +199,7 @@ impl CellScope<'_> {
             existing: true,
             moved: Vec::new(),
             across: Vec::new(),
+            aging: None,
         };
         let groups = Groups {
             keys: vec![Label { name: subject.name.clone(), unit: who.unit, grain: None }],
@@ -223,6 +229,7 @@ impl CellScope<'_> {
             existing: true,
             moved: self.moved.clone(),
             across: self.across.clone(),
+            aging: None,
         })
     }
 }

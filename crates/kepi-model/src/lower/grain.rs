@@ -6,12 +6,12 @@ use crate::names;
 use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit};
 use kepi_syntax::{Code, Diagnostic};
 
-/// Reads a grain of a calendar that knows all times: `month`, `fiscal.quarter`. What counts or groups by the periods of
-/// rows has no place for those that a calendar's table does not have.
+/// Reads a grain of a calendar that knows all times: `month`, `fiscal.quarter`. What counts each one's periods needs those
+/// before and behind a table, too.
 pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
     let grain = any_grain(cx, path)?;
     if grain.table.is_some() {
-        let what = format!("`{}` of a table elsewhere than in `per`, windows, `to_date` and `vs`", grain.name());
+        let what = format!("`{}` of a table in groups, retention and lifecycle", grain.name());
         return cx.not_yet(path.span, &what);
     }
     Some(grain)

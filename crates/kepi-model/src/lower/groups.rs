@@ -8,7 +8,7 @@ use super::group_rows;
 use super::literal::seconds;
 use super::measured::and;
 use super::row::RowScope;
-use super::{Cx, Node, expr, grain, held, over, query};
+use super::{Cx, Node, convert, expr, grain, held, over, query};
 use crate::calendar::Grain;
 use crate::core::{Aggregate, Formula, Groups, LABEL, Label, Made, Measure, Move, Op, Row, RowNode, VALUE};
 use crate::declared::{EntityDecl, FieldDecl, RoleDecl, StreamDecl};
@@ -97,15 +97,16 @@ impl<'q> CellScope<'q> {
         span: Span,
     ) -> Option<Formula> {
         let set = held::entity_set(entity);
+        let value = convert::each_amount(cx, group.value, parsed.scoped.value.span)?;
         let (measure, unit) =
-            measure_of(cx, kind, group.value, parsed.percent, parsed.observed, (parsed.scoped.value.span, span))?;
+            measure_of(cx, kind, value, parsed.percent, parsed.observed, (parsed.scoped.value.span, span))?;
         let condition = match &parsed.scoped.filter {
             Some(filter) => Some(expr::condition(cx, &mut RowScope::of(&set), filter)?),
             None => None,
         };
         let own = and(group.exists.filter(|_| !every), condition);
         let text = format!("{}({})", super::cell::word(&measure), kepi_syntax::scoped_text(parsed.scoped));
-        self.add(cx, &set, Wanted { text, own, measure, unit, existing: every, moved }, span)
+        self.add(cx, &set, Wanted { existing: every, moved, ..Wanted::of(text, own, measure, unit) }, span)
     }
 
     /// The groups and the value of each.
@@ -217,7 +218,7 @@ impl<'q> CellScope<'q> {
         };
         let own = inner.iter().take(self.label_count()).enumerate();
         let labels = own.map(|(index, row)| stored(LABEL, index, &row.unit)).collect();
-        let Wanted { text, own, measure, unit, existing, moved } = wanted;
+        let Wanted { text, own, measure, unit, existing, moved, aging } = wanted;
         self.keep(Aggregate {
             text,
             events: set.events(),
@@ -228,6 +229,7 @@ impl<'q> CellScope<'q> {
             existing,
             moved: self.moved.iter().cloned().chain(moved).collect(),
             across: self.across.clone(),
+            aging,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::declared::RoleDecl;
 use crate::functions::AggregateKind;
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Expr, ExprKind};
+use kepi_syntax::ast::{Argument, Scoped};
 use kepi_syntax::{Code, Span};
 
 impl RowScope<'_> {
@@ -129,11 +129,8 @@ impl RowScope<'_> {
     }
 
     /// The moment of an event that the row's entity has at most once.
-    pub(super) fn moment_of(&mut self, cx: &mut Cx<'_>, event: &Expr, function: &str) -> Option<Row> {
-        let ExprKind::Path(path) = &event.kind else {
-            return cx.error(Code::WrongKind, event.span, format!("`{function}` needs an event's name"));
-        };
-        let set = events::named(cx, path)?;
+    pub(super) fn moment_of(&mut self, cx: &mut Cx<'_>, event: &Scoped, function: &str) -> Option<Row> {
+        let set = events::of_scoped(cx, event)?;
         if set.is_entity() {
             return cx.error_help(
                 Code::WrongKind,

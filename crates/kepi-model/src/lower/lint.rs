@@ -146,9 +146,12 @@ fn plain_values(arguments: &[Argument]) -> Vec<Option<&Expr>> {
     arguments.iter().map(|argument| super::call::plain(argument).map(|scoped| &scoped.value)).collect()
 }
 
+/// Whether an expression only writes a rate in another way: 100, or 1. Twelve times a monthly rate is no yearly one.
 fn is_constant(value: &Expr) -> bool {
     match &value.kind {
-        ExprKind::Quantity { .. } => true,
+        ExprKind::Quantity { number, unit: None } => {
+            kepi_syntax::decimal(number).is_some_and(|(digits, scale)| scale == 0 && matches!(digits, 1 | 100))
+        }
         ExprKind::Negate(inner) => is_constant(inner),
         ExprKind::Binary { left, right, .. } => is_constant(left) && is_constant(right),
         _ => false,

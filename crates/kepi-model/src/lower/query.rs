@@ -75,6 +75,13 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
                 format!("{} of its own: nothing stands beside it", kind.words()),
                 "ask for the other values in a query of their own",
             ),
+            // The cohorts of another time are other ones: nothing would stand beside anything.
+            Some(table::Kind::Retention) if !query.versus.is_empty() => cx.error_help(
+                Code::WrongKind,
+                item.value.span,
+                "the cohorts of a retention are other ones in another time: `vs` finds nothing to compare",
+                "compare it at one age: `show retention(…, age: 1) per month vs previous year`",
+            ),
             Some(kind) => table::lower(cx, &mut scope, kind, item),
             None => expr::lower::<Formula>(cx, &mut scope, &item.value).map(|formula| {
                 let column = Column { name: name_of(item), formula: seconds(formula), better: better(cx, &item.value) };
@@ -252,7 +259,12 @@ pub(super) fn better(cx: &Cx<'_>, value: &Expr) -> Option<Better> {
     let (ExprKind::Path(path) | ExprKind::Call { function: path, .. }) = &value.kind else { return None };
     let (symbol, _) = cx.catalog.lookup(&cx.module, &names::parts(path), cx.anywhere)?;
     let SymbolKind::Metric(definition) = &symbol.kind else { return None };
-    let pair = definition.with.iter().find(|p| p.name.text == "better")?;
+    said_better(&definition.with)
+}
+
+/// Which direction is good, where attributes say so.
+pub(super) fn said_better(with: &[ast::Pair]) -> Option<Better> {
+    let pair = with.iter().find(|p| p.name.text == "better")?;
     match &pair.value.kind {
         ExprKind::Text(text) if text == "up" => Some(Better::Up),
         ExprKind::Text(text) if text == "down" => Some(Better::Down),

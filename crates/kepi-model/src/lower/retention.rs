@@ -6,7 +6,7 @@ use super::events::EventSet;
 use super::grain::grain_word;
 use super::{Cx, Node, behaviour, expr};
 use crate::calendar::{Grain, TimeUnit, span_of};
-use crate::core::{AGE, COHORT, Formula, FormulaNode, Made, Measure, Op, Returns, Row, RowNode, Shape};
+use crate::core::{AGE, Aging, COHORT, Formula, FormulaNode, Made, Measure, Move, Op, Returns, Row, RowNode, Shape};
 use crate::value::{CalendarSpan, Kind, Unit, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind};
 use kepi_syntax::{Code, Span};
@@ -160,10 +160,16 @@ impl CellScope<'_> {
     pub(super) fn retention_at(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Formula> {
         let found = read(cx, args, span)?;
         let age = found.age?;
-        let old = self.old_enough(cx, &found, age);
+        // Whether a label is the cohort shows when the labels are read.
+        self.read(cx, &found.set, None)?;
+        let (old, aging) = self.old_enough(cx, &found, age);
         let text = |what: &str| format!("{what} of {}", found.set.names[0]);
         let and = |a: Row, b: Row| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool));
-        let size = self.counted(cx, &found.set, Some(and(is_member(), old.clone())), text("the group"), span);
+        let mut counted = |cx: &mut Cx<'_>, own: Row, text: String| {
+            let wanted = Wanted::of(text, Some(own), Measure::Count, Unit::of(Kind::Count));
+            self.add(cx, &found.set, Wanted { aging: aging.clone(), ..wanted }, span)
+        };
+        let size = counted(cx, and(is_member(), old.clone()), text("the group"));
         if age == 0 {
             let size = size?;
             return Some(Formula::call(Op::Divide, vec![size.clone(), size], Unit::of(Kind::Percent)));
@@ -171,15 +177,20 @@ impl CellScope<'_> {
         let number = Row::constant(Value::Decimal { digits: age.into(), scale: 0 }, Unit::of(Kind::Number));
         let op = if found.onward { Op::GreaterEqual } else { Op::Equal };
         let at_age = Row::call(op, vec![age_row(), number], Unit::of(Kind::Bool));
-        let back = self.counted(cx, &found.set, Some(and(at_age, old)), text("who came back"), span);
+        let back = counted(cx, and(at_age, old), text("who came back"));
         Some(Formula::call(Op::Divide, vec![back?, size?], Unit::of(Kind::Percent)))
     }
 
     /// Which members are old enough for an age: its period is over at `now`. Where every cell is one cohort, it is
-    /// enough that it has begun: such a cell is seen as it is so far, a total leaves it out.
-    fn old_enough(&self, cx: &Cx<'_>, found: &Retention, age: i64) -> Row {
-        let one_cohort = self.per.as_ref().is_some_and(|per| lies_in(per, &found.grain))
-            || self.labels.iter().flatten().any(|(_, grain)| grain.as_ref() == Some(&found.grain));
+    /// enough that it has begun: such a cell is seen as it is so far, and a total leaves it out.
+    fn old_enough(&self, cx: &Cx<'_>, found: &Retention, age: i64) -> (Row, Option<Aging>) {
+        let label = self.labels.iter().position(|label| {
+            let grain = label.as_ref().and_then(|(_, grain)| grain.as_ref());
+            grain == Some(&found.grain)
+        });
+        // A window that ends elsewhere may have several cohorts.
+        let one_period = self.moved.iter().all(|next| matches!(next, Move::Prior(_)));
+        let period = one_period && self.per.as_ref().is_some_and(|per| lies_in(per, &found.grain));
         let last = if age == 0 {
             0
         } else {
@@ -190,13 +201,13 @@ impl CellScope<'_> {
             None if found.brackets.is_empty() => age,
             None => age.min(1),
         };
-        let periods = if one_cohort { first } else { last + 1 };
-        let length =
-            span_of(periods, found.grain.unit).unwrap_or(CalendarSpan { months: i32::MAX, days: 0, micros: 0 });
-        let from = if found.own_clock { Row { unit: Unit::of(Kind::Time), node: RowNode::At } } else { cohort_row() };
-        let moved = Row::call(Op::AddSpan(length), vec![from], Unit::of(Kind::Time));
-        let now = Row::constant(Value::Time(cx.now), Unit::of(Kind::Time));
-        Row::call(Op::LessEqual, vec![moved, now], Unit::of(Kind::Bool))
+        let whole = since_start(cx, found, last + 1);
+        if !period && label.is_none() {
+            return (whole, None);
+        }
+        let (grain, own_clock) = (found.grain.clone(), found.own_clock);
+        let label = label.filter(|_| !period);
+        (since_start(cx, found, first), Some(Aging { label, grain, own_clock, periods: last + 1, whole }))
     }
 
     /// `retention(a -> b, period: month)`: the table by cohort and age.
@@ -236,6 +247,15 @@ impl CellScope<'_> {
         };
         Some((shape, vec![size, returned, rate]))
     }
+}
+
+/// The members that began so many periods ago.
+fn since_start(cx: &Cx<'_>, found: &Retention, periods: i64) -> Row {
+    let length = span_of(periods, found.grain.unit).unwrap_or(CalendarSpan { months: i32::MAX, days: 0, micros: 0 });
+    let from = if found.own_clock { Row { unit: Unit::of(Kind::Time), node: RowNode::At } } else { cohort_row() };
+    let moved = Row::call(Op::AddSpan(length), vec![from], Unit::of(Kind::Time));
+    let now = Row::constant(Value::Time(cx.now), Unit::of(Kind::Time));
+    Row::call(Op::LessEqual, vec![moved, now], Unit::of(Kind::Bool))
 }
 
 /// Whether each period of the first grain lies in one of the second.

@@ -5,15 +5,16 @@ use super::call::plain_arguments;
 use super::entity::{definition_of, has};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
-use super::grain::grain_word;
+use super::grain::any_grain_word;
 use super::{Cx, Node, aggregate};
+use crate::calendar::Grain;
 use crate::catalog::{Symbol, SymbolKind};
-use crate::core::{Op, Row, RowNode};
+use crate::core::{Base, Made, Op, Row, RowNode};
 use crate::declared::{EntityDecl, RoleDecl, Signature};
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Definition, Expr, Name, Path};
+use kepi_syntax::ast::{Argument, Definition, Expr, Name, Path, Scoped};
 use kepi_syntax::{Code, Span};
 
 /// What a name turned out to mean.
@@ -337,9 +338,58 @@ impl<'e> RowScope<'e> {
         let refs: Vec<&str> = known.iter().map(String::as_str).collect();
         match names::suggestion(name, refs.iter().copied()) {
             Some(help) => cx.error_help(Code::FieldLacking, path.span, message, help),
-            None => cx.error_help(Code::FieldLacking, path.span, message, format!("it has {}", listed(&refs))),
+            None => {
+                let mut help = format!("it has {}", listed(&refs));
+                if let Some(inside) = self.set.made.as_deref().and_then(|made| filtered_inside(cx, made, name)) {
+                    help = format!("{help}; a condition on the rows belongs inside: `{inside}`");
+                }
+                cx.error_help(Code::FieldLacking, path.span, message, help)
+            }
         }
     }
+}
+
+/// An event, which may be one that is made where it stands, and a period, where one is given.
+fn event_and_grain<'e>(
+    cx: &mut Cx<'_>,
+    usage: &str,
+    args: &'e [Argument],
+    span: Span,
+) -> Option<(&'e Scoped, Option<&'e Expr>)> {
+    let [event, rest @ ..] = args else {
+        return cx.error_help(Code::Arguments, span, "0 arguments are given", format!("it is written as `{usage}`"));
+    };
+    let keys = super::call::plain(event).and_then(|event| event.per.as_ref());
+    if let (true, Some(per)) = (rest.is_empty(), keys.filter(|per| per.grains.len() > 1)) {
+        return cx.error_help(
+            Code::Arguments,
+            per.grains.last().map_or(span, |grain| grain.span),
+            "the comma goes on with `per` here: it does not say the period",
+            format!("give the event a name, such as `event first_leads = first(leads) per customer`: `{usage}`"),
+        );
+    }
+    let rest = plain_arguments(cx, usage, rest, (0, 1), span)?;
+    match super::call::plain(event).filter(|event| event.over.is_none()) {
+        Some(event) => Some((event, rest.first().copied())),
+        None => {
+            let message = "an event is needed here, such as `new_customers` or `first(orders) per customer`";
+            cx.error_help(Code::Arguments, span, message, format!("it is written as `{usage}`"))
+        }
+    }
+}
+
+/// How a condition on the rows of groups is written: `sum(revenue where kind = …) per customer`.
+fn filtered_inside(cx: &Cx<'_>, made: &Made, name: &str) -> Option<String> {
+    let Made::Groups(groups) = made else { return None };
+    let [aggregate, ..] = groups.aggregates.as_slice() else { return None };
+    let Base::Stream(stream) = &aggregate.events.base else { return None };
+    cx.catalog.stream(stream)?.fields.iter().find(|field| field.name == name)?;
+    let inside = aggregate.text.strip_suffix(')')?;
+    let joined = if inside.contains(" where ") { "and" } else { "where" };
+    let keys =
+        groups.keys.iter().map(|key| names::bare(&key.name).to_string()).chain(groups.per.iter().map(Grain::name));
+    let keys: Vec<String> = keys.collect();
+    Some(format!("{inside} {joined} {name} = …) per {}", keys.join(", ")))
 }
 
 pub(super) fn listed(found: &[&str]) -> String {
@@ -391,22 +441,26 @@ impl Scope<Row> for RowScope<'_> {
                 Some(Row::call(Op::Divide, vec![part, all], Unit::of(Kind::Percent)))
             })()),
             Lowering::Age => Some((|| {
-                let values = plain_arguments(cx, "age(event), age(event, grain)", args, (1, 2), span)?;
-                let moment = self.moment_of(cx, values[0], name)?;
+                let (event, grain) = event_and_grain(cx, "age(event), age(event, grain)", args, span)?;
+                let moment = self.moment_of(cx, event, name)?;
                 self.dated(cx, span, "an age is that at the moment of the row")?;
                 let at = self.at();
-                Some(match values.get(1) {
+                Some(match grain {
                     None => Row::call(Op::Elapsed, vec![at, moment], Unit::of(Kind::Duration)),
                     Some(word) => {
-                        let grain = grain_word(cx, word)?;
+                        let grain = any_grain_word(cx, word)?;
                         Row::call(Op::PeriodsBetween(grain), vec![at, moment], Unit::of(Kind::Number))
                     }
                 })
             })()),
             Lowering::Cohort => Some((|| {
-                let values = plain_arguments(cx, "cohort(event, grain)", args, (2, 2), span)?;
-                let moment = self.moment_of(cx, values[0], name)?;
-                let grain = grain_word(cx, values[1])?;
+                let (event, grain) = event_and_grain(cx, "cohort(event, grain)", args, span)?;
+                let Some(word) = grain else {
+                    let help = "it is written as `cohort(event, grain)`";
+                    return cx.error_help(Code::Arguments, span, "1 argument is given, 2 are needed", help);
+                };
+                let moment = self.moment_of(cx, event, name)?;
+                let grain = any_grain_word(cx, word)?;
                 Some(Row::call(Op::Truncate(grain), vec![moment], Unit::of(Kind::Time)))
             })()),
             Lowering::State(measure) => Some(self.state_measure(cx, *measure, name, args, span)),

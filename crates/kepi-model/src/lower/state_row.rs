@@ -91,12 +91,14 @@ impl RowScope<'_> {
         }
         match of.as_slice() {
             [role] => Some(self.set.role_row(role)),
-            [] => cx.error_help(
-                Code::FieldLacking,
-                span,
-                format!("`{what}` is a state of `{bare}`, and `{}` has none", self.set.name),
-                format!("`{}` is of {}", self.set.name, listed_owned(&roles)),
-            ),
+            [] => {
+                let message = format!("`{what}` is a state of `{bare}`, and `{}` has none", self.set.name);
+                let help = match self.set.is_entity() {
+                    true => format!("ask it of a `{bare}`, such as `count({bare} where {what} …)`"),
+                    false => format!("`{}` is of {}", self.set.name, listed_owned(&roles)),
+                };
+                cx.error_help(Code::FieldLacking, span, message, help)
+            }
             [first, ..] => cx.error_help(
                 Code::Ambiguous,
                 span,

@@ -71,7 +71,12 @@ fn target(cx: &mut Cx<'_>, placed: &Placed<Target>) -> Option<TargetDecl> {
             let reach = amount(cx, reach, &unit)?;
             match each {
                 None => TargetLine::Total { from, until, reach },
-                Some(path) => TargetLine::Each { from, until, grain: grain::grain(cx, path)?, reach },
+                Some(path) => {
+                    let grain = grain::any_grain(cx, path)?;
+                    window::covered(cx, &zone, &grain, ("it begins on", from), path.span)?;
+                    window::covered(cx, &zone, &grain, ("its last day is", until - 1), path.span)?;
+                    TargetLine::Each { from, until, grain, reach }
+                }
             }
         }
         Goal::Level { by, reach, from } => {
@@ -100,7 +105,8 @@ fn target(cx: &mut Cx<'_>, placed: &Placed<Target>) -> Option<TargetDecl> {
         (None, TargetLine::Each { grain, .. }) => grain.clone(),
         (None, _) => cx.catalog.settings.grain(TimeUnit::Month),
     };
-    let better = super::query::better(cx, on).unwrap_or(match &line {
+    let said = super::query::said_better(with).or_else(|| super::query::better(cx, on));
+    let better = said.unwrap_or(match &line {
         TargetLine::Level { reach, baseline: Some((_, from)), .. } if number(reach) < number(from) => Better::Down,
         _ => Better::Up,
     });

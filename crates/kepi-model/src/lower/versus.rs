@@ -36,14 +36,20 @@ pub(super) fn targets(
             .iter()
             .filter(|target| same_value(cx, target, value) && conjuncts(target.filter.as_ref()) == filter)
             .collect();
-        let target = match choose(fitting, window, per).as_slice() {
+        let fitting = choose(fitting, window, per);
+        let target = match fitting.as_slice() {
             [] => None,
-            [one] => Some(*one),
+            [first, ..] if fitting.len() == 1 || follow_each_other(&fitting) => Some(*first),
             several => {
                 let names: Vec<String> = several.iter().map(|t| format!("`{}`", t.name)).collect();
                 let message =
                     format!("`{}` has several targets here: {}", kepi_syntax::expr_text(value), names.join(", "));
-                cx.error_help::<()>(Code::Ambiguous, span, message, "ask for a window in which only one of them lies");
+                cx.error_help::<()>(
+                    Code::Ambiguous,
+                    span,
+                    message,
+                    "ask for a window in which only one of them lies, or for totals whose times do not overlap",
+                );
                 ok = false;
                 continue;
             }
@@ -56,7 +62,10 @@ pub(super) fn targets(
             cx.error_help::<()>(Code::UnitMismatch, span, message, "leave out `in`, or `vs target`");
             ok = false;
         }
-        lines.push(target.map(|target| target.line.clone()));
+        lines.push(match fitting.len() {
+            0 | 1 => target.map(|target| target.line.clone()),
+            _ => Some(TargetLine::Several(fitting.iter().map(|target| target.line.clone()).collect())),
+        });
     }
     if !ok {
         return None;
@@ -122,6 +131,20 @@ fn conjuncts(filter: Option<&Expr>) -> Vec<String> {
     parts
 }
 
+/// Whether targets are totals of times that do not overlap.
+fn follow_each_other(targets: &[&TargetDecl]) -> bool {
+    let times: Option<Vec<(i64, i64)>> = targets
+        .iter()
+        .map(|target| match &target.line {
+            TargetLine::Total { from, until, .. } | TargetLine::Each { from, until, .. } => Some((*from, *until)),
+            TargetLine::Level { .. } | TargetLine::Several(_) => None,
+        })
+        .collect();
+    let Some(mut times) = times else { return false };
+    times.sort_unstable();
+    times.windows(2).all(|pair| pair[0].1 <= pair[1].0)
+}
+
 /// Of several targets on one value those of the window, and among them those of the query's periods.
 fn choose<'t>(mut fitting: Vec<&'t TargetDecl>, window: Option<&Window>, per: Option<&Grain>) -> Vec<&'t TargetDecl> {
     let mut narrow = |keep: &dyn Fn(&TargetDecl) -> bool| {
@@ -135,6 +158,7 @@ fn choose<'t>(mut fitting: Vec<&'t TargetDecl>, window: Option<&Window>, per: Op
                 *from < window.until && window.from.is_none_or(|start| start < *until)
             }
             TargetLine::Level { by, .. } => window.from.is_none_or(|start| start < *by),
+            TargetLine::Several(_) => true,
         });
     }
     match per {

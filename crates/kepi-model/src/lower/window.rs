@@ -94,13 +94,13 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
         Some(Window::This { grain, to_date }) => {
             let at = grain.span;
             let grain = grain::any_grain(cx, grain)?;
-            covered(cx, &zone, &grain, now, at)?;
+            covered(cx, &zone, &grain, ("now is", now), at)?;
             let from = zone.truncate(&grain, now);
             let name = grain.name();
             if *to_date {
                 (Some(from), now, format!("this {name} to date"))
             } else {
-                (Some(from), zone.step(&grain, from, 1), format!("this {name}, the running one included"))
+                (Some(from), zone.step(&grain, from, 1), format!("this {name}, to its end"))
             }
         }
         Some(Window::During(bound)) => {
@@ -317,14 +317,14 @@ fn of_table(
 }
 
 /// Whether a moment lies in the table that a grain's periods come from.
-fn covered(cx: &mut Cx<'_>, zone: &Zone, grain: &Grain, at: i64, span: Span) -> Option<()> {
+pub(super) fn covered(cx: &mut Cx<'_>, zone: &Zone, grain: &Grain, (what, at): (&str, i64), span: Span) -> Option<()> {
     let day = zone.local(at).date();
     match &grain.table {
         Some(table) if !table.covers(day) => cx.error_help(
             Code::NoSuchDay,
             span,
             format!(
-                "now is {day}, and the table of `{}` goes from {} until {}",
+                "{what} {day}, and the table of `{}` goes from {} until {}",
                 grain.name(),
                 table.first(),
                 table.end()

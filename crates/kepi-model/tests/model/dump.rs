@@ -217,7 +217,10 @@ impl Dump {
                 format!("lifecycle of {} per {} for {}", self.keyed(rows), grain(by), self.row(of))
             }
             RowNode::Step { step, of } => format!("step {step}: {}", self.row(of)),
-            RowNode::Convert { of, from, to } => format!("{} from {} to {to}", self.row(of), self.row(from)),
+            RowNode::Convert { of, from, to, when } => {
+                let when = if *when == When::Opening { " as it opens" } else { "" };
+                format!("{} from {} to {to}{when}", self.row(of), self.row(from))
+            }
         }
     }
 

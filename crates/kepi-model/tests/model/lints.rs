@@ -15,6 +15,7 @@ fn a_bare_rate_in_a_product_is_told() {
         metric lost_share : percent = ratio(count(churns), opening(active)) with title = \"Lost\"\n\
         metric windowed = trailing(churn_rate, 12 months) * sum(revenue)\n\
         metric scaled = churn_rate * 100\n\
+        metric a_year = churn_rate * 12\n\
         metric of_no_state = win_rate * sum(revenue)\n\
         metric stocks_only = ratio(closing(mrr), opening(mrr)) * sum(revenue)\n";
     let catalog = shop(definitions);

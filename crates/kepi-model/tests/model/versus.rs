@@ -19,6 +19,7 @@ fn each_value_has_its_target() {
             "show new_revenue as revenue, win_rate, count(orders) per month vs target, previous year during 2026",
             "show crm.new_revenue during 2026-Q1 vs target",
             "show new_revenue during 2025 vs target",
+            "show new_revenue since 2025-06-01 until 2026-06-01 vs target",
             "show new_revenue where region = \"Benelux\" per quarter this year vs target",
             "show count(sends where message = \"x\") vs target during 2026",
         ]
@@ -32,7 +33,7 @@ fn wrong_targets() {
         "show new_revenue vs target",
         &with("show count(orders), sum(revenue) vs target"),
         &with("show new_revenue where region = \"EU\" vs target during 2026"),
-        &with("show new_revenue since 2025-06-01 until 2026-06-01 vs target"),
+        &with("target sure on win_rate by 2026-06-30 reach 25%\nshow win_rate vs target"),
         &with("show new_revenue during 2025 vs target in USD"),
         &with("show funnel(leads -> orders) vs target"),
         &with("show new_revenu vs target"),

@@ -289,15 +289,16 @@ fn days_are_those_of_the_zone_also_when_clocks_change() {
 
 #[test]
 fn a_window_without_data_says_where_the_data_end() {
-    let asked = ask("UTC", "2026-07-10").during("2026-06-01", "2026-07-01", "last month").show_count("orders");
+    let asked =
+        ask("UTC", "2026-07-10").during("2026-06-01", "2026-07-01", "the last complete month").show_count("orders");
     let frame = asked.frame(&shop()).unwrap();
     assert_eq!(frame.notes[0].code, "no_data");
     assert_eq!(
         frame.notes[0].text,
-        "last month holds no data: they end on 2025-03-06; `--now 2025-03-07` would show them"
+        "there are no data in the last complete month: they end on 2025-03-06; `--now 2025-03-07` would show them"
     );
-    let early = ask("UTC", "2026-07-10").during("2020-01-01", "2021-01-01", "2020").show_count("orders");
-    assert_eq!(early.frame(&shop()).unwrap().notes[0].text, "2020 holds no data: they begin on 2025-01-10");
+    let early = ask("UTC", "2026-07-10").during("2020-01-01", "2021-01-01", "during 2020").show_count("orders");
+    assert_eq!(early.frame(&shop()).unwrap().notes[0].text, "there are no data during 2020: they begin on 2025-01-10");
 }
 
 #[test]

@@ -67,11 +67,11 @@ fn the_example_per_month_is_the_event_dated_reading() {
 
 #[test]
 fn the_example_by_cohort_is_the_cohort_dated_reading() {
-    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "2024").by("cohort");
+    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "during 2024").by("cohort");
     asked.query.by[0].grain = Some(Grain::ordinary(TimeUnit::Month));
     let asked = first_year_value(asked);
     insta::assert_snapshot!(told(&asked).join("\n"), @r"
-    It looks at 2024, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
+    It looks at the time during 2024, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
     `sum(revenue where first_year)` reads orders, keeps those where its moment is before the moment of the first orders of the same customer so far plus 1 year and adds up amount for each cohort.
     `count(new_customers)` reads orders, keeps the first of each customer and counts them for each cohort.
     Each of these is computed over its own rows; the results are then matched on their labels, so no row is counted twice and none is lost where one side has nothing.
@@ -95,14 +95,14 @@ fn conditions_are_told_in_words() {
     asked.query.fill = Some(Fill::Value(Value::Decimal { digits: 0, scale: 0 }));
     insta::assert_snapshot!(told(&asked).join("\n"), @r#"
     It looks at the time, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
-    `orders 0` reads orders, keeps those where kind is "upsell" and amount is at least 0.05 and counts the different values of customer for each region, each in the day in which it happened.
+    `orders 0` reads orders, keeps those where kind is "upsell" and amount is at least 0.05 and counts every customer once for each region, each in the day in which it happened.
     Every label has a row in every day. `fill` puts its value where nothing happened.
     "#);
 }
 
 #[test]
 fn groups_totals_and_places_are_told_in_words() {
-    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "2024").by("region");
+    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "during 2024").by("region");
     asked = asked.per(TimeUnit::Quarter);
     asked.aggregate("orders", Measure::Sum(field("amount")), None);
     let mut inner = asked.query.aggregates.remove(0);
@@ -126,7 +126,7 @@ fn groups_totals_and_places_are_told_in_words() {
     asked.show("of all", call(Kind::Percent, Op::Divide, vec![average.clone(), total]));
     asked.show("rank", Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank(Box::new(average)) });
     insta::assert_snapshot!(told(&asked).join("\n"), @r"
-    It looks at 2024, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
+    It looks at the time during 2024, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
     `avg(sum(amount) per customer, month)` takes, for each customer and month, `sum(amount)` and averages the value for each region, anew in each quarter.
     `orders 1` reads orders and adds up amount for each region, each in the quarter in which it happened. It is taken over all labels together and stands beside every row that it is a total of.
     Each of these is computed over its own rows; the results are then matched on quarter and labels, so no row is counted twice and none is lost where one side has nothing.
@@ -137,7 +137,7 @@ fn groups_totals_and_places_are_told_in_words() {
 
 #[test]
 fn tables_of_their_own_are_told_in_words() {
-    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "2024").by("cohort").by("age");
+    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "during 2024").by("cohort").by("age");
     let size = asked.aggregate("returns", Measure::Count, None);
     asked.show("size", size.clone());
     let shape = Shape::Ages {

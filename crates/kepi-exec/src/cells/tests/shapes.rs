@@ -240,7 +240,7 @@ fn every_cohort_has_every_age_up_to_the_one_that_runs() {
     let note = frame.notes.iter().find(|n| n.code == "retention").unwrap();
     assert_eq!(
         note.text,
-        "returned is who came back in that very one (mode exact), months are those of the calendar (clock calendar)"
+        "returned is who came back in that very month (mode exact), months are those of the calendar (clock calendar)"
     );
 }
 

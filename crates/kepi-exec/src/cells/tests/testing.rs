@@ -362,6 +362,7 @@ impl Ask {
             existing: true,
             moved: Vec::new(),
             across: Vec::new(),
+            aging: None,
         });
         Formula { unit, node: FormulaNode::Aggregate(self.query.aggregates.len() - 1) }
     }
