@@ -196,6 +196,9 @@ struct Made {
     age: i64,
     /// The cell of who returned at this age.
     own: Option<u32>,
+    /// Whether the age has begun. One that has not, of rows dated behind `now`, is not shown, but returning in it is
+    /// returning later than before.
+    begun: bool,
 }
 
 impl Ages {
@@ -210,7 +213,13 @@ impl Ages {
             if last.unsigned_abs() > AGES_MAX {
                 return Err(ExecError::TooLarge { what: "ages".into(), count: last.unsigned_abs(), max: AGES_MAX });
             }
-            made.extend((0..=last).map(|age| Made { cohort: i, age, own: cohort.ages.get(&age).copied() }));
+            let begun = |age: i64| age <= running;
+            made.extend((0..=last).map(|age| Made {
+                cohort: i,
+                age,
+                own: cohort.ages.get(&age).copied(),
+                begun: begun(age),
+            }));
         }
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         let taken = |column: &ArrayRef, rows: &UInt32Array| {
@@ -242,13 +251,11 @@ impl Ages {
             });
         }
         let rows = RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| ExecError::Plan(e.to_string()))?;
-        if !self.total {
-            return Ok(rows);
-        }
-        let complete = made.iter().map(|m| Some(self.clock.is_complete(&zone, cohorts[m.cohort].start, m.age)));
-        let complete: BooleanArray = complete.collect();
-        let rows = filter_record_batch(&rows, &complete).map_err(|e| ExecError::Plan(e.to_string()))?;
-        self.totals(&rows, schema)
+        let is_shown =
+            |m: &Made| m.begun && (!self.total || self.clock.is_complete(&zone, cohorts[m.cohort].start, m.age));
+        let shown: BooleanArray = made.iter().map(|m| Some(is_shown(m))).collect();
+        let rows = filter_record_batch(&rows, &shown).map_err(|e| ExecError::Plan(e.to_string()))?;
+        if self.total { self.totals(&rows, schema) } else { Ok(rows) }
     }
 
     /// What a column behind the keys is, on a side; none: a value of something else, or of another side.
