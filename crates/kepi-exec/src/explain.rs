@@ -13,8 +13,8 @@ use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{
-    AGE, Aggregate, Base, CompareWith, Events, Fill, FormulaNode, LABEL, Made, Measure, Move, Op, Query, Row, RowNode,
-    Stage, When,
+    AGE, Aggregate, Base, CompareWith, Events, Fill, FormulaNode, LABEL, Made, Measure, Move, Op, Query, Reach, Row,
+    RowNode, Stage, When,
 };
 use kepi_model::value::{CalendarSpan, Kind, Value};
 use std::sync::Arc;
@@ -160,6 +160,8 @@ fn aggregate(aggregate: &Aggregate, query: &Query) -> String {
     let label = |(i, label): (usize, &Row)| match (&label.node, query.by.get(i)) {
         (RowNode::Field(name), Some(own)) if name.starts_with(LABEL) => own.name.clone(),
         (RowNode::Field(name), _) => told::field(name).trim_start_matches("the ").to_string(),
+        // Its branches would be a paragraph.
+        (RowNode::Case { .. }, Some(own)) => own.name.clone(),
         _ => row(label),
     };
     let labels: Vec<String> = aggregate.labels.iter().enumerate().map(label).collect();
@@ -397,7 +399,23 @@ fn row(of: &Row) -> String {
                 Measure::Percentile { of, .. } => format!("a percentile of {} over {which}", row(of)),
                 Measure::Stddev(of) => format!("the standard deviation of {} over {which}", row(of)),
             };
-            format!("{what} of the same {subject} so far")
+            let reach = match &history.over {
+                _ if history.before => "before it".to_string(),
+                Reach::AllTime => "so far".to_string(),
+                Reach::Last(by) => format!("in the last {}", span(*by)),
+                Reach::Period => "in the period".to_string(),
+            };
+            let conditions = history.events.stages.iter().filter_map(|stage| match stage {
+                Stage::Where(condition) => Some(row(condition)),
+                Stage::First { .. } => None,
+            });
+            let conditions: Vec<String> = conditions.chain(history.filter.iter().map(row)).collect();
+            let those = if conditions.is_empty() {
+                String::new()
+            } else {
+                format!(" (those where {})", conditions.join(" and "))
+            };
+            format!("{what} of the same {subject} {reach}{those}")
         }
         RowNode::Call { op: Op::IsMissing, args } if args.iter().all(is_age) => "they begin".to_string(),
         RowNode::Call { op: Op::Not, args } if args.iter().all(is_return) => "they come back".to_string(),
@@ -405,7 +423,12 @@ fn row(of: &Row) -> String {
             let is_time = args.iter().any(|a| matches!(a.unit.kind, Kind::Time | Kind::Date));
             call(op, &args.iter().map(|arg| part(op, arg)).collect::<Vec<_>>(), is_time)
         }
-        RowNode::Case { .. } => "a case".to_string(),
+        RowNode::Case { whens, otherwise } => {
+            let when = |(condition, value): &(Row, Row)| format!("{} where {}", row(value), row(condition));
+            let mut branches: Vec<String> = whens.iter().map(when).collect();
+            branches.extend(otherwise.as_deref().map(|value| format!("else {}", row(value))));
+            format!("({})", branches.join(", "))
+        }
         RowNode::Plugin { name, args } => {
             format!("{name}({})", args.iter().map(row).collect::<Vec<_>>().join(", "))
         }

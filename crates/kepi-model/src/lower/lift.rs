@@ -73,11 +73,7 @@ impl CellScope<'_> {
             FormulaNode::Aggregate(index) => {
                 let aggregate = self.aggregates[*index].clone();
                 let Measure::Avg(row) = &aggregate.measure else { return None };
-                let spread = self.keep(Aggregate {
-                    text: format!("stddev for {}", aggregate.text),
-                    measure: Measure::Stddev(row.clone()),
-                    ..aggregate.clone()
-                });
+                let spread = self.keep(Aggregate { measure: Measure::Stddev(row.clone()), ..aggregate.clone() });
                 let missing = Row::call(Op::IsMissing, vec![row.clone()], Unit::of(Kind::Bool));
                 let known = Row::call(Op::Not, vec![missing], Unit::of(Kind::Bool));
                 let filter = match aggregate.filter.clone() {
@@ -85,7 +81,6 @@ impl CellScope<'_> {
                     None => known,
                 };
                 let count = self.keep(Aggregate {
-                    text: format!("count for {}", aggregate.text),
                     measure: Measure::Count,
                     filter: Some(filter),
                     unit: Unit::of(Kind::Count),

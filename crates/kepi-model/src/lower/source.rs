@@ -271,8 +271,13 @@ fn put(
     }
     let Some(declared) = stream.fields.iter().find(|f| f.name == field.text) else {
         let known: Vec<&str> = stream.fields.iter().map(|f| f.name.as_str()).collect();
-        let help = names::suggestion(&field.text, known.iter().copied()).unwrap_or_else(|| {
-            format!("its fields are {}; declare `{}` there if it is wanted", known.join(", "), field.text)
+        let help = names::suggestion(&field.text, known.iter().copied()).unwrap_or_else(|| match &field.text[..] {
+            role @ ("id" | "at") => {
+                format!(
+                    "`{role} COLUMN` names the column of a row's {role}: write `{role} {role}` for the one called so"
+                )
+            }
+            name => format!("its fields are {}; declare `{name}` there if it is wanted", known.join(", ")),
         });
         return cx.error_help(
             Code::Mapping,

@@ -101,6 +101,42 @@ fn conditions_are_told_in_words() {
 }
 
 #[test]
+fn a_history_is_told_with_its_reach_and_its_conditions() {
+    let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "2024").by("loyalty");
+    let customer = || Row { unit: Unit::of(Kind::Entity("customer".into())), node: RowNode::Role("customer".into()) };
+    let days = CalendarSpan { days: 90, ..CalendarSpan::default() };
+    let upsells = Events { base: Base::Stream("orders".into()), stages: vec![Stage::Where(equals("kind", "upsell"))] };
+    let history = |over, before| History {
+        events: upsells.clone(),
+        filter: Some(equals("campaign", "k1")),
+        measure: Measure::Count,
+        key: customer(),
+        subject: customer(),
+        over,
+        before,
+    };
+    let row = |history| Row { unit: Unit::of(Kind::Count), node: RowNode::History(Box::new(history)) };
+    let number =
+        |digits| Row { unit: Unit::of(Kind::Number), node: RowNode::Const(Value::Decimal { digits, scale: 0 }) };
+    let no = |row: Row| Row {
+        unit: Unit::of(Kind::Bool),
+        node: RowNode::Call { op: Op::Equal, args: vec![row, number(0)] },
+    };
+    let formula = asked.aggregate("orders", Measure::Count, Some(no(row(history(Reach::Last(days), false)))));
+    asked.show("quiet", formula);
+    let whens = vec![(no(row(history(Reach::Period, false))), number(1))];
+    let otherwise = Some(Box::new(row(history(Reach::AllTime, true))));
+    let case = Row { unit: Unit::of(Kind::Number), node: RowNode::Case { whens, otherwise } };
+    asked.query.aggregates[0].labels = vec![case.clone()];
+    let formula = asked.aggregate("orders", Measure::Sum(case), None);
+    asked.show("more", formula);
+    insta::assert_snapshot!(told(&asked)[1..3].join("\n"), @r#"
+    `orders 0` reads orders, keeps those where the number of orders of the same customer in the last 90 days (those where kind is "upsell" and campaign is "k1") is 0 and counts them for each loyalty.
+    `orders 1` reads orders and adds up (1 where the number of orders of the same customer in the period (those where kind is "upsell" and campaign is "k1") is 0, else the number of orders of the same customer before it (those where kind is "upsell" and campaign is "k1")) for each loyalty.
+    "#);
+}
+
+#[test]
 fn groups_totals_and_places_are_told_in_words() {
     let mut asked = ask("UTC", "2025-06-10").during("2024-01-01", "2025-01-01", "during 2024").by("region");
     asked = asked.per(TimeUnit::Quarter);
