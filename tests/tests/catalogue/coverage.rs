@@ -9,9 +9,6 @@ use std::path::Path;
 /// Metrics whose parts have no label in common, such as the spend of campaigns beside the state of customers.
 pub(crate) const WITHOUT_LABEL: [&str; 2] = ["clv_cac", "retention_cost"];
 
-/// A table of its own, which is compared with nothing.
-const WITHOUT_PREVIOUS: [&str; 1] = ["lift"];
-
 /// What waits for a plugin, and says so where it would stand.
 const WAITING: [&str; 1] = ["clv_expected"];
 
@@ -101,7 +98,7 @@ fn lacking(name: &str, kind: Kind, queries: &[Query]) -> Vec<String> {
             ("it plainly", any(&|q| mentions(q) && q.per.is_none() && q.versus.is_empty())),
             ("`per` a period", any(&|q| mentions(q) && q.per.is_some())),
             ("`by` a label", any(&|q| mentions(q) && !q.by.is_empty()) || WITHOUT_LABEL.contains(&name)),
-            ("`vs previous`", any(&|q| mentions(q) && !q.versus.is_empty()) || WITHOUT_PREVIOUS.contains(&name)),
+            ("`vs previous`", any(&|q| mentions(q) && !q.versus.is_empty())),
         ],
     };
     wanted.into_iter().filter(|(_, is)| !is).map(|(what, _)| format!("`{name}`: nothing asks {what}")).collect()
