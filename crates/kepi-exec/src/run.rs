@@ -165,14 +165,28 @@ impl<'a> Runner<'a> {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
             let span = done.planned.times.span;
             let ranked =
-                self.rows(self.plan_on(&other::ranking(query)?, Times { span, sides: Vec::new(), total: false })?)?;
+                self.rows(self.plan_on(&other::ranking(query), Times { span, sides: Vec::new(), total: false })?)?;
             scanned += self::scanned(&ranked.planned.plan);
-            if let Some(rest) = other::rest_per_period(query, &ranked.rows, kept)? {
+            let ranked = other::shown_labels(query, &ranked.rows, &rows)?;
+            let rests = match query.having {
+                None => other::rest_per_period(query, &ranked, kept)?.into_iter().map(|rest| (rest, None)).collect(),
+                Some(_) => {
+                    let rests = other::rests_of_periods(query, &rows, &ranked, kept)?;
+                    rests.into_iter().map(|(rest, periods)| (rest, Some(periods))).collect::<Vec<_>>()
+                }
+            };
+            if !rests.is_empty() {
+                rows = other::kept_labels(query, &rows, &ranked, kept)?;
+            }
+            for (rest, periods) in rests {
                 let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
                 scanned += self::scanned(&other.planned.plan);
                 steps.extend(self::steps(&other.planned.plan.root));
-                rows = other::kept_labels(query, &rows, &ranked.rows, kept)?;
-                rows = other::among(query, &rows, &other.rows)?;
+                let found = match periods {
+                    Some(periods) => other::of_periods(&other.rows, &periods)?,
+                    None => other.rows,
+                };
+                rows = other::among(query, &rows, &found)?;
             }
         } else if let Some(limit) = query.limit.as_ref().filter(|l| l.with_other) {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX).min(rows.num_rows());

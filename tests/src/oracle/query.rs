@@ -51,7 +51,6 @@ impl Oracle {
     /// In words, when the query has no meaning, or has one that the oracle does not know.
     pub fn answer(&self, query: &Query) -> Result<Table, String> {
         let query = Rc::new(self.with_lift(query)?);
-        let kept = self.labels_kept(&query)?;
         let grain = match &query.per {
             Some(per) => Some(self.calendar.grain(per).ok_or_else(|| format!("{} is no period", dotted(per)))?),
             None => None,
@@ -78,7 +77,7 @@ impl Oracle {
         for asking in std::iter::once(&asking).chain(others.iter().flatten()) {
             asking.places.replace(places.clone());
         }
-        let (mut found, mut rest) = (Vec::new(), Vec::new());
+        let mut passed = Vec::new();
         for (period, labels) in &places {
             let cell = Cell { asking: Rc::clone(&asking), period: *period, labels: exactly(labels), aliases: true };
             if let Some(having) = &query.having
@@ -86,6 +85,13 @@ impl Oracle {
             {
                 continue;
             }
+            passed.push((*period, labels.clone()));
+        }
+        let shown: Vec<Vec<Value>> = passed.iter().map(|(_, labels)| labels.clone()).collect();
+        let kept = self.labels_kept(&query, &shown)?;
+        let (mut found, mut rest) = (Vec::new(), Vec::new());
+        for (period, labels) in &passed {
+            let cell = Cell { asking: Rc::clone(&asking), period: *period, labels: exactly(labels), aliases: true };
             if kept.as_ref().is_some_and(|kept| !kept.iter().any(|kept| same(kept, labels))) {
                 rest.push((*period, cell.labels));
                 continue;
@@ -111,21 +117,19 @@ impl Oracle {
     }
 
     /// `limit n with other` beside `per` keeps the labels that come first over the whole window.
-    fn labels_kept(&self, query: &Query) -> Result<Option<Vec<Vec<Value>>>, String> {
+    fn labels_kept(&self, query: &Query, shown: &[Vec<Value>]) -> Result<Option<Vec<Vec<Value>>>, String> {
         let Some(limit) = query.limit.as_ref().filter(|limit| limit.with_other) else { return Ok(None) };
         if query.per.is_none() || query.by.is_empty() {
             return Ok(None);
         }
-        if query.having.is_some() {
-            return Err("`with other` with `per` and `having` is not in the oracle".to_string());
-        }
         let per = query.per.as_ref().map(dotted);
         let of_period = |key: &OrderKey| matches!(&key.value.kind, ExprKind::Path(path) if Some(dotted(path)) == per);
         let order = query.order.iter().filter(|key| !of_period(key)).cloned().collect();
-        let whole = Query { per: None, limit: None, fill: None, versus: vec![], order, ..query.clone() };
+        let whole = Query { per: None, limit: None, fill: None, versus: vec![], having: None, order, ..query.clone() };
         let count: usize = limit.number.parse().map_err(|_| "a limit without a number")?;
-        let rows = self.answer(&whole)?.rows;
-        Ok(Some(rows.into_iter().take(count).map(|row| row[..query.by.len()].to_vec()).collect()))
+        let rows = self.answer(&whole)?.rows.into_iter().map(|row| row[..query.by.len()].to_vec());
+        // Where `having` leaves no row of a label, it takes no place among those that come first.
+        Ok(Some(rows.filter(|labels| shown.iter().any(|own| same(own, labels))).take(count).collect()))
     }
 
     /// The row of what `limit` cut, in each period that it cut something of.

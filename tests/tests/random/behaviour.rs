@@ -148,10 +148,10 @@ fn of_state(pick: &mut Pick) -> String {
     }
 }
 
-/// Whether no value is one for which the engine also gives cells to those who are never in the state, or the oracle to
-/// those who are in it at one end only. Their numbers agree; which labels have a row for them is an open question.
+/// Whether no value is one for which the oracle also gives cells to those who are in the state at one end only. Their
+/// numbers agree; which labels have a row for them is an open question.
 fn is_sparse(values: &[String]) -> bool {
-    let open = ["time_in", "avg(", " per customer", "kept("];
+    let open = [" per customer", "kept("];
     !values.iter().any(|value| open.iter().any(|part| value.contains(part)))
 }
 

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// The most rows that `with other` tells apart.
 const ROWS_MAX: usize = 1_000;
+/// The most sets of labels that periods may leave beside those that are kept.
+const SETS_MAX: usize = 100;
 /// What the label of the other row is.
 const OTHER: &str = "other";
 
@@ -123,15 +125,20 @@ fn of_rest(
 }
 
 /// The query that says which labels are kept beside periods: those that come first over the whole time.
-pub(crate) fn ranking(query: &Query) -> Result<Query, ExecError> {
-    if query.having.is_some() {
-        return Err(ExecError::NotYet("`with other` together with `per` and `having`".into()));
-    }
+pub(crate) fn ranking(query: &Query) -> Query {
     let mut whole = query.clone();
-    (whole.per, whole.limit, whole.fill) = (None, None, None);
+    (whole.per, whole.limit, whole.fill, whole.having) = (None, None, None, None);
     whole.compare.clear();
     whole.order.retain(|key| key.by != OrderBy::Period);
-    Ok(whole)
+    whole
+}
+
+/// Of a ranking only the labels that some row of the answer has: `having` may have left none of the others.
+pub(crate) fn shown_labels(query: &Query, ranked: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch, ExecError> {
+    if query.having.is_none() {
+        return Ok(ranked.clone());
+    }
+    labelled(query, (ranked, 0), (rows, 1))
 }
 
 /// The query of the rows that stand for all labels but those of the first `kept` rows of the ranking: each row has the
@@ -145,16 +152,72 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
     }
     let cells: Vec<Vec<Cell>> = (0..ranked.num_rows()).map(|i| row(ranked, i)).collect::<Result<_, _>>()?;
     let (kept, others) = cells.split_at(kept);
+    rest_of(query, kept, true, others).map(Some)
+}
+
+/// Where `having` leaves other labels in each period: the queries of the rows that stand for those that are left beside
+/// the first `kept` of the ranking, each with the periods in which it is these.
+pub(crate) fn rests_of_periods(
+    query: &Query,
+    rows: &RecordBatch,
+    ranked: &RecordBatch,
+    kept: usize,
+) -> Result<Vec<(Query, Vec<Cell>)>, ExecError> {
+    let count = query.by.len();
+    let labels = |batch: &RecordBatch, at: usize, i: usize| Ok(row(batch, i)?[at..at + count].to_vec());
+    let kept: Vec<Vec<Cell>> =
+        (0..kept.min(ranked.num_rows())).map(|i| labels(ranked, 0, i)).collect::<Result<_, ExecError>>()?;
+    let periods = read(rows.column(0))?;
+    let mut left: Vec<(Cell, Vec<Vec<Cell>>)> = Vec::new();
+    for (i, period) in periods.into_iter().enumerate() {
+        let own = labels(rows, 1, i)?;
+        if kept.iter().any(|known| same(known, &own)) {
+            continue;
+        }
+        match left.iter_mut().find(|(known, _)| same(known, &period)) {
+            Some((_, all)) => all.push(own),
+            None => left.push((period, vec![own])),
+        }
+    }
+    let mut sets: Vec<(Vec<Vec<Cell>>, Vec<Cell>)> = Vec::new();
+    for (period, mut labels) in left {
+        labels.sort_by_key(|own| format!("{own:?}"));
+        match sets.iter_mut().find(|(known, _)| same(known, &labels)) {
+            Some((_, periods)) => periods.push(period),
+            None => sets.push((labels, vec![period])),
+        }
+    }
+    if sets.len() > SETS_MAX || sets.iter().any(|(labels, _)| labels.len() > ROWS_MAX) {
+        let what = format!("`with other` and `having` over more than {SETS_MAX} periods or {ROWS_MAX} labels");
+        return Err(ExecError::NotYet(what));
+    }
+    sets.into_iter().map(|(labels, periods)| Ok((rest_of(query, &labels, false, &labels)?, periods))).collect()
+}
+
+/// Whether labels or periods, read from columns of the same types, are the same.
+fn same<T: std::fmt::Debug>(a: &T, b: &T) -> bool {
+    format!("{a:?}") == format!("{b:?}")
+}
+
+/// The rows of some periods.
+pub(crate) fn of_periods(rows: &RecordBatch, periods: &[Cell]) -> Result<RecordBatch, ExecError> {
+    let own = read(rows.column(0))?;
+    let keep: BooleanArray = own.iter().map(|period| Some(periods.iter().any(|known| same(known, period)))).collect();
+    filter_record_batch(rows, &keep).map_err(|e| ExecError::Plan(e.to_string()))
+}
+
+/// The query of the rest in each period: each row has the label `other`.
+fn rest_of(query: &Query, picked: &[Vec<Cell>], complement: bool, others: &[Vec<Cell>]) -> Result<Query, ExecError> {
     let all: Vec<usize> = (0..query.by.len()).collect();
     let mut rest = query.clone();
-    rest.limit = None;
+    (rest.limit, rest.having) = (None, None);
     for compare in &mut rest.compare {
         if let CompareWith::Target(lines) = &mut compare.with {
             lines.fill(None);
         }
     }
     for aggregate in &mut rest.aggregates {
-        *aggregate = of_rest(aggregate, query, kept, true, others)?;
+        *aggregate = of_rest(aggregate, query, picked, complement, others)?;
         if aggregate.aging.as_ref().is_some_and(|aging| aging.label.is_some()) {
             only_old_enough(aggregate);
         }
@@ -168,7 +231,7 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
     for column in &mut rest.columns {
         forget_labels(&mut column.formula);
     }
-    Ok(Some(rest))
+    Ok(rest)
 }
 
 fn is_text(kind: &Kind) -> bool {
@@ -182,14 +245,23 @@ pub(crate) fn kept_labels(
     ranked: &RecordBatch,
     kept: usize,
 ) -> Result<RecordBatch, ExecError> {
+    labelled(query, (rows, 1), (&ranked.slice(0, kept.min(ranked.num_rows())), 0))
+}
+
+/// The rows whose labels are those of a row of another batch; the labels begin with these columns.
+fn labelled(
+    query: &Query,
+    (rows, at): (&RecordBatch, usize),
+    (wanted, first): (&RecordBatch, usize),
+) -> Result<RecordBatch, ExecError> {
     let failed = |e: ArrowError| ExecError::Plan(e.to_string());
     let labels = |batch: &RecordBatch, first: usize| batch.columns()[first..first + query.by.len()].to_vec();
-    let ranked = labels(&ranked.slice(0, kept.min(ranked.num_rows())), 0);
+    let ranked = labels(wanted, first);
     let sorts = ranked.iter().map(|label| SortField::new(label.data_type().clone())).collect();
     let converter = RowConverter::new(sorts).map_err(failed)?;
     let known = converter.convert_columns(&ranked).map_err(failed)?;
     let known: HashSet<&[u8]> = known.iter().map(|row| row.data()).collect();
-    let own = converter.convert_columns(&labels(rows, 1)).map_err(failed)?;
+    let own = converter.convert_columns(&labels(rows, at)).map_err(failed)?;
     let keep: BooleanArray = own.iter().map(|row| Some(known.contains(row.data()))).collect();
     filter_record_batch(rows, &keep).map_err(failed)
 }
