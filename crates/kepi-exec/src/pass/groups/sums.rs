@@ -46,7 +46,7 @@ fn plain(groups: &Groups, pass: &Pass, source: &Source) -> Option<Sums> {
     let (Some(id), true) = (inner.labels.last(), matches!(groups.value.node, FormulaNode::Aggregate(0))) else {
         return None;
     };
-    if !(still && of_rows && summed) || !periods_nest(groups, pass) {
+    if !(still && of_rows && summed && periods_nest(groups, pass)) {
         return None;
     }
     let outer = pass.aggregates.first()?;
