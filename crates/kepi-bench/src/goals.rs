@@ -165,7 +165,7 @@ impl OfScale {
     }
 }
 
-fn titles<'a>(asked: &'a [Asked], is: impl Fn(&Asked) -> bool) -> Vec<&'a str> {
+fn titles(asked: &[Asked], is: impl Fn(&Asked) -> bool) -> Vec<&str> {
     asked.iter().filter(|asked| is(asked)).map(|asked| asked.title).collect()
 }
 
