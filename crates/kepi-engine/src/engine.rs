@@ -3,7 +3,7 @@
 use crate::answer::{Answer, Request};
 use crate::api::{DemoReport, EngineError, Explanation, Progress, SourceText};
 use crate::kept::Kept;
-use crate::model::Model;
+use crate::model::{Model, Parsed};
 use crate::project::{CONFIG, Project};
 use crate::watch::Watch;
 use kepi_exec::{Cancel, ExecError, RunOptions};
@@ -24,6 +24,8 @@ pub struct Engine {
     pub(crate) files: Mutex<Vec<SourceText>>,
     /// The snapshot that was read last, so that its files are opened and checked once.
     reader: Mutex<Option<Arc<Snapshot>>>,
+    /// The model files as they were parsed last.
+    parsed: Parsed,
 }
 
 impl Engine {
@@ -36,7 +38,13 @@ impl Engine {
     pub fn open(project: &Path) -> Result<Engine, EngineError> {
         let project = Project::open(project)?;
         let files = project.model_texts()?;
-        Ok(Engine { project, session: Mutex::new(Vec::new()), files: Mutex::new(files), reader: Mutex::new(None) })
+        Ok(Engine {
+            project,
+            session: Mutex::new(Vec::new()),
+            files: Mutex::new(files),
+            reader: Mutex::new(None),
+            parsed: Parsed::default(),
+        })
     }
 
     /// Makes an empty project in a folder, or one with a template's model; gives the files written. Other files that
@@ -62,7 +70,7 @@ impl Engine {
         texts.extend(session.iter().map(|text| SourceText { path: PathBuf::from("session"), text: text.clone() }));
         drop(session);
         texts.push(SourceText { path: PathBuf::from("query"), text: text.to_string() });
-        Model::of(&self.project, texts)
+        Model::parsed(&self.project, &self.parsed, texts)
     }
 
     /// The snapshot that a request reads.

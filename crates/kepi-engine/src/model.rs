@@ -10,6 +10,7 @@ use kepi_model::settings::Settings;
 use kepi_model::value::Currency;
 use kepi_syntax::ast::{File, Query, StatementKind};
 use kepi_syntax::{Diagnostic, Severity, parse_file};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that is declared, with the texts that diagnostics point into.
 #[derive(Debug)]
@@ -23,13 +24,47 @@ pub(crate) struct Model {
     pub(crate) queries: Vec<Query>,
 }
 
+/// Texts that were parsed before.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed(Mutex<Vec<Known>>);
+
+/// A text with its tree and what is wrong with it.
+#[derive(Clone, Debug)]
+struct Known {
+    text: Arc<str>,
+    tree: Arc<(File, Vec<Diagnostic>)>,
+}
+
+impl Parsed {
+    /// The trees of some texts; they take the place of those that were known.
+    fn of(&self, texts: &[SourceText]) -> Vec<(File, Vec<Diagnostic>)> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = |source: &SourceText| {
+            let found = known.iter().find(|known| *known.text == source.text).cloned();
+            let parse = || Known { text: source.text.as_str().into(), tree: Arc::new(parse_file(&source.text)) };
+            found.unwrap_or_else(parse)
+        };
+        let all: Vec<Known> = texts.iter().map(find).collect();
+        known.clone_from(&all);
+        drop(known);
+        all.into_iter().map(|known| Arc::unwrap_or_clone(known.tree)).collect()
+    }
+}
+
 impl Model {
     /// Parses and declares texts. `last_is_request`: queries of the last text are wanted.
     pub(crate) fn of(project: &Project, texts: Vec<SourceText>) -> Result<Model, EngineError> {
+        Model::parsed(project, &Parsed::default(), texts)
+    }
+
+    /// The same where texts may have been parsed before: all but the last are kept for the next time.
+    pub(crate) fn parsed(project: &Project, parsed: &Parsed, texts: Vec<SourceText>) -> Result<Model, EngineError> {
         let mut diagnostics = Vec::new();
         let mut trees: Vec<File> = Vec::new();
-        for (index, source) in texts.iter().enumerate() {
-            let (tree, mut found) = parse_file(&source.text);
+        let files = texts.len().saturating_sub(1);
+        let known = parsed.of(&texts[..files]);
+        let last = texts[files..].iter().map(|source| parse_file(&source.text));
+        for (index, (tree, mut found)) in known.into_iter().chain(last).enumerate() {
             // A project has far fewer files than fit into 32 bits.
             found.iter_mut().for_each(|d| d.file = index as u32);
             diagnostics.append(&mut found);

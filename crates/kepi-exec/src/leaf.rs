@@ -1,6 +1,7 @@
 //! The leaf of every plan: a pass as an operator of DataFusion, in the modes partial and final.
 
 use crate::pass::{self, Cells, Part};
+use crate::permits::Permits;
 use crate::{ExecError, Pass, Report, Source};
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -203,7 +204,8 @@ impl ExecutionPlan for LeafExec {
                     return Err(ExecError::Plan(format!("the leaf has no part {partition}")).into());
                 };
                 let schema = Arc::clone(&schema);
-                futures::future::Either::Left(off_thread(move || {
+                let permits = Arc::clone(&source.permits);
+                futures::future::Either::Left(off_thread(permits, move || {
                     let _timer = elapsed.timer();
                     let bytes = pass::run_part(&pass, &source, part)?.to_bytes()?;
                     output_rows.add(1);
@@ -220,23 +222,28 @@ impl ExecutionPlan for LeafExec {
                 }
                 let (schema, report) = (Arc::clone(&schema), Arc::clone(&self.report));
                 let alone = self.input.is_none();
-                futures::future::Either::Right(async move {
-                    // All parts are polled together, so they run side by side on the runtime's blocking threads.
-                    let states = futures::future::try_join_all(parts.into_iter().map(|s| s.try_collect::<Vec<_>>()));
-                    let states = states.await?;
-                    off_thread(move || {
-                        let _timer = elapsed.timer();
-                        let cells = match alone {
-                            true => pass::run(&pass, &source)?,
-                            false => pass::together(merged(states)?, &pass, &source)?,
-                        };
-                        let batch = cells.emit(&pass, &source, schema)?;
-                        output_rows.add(batch.num_rows());
-                        *report.lock().unwrap_or_else(PoisonError::into_inner) = cells.into_report();
-                        Ok(batch)
-                    })
-                    .await
-                })
+                let permits = Arc::clone(&source.permits);
+                let finish = move |states: Vec<Vec<RecordBatch>>| {
+                    let _timer = elapsed.timer();
+                    let cells = match alone {
+                        true => pass::run(&pass, &source)?,
+                        false => pass::together(merged(states)?, &pass, &source)?,
+                    };
+                    let batch = cells.emit(&pass, &source, schema)?;
+                    output_rows.add(batch.num_rows());
+                    *report.lock().unwrap_or_else(PoisonError::into_inner) = cells.into_report();
+                    Ok(batch)
+                };
+                let whole = match alone {
+                    true => futures::future::Either::Left(off_thread(permits, move || finish(Vec::new()))),
+                    false => futures::future::Either::Right(async move {
+                        // All parts run side by side on the runtime's blocking threads.
+                        let states = parts.into_iter().map(|s| s.try_collect::<Vec<_>>());
+                        let states = futures::future::try_join_all(states).await?;
+                        off_thread(permits, move || finish(states)).await
+                    }),
+                };
+                futures::future::Either::Right(whole)
             }
         };
         let stream = futures::stream::once(batch);
@@ -248,13 +255,26 @@ impl ExecutionPlan for LeafExec {
     }
 }
 
-/// Runs work that does not wait on a thread that may be blocked.
-async fn off_thread<T: Send + 'static>(
+/// Runs work on a thread that may be blocked. It begins at once, so that the leaves of a plan are computed side by side,
+/// as many at a time as there are permits, whoever asks for which first.
+fn off_thread<T: Send + 'static>(
+    permits: Arc<Permits>,
     work: impl FnOnce() -> Result<T, ExecError> + Send + 'static,
-) -> DataFusionResult<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(ExecError::Failed(format!("a pass ended early: {error}")).into()),
+) -> impl Future<Output = DataFusionResult<T>> {
+    let work = move || {
+        let _permit = permits.take();
+        work()
+    };
+    let begun = match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => Ok(runtime.spawn_blocking(work)),
+        Err(_) => Err(work),
+    };
+    async move {
+        let begun = begun.unwrap_or_else(tokio::task::spawn_blocking);
+        match begun.await {
+            Ok(done) => Ok(done?),
+            Err(error) => Err(ExecError::Failed(format!("a pass ended early: {error}")).into()),
+        }
     }
 }
 

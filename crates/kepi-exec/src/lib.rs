@@ -9,6 +9,7 @@ mod frame_bytes;
 mod leaf;
 mod made;
 mod pass;
+mod permits;
 mod rows;
 mod run;
 mod side_by_side;

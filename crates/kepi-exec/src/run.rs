@@ -24,6 +24,7 @@ use kepi_extension::{EventScan, Functions};
 use kepi_model::core::{Aggregate, Base, CompareWith, Formula, FormulaNode, Measure, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -324,6 +325,9 @@ impl<'a> Runner<'a> {
     fn collect(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<RecordBatch, ExecError> {
         let context = self.context(self.options.threads.max(1))?;
         let rows = runtime()?.block_on(self.gather(plan, context));
+        if rows.is_err() {
+            self.source.over.store(true, Ordering::Relaxed);
+        }
         rows.map_err(|error| match error {
             ExecError::Memory { .. } => ExecError::Memory { limit: self.options.memory_bytes_max.unwrap_or(u64::MAX) },
             other => other,

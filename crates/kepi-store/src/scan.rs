@@ -19,6 +19,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// So many rows are read together where nothing has to be merged: what is widened stays in the processor's cache.
+const PIECE_ROWS: usize = 8_192;
+
 /// Rows of one slot: positions in its segment.
 #[derive(Clone, Debug)]
 struct Rows {
@@ -295,11 +298,14 @@ impl Iterator for Scan {
                 return Some(Ok(batch));
             }
             let mut group = self.groups.pop_front()?;
-            // Of a long run of one slot only a chunk at a time is read.
+            // Of a long run of one slot only a piece of a chunk at a time is read.
             if let [one] = group.as_mut_slice() {
                 let chunks = &self.slots[one.slot].segment.chunks;
                 let number = chunks.partition_point(|c| c.start + c.rows <= one.rows.start);
-                let stop = chunks.get(number).map_or(one.rows.end, |c| c.start + c.rows).min(one.rows.end);
+                let stop = chunks.get(number).map_or(one.rows.end, |c| c.start + c.rows);
+                // The rows of one entity are looked for in a whole chunk at once.
+                let most = if self.only.is_some() { usize::MAX } else { PIECE_ROWS };
+                let stop = stop.min(one.rows.end).min(one.rows.start.saturating_add(most));
                 if stop < one.rows.end {
                     self.groups.push_front(vec![Rows { slot: one.slot, rows: stop..one.rows.end }]);
                     one.rows.end = stop;

@@ -32,7 +32,8 @@ pub(crate) enum Kept {
     Min(Vec<Option<i64>>),
     Max(Vec<Option<i64>>),
     Unique(Vec<i64>, HashSet<(u32, i64)>),
-    Sorted(Vec<Vec<i64>>),
+    /// Values, of which so many are in order already.
+    Sorted(Vec<(Vec<i64>, usize)>),
     Spread(Vec<Spread>),
     /// Counts, or sums of digits, of the rows that are not too old.
     Lagging {
@@ -87,7 +88,7 @@ impl Fold {
             Measure::Min(_) => Kept::Min(vec![None; ids]),
             Measure::Max(_) => Kept::Max(vec![None; ids]),
             Measure::Unique(_) => Kept::Unique(vec![0; ids], HashSet::new()),
-            Measure::Percentile { .. } => Kept::Sorted(vec![Vec::new(); ids]),
+            Measure::Percentile { .. } => Kept::Sorted(vec![(Vec::new(), 0); ids]),
             Measure::Stddev(_) => Kept::Spread(vec![Spread::default(); ids]),
             Measure::Count | Measure::Plugin { .. } | Measure::Best { .. } => Kept::Count(vec![0; ids]),
         };
@@ -121,10 +122,7 @@ impl Fold {
             Kept::Min(best) => better(&mut best[id], value, argument, Ordering::Less),
             Kept::Max(best) => better(&mut best[id], value, argument, Ordering::Greater),
             Kept::Unique(counts, seen) => counts[id] += i64::from(seen.insert((id as u32, value))),
-            Kept::Sorted(values) => {
-                let place = values[id].partition_point(|&v| v <= value);
-                values[id].insert(place, value);
-            }
+            Kept::Sorted(values) => values[id].0.push(value),
             Kept::Spread(spreads) => match argument.ty() {
                 Type::Float => spreads[id].add_float(float_of(value)),
                 _ => spreads[id].add_digits(value),
@@ -151,7 +149,7 @@ impl Fold {
             Kept::FloatAvg(avg) => (avg[id].1 > 0).then(|| from_float(avg[id].0.value() / avg[id].1 as f64)),
             Kept::First(first, known) => known[id].then_some(first[id]),
             Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
-            Kept::Sorted(values) => percentile(&values[id], self.percent, argument.ty()),
+            Kept::Sorted(values) => percentile(in_order(&mut values[id]), self.percent, argument.ty()),
             Kept::Spread(spreads) => spreads[id].deviation(scale(argument.ty())).map(from_float),
             Kept::Lagging { values, queue, old, .. } => {
                 while let Some(&(_, gone, value)) = queue.get(*old).filter(|r| r.0 <= lower) {
@@ -233,6 +231,21 @@ pub(crate) fn scale(ty: &Type) -> Option<u8> {
 fn mean(sum: i128, count: i64, ty: &Type) -> Option<i64> {
     let unit = scale(ty).map_or(1.0, power_f64);
     (count > 0).then(|| from_float(sum as f64 / (count as f64 * unit)))
+}
+
+/// Puts values in order where some have come since they were: one of them is put in its place.
+fn in_order((values, sorted): &mut (Vec<i64>, usize)) -> &[i64] {
+    match values.len() - *sorted {
+        0 => {}
+        1 => {
+            let last = values[*sorted];
+            let place = values[..*sorted].partition_point(|&v| v <= last);
+            values[place..].rotate_right(1);
+        }
+        _ => values.sort_unstable(),
+    }
+    *sorted = values.len();
+    values
 }
 
 /// A percentile of values in order.

@@ -1,5 +1,7 @@
 //! What a state is for the entities of rows: read while the rows go by in the order of time.
 
+use super::exact::FloatSum;
+use super::standing::Standing;
 use super::timeline::Timeline;
 use super::windows::NO_BEGINNING;
 use crate::ExecError;
@@ -31,9 +33,34 @@ pub(crate) struct Held {
     /// Whether it is the first of those that read it.
     leads: bool,
     ty: Type,
-    /// Read up to the beginning of the window.
+    /// What had come together up to the beginning of a window.
+    begun: Option<Begun>,
+    /// Read up to the beginning of the window, where that cannot be noted on the way.
     before: Option<Timeline>,
     scanned: u64,
+}
+
+/// What had come together for each entity up to an instant, as [`super::standing::Standing`] gives it.
+#[derive(Debug)]
+struct Begun {
+    at: i64,
+    micros: Vec<i64>,
+    digits: Vec<i128>,
+    floats: Vec<FloatSum>,
+}
+
+impl Begun {
+    fn of(standing: &Standing, at: i64, ty: &Type, means: bool) -> Begun {
+        let ids = 0..standing.ids();
+        let digits = means && matches!(ty, Type::Decimal(_));
+        let floats = means && *ty == Type::Float;
+        Begun {
+            at,
+            micros: ids.clone().map(|id| standing.micros(id, at)).collect(),
+            digits: if digits { ids.clone().map(|id| standing.digits(id, at)).collect() } else { Vec::new() },
+            floats: if floats { ids.map(|id| standing.floats(id, at)).collect() } else { Vec::new() },
+        }
+    }
 }
 
 /// A timeline, which several columns of a program may read.
@@ -105,10 +132,20 @@ impl Held {
         if asked == Asked::Average && !at.ty().is_number() && *at.ty() != Type::Bool {
             return Err(ExecError::Plan(format!("the mean of `{}` is one of {}", state.text, at.ty().words())));
         }
-        let before = if totals { Some(timeline()?) } else { None };
         let ty = at.ty().clone();
         let at = Arc::new(Mutex::new(Line { timeline: at, opening: None }));
-        Ok(Held { of, asked, state: state.clone(), now: outer.now, at, leads: true, ty, before, scanned: 0 })
+        Ok(Held {
+            of,
+            asked,
+            state: state.clone(),
+            now: outer.now,
+            at,
+            leads: true,
+            ty,
+            begun: None,
+            before: None,
+            scanned: 0,
+        })
     }
 
     /// The type of what it gives.
@@ -254,32 +291,39 @@ impl Held {
         let line = Arc::clone(&self.at);
         let mut line = locked(&line);
         let at = &mut line.timeline;
+        if start != NO_BEGINNING && start < end {
+            self.begin(at, start)?;
+        }
         go_to(at, end.saturating_sub(1), &self.state, &mut self.scanned)?;
-        // Without a beginning it begins with the first row.
-        let start = if start == NO_BEGINNING { at.first().unwrap_or(end) } else { start };
+        // Without a beginning it begins with the first row, before which there is nothing.
+        let (start, begun) = match start {
+            NO_BEGINNING => (at.first().unwrap_or(end), None),
+            start => (start, self.begun.as_ref()),
+        };
         if start >= end {
             return Ok(Column::missing(frame.len));
         }
-        let Some(before) = &mut self.before else { return Ok(Column::missing(frame.len)) };
-        go_to(before, start.saturating_sub(1), &self.state, &mut self.scanned)?;
         let length = (end - start) as f64;
         let mut micros = vec![0; frame.len];
         let mut means = vec![0.0; if self.asked == Asked::Average { frame.len } else { 0 }];
         let scale = if let Type::Decimal(scale) = at.ty() { power_f64(*scale) } else { 1.0 };
         let held = BooleanBuffer::collect_bool(frame.len, |row| {
             let Some(id) = subjects.get(row).filter(|&id| id < at.standing.ids()) else { return false };
-            micros[row] = at.standing.micros(id, end) - before.standing.micros(id, start);
+            micros[row] = at.standing.micros(id, end) - begun.map_or(0, |begun| begun.micros[id]);
             if micros[row] == 0 {
                 return false;
             }
             if let Some(mean) = means.get_mut(row) {
                 *mean = match at.ty() {
                     Type::Decimal(_) => {
-                        (at.standing.digits(id, end) - before.standing.digits(id, start)) as f64 / (length * scale)
+                        let before = begun.map_or(0, |begun| begun.digits[id]);
+                        (at.standing.digits(id, end) - before) as f64 / (length * scale)
                     }
                     Type::Float => {
                         let mut sum = at.standing.floats(id, end);
-                        sum.subtract(&before.standing.floats(id, start));
+                        if let Some(begun) = begun {
+                            sum.subtract(&begun.floats[id]);
+                        }
                         sum.value() / length
                     }
                     _ => micros[row] as f64 / length,
@@ -292,6 +336,26 @@ impl Held {
             _ => Values::Decimal(ScalarBuffer::from(micros), 6),
         };
         Ok(Column::new(values, Some(NullBuffer::new(held))))
+    }
+
+    /// Notes what has come together up to an instant: on the way, where the timeline is not beyond it.
+    fn begin(&mut self, timeline: &mut Timeline, start: i64) -> Result<(), ExecError> {
+        if self.begun.as_ref().is_some_and(|begun| begun.at == start) {
+            return Ok(());
+        }
+        let means = self.asked == Asked::Average;
+        if !timeline.is_beyond(start.saturating_sub(1)) {
+            timeline.advance(start.saturating_sub(1))?;
+            self.begun = Some(Begun::of(&timeline.standing, start, &self.ty, means));
+            return Ok(());
+        }
+        let before = match &mut self.before {
+            Some(before) => before,
+            none => none.insert(timeline.again(&self.state)?),
+        };
+        go_to(before, start.saturating_sub(1), &self.state, &mut self.scanned)?;
+        self.begun = Some(Begun::of(&before.standing, start, &self.ty, means));
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod lookback;
 #[cfg(test)]
 mod naive;
 mod overlap;
+mod packed;
 mod percentile;
 mod pieces;
 mod plan;
@@ -49,6 +50,7 @@ pub(crate) use stream::parts;
 pub(crate) use timeline::Timeline;
 
 use crate::made::Cache;
+use crate::permits::Permits;
 use crate::{Cancel, ExecError};
 use arrow_schema::SchemaRef;
 use kepi_extension::{EventScan, Functions};
@@ -58,6 +60,7 @@ use kepi_model::value::CalendarSpan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// All aggregates of a query that share one base, as plain data: what a leaf computes.
@@ -116,6 +119,10 @@ pub struct Source {
     pub(crate) made: Arc<Cache>,
     /// How many threads may work at once.
     pub(crate) threads: usize,
+    /// What passes wait for.
+    pub(crate) permits: Arc<Permits>,
+    /// Whether nobody waits for the answer any more: another part of the query has failed.
+    pub(crate) over: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Source {
@@ -127,7 +134,8 @@ impl fmt::Debug for Source {
 impl Source {
     /// A source on which nothing has been made yet: one per query.
     pub fn new(scan: Arc<dyn EventScan>, functions: Functions, cancel: Cancel) -> Source {
-        Source { scan, functions, cancel, made: Arc::default(), threads: 1 }
+        let permits = Arc::new(Permits::new(1));
+        Source { scan, functions, cancel, made: Arc::default(), threads: 1, permits, over: Arc::default() }
     }
 
     /// The same, where made rows may take so many bytes; none: no limit.
@@ -137,7 +145,7 @@ impl Source {
 
     /// The same, where so many threads may work at once; 0 means one.
     pub fn with_threads(self, threads: usize) -> Source {
-        Source { threads: threads.max(1), ..self }
+        Source { threads: threads.max(1), permits: Arc::new(Permits::new(threads)), ..self }
     }
 
     /// Fails when somebody asked to stop, or the time is over.
@@ -147,6 +155,9 @@ impl Source {
         }
         if self.cancel.is_late() {
             return Err(ExecError::Timeout);
+        }
+        if self.over.load(Ordering::Relaxed) {
+            return Err(ExecError::Cancelled);
         }
         Ok(())
     }

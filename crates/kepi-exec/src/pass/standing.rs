@@ -33,13 +33,22 @@ pub(crate) enum Begun {
 #[derive(Debug)]
 pub(crate) struct Standing {
     kind: Values,
-    /// The instant from which on it does not hold any more; `i64::MIN`: it never held.
-    until: Vec<i64>,
-    /// Numbers of a payload; empty without values.
-    values: Vec<i64>,
-    /// The last moment at which a row ended it for an entity that was not in it; empty where no rows end it.
-    missed: Vec<i64>,
+    /// By id.
+    beings: Vec<Being>,
+    /// Whether rows end it.
+    ends: bool,
     totals: Option<Totals>,
+}
+
+/// What holds for an entity; all of it lies together, since entities come in no order.
+#[derive(Clone, Copy, Debug)]
+struct Being {
+    /// The instant from which on it does not hold any more; `i64::MIN`: it never held.
+    until: i64,
+    /// The number of a payload; 1 without values.
+    value: i64,
+    /// The last moment at which a row ended it while the entity was not in it.
+    missed: i64,
 }
 
 /// What has come together up to the stay that lasts.
@@ -63,18 +72,19 @@ impl Standing {
             digits: vec![0; if kind == Values::Digits { ids } else { 0 }],
             floats: vec![FloatSum::default(); if kind == Values::Floats { ids } else { 0 }],
         });
-        let values = vec![0; if kind == Values::None { 0 } else { ids }];
-        Standing { kind, until: vec![i64::MIN; ids], values, missed: Vec::new(), totals }
+        let value = i64::from(kind == Values::None);
+        let beings = vec![Being { until: i64::MIN, value, missed: i64::MIN }; ids];
+        Standing { kind, beings, ends: false, totals }
     }
 
     /// Makes room for rows that end it.
     pub(crate) fn with_ends(self) -> Standing {
-        Standing { missed: vec![i64::MIN; self.until.len()], ..self }
+        Standing { ends: true, ..self }
     }
 
     /// How many entities there is room for.
     pub(crate) fn ids(&self) -> usize {
-        self.until.len()
+        self.beings.len()
     }
 
     /// Whether it keeps what comes together over time.
@@ -86,23 +96,24 @@ impl Standing {
     /// end it come before it: where an entity was not in it, they end what begins.
     #[inline]
     pub(crate) fn begin(&mut self, id: usize, at: i64, end: i64, value: i64) -> Begun {
-        let until = self.until[id];
-        if end <= at || until < at && self.missed.get(id) == Some(&at) {
+        let Being { until, value: before, missed } = self.beings[id];
+        if end <= at || self.ends && until < at && missed == at {
             return Begun::Nothing;
         }
         if self.kind == Values::None {
             if until >= at {
-                self.until[id] = until.max(end);
+                self.beings[id].until = until.max(end);
                 return Begun::GoesOn;
             }
-        } else if until >= at && self.values[id] == value {
-            self.until[id] = end;
+        } else if until >= at && before == value {
+            self.beings[id].until = end;
             return Begun::GoesOn;
         }
         self.close(id, until.min(at), at);
-        self.until[id] = end;
+        let being = &mut self.beings[id];
+        being.until = end;
         if self.kind != Values::None {
-            self.values[id] = value;
+            being.value = value;
         }
         Begun::New
     }
@@ -110,11 +121,12 @@ impl Standing {
     /// A row that ends it for an entity at `at`; whether it held.
     #[inline]
     pub(crate) fn end(&mut self, id: usize, at: i64) -> bool {
-        let held = self.until[id] > at;
+        let being = &mut self.beings[id];
+        let held = being.until > at;
         if held {
-            self.until[id] = at;
-        } else if let Some(missed) = self.missed.get_mut(id) {
-            *missed = at;
+            being.until = at;
+        } else {
+            being.missed = at;
         }
         held
     }
@@ -125,27 +137,29 @@ impl Standing {
         let Some(totals) = &mut self.totals else { return };
         let since = totals.since[id];
         if since != i64::MIN {
-            let value = self.values.get(id).copied().unwrap_or(1);
+            let value = self.beings[id].value;
             totals.add(id, end.saturating_sub(since).max(0), self.kind, value);
         }
         totals.since[id] = next;
     }
 
-    /// Until when what holds for each entity does, as far as is known.
-    pub(crate) fn until(&self) -> &[i64] {
-        &self.until
+    /// Until when what holds for an entity does, as far as is known.
+    #[inline]
+    pub(crate) fn until(&self, id: usize) -> i64 {
+        self.beings[id].until
     }
 
     /// The value that holds at a moment not before the last row; 1 without values.
     #[inline]
     pub(crate) fn value(&self, id: usize, moment: i64) -> Option<i64> {
-        (self.until[id] > moment).then(|| self.values.get(id).copied().unwrap_or(1))
+        let being = &self.beings[id];
+        (being.until > moment).then_some(being.value)
     }
 
     /// What lasts of the present stay up to an instant.
     fn lasting(&self, id: usize, instant: i64) -> i64 {
         match self.totals.as_ref().map(|t| t.since[id]) {
-            Some(since) if since != i64::MIN => self.until[id].min(instant).saturating_sub(since).max(0),
+            Some(since) if since != i64::MIN => self.until(id).min(instant).saturating_sub(since).max(0),
             _ => 0,
         }
     }
@@ -154,7 +168,7 @@ impl Standing {
     #[inline]
     pub(crate) fn micros(&self, id: usize, instant: i64) -> i64 {
         let lasting = match self.kind {
-            Values::Flags if self.values[id] == 0 => 0,
+            Values::Flags if self.beings[id].value == 0 => 0,
             _ => self.lasting(id, instant),
         };
         self.totals.as_ref().map_or(0, |t| t.micros[id]).saturating_add(lasting)
@@ -163,13 +177,13 @@ impl Standing {
     /// The same weighted with the values' digits.
     pub(crate) fn digits(&self, id: usize, instant: i64) -> i128 {
         let before = self.totals.as_ref().and_then(|t| t.digits.get(id)).copied().unwrap_or(0);
-        before + i128::from(self.values[id]) * i128::from(self.lasting(id, instant))
+        before + i128::from(self.beings[id].value) * i128::from(self.lasting(id, instant))
     }
 
     /// The same weighted with the values where they are floats.
     pub(crate) fn floats(&self, id: usize, instant: i64) -> FloatSum {
         let mut sum = self.totals.as_ref().and_then(|t| t.floats.get(id)).cloned().unwrap_or_default();
-        sum.add_product(float_of(self.values[id]), self.lasting(id, instant) as f64);
+        sum.add_product(float_of(self.beings[id].value), self.lasting(id, instant) as f64);
         sum
     }
 }
@@ -200,7 +214,7 @@ mod tests {
         // A shorter one within does not shorten it; one that ends where it begins is nothing.
         assert_eq!(standing.begin(0, 22, 25, 1), Begun::GoesOn);
         assert_eq!(standing.begin(0, 23, 23, 1), Begun::Nothing);
-        assert_eq!((standing.until()[0], standing.micros(0, 40)), (30, 20));
+        assert_eq!((standing.until(0), standing.micros(0, 40)), (30, 20));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) enum State {
         fresh: Vec<i64>,
         behind: Vec<i64>,
     },
-    List(Vec<Vec<i64>>),
+    List(#[serde(with = "super::packed")] Vec<Vec<i64>>),
     Spread(Vec<Spread>),
     Ranked(Vec<Ranked>),
     Plugin(Vec<Vec<u8>>),

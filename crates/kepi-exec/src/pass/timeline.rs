@@ -134,11 +134,16 @@ impl Timeline {
         })
     }
 
+    /// The same before its first row.
+    pub(crate) fn again(&self, state: &State) -> Result<Timeline, ExecError> {
+        let Program { source, zone, now, .. } = &self.from.program;
+        Timeline::new(state, source, zone, *now, self.standing.has_totals())
+    }
+
     /// Goes back to before the first row; gives how many rows had been read. What was watched is not any more.
     pub(crate) fn begin_again(&mut self, state: &State) -> Result<u64, ExecError> {
         let scanned = self.rows_scanned();
-        let Program { source, zone, now, .. } = &self.from.program;
-        let mut again = Timeline::new(state, source, zone, *now, self.standing.has_totals())?;
+        let mut again = self.again(state)?;
         // Texts keep their numbers.
         std::mem::swap(&mut again.payload, &mut self.payload);
         *self = again;
@@ -298,7 +303,8 @@ impl Timeline {
         changed.drain(..).for_each(&mut each);
         // What only rows end has been named by them.
         if !matches!(end, End::Never) {
-            for (id, &until) in standing.until().iter().enumerate() {
+            for id in 0..standing.ids() {
+                let until = standing.until(id);
                 if until > *since && until <= moment {
                     each(id as u32);
                 }
@@ -325,7 +331,7 @@ impl Timeline {
         while let Some(moment) = self.next_change()? {
             self.advance(moment)?;
             if let Timeline { standing, watch: Watch::Edges(kept), .. } = self {
-                while let Some(id) = kept.ends.pop(moment, standing.until()) {
+                while let Some(id) = kept.ends.pop(moment, standing) {
                     kept.touched.push(id);
                 }
                 for id in kept.touched.drain(..) {
@@ -342,7 +348,7 @@ impl Timeline {
     fn next_change(&mut self) -> Result<Option<i64>, ExecError> {
         let (from, until) = (self.from.peek()?, self.peek_until()?);
         let end = match &mut self.watch {
-            Watch::Edges(edges) => edges.ends.peek(self.standing.until()),
+            Watch::Edges(edges) => edges.ends.peek(&self.standing),
             _ => None,
         };
         Ok([from, until, end].into_iter().flatten().min())
@@ -361,7 +367,7 @@ impl Timeline {
         let Timeline { from, standing, values, ends, first, last, watch: Watch::Edges(kept), .. } = self else {
             return Ok(());
         };
-        let mut stop = kept.ends.peek(standing.until()).map_or(stop, |end| stop.min(end));
+        let mut stop = kept.ends.peek(standing).map_or(stop, |end| stop.min(end));
         let (ids, before) = (standing.ids(), from.place(0));
         from.take_alone(|row, at, id| {
             if at >= stop {
@@ -405,8 +411,8 @@ impl Ends {
     }
 
     /// The first end that still stands.
-    fn peek(&mut self, until: &[i64]) -> Option<i64> {
-        let stands = |&(end, id): &(i64, u32)| until[id as usize] == end;
+    fn peek(&mut self, standing: &Standing) -> Option<i64> {
+        let stands = |&(end, id): &(i64, u32)| standing.until(id as usize) == end;
         while self.rising.front().is_some_and(|e| !stands(e)) {
             self.rising.pop_front();
         }
@@ -418,8 +424,8 @@ impl Ends {
     }
 
     /// Takes the first end that still stands, if it is not later than a moment.
-    fn pop(&mut self, moment: i64, until: &[i64]) -> Option<u32> {
-        let end = self.peek(until).filter(|&end| end <= moment)?;
+    fn pop(&mut self, moment: i64, standing: &Standing) -> Option<u32> {
+        let end = self.peek(standing).filter(|&end| end <= moment)?;
         match self.rising.front() {
             Some(&(first, id)) if first == end => {
                 self.rising.pop_front();

@@ -27,5 +27,6 @@ pub(crate) use program::{Base, Frame, Program, plugin_array, take};
 pub use table::evaluate_table;
 pub(crate) use times::period_numbers;
 
-/// How many rows are computed together: a few columns of them fit a processor's cache.
-pub(crate) const BATCH: usize = 65_536;
+/// How many rows are computed together: the columns of a program fit a processor's cache, and are small enough for memory
+/// that was just let go to be used again.
+pub(crate) const BATCH: usize = 8_192;
