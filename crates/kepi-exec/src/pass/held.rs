@@ -7,7 +7,8 @@ use super::windows::NO_BEGINNING;
 use crate::ExecError;
 use crate::rows::{Column, Frame, Program, Type, Values, power_f64};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use kepi_model::core::{State, When};
+use kepi_model::core::{Row, RowNode, State, When};
+use kepi_model::value::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is asked of a state.
@@ -32,6 +33,8 @@ pub(crate) struct Held {
     at: Arc<Mutex<Line>>,
     /// Whether it is the first of those that read it.
     leads: bool,
+    /// Whether only that anything holds is read from it.
+    any: bool,
     ty: Type,
     /// What had come together up to the beginning of a window.
     begun: Option<Begun>,
@@ -141,6 +144,7 @@ impl Held {
             now: outer.now,
             at,
             leads: true,
+            any: false,
             ty,
             begun: None,
             before: None,
@@ -183,11 +187,19 @@ impl Held {
         locked(&self.at).timeline.watch_changes();
     }
 
+    /// Whether it has values that another column may only ask for being there.
+    pub(crate) fn has_values(&self) -> bool {
+        self.state.value.is_some() && self.state.holds.is_none()
+    }
+
     /// Reads the timeline of another column of the same state, where both ask for it at moments of windows; whether that
     /// is possible. `apart`: no window begins before the one before it ends.
     pub(crate) fn joins(&mut self, leader: &Held, apart: bool) -> bool {
         let opening = [self.asked, leader.asked].contains(&Asked::Value(When::Opening));
-        if !leader.leads || leader.state != self.state || opening && !apart {
+        let values = |held: &Held| matches!(held.asked, Asked::Value(_));
+        let any = leader.has_values() && of_any_value(&self.state, &leader.state);
+        let same = leader.state == self.state || any;
+        if !leader.leads || !same || !values(self) || !values(leader) || opening && !apart {
             return false;
         }
         if opening {
@@ -196,7 +208,7 @@ impl Held {
             let nothing = || Opening { values: vec![0; ids], held: vec![false; ids], stale: Vec::new() };
             line.opening.get_or_insert_with(nothing);
         }
-        (self.at, self.leads) = (Arc::clone(&leader.at), false);
+        (self.at, self.leads, self.any) = (Arc::clone(&leader.at), false, any);
         true
     }
 
@@ -271,6 +283,7 @@ impl Held {
         };
         let payload = &mut timeline.payload;
         Ok(match &self.ty {
+            Type::Bool if self.any => Column::of_mask(held),
             Type::Bool => Column::of_mask(BooleanBuffer::collect_bool(frame.len, |row| out[row] != 0)),
             // A number is 0 where nothing holds.
             Type::Decimal(_) => payload.decode(out, None),
@@ -357,6 +370,14 @@ impl Held {
         self.begun = Some(Begun::of(&before.standing, start, &self.ty, means));
         Ok(())
     }
+}
+
+/// Whether a yes/no state is that of having any value of another one.
+fn of_any_value(state: &State, values: &State) -> bool {
+    let yes = |row: &Row| row.node == RowNode::Const(Value::Bool(true));
+    let State { entity, from, key, value, until, .. } = values;
+    state.holds.as_ref().is_some_and(yes)
+        && (&state.entity, &state.from, &state.key, &state.value, &state.until) == (entity, from, key, value, until)
 }
 
 /// Reads a state up to a moment, anew where moments go back: then `scanned` grows by what had been read.

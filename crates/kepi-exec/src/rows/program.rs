@@ -306,18 +306,22 @@ impl Program {
 
     /// Keeps from now on for which entities something happens. `apart`: no window begins before the one before it ends.
     pub(crate) fn follow(&mut self, apart: bool) {
-        for place in 0..self.nodes.len() {
-            let (before, rest) = self.nodes.split_at_mut(place);
-            match rest.first_mut() {
-                Some(Node::Held(held)) => {
-                    let mut joins = |node: &Node| matches!(node, Node::Held(leader) if held.joins(leader, apart));
-                    if !before.iter().any(&mut joins) {
-                        held.watch();
-                    }
-                }
-                Some(Node::Elsewhere(elsewhere)) => elsewhere.watch(),
-                Some(Node::Lifecycle(lifecycle)) => lifecycle.watch(),
+        let mut states = Vec::new();
+        for node in &mut self.nodes {
+            match node {
+                Node::Held(held) => states.push(&mut **held),
+                Node::Elsewhere(elsewhere) => elsewhere.watch(),
+                Node::Lifecycle(lifecycle) => lifecycle.watch(),
                 _ => {}
+            }
+        }
+        // Who has values comes first: whether there is any is read of the same rows.
+        states.sort_by_key(|held| !held.has_values());
+        for place in 0..states.len() {
+            let (leaders, others) = states.split_at_mut(place);
+            let Some(held) = others.first_mut() else { continue };
+            if !leaders.iter().any(|leader| held.joins(leader, apart)) {
+                held.watch();
             }
         }
     }

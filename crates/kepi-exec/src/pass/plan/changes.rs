@@ -5,38 +5,98 @@
 use super::{Plan, Set};
 use crate::ExecError;
 use crate::rows::{Column, Frame, Type, Values};
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_model::core::{Aggregate, Measure};
 
 /// What all entities add at a moment, for each set of aggregates with the same labels.
 pub(in crate::pass) struct Kept {
     sets: Vec<KeptSet>,
-    /// Who is taken by any aggregate, and how many they are.
-    taken: Vec<bool>,
+    /// By id, where there are several sets: in how many of them it is taken by any aggregate.
+    taken: Vec<u8>,
+    /// How many are taken by any aggregate.
     count: u64,
 }
 
 /// What they add to the aggregates of a set.
 struct KeptSet {
-    /// By id: the group of its labels.
-    groups: Vec<u32>,
+    /// By id: the group of its labels, a bit for each mask that takes it and for each sum that it has a value of; then
+    /// these values. All of an entity lies together, since they come in no order.
+    records: Vec<i64>,
     masks: Vec<KeptMask>,
     sums: Vec<KeptSum>,
 }
 
-/// Who is taken, and how many of each group.
+/// How many of each group are taken.
 struct KeptMask {
     mask: usize,
-    taken: Vec<bool>,
     rows: Vec<i64>,
 }
 
-/// The values of those who are taken and have one, and their sums by group.
+/// The sums by group, and of how many values.
 struct KeptSum {
     aggregate: usize,
-    values: Vec<Option<i128>>,
     digits: Vec<i128>,
     known: Vec<i64>,
+}
+
+/// So many masks and sums a record has bits for, behind those of the group.
+const BITS: usize = 15;
+
+/// The bit of a mask in a record's head.
+const fn mask_bit(mask: usize) -> u64 {
+    1 << (32 + mask)
+}
+
+/// The bit of a sum.
+const fn sum_bit(sum: usize) -> u64 {
+    1 << (32 + BITS + sum)
+}
+
+impl KeptSet {
+    fn width(&self) -> usize {
+        1 + self.sums.len()
+    }
+
+    /// Puts what an entity adds in the place of what it added: `values` are those of the sums. Whether it is taken by any
+    /// mask, before and now.
+    #[inline]
+    fn put(&mut self, id: usize, head: u64, values: &[i64]) -> Option<(bool, bool)> {
+        let width = self.width();
+        let record = self.records.get_mut(id * width..(id + 1) * width)?;
+        let before = record[0] as u64;
+        let any = |head: u64| (head >> 32) & ((1 << BITS) - 1) != 0;
+        let taken = (any(before), any(head));
+        if before == head && record[1..] == *values {
+            return Some(taken);
+        }
+        let (old, new) = (before as u32 as usize, head as u32 as usize);
+        for (i, mask) in self.masks.iter_mut().enumerate() {
+            mask.rows[old] -= i64::from(before & mask_bit(i) != 0);
+            mask.rows[new] += i64::from(head & mask_bit(i) != 0);
+        }
+        for (i, sum) in self.sums.iter_mut().enumerate() {
+            if before & sum_bit(i) != 0 {
+                sum.digits[old] -= i128::from(record[1 + i]);
+                sum.known[old] -= 1;
+            }
+            if head & sum_bit(i) != 0 {
+                sum.digits[new] += i128::from(values[i]);
+                sum.known[new] += 1;
+            }
+            record[1 + i] = values[i];
+        }
+        record[0] = head as i64;
+        Some(taken)
+    }
+
+    /// Makes room for groups.
+    fn grow(&mut self, groups: usize) {
+        self.masks.iter_mut().for_each(|mask| grow(&mut mask.rows, groups));
+        for sum in &mut self.sums {
+            grow(&mut sum.digits, groups);
+            grow(&mut sum.known, groups);
+        }
+    }
 }
 
 impl Plan {
@@ -54,19 +114,24 @@ impl Plan {
             return None;
         }
         let set = |(own, set): (usize, &Set)| {
-            let mask = |&mask: &usize| KeptMask { mask, taken: vec![false; ids], rows: Vec::new() };
+            let masks = set.masks.iter().map(|&mask| KeptMask { mask, rows: Vec::new() }).collect();
             let of_set = self.aggregates.iter().enumerate().filter(|(_, planned)| planned.set == own);
             let sums = of_set.filter(|(_, planned)| !planned.args.is_empty());
-            let sum = |aggregate| KeptSum { aggregate, values: vec![None; ids], digits: vec![], known: vec![] };
-            let sums = sums.map(|(aggregate, _)| sum(aggregate)).collect();
-            KeptSet { groups: vec![0; ids], masks: set.masks.iter().map(mask).collect(), sums }
+            let sum = |(aggregate, _)| KeptSum { aggregate, digits: vec![], known: vec![] };
+            let mut kept = KeptSet { records: Vec::new(), masks, sums: sums.map(sum).collect() };
+            kept.records = vec![0; ids * kept.width()];
+            kept
         };
-        let sets = self.sets.iter().enumerate().map(set).collect();
-        Some(Kept { sets, taken: vec![false; ids], count: 0 })
+        let sets: Vec<KeptSet> = self.sets.iter().enumerate().map(set).collect();
+        if sets.iter().any(|set| set.masks.len() > BITS || set.sums.len() > BITS) {
+            return None;
+        }
+        let taken = vec![0; if sets.len() > 1 { ids } else { 0 }];
+        Some(Kept { sets, taken, count: 0 })
     }
 
     /// Puts what the entities of a batch add now in the place of what they added. The program has been run on it.
-    /// Whether it could: sums that are not exact cannot be taken back.
+    /// Whether it could: sums that are not exact, or of values with more digits than are kept, cannot be taken back.
     pub(in crate::pass) fn replace(
         &mut self,
         kept: &mut Kept,
@@ -76,48 +141,47 @@ impl Plan {
         let Some(Values::Id(ids, _)) = frame.ids.as_ref().map(|ids| &ids.values) else { return Ok(false) };
         let masks = self.masks_of(Some(exists))?;
         let Plan { program, aggregates, sets, .. } = self;
-        for (set, kept) in sets.iter_mut().zip(&mut kept.sets) {
+        let Kept { sets: kept_sets, taken: many, count } = kept;
+        for (set, kept) in sets.iter_mut().zip(kept_sets) {
             let labels: Vec<&Column> = set.labels.iter().map(|&l| program.value(l)).collect();
             let groups = set.groups.encode(&labels, 0..frame.len)?;
-            let room = groups.iter().max().map_or(1, |&g| g as usize + 1);
-            for sum in &mut kept.sums {
+            kept.grow(groups.iter().max().map_or(1, |&g| g as usize + 1));
+            let taken: Vec<Option<&BooleanBuffer>> = kept.masks.iter().map(|own| masks[own.mask].as_ref()).collect();
+            let mut sums = Vec::with_capacity(kept.sums.len());
+            for sum in &kept.sums {
                 let planned = &aggregates[sum.aggregate];
                 let Some(&arg) = planned.args.first() else { return Ok(false) };
-                let Some(digits) = digits(program.value(arg)) else { return Ok(false) };
-                grow(&mut sum.digits, room);
-                grow(&mut sum.known, room);
-                for (row, &id) in ids.iter().enumerate() {
-                    let taken = masks[planned.mask].as_ref().is_none_or(|m| m.value(row));
-                    let value = if taken { digits(row) } else { None };
-                    let old = std::mem::replace(&mut sum.values[id as usize], value);
-                    let (before, after) = (kept.groups[id as usize], groups.get(row).copied().unwrap_or(0));
-                    for (value, group, sign) in [(old, before, -1), (value, after, 1)] {
-                        let Some(value) = value else { continue };
-                        let sum_of = &mut sum.digits[group as usize];
-                        let Some(changed) = sum_of.checked_add(value * i128::from(sign)) else { return Ok(false) };
-                        *sum_of = changed;
-                        sum.known[group as usize] += sign;
-                    }
-                }
+                let Some(digits) = Digits::of(program.value(arg)) else { return Ok(false) };
+                sums.push((digits, masks[planned.mask].as_ref()));
             }
-            for own in &mut kept.masks {
-                grow(&mut own.rows, room);
-                for (row, &id) in ids.iter().enumerate() {
-                    let taken = masks[own.mask].as_ref().is_none_or(|m| m.value(row));
-                    if std::mem::replace(&mut own.taken[id as usize], taken) {
-                        own.rows[kept.groups[id as usize] as usize] -= 1;
-                    }
-                    own.rows[groups.get(row).copied().unwrap_or(0) as usize] += i64::from(taken);
-                }
-            }
+            let mut values = vec![0; sums.len()];
             for (row, &id) in ids.iter().enumerate() {
-                kept.groups[id as usize] = groups.get(row).copied().unwrap_or(0);
+                let mut head = u64::from(groups.get(row).copied().unwrap_or(0));
+                for (i, mask) in taken.iter().enumerate() {
+                    if mask.is_none_or(|mask| mask.value(row)) {
+                        head |= mask_bit(i);
+                    }
+                }
+                for (i, ((digits, mask), value)) in sums.iter().zip(&mut values).enumerate() {
+                    *value = 0;
+                    if mask.is_none_or(|mask| mask.value(row))
+                        && let Some(own) = digits.get(row)
+                    {
+                        let Some(own) = own else { return Ok(false) };
+                        *value = own;
+                        head |= sum_bit(i);
+                    }
+                }
+                let Some((before, now)) = kept.put(id as usize, head, &values) else { return Ok(false) };
+                match many.get_mut(id as usize) {
+                    None => *count = *count + u64::from(now) - u64::from(before),
+                    Some(sets) => {
+                        let any = *sets > 0;
+                        *sets = *sets + u8::from(now) - u8::from(before);
+                        *count = *count + u64::from(*sets > 0) - u64::from(any);
+                    }
+                }
             }
-        }
-        for (row, &id) in ids.iter().enumerate() {
-            let taken = masks.iter().any(|mask| mask.as_ref().is_none_or(|m| m.value(row)));
-            let before = std::mem::replace(&mut kept.taken[id as usize], taken);
-            kept.count = kept.count + u64::from(taken) - u64::from(before);
         }
         Ok(true)
     }
@@ -157,13 +221,36 @@ impl Plan {
     }
 }
 
-/// The digits of a column's rows; none: it is not exact.
-fn digits(column: &Column) -> Option<Box<dyn Fn(usize) -> Option<i128> + '_>> {
-    match &column.values {
-        Values::Decimal(values, _) => Some(Box::new(move |row| column.is_known(row).then(|| i128::from(values[row])))),
-        Values::Wide(values, _) => Some(Box::new(move |row| column.is_known(row).then(|| values[row]))),
-        Values::Missing(_) => Some(Box::new(|_| None)),
-        _ => None,
+/// The digits of a column's rows.
+struct Digits<'a> {
+    narrow: &'a [i64],
+    wide: &'a [i128],
+    known: Option<&'a NullBuffer>,
+    missing: bool,
+}
+
+impl<'a> Digits<'a> {
+    /// None: it is not exact.
+    fn of(column: &'a Column) -> Option<Digits<'a>> {
+        let known = column.valid.as_ref();
+        match &column.values {
+            Values::Decimal(values, _) => Some(Digits { narrow: values, wide: &[], known, missing: false }),
+            Values::Wide(values, _) => Some(Digits { narrow: &[], wide: values, known, missing: false }),
+            Values::Missing(_) => Some(Digits { narrow: &[], wide: &[], known, missing: true }),
+            _ => None,
+        }
+    }
+
+    /// Those of a row; within: there are more than are kept.
+    #[inline]
+    fn get(&self, row: usize) -> Option<Option<i64>> {
+        if self.missing || self.known.is_some_and(|known| known.is_null(row)) {
+            return None;
+        }
+        Some(match self.narrow.get(row) {
+            Some(&digits) => Some(digits),
+            None => self.wide.get(row).and_then(|&digits| i64::try_from(digits).ok()),
+        })
     }
 }
 
