@@ -66,7 +66,8 @@ impl KeptSet {
         let before = record[0] as u64;
         let any = |head: u64| (head >> 32) & ((1 << BITS) - 1) != 0;
         let taken = (any(before), any(head));
-        if before == head && record[1..] == *values {
+        // Comparing slices would call a function for what is a number or two.
+        if before == head && record[1..].iter().zip(values).all(|(before, now)| before == now) {
             return Some(taken);
         }
         let (old, new) = (before as u32 as usize, head as u32 as usize);
