@@ -1,19 +1,55 @@
 //! A pass over the entities of a kind: one row each at the end of every cell's window.
 
 use super::existence::{self, Begins};
+use super::lots::{self, Lot};
 use super::plan::{Kept, Plan};
 use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Pass, Source};
 use crate::ExecError;
 use crate::rows::{BATCH, Column, Frame, Values};
+use crate::side_by_side::side_by_side;
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::Base;
 use std::sync::Arc;
 
 /// Looks at all entities just before the end of each window.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
-    filled(pass, source)?.finish()
+    let Base::Entity(entity) = &pass.base else { return filled(pass, source)?.finish() };
+    let count = source.scan.entity(entity).map_or(0, |e| e.count);
+    let mut plan = Plan::new(pass, source)?;
+    // Means over a time without a beginning begin with the first row of all.
+    let begins_with_rows = plan.program.measures_time() && (pass.first_instant().is_none() || !pass.moved().is_empty());
+    let apart = lots::add_up(pass) && !begins_with_rows;
+    let lots = Lot::deal(count, if apart { source.threads } else { 1 });
+    if lots.len() < 2 {
+        return filled(pass, source)?.finish();
+    }
+    let begins = begins(pass, entity, count, source, &mut plan)?;
+    let look = |lot: Lot| {
+        let cells = filled_of(Plan::new(pass, source)?, pass, source, Arc::clone(&begins), lot)?.finish()?;
+        Ok((lot, cells))
+    };
+    let mut all = Cells::default();
+    for (lot, mut cells) in side_by_side(source.threads, lots, look)? {
+        if !lot.is_first() {
+            // All have read the same rows.
+            cells.report.rows_scanned = 0;
+        }
+        all.merge(cells)?;
+    }
+    all.report.rows_scanned += plan.report.rows_scanned;
+    Ok(all)
+}
+
+/// Since when the entities of a pass exist, as far as it asks for that.
+fn begins(pass: &Pass, entity: &str, count: u32, source: &Source, plan: &mut Plan) -> Result<Arc<Begins>, ExecError> {
+    match &pass.exists {
+        Some(existence) if pass.aggregates.iter().any(|a| a.existing) => {
+            existence::begins(existence, entity, count, source, plan)
+        }
+        _ => Ok(Arc::new(Begins::always(count))),
+    }
 }
 
 /// A plan that has seen all entities at the end of each cell.
@@ -23,11 +59,17 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
         return Err(ExecError::Plan("a pass over entities has none".into()));
     };
     let count = source.scan.entity(entity).map_or(0, |e| e.count);
-    let asks = pass.aggregates.iter().any(|a| a.existing);
-    let begins = match &pass.exists {
-        Some(existence) if asks => existence::begins(existence, entity, count, source, &mut plan)?,
-        _ => Arc::new(Begins::always(count)),
+    let begins = begins(pass, entity, count, source, &mut plan)?;
+    filled_of(plan, pass, source, begins, Lot::ALL)
+}
+
+/// A plan that has seen some of the entities.
+fn filled_of(mut plan: Plan, pass: &Pass, source: &Source, begins: Arc<Begins>, lot: Lot) -> Result<Plan, ExecError> {
+    let Base::Entity(entity) = &pass.base else {
+        return Err(ExecError::Plan("a pass over entities has none".into()));
     };
+    let count = source.scan.entity(entity).map_or(0, |e| e.count);
+    plan.program.look_at(lot);
     let columns = plan.program.scanned();
     if !columns.is_empty() {
         return Err(ExecError::Plan(format!("{entity} is read like a stream: {}", columns.join(", "))));
@@ -39,7 +81,7 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
         Some(_) => source.scan.merged(entity)?.map(|merged| merged.values().clone()),
         None => None,
     };
-    let entities = Entities { name: Arc::from(entity.as_str()), count, begins, merged };
+    let entities = Entities { name: Arc::from(entity.as_str()), count, begins, merged, lot };
     // What is asked of a window's beginning is followed from one to the next, so these come in order, too.
     let in_order = !plan.program.needs_period || windows.is_sorted_by_key(|window| window.from);
     let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1 && in_order);
@@ -49,6 +91,7 @@ pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
     if !followed {
         if follows {
             plan = Plan::new(pass, source)?;
+            plan.program.look_at(lot);
             plan.report.rows_scanned = read;
         }
         entities.look_at_all(&mut plan, source, &windows)?;
@@ -65,12 +108,15 @@ struct Entities {
     begins: Arc<Begins>,
     /// By id the id that it means, where keys were merged.
     merged: Option<ScalarBuffer<u32>>,
+    /// Which of them are looked at.
+    lot: Lot,
 }
 
 impl Entities {
-    /// Whether an id is that of somebody: a merged key means another one.
+    /// Whether an id is that of somebody who is looked at: a merged key means another one.
     fn is_one(&self, id: u32) -> bool {
-        self.merged.as_ref().and_then(|merged| merged.get(id as usize)).is_none_or(|&meant| meant == id)
+        self.lot.has(id as usize)
+            && self.merged.as_ref().and_then(|merged| merged.get(id as usize)).is_none_or(|&meant| meant == id)
     }
 
     /// Runs a plan's program for some entities at the end of a window, and says who exists by then.

@@ -1,5 +1,6 @@
 //! What a state is for the entities of rows: read while the rows go by in the order of time.
 
+use super::Lot;
 use super::exact::FloatSum;
 use super::standing::Standing;
 use super::timeline::Timeline;
@@ -35,6 +36,8 @@ pub(crate) struct Held {
     leads: bool,
     /// Whether only that anything holds is read from it.
     any: bool,
+    /// Whose it is.
+    lot: Lot,
     ty: Type,
     /// What had come together up to the beginning of a window.
     begun: Option<Begun>,
@@ -145,6 +148,7 @@ impl Held {
             at,
             leads: true,
             any: false,
+            lot: Lot::ALL,
             ty,
             begun: None,
             before: None,
@@ -177,9 +181,20 @@ impl Held {
         locked(&self.at).timeline.first()
     }
 
-    /// Whose state it is, a node, where it is given as it is at one moment of a window.
-    pub(crate) fn of_moment(&self) -> Option<usize> {
-        matches!(self.asked, Asked::Value(_)).then_some(self.of)
+    /// Whose state it is: a node.
+    pub(crate) fn subject(&self) -> usize {
+        self.of
+    }
+
+    /// Whether it is given as it is at one moment of a window.
+    pub(crate) fn is_of_moment(&self) -> bool {
+        matches!(self.asked, Asked::Value(_))
+    }
+
+    /// Looks only at the rows of some entities.
+    pub(crate) fn look_at(&mut self, lot: Lot) {
+        locked(&self.at).timeline.look_at(lot);
+        self.lot = lot;
     }
 
     /// Keeps from now on for whom it changes.
@@ -364,7 +379,11 @@ impl Held {
         }
         let before = match &mut self.before {
             Some(before) => before,
-            none => none.insert(timeline.again(&self.state)?),
+            none => {
+                let mut again = timeline.again(&self.state)?;
+                again.look_at(self.lot);
+                none.insert(again)
+            }
         };
         go_to(before, start.saturating_sub(1), &self.state, &mut self.scanned)?;
         self.begun = Some(Begun::of(&before.standing, start, &self.ty, means));

@@ -1,5 +1,6 @@
 //! What entities are by the periods in which they have rows: new, returning, resurrecting, dormant.
 
+use super::Lot;
 use super::feed::Feed;
 use crate::ExecError;
 use crate::rows::{Clock, Column, Days, Frame, Program, Type, Values, period_numbers};
@@ -31,7 +32,17 @@ pub(crate) struct Lifecycle {
     days: [Days; 2],
     stages: Arc<StringArray>,
     /// While changes are followed: who has had rows since the moment that was last asked about, or had a stage then.
-    touched: Option<Vec<u32>>,
+    touched: Option<Touched>,
+    /// Whose rows are looked at.
+    lot: Lot,
+}
+
+/// Some entities, each once.
+#[derive(Debug)]
+struct Touched {
+    ids: Vec<u32>,
+    /// By id.
+    listed: Vec<bool>,
 }
 
 /// The numbers of the periods in which an entity had its first row, its last, and its last in another period than that.
@@ -96,12 +107,18 @@ impl Lifecycle {
             days: [Days::default(), Days::default()],
             stages: Arc::new(StringArray::from_iter_values(STAGES)),
             touched: None,
+            lot: Lot::ALL,
         })
     }
 
     /// How many rows were read for it.
     pub(crate) fn rows_scanned(&self) -> u64 {
         self.feed.rows_scanned()
+    }
+
+    /// Looks only at the rows of some entities.
+    pub(crate) fn look_at(&mut self, lot: Lot) {
+        self.lot = lot;
     }
 
     /// Whose stage it is: a node.
@@ -111,21 +128,24 @@ impl Lifecycle {
 
     /// Keeps from now on for whom it changes.
     pub(crate) fn watch(&mut self) {
-        self.touched = Some(Vec::new());
+        self.touched = Some(Touched { ids: Vec::new(), listed: vec![false; self.entities.len()] });
     }
 
     /// Goes on to a moment, and names everybody for whom it may have changed since the one before, some more than once.
     pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
         self.advance(moment)?;
         let Some(touched) = &mut self.touched else { return Ok(()) };
-        touched.iter().for_each(|&id| each(id));
+        touched.ids.iter().for_each(|&id| each(id));
         // Who has a stage may have another one later without doing anything; who has none has to do something first.
         let clock = &mut self.feed.program.clock;
         let period = period_numbers(&[moment], &self.grain, &mut self.days, clock)[0];
         let entities = &self.entities;
-        touched.retain(|&id| entities.get(id as usize).is_some_and(|e| e.stage(period).is_some()));
-        touched.sort_unstable();
-        touched.dedup();
+        let Touched { ids, listed } = touched;
+        ids.retain(|&id| {
+            let stays = entities.get(id as usize).is_some_and(|e| e.stage(period).is_some());
+            listed[id as usize] = stays;
+            stays
+        });
         Ok(())
     }
 
@@ -164,12 +184,14 @@ impl Lifecycle {
                     other => return Err(ExecError::Plan(format!("the number of a period is {}", other.words()))),
                 };
             }
-            let (entities, periods, touched) = (&mut self.entities, &self.periods, &mut self.touched);
+            let (entities, periods, touched, lot) = (&mut self.entities, &self.periods, &mut self.touched, self.lot);
             self.feed.take(moment, |row, _, id| {
-                if let Some(entity) = entities.get_mut(id) {
+                if let Some(entity) = entities.get_mut(id).filter(|_| lot.has(id)) {
                     entity.add(periods[row]);
-                    if let Some(touched) = touched {
-                        touched.push(id as u32);
+                    if let Some(Touched { ids, listed }) = touched
+                        && !std::mem::replace(&mut listed[id], true)
+                    {
+                        ids.push(id as u32);
                     }
                 }
             });

@@ -1,5 +1,6 @@
 //! Histories: what an entity has had up to a row, read while the rows go by in the order of time.
 
+use super::Lot;
 use super::fold::{BACK_MAX, Fold, Kept, type_of};
 use crate::ExecError;
 use crate::rows::{Clock, Column, Days, Frame, Frames, Payload, Program, Type, Values};
@@ -40,6 +41,8 @@ pub(crate) struct Elsewhere {
     argument: Option<usize>,
     rows: Rows,
     watch: Option<Watch>,
+    /// Whose rows are looked at.
+    lot: Lot,
 }
 
 /// For whom something changes while time goes on.
@@ -273,7 +276,22 @@ impl Elsewhere {
         }
         let ty = argument.map_or(Type::Missing, |a| program.ty(a).clone());
         let reading = Reading::new(&history.measure, ty, room(&program, key)?, over)?;
-        Ok(Elsewhere { subject, reading, program, mask, key, argument, rows: Rows::default(), watch: None })
+        Ok(Elsewhere {
+            subject,
+            reading,
+            program,
+            mask,
+            key,
+            argument,
+            rows: Rows::default(),
+            watch: None,
+            lot: Lot::ALL,
+        })
+    }
+
+    /// Looks only at the rows of some entities.
+    pub(crate) fn look_at(&mut self, lot: Lot) {
+        self.lot = lot;
     }
 
     /// Whose history it is: a node.
@@ -371,7 +389,7 @@ impl Elsewhere {
                 let room = self.reading.fold.ids();
                 for row in rows.next..end {
                     let id = ids[row] as usize;
-                    if rows.taken.as_ref().is_none_or(|t| t.value(row)) && id < room {
+                    if rows.taken.as_ref().is_none_or(|t| t.value(row)) && id < room && self.lot.has(id) {
                         let at = rows.at.as_ref().map_or(0, |at| at[row]);
                         self.reading.fold.add(id, at, rows.values.as_ref().map_or(0, |v| v[row]))?;
                         if let Some(watch) = &mut self.watch {

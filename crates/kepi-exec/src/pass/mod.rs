@@ -14,6 +14,7 @@ mod held;
 mod labels;
 mod lifecycle;
 mod lookback;
+mod lots;
 #[cfg(test)]
 mod naive;
 mod overlap;
@@ -44,6 +45,7 @@ mod windows;
 pub(crate) use held::{Asked, Held};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
+pub(crate) use lots::Lot;
 pub(crate) use standing::Standing;
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;

@@ -295,7 +295,7 @@ pub(crate) fn pass(aggregates: Vec<Aggregate>) -> Pass {
 }
 
 pub(crate) fn source(memory: &Memory) -> Source {
-    Source::new(Arc::new(memory.clone()), Functions::default(), Cancel::default())
+    Source::new(Arc::new(memory.clone()), Functions::default(), Cancel::default()).with_threads(3)
 }
 
 /// Runs a plan to its end.

@@ -1,5 +1,6 @@
 //! A state over time: the rows that begin and end it are read, merged in the order of time, up to a moment that rises.
 
+use super::Lot;
 use super::feed::Feed;
 use super::standing::{Begun, Standing, Values};
 use crate::rows::{self, Days, Payload, Program, Type};
@@ -30,6 +31,8 @@ pub(crate) struct Timeline {
     first: Option<i64>,
     last: i64,
     watch: Watch,
+    /// Whose rows are looked at.
+    lot: Lot,
 }
 
 /// When a row says that what it begins ends.
@@ -131,6 +134,7 @@ impl Timeline {
             first: None,
             last: i64::MIN,
             watch: Watch::Nothing,
+            lot: Lot::ALL,
         })
     }
 
@@ -146,8 +150,14 @@ impl Timeline {
         let mut again = self.again(state)?;
         // Texts keep their numbers.
         std::mem::swap(&mut again.payload, &mut self.payload);
+        again.lot = self.lot;
         *self = again;
         Ok(scanned)
+    }
+
+    /// Looks only at the rows of some entities; nothing was read yet.
+    pub(crate) fn look_at(&mut self, lot: Lot) {
+        self.lot = lot;
     }
 
     /// Keeps from now on for whom something changes.
@@ -215,11 +225,11 @@ impl Timeline {
             if self.batch != self.from.batch() {
                 self.encode()?;
             }
-            let Timeline { from, standing, values, ends, first, last, watch, .. } = self;
+            let Timeline { from, standing, values, ends, first, last, watch, lot, .. } = self;
             let ids = standing.ids();
             let before = from.place(0);
             from.take(moment, |row, at, id| {
-                if id >= ids {
+                if id >= ids || !lot.has(id) {
                     return;
                 }
                 *last = at;
@@ -242,11 +252,11 @@ impl Timeline {
 
     /// Takes the rows that end something, up to a moment.
     fn finish(&mut self, moment: i64) -> Result<(), ExecError> {
-        let Timeline { until: Some(until), standing, last, watch, .. } = self else { return Ok(()) };
+        let Timeline { until: Some(until), standing, last, watch, lot, .. } = self else { return Ok(()) };
         let ids = standing.ids();
         while until.peek()?.is_some_and(|at| at <= moment) {
             until.take(moment, |_, at, id| {
-                if id < ids {
+                if id < ids && lot.has(id) {
                     *last = at;
                     let held = standing.end(id, at);
                     match watch {

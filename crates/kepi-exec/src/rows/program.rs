@@ -7,7 +7,7 @@ use super::convert::Convert;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Held, Lifecycle, Lookback};
+use crate::pass::{Elsewhere, Held, Lifecycle, Lookback, Lot};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -297,11 +297,29 @@ impl Program {
             Node::Const { .. } | Node::Entity | Node::Missing | Node::Gather { .. } | Node::Keys { .. } => true,
             Node::Test { .. } | Node::Map { .. } | Node::Length { .. } | Node::Call { .. } | Node::Times { .. } => true,
             Node::Case { .. } | Node::Otherwise { .. } | Node::Extreme { .. } | Node::Both(..) => true,
-            Node::Held(held) => held.of_moment().is_some_and(own),
+            Node::Held(held) => held.is_of_moment() && own(held.subject()),
             Node::Elsewhere(elsewhere) => own(elsewhere.subject()),
             Node::Lifecycle(lifecycle) => own(lifecycle.subject()),
             _ => false,
         })
+    }
+
+    /// Whether it asks for how long states held, or their means.
+    pub(crate) fn measures_time(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node, Node::Held(held) if !held.is_of_moment()))
+    }
+
+    /// Looks only at some entities: what states, histories and stages keep by their own ids is kept of them alone.
+    pub(crate) fn look_at(&mut self, lot: Lot) {
+        let own: Vec<bool> = self.nodes.iter().map(|node| matches!(node, Node::Entity)).collect();
+        for node in &mut self.nodes {
+            match node {
+                Node::Held(held) if own[held.subject()] => held.look_at(lot),
+                Node::Elsewhere(elsewhere) if own[elsewhere.subject()] => elsewhere.look_at(lot),
+                Node::Lifecycle(lifecycle) if own[lifecycle.subject()] => lifecycle.look_at(lot),
+                _ => {}
+            }
+        }
     }
 
     /// Keeps from now on for which entities something happens. `apart`: no window begins before the one before it ends.
