@@ -59,15 +59,31 @@ pub(crate) fn ranks(query: &Query) -> Option<String> {
         OrderBy::Formula(formula) => Some(formula),
         OrderBy::Period | OrderBy::Label(_) => None,
     });
-    let mut formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having).chain(order);
-    formulas.any(is_ranked).then(|| {
-        let among = query.per.as_ref().map_or("all rows".to_string(), |grain| format!("the rows of a {}", grain.name()));
-        format!("`rank` gives places among {among}, from 1 for the largest, before `having` leaves any out; equal values share a place.")
-    })
+    let formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having).chain(order);
+    let mut overs = Vec::new();
+    formulas.for_each(|formula| ranked_over(formula, &mut overs));
+    if overs.is_empty() {
+        return None;
+    }
+    let all = query.per.as_ref().map_or("all rows".to_string(), |grain| format!("the rows of a {}", grain.name()));
+    let among = overs.iter().map(|over| match over.and_then(|label| query.by.get(label)) {
+        Some(label) => format!("{all} that differ only in `{}`", label.name),
+        None => all.clone(),
+    });
+    let among = among.collect::<Vec<_>>().join(", and among ");
+    Some(format!(
+        "`rank` gives places among {among}, from 1 for the largest, before `having` leaves any out; equal values share a place."
+    ))
 }
 
-fn is_ranked(formula: &Formula) -> bool {
-    matches!(formula.node, FormulaNode::Rank(_)) || formula.parts().into_iter().any(is_ranked)
+/// Over which labels places are given, each once; none: over all.
+fn ranked_over(formula: &Formula, found: &mut Vec<Option<usize>>) {
+    if let FormulaNode::Rank { over, .. } = &formula.node
+        && !found.contains(over)
+    {
+        found.push(*over);
+    }
+    formula.parts().into_iter().for_each(|part| ranked_over(part, found));
 }
 
 /// What table the answer is, where it is one of its own.

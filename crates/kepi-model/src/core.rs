@@ -261,7 +261,11 @@ pub enum FormulaNode {
     },
     /// The place of the cell among those of the same period by this value, from 1, the largest first; equal values
     /// share the first of their places, missing has none.
-    Rank(Box<Formula>),
+    Rank {
+        of: Box<Formula>,
+        /// The label in which those that it is compared with may differ, all others being equal; none: in any.
+        over: Option<usize>,
+    },
 }
 
 /// A value per cell from the rows of one event.

@@ -170,6 +170,7 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "sum",
     "time_in",
     "to_date",
+    "total",
     "trailing",
     "unique",
 ];

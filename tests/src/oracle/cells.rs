@@ -261,7 +261,7 @@ impl<'a> Asking<'a> {
                     found.push((if moved { asking } else { Rc::clone(self) }, name, arguments));
                     return Ok(());
                 }
-                if name == "of_total" || name == "rank" || name.starts_with("lift") {
+                if name == "total" || name == "of_total" || name == "rank" || name.starts_with("lift") {
                     return match arguments.first() {
                         Some(first) => self.spots(&unscoped(first)?, moved, found),
                         None => Ok(()),

@@ -120,7 +120,7 @@ impl Oracle {
             return growth(self.in_cell(&of, cell)?, value).map(Some);
         }
         match (name, arguments) {
-            ("of_total", [of, dimension @ ..]) => {
+            ("total" | "of_total", [of, dimension @ ..]) => {
                 let of = unscoped(of)?;
                 let mut labels = cell.labels.clone();
                 for one in &mut labels {
@@ -130,17 +130,26 @@ impl Oracle {
                             let index = self.label_named(&unscoped(dimension)?, cell)?;
                             one[index] = None;
                         }
-                        _ => return Err("of_total of one dimension".to_string()),
+                        _ => return Err("a total over one dimension".to_string()),
                     }
                 }
-                let part = self.in_cell(&of, cell)?;
                 let whole = self.in_cell(&of, &Cell { labels, ..cell.clone() })?;
+                if name == "total" {
+                    return Ok(Some(whole));
+                }
+                let part = self.in_cell(&of, cell)?;
                 self.binary(BinaryOp::Divide, &part, &whole).map(|value| Some(as_percent(value)))
             }
             ("lift~difference" | "lift~ratio" | "lift~low" | "lift~high", _) => {
                 self.lift(name, arguments, cell).map(Some)
             }
-            ("rank", [of]) => self.rank(&unscoped(of)?, cell).map(Some),
+            ("rank", [of, rest @ ..]) => {
+                let over = match rest {
+                    [] => None,
+                    [label, ..] => Some(self.label_named(&unscoped(label)?, cell)?),
+                };
+                self.rank(&unscoped(of)?, over, cell).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -156,15 +165,21 @@ impl Oracle {
         named.ok_or_else(|| format!("{} is no label of the query", dotted(path)))
     }
 
-    /// The place of the cell among those of its period, the largest first; equal ones share the first place.
-    fn rank(&self, of: &Expr, cell: &Cell<'_>) -> Result<Value, String> {
+    /// The place of the cell among those of its period, or those that differ only in one label, the largest first;
+    /// equal ones share the first place.
+    fn rank(&self, of: &Expr, over: Option<usize>, cell: &Cell<'_>) -> Result<Value, String> {
         let mine = self.in_cell(of, cell)?;
         if mine.is_missing() || cell.labels.len() != 1 {
             return Ok(Value::Missing);
         }
         let mut above = 0;
         for (period, labels) in cell.asking.places.borrow().iter() {
-            if *period == cell.period {
+            let equal = |index: usize| match &cell.labels[0][index] {
+                Some(mine) => mine.order(&labels[index]) == Ordering::Equal,
+                None => true,
+            };
+            let compared = over.is_none_or(|over| (0..labels.len()).all(|index| index == over || equal(index)));
+            if *period == cell.period && compared {
                 let there = Cell { labels: exactly(labels), ..cell.clone() };
                 let other = self.in_cell(of, &there)?;
                 above += usize::from(!other.is_missing() && other.order(&mine) == Ordering::Greater);

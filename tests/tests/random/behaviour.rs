@@ -229,14 +229,19 @@ fn windows(pick: &mut Pick) -> String {
             3 => format!("to_date({value}, {})", pick.of(&["year", "quarter", "month", "week", "fiscal.year"])),
             4 => format!("running({value})"),
             5 => format!("{value} - prior({value}, {})", length(pick)),
-            _ => format!("of_total({value})"),
+            _ => format!("{}({value})", pick.of(&["total", "of_total"])),
         };
     }
     let mut values = vec![value];
     if pick.once_in(3) {
         values.push(format!("rank({})", pick.of(&["count(orders)", "sum(orders.amount)"])));
     }
-    with_clauses(pick, &values, if is_sparse(&values) { &["region", "customer"] } else { &[] }, &[])
+    let text = with_clauses(pick, &values, if is_sparse(&values) { &["region", "customer"] } else { &[] }, &[]);
+    // A label that is there can be the one over which places are given.
+    match text.contains(" by region, customer") && pick.once_in(2) {
+        true => text.replace("rank(count(orders))", "rank(count(orders), customer)"),
+        false => text,
+    }
 }
 
 fn chains(pick: &mut Pick) -> String {

@@ -56,7 +56,7 @@ fn forget_labels(formula: &mut Formula) {
         FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Period => {}
         FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => args.iter_mut().for_each(forget_labels),
         // One row has no place among others.
-        FormulaNode::Rank(_) => formula.node = FormulaNode::Const(Value::Missing),
+        FormulaNode::Rank { .. } => formula.node = FormulaNode::Const(Value::Missing),
         FormulaNode::Case { whens, otherwise } => {
             for (condition, value) in whens {
                 forget_labels(condition);

@@ -111,13 +111,19 @@ fn asks_for_period(aggregate: &Aggregate) -> bool {
     aggregate.rows().into_iter().any(row)
 }
 
-/// The aggregates that shown columns use.
+/// The aggregates that shown columns use, and of totals those that they are totals of: a total alone has their rows.
 pub(crate) fn shown_aggregates(query: &Query) -> Vec<usize> {
     let mut shown = Vec::new();
     for column in &query.columns {
         aggregates_of(&column.formula, &mut shown);
     }
+    let part = |total: &usize| {
+        let total = query.aggregates.get(*total).filter(|total| !total.across.is_empty())?;
+        query.aggregates.iter().position(|one| *one == Aggregate { across: Vec::new(), ..total.clone() })
+    };
+    shown.extend(shown.iter().filter_map(part).collect::<Vec<_>>());
     shown.sort_unstable();
+    shown.dedup();
     shown
 }
 

@@ -8,15 +8,14 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use kepi_model::core::{Formula, FormulaNode, OrderBy, Query};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Columns of values that become columns of places, from 1, the largest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ranking {
-    /// The column of the period.
-    pub(crate) period: Option<usize>,
+    /// The columns of the period and the labels that are equal among those compared.
+    pub(crate) equal: Vec<usize>,
     /// The columns.
     pub(crate) columns: Range<usize>,
 }
@@ -33,27 +32,19 @@ impl Ranking {
 
     /// Puts places for values. Equal values share the first of their places; what is missing has none.
     pub(crate) fn apply(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ExecError> {
-        let mut periods: HashMap<Option<i64>, Vec<usize>> = HashMap::new();
-        let mut order = Vec::new();
-        let of_rows = self.period.map(|column| read(batch.column(column))).transpose()?;
-        for row in 0..batch.num_rows() {
-            let period = match of_rows.as_ref().and_then(|periods| periods.get(row)) {
-                Some(Cell::Time(start)) => Some(*start),
-                _ => None,
-            };
-            periods.entry(period).or_insert_with(|| {
-                order.push(period);
-                Vec::new()
-            });
-            periods.entry(period).or_default().push(row);
-        }
+        let equal = self.equal.iter().map(|column| read(batch.column(*column))).collect::<Result<Vec<_>, _>>()?;
+        let by_keys = |a: &usize, b: &usize| {
+            equal.iter().map(|of| compare(&of[*a], &of[*b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        };
+        let mut rows: Vec<usize> = (0..batch.num_rows()).collect();
+        rows.sort_by(by_keys);
+        let groups: Vec<&[usize]> = rows.chunk_by(|a, b| by_keys(a, b).is_eq()).collect();
         let mut columns = batch.columns().to_vec();
         for i in self.columns.clone() {
             let values = read(batch.column(i))?;
             let mut places = vec![Cell::Missing; values.len()];
-            for period in &order {
-                let mut rows = periods.get(period).cloned().unwrap_or_default();
-                rows.retain(|row| !values[*row].is_missing());
+            for group in &groups {
+                let mut rows: Vec<usize> = group.iter().copied().filter(|row| !values[*row].is_missing()).collect();
                 rows.sort_by(|a, b| compare(&values[*b], &values[*a]));
                 let mut place = 0;
                 for (before, row) in rows.iter().enumerate() {
@@ -73,14 +64,14 @@ impl Ranking {
 
     /// What it does, in words.
     pub(crate) fn words(&self) -> String {
-        match self.period {
-            Some(_) => "each row's place among those of its period".to_string(),
-            None => "each row's place among all".to_string(),
+        match self.equal.is_empty() {
+            false => "each row's place among those of its period and labels".to_string(),
+            true => "each row's place among all".to_string(),
         }
     }
 }
 
-/// The order of two known values of one column.
+/// The order of two values of one column, a missing one first.
 fn compare(a: &Cell, b: &Cell) -> Ordering {
     match (a, b) {
         (Cell::Number(a), Cell::Number(b)) => a.compare(*b),
@@ -89,15 +80,23 @@ fn compare(a: &Cell, b: &Cell) -> Ordering {
         (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
         (Cell::Date(a), Cell::Date(b)) => a.cmp(b),
         // Values of one column are of one type.
-        _ => Ordering::Equal,
+        _ => b.is_missing().cmp(&a.is_missing()),
     }
+}
+
+/// A value by which places are given, and the label in which the cells compared may differ.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Ranked {
+    pub(crate) of: Formula,
+    /// None: in any.
+    pub(crate) over: Option<usize>,
 }
 
 /// What is ranked: each formula after those that it asks for the place by.
 ///
 /// In the query that comes with it the place by the k-th of them is aggregate `n + k`, `n` being the number of the
 /// query's own.
-pub(crate) fn take_out(query: &Query) -> (Query, Vec<Formula>) {
+pub(crate) fn take_out(query: &Query) -> (Query, Vec<Ranked>) {
     let mut query = query.clone();
     let mut ranked = Vec::new();
     let own = query.aggregates.len();
@@ -115,7 +114,7 @@ pub(crate) fn take_out(query: &Query) -> (Query, Vec<Formula>) {
     (query, ranked)
 }
 
-fn replace(formula: &mut Formula, own: usize, ranked: &mut Vec<Formula>) {
+fn replace(formula: &mut Formula, own: usize, ranked: &mut Vec<Ranked>) {
     match &mut formula.node {
         FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Label(_) | FormulaNode::Period => {}
         FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => {
@@ -130,10 +129,11 @@ fn replace(formula: &mut Formula, own: usize, ranked: &mut Vec<Formula>) {
                 replace(otherwise, own, ranked);
             }
         }
-        FormulaNode::Rank(of) => {
+        FormulaNode::Rank { of, over } => {
             replace(of, own, ranked);
-            let place = ranked.iter().position(|known| known == &**of).unwrap_or_else(|| {
-                ranked.push(Formula::clone(of));
+            let asked = Ranked { of: Formula::clone(of), over: *over };
+            let place = ranked.iter().position(|known| *known == asked).unwrap_or_else(|| {
+                ranked.push(asked);
                 ranked.len() - 1
             });
             formula.node = FormulaNode::Aggregate(own + place);

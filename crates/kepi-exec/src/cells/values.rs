@@ -5,7 +5,7 @@ use super::formula::{FormulaExpr, Inputs, Setting};
 use super::layout::Layout;
 use super::output::{change, change_percent, frame_columns};
 use super::plan::{Plan, Times};
-use super::rank::Ranking;
+use super::rank::{Ranked, Ranking};
 use super::steps::Stepping;
 use super::target::Targets;
 use super::whole::{WholeExec, Work};
@@ -27,7 +27,7 @@ pub(crate) struct Values<'a> {
     /// The query, its ranks taken out.
     pub(crate) query: &'a Query,
     /// What is ranked.
-    pub(crate) ranked: &'a [Formula],
+    pub(crate) ranked: &'a [Ranked],
     /// The shown aggregates that bring cells.
     pub(crate) shown: Vec<usize>,
     pub(crate) times: &'a Times,
@@ -52,15 +52,16 @@ impl Values<'_> {
 
     /// Puts the places of each row behind the cells, one ranked formula after the other.
     pub(crate) fn ranked(&self, mut cells: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
-        for (k, formula) in self.ranked.iter().enumerate() {
+        for (k, Ranked { of: formula, over }) in self.ranked.iter().enumerate() {
             let schema = cells.schema();
             let first = schema.fields().len();
             let mut columns = self.pass_on(&schema, 0..first);
             for side in 0..self.layout.sides {
                 columns.push(self.formula(formula, side, "rank", format!("rank_{k}_of_{side}"), &schema)?);
             }
-            let period = self.layout.per.then_some(0);
-            let ranking = Ranking { period, columns: first..first + self.layout.sides };
+            let kept = (0..self.query.by.len()).filter(|label| over.is_some_and(|over| over != *label));
+            let equal = self.layout.per.then_some(0).into_iter().chain(kept.map(|i| self.layout.label(i))).collect();
+            let ranking = Ranking { equal, columns: first..first + self.layout.sides };
             cells = WholeExec::over(Arc::new(ProjectionExec::try_new(columns, cells)?), Work::Rank(ranking))?;
         }
         Ok(cells)

@@ -130,6 +130,7 @@ pub enum WindowKind {
     ToDate,
     Running,
     Growth,
+    Total,
     OfTotal,
     Rank,
 }

@@ -49,6 +49,13 @@ pub(super) const ALL: &[Builtin] = &[
         "growth(sum(revenue), 1 year)",
     ),
     window(
+        "total",
+        "total(m), total(m, dimension)",
+        WindowKind::Total,
+        "Computes m over all labels together, or over those of one label of the query, the other labels kept; it stands in every row. In the unit of m, missing as m is there.",
+        "total(sum(revenue))",
+    ),
+    window(
         "of_total",
         "of_total(m), of_total(m, dimension)",
         WindowKind::OfTotal,
@@ -57,9 +64,9 @@ pub(super) const ALL: &[Builtin] = &[
     ),
     window(
         "rank",
-        "rank(m)",
+        "rank(m), rank(m, dimension)",
         WindowKind::Rank,
-        "Takes the place of the cell among those of its period by m, the largest first; equal values share the first of their places. A number, missing where m is.",
+        "Takes the place of the cell by m, the largest first, among those of its period, or among those that differ only in one label of the query; equal values share the first of their places. A number, missing where m is.",
         "rank(sum(revenue))",
     ),
 ];

@@ -22,8 +22,8 @@ impl CellScope<'_> {
         span: Span,
     ) -> Option<Formula> {
         let arity = match kind {
-            WindowKind::Running | WindowKind::Rank => (1, 1),
-            WindowKind::OfTotal => (1, 2),
+            WindowKind::Running => (1, 1),
+            WindowKind::Total | WindowKind::OfTotal | WindowKind::Rank => (1, 2),
             _ => (2, 2),
         };
         let values = whole_values(cx, name, args, arity, span)?;
@@ -50,7 +50,11 @@ impl CellScope<'_> {
                 let earlier = self.moved_by(cx, moved, formula);
                 growth(cx, current?, earlier?, formula.span)
             }
-            WindowKind::OfTotal => self.of_total(cx, formula, values.get(1).copied()),
+            WindowKind::Total => Some(self.part_and_whole(cx, formula, values.get(1).copied())?.1),
+            WindowKind::OfTotal => {
+                let (part, whole) = self.part_and_whole(cx, formula, values.get(1).copied())?;
+                Some(Formula::call(Op::Divide, vec![part, whole], Unit::of(Kind::Percent)))
+            }
             WindowKind::Rank => {
                 if !self.across.is_empty() {
                     return cx.error_help(
@@ -65,7 +69,11 @@ impl CellScope<'_> {
                     let message = format!("only numbers and times have places, this is {}", value.unit);
                     return cx.error(Code::TypeMismatch, formula.span, message);
                 }
-                Some(Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank(Box::new(value)) })
+                let over = match values.get(1) {
+                    Some(label) if !self.alone => Some(self.label_called(cx, label)?),
+                    _ => None,
+                };
+                Some(Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank { of: Box::new(value), over } })
             }
         }
     }
@@ -100,36 +108,44 @@ impl CellScope<'_> {
                 whens: whens.into_iter().map(|(when, then)| (self.moved_too(when), self.moved_too(then))).collect(),
                 otherwise: otherwise.map(|o| Box::new(self.moved_too(*o))),
             },
-            FormulaNode::Rank(of) => FormulaNode::Rank(Box::new(self.moved_too(*of))),
+            FormulaNode::Rank { of, over } => FormulaNode::Rank { of: Box::new(self.moved_too(*of)), over },
             FormulaNode::Const(_) | FormulaNode::Label(_) | FormulaNode::Period => node,
         };
         Formula { unit, node }
     }
 
-    /// `of_total(m)`: m by m over all labels, or over those of one label.
-    fn of_total(&mut self, cx: &mut Cx<'_>, formula: &Expr, dimension: Option<&Expr>) -> Option<Formula> {
+    /// Which label of the query a name is.
+    fn label_called(&self, cx: &mut Cx<'_>, name: &Expr) -> Option<usize> {
+        let text = kepi_syntax::expr_text(name);
+        let called = |index: usize| {
+            kepi_syntax::expr_text(&self.by[index]) == text
+                || self.label_names.get(index).is_some_and(|name| *name == text)
+        };
+        let found = (0..self.by.len()).find(|&index| called(index));
+        if found.is_none() {
+            let message = format!("`{text}` is no label of this query");
+            let help = format!("ask `by {text}` too, or leave it out to take all labels together");
+            return cx.error_help(Code::WrongKind, name.span, message, help);
+        }
+        found
+    }
+
+    /// What `of_total(m)` divides: m, and m over all labels or over those of one label. A total by itself has the cells
+    /// of m too, so m is lowered for it as well.
+    fn part_and_whole(
+        &mut self,
+        cx: &mut Cx<'_>,
+        formula: &Expr,
+        dimension: Option<&Expr>,
+    ) -> Option<(Formula, Formula)> {
         let across = match dimension {
             None => (0..self.label_count()).collect(),
             Some(_) if self.alone => Vec::new(),
-            Some(dimension) => {
-                let text = kepi_syntax::expr_text(dimension);
-                let called = |index: usize| {
-                    kepi_syntax::expr_text(&self.by[index]) == text
-                        || self.label_names.get(index).is_some_and(|name| *name == text)
-                };
-                match (0..self.by.len()).find(|&index| called(index)) {
-                    Some(index) => vec![index],
-                    None => {
-                        let message = format!("`{text}` is no label of this query");
-                        let help = format!("ask `by {text}` too, or leave it out to take all labels together");
-                        return cx.error_help(Code::WrongKind, dimension.span, message, help);
-                    }
-                }
-            }
+            Some(dimension) => vec![self.label_called(cx, dimension)?],
         };
         let part: Formula = expr::lower(cx, self, formula)?;
         if !part.unit.kind.is_numeric() {
-            let message = format!("a share is of a number, this is {}", part.unit);
+            let message = format!("only numbers have totals, this is {}", part.unit);
             return cx.error(Code::TypeMismatch, formula.span, message);
         }
         let outer = self.across.clone();
@@ -138,7 +154,7 @@ impl CellScope<'_> {
         self.across.dedup();
         let whole = expr::lower(cx, self, formula);
         self.across = outer;
-        Some(Formula::call(Op::Divide, vec![part, whole?], Unit::of(Kind::Percent)))
+        Some((part, whole?))
     }
 }
 

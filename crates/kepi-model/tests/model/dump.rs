@@ -367,7 +367,8 @@ impl Dump {
                 whens.iter().map(|(a, b)| (self.formula(a), self.formula(b))).collect(),
                 otherwise.as_ref().map(|o| self.formula(o)),
             ),
-            FormulaNode::Rank(of) => format!("rank({})", self.formula(of)),
+            FormulaNode::Rank { of, over: None } => format!("rank({})", self.formula(of)),
+            FormulaNode::Rank { of, over: Some(label) } => format!("rank({}, over label {label})", self.formula(of)),
             FormulaNode::Plugin { name, args } => {
                 format!("{name}({})", args.iter().map(|a| self.formula(a)).collect::<Vec<_>>().join(", "))
             }

@@ -36,7 +36,9 @@ fn totals_and_places() {
             "show part, of_total(sum(revenue), kind), of_total(cac) by campaign as c, campaign.kind as kind",
             "show sum(revenue) as total, rank(sum(revenue)) as place by region having rank(total) <= 3 order by place",
             "show prior(of_total(sum(revenue)), 1 year), rank(prior(sum(revenue), 1 year)) by region",
+            "show total(sum(revenue)), prior(total(unique(orders.customer), kind), 1 year) by region, kind",
             "show of_total(sum(revenue)) per month",
+            "show rank(sum(revenue), kind), rank(sum(revenue)) by region, kind per month",
         ]
     ));
 }
@@ -79,6 +81,7 @@ fn wrong_moves() {
         "show growth(first(surveys.at), 1 year)",
         "show of_total(sum(revenue), region)",
         "show of_total(max(surveys.at)) by tier",
+        "show rank(sum(revenue), kind) by region",
         "show of_total(rank(sum(revenue))) by region",
         "show rank(last(stage_changes.stage)) by deal",
         "show count(orders where trailing(sum(revenue), 1 month) > 5 EUR)",

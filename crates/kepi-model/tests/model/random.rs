@@ -432,7 +432,10 @@ fn fits(query: &Core, formula: &Formula) {
             });
             otherwise.iter().for_each(|o| fits(query, o));
         }
-        FormulaNode::Rank(of) => fits(query, of),
+        FormulaNode::Rank { of, over } => {
+            assert!(over.is_none_or(|label| label < query.by.len()));
+            fits(query, of);
+        }
         FormulaNode::Const(_) | FormulaNode::Period => {}
     }
 }

@@ -49,7 +49,7 @@ impl Ask {
 }
 
 fn rank(of: &Formula) -> Formula {
-    Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank(Box::new(of.clone())) }
+    Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank { of: Box::new(of.clone()), over: None } }
 }
 
 #[test]

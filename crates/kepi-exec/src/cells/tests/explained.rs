@@ -160,7 +160,10 @@ fn groups_totals_and_places_are_told_in_words() {
     asked.query.aggregates[1].across = vec![0];
     asked.show("average", average.clone());
     asked.show("of all", call(Kind::Percent, Op::Divide, vec![average.clone(), total]));
-    asked.show("rank", Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank(Box::new(average)) });
+    asked.show(
+        "rank",
+        Formula { unit: Unit::of(Kind::Number), node: FormulaNode::Rank { of: Box::new(average), over: None } },
+    );
     insta::assert_snapshot!(told(&asked).join("\n"), @r"
     It looks at the time during 2024, from 2024-01-01 until before 2025-01-01, by the clock of UTC.
     `avg(sum(amount) per customer, month)` takes, for each customer and month, `sum(amount)` and averages the value for each region, anew in each quarter.

@@ -154,7 +154,7 @@ fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecError> {
             otherwise: otherwise.as_ref().map(|of| row_of(of, names).map(Box::new)).transpose()?,
         },
         FormulaNode::Plugin { name, args } => RowNode::Plugin { name: name.clone(), args: all(args)? },
-        FormulaNode::Rank(_) => return Err(ExecError::NotYet("a rank among groups".into())),
+        FormulaNode::Rank { .. } => return Err(ExecError::NotYet("a rank among groups".into())),
     };
     Ok(Row { unit: formula.unit.clone(), node })
 }
