@@ -148,10 +148,13 @@ impl Oracle {
             Here::Cell => return Err("a cell has no history".to_string()),
         };
         let Some(key) = key else { return Ok(vec![]) };
+        // Of an entity the whole period of the cell counts, also where a state of it is read at the beginning.
+        let of_cell =
+            matches!(over, Some(Over::Period)) && matches!(scope.here, Here::Entity { moment: Moment::Before(_), .. });
         let mut kept = Vec::new();
         for row in rows {
             if self.key(row, &role).as_deref() == Some(&key)
-                && !self.is_later(row, &scope.here)?
+                && (of_cell || !self.is_later(row, &scope.here)?)
                 && self.is_within(row, over, scope)?
             {
                 kept.push(row);

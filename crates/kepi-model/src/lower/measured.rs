@@ -6,7 +6,7 @@ use super::row::RowScope;
 use super::state::StateSet;
 use super::state_row::{average, one_state, time_in};
 use super::{Cx, Node, expr, group_keys, over};
-use crate::core::{Aggregate, Formula, Measure, Move, Op, Row, RowNode, State, When};
+use crate::core::{Aggregate, Formula, Measure, Move, Op, Reach, Row, RowNode, State, When};
 use crate::declared::EntityDecl;
 use crate::functions::StateMeasure;
 use crate::value::{Kind, Unit, Value};
@@ -270,6 +270,8 @@ pub(super) fn at(row: &Row, end: When) -> Result<Row, ()> {
             let when = if *when == When::Moment { end } else { *when };
             RowNode::State { state: state.clone(), of: Box::new(within(of)?), when }
         }
+        // What happened in the cell's own time is the same wherever the state is read.
+        RowNode::History(history) if history.over == Reach::Period => row.node.clone(),
         RowNode::At | RowNode::History(_) | RowNode::Attribute { history: true, .. } => return Err(()),
         RowNode::Attribute { of, entity, field, history } => RowNode::Attribute {
             of: Box::new(within(of)?),
@@ -303,6 +305,7 @@ fn names_the_cell(row: &Row) -> bool {
     let own = match &row.node {
         RowNode::State { when, .. } => *when != When::Moment,
         RowNode::StateAverage { .. } | RowNode::TimeIn { .. } => true,
+        RowNode::History(history) => history.over == Reach::Period,
         _ => false,
     };
     own || row.parts().into_iter().any(names_the_cell)
