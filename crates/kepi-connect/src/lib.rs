@@ -62,6 +62,7 @@ mod options;
 mod pattern;
 mod profile;
 mod records;
+mod rest;
 mod row_groups;
 mod service;
 mod table;
@@ -76,6 +77,7 @@ pub use infer::{Hints, Inferred, InferredColumn, InferredKind, Role, infer, infe
 pub use options::{Delimiter, OPTION_NAMES, ReadOptions};
 pub use pattern::Pattern;
 pub use profile::{ColumnProfile, Profile};
+pub use rest::{Definition, DefinitionError, RestConnector};
 pub use service::{
     Grants, HttpLimits, HttpService, HttpSettings, Keep, OAuth, Pace, RateRule, Recorded, Recorder, Secrets, Tell,
     WallPace,

@@ -30,6 +30,8 @@ pub use grant::Grants;
 pub use oauth::OAuth;
 pub use pace::{Pace, WallPace};
 pub use rate::RateRule;
+pub(crate) use rate::period;
 pub use recording::{Recorded, Recorder};
+pub(crate) use scrub::percent_encoded;
 pub use secrets::Secrets;
 pub use settings::{HttpLimits, HttpSettings, Keep, Tell};
