@@ -206,6 +206,15 @@ pub(crate) struct SyncArgs {
     /// Take the answers from this folder instead of from outside
     #[arg(long, value_name = "DIR")]
     pub(crate) replay: Option<PathBuf>,
+    /// Pull nothing: print where the source stands, as JSON
+    #[arg(long, group = "instead")]
+    pub(crate) state: bool,
+    /// Pull nothing: let the source stand where this JSON says
+    #[arg(long, value_name = "JSON", group = "instead")]
+    pub(crate) set_state: Option<String>,
+    /// Pull nothing: forget where the source stands; its rows stay
+    #[arg(long, group = "instead")]
+    pub(crate) reset: bool,
 }
 
 /// A text with queries, and what they may use.

@@ -2,9 +2,10 @@
 
 use crate::api::EngineError;
 use crate::project::Project;
+use kepi_connect::{Definition, RestConnector};
 use kepi_extension::{Connector, Functions};
 use kepi_model::declared::Signature;
-use kepi_plugin::{Found, Settings, Stop, discover, load, shipped};
+use kepi_plugin::{Found, Manifest, Runtime, Settings, Stop, discover, load, shipped};
 use kepi_syntax::ast::{File, Name, StatementKind};
 use kepi_syntax::{Code, Diagnostic};
 use std::collections::BTreeMap;
@@ -16,10 +17,22 @@ use std::sync::Arc;
 pub(crate) struct Plugins {
     pub(crate) signatures: Vec<Signature>,
     pub(crate) functions: Functions,
-    /// By alias: the plugin's id and its connector.
-    pub(crate) connectors: BTreeMap<String, (String, Arc<dyn Connector>)>,
+    /// By alias.
+    pub(crate) connectors: BTreeMap<String, UsedConnector>,
     /// Ends their running calls.
     pub(crate) stop: Stop,
+}
+
+/// A connector that a project uses.
+#[derive(Clone, Debug)]
+pub(crate) struct UsedConnector {
+    /// The plugin's id.
+    pub(crate) id: String,
+    pub(crate) connector: Arc<dyn Connector>,
+    /// What it asks for.
+    pub(crate) manifest: Manifest,
+    /// Whether it is part of kepi.
+    pub(crate) shipped: bool,
 }
 
 impl fmt::Debug for Plugins {
@@ -99,8 +112,13 @@ impl Plugins {
         let functions = loaded.functions();
         self.functions.scalars.extend(functions.scalars);
         self.functions.aggregates.extend(functions.aggregates);
-        if let Some(connector) = loaded.connector() {
-            self.connectors.insert(alias.to_string(), (loaded.id().to_string(), connector));
+        let connector = match found.manifest.runtime {
+            Runtime::Rest => Some(described(found)?),
+            _ => loaded.connector(),
+        };
+        if let Some(connector) = connector {
+            let (id, manifest, shipped) = (loaded.id().to_string(), found.manifest.clone(), found.is_shipped());
+            self.connectors.insert(alias.to_string(), UsedConnector { id, connector, manifest, shipped });
         }
         Ok(())
     }
@@ -109,4 +127,14 @@ impl Plugins {
 /// `acme.margins` is used as `margins`, `json-folder` as `json_folder`.
 fn last_word(id: &str) -> String {
     id.rsplit('.').next().unwrap_or(id).replace('-', "_")
+}
+
+/// The connector that a definition describes.
+fn described(found: &Found) -> Result<Arc<dyn Connector>, kepi_plugin::PluginError> {
+    let Manifest { id, file, .. } = &found.manifest;
+    let unsupported = |what: String| kepi_plugin::PluginError::Unsupported { id: id.clone(), what };
+    let bytes = found.read()?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unsupported(format!("has no UTF-8 text in {file}")))?;
+    let definition = Definition::parse(file, text).map_err(|error| unsupported(format!("has a mistake: {error}")))?;
+    Ok(Arc::new(RestConnector::new(id, definition)))
 }

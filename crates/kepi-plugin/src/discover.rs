@@ -30,6 +30,11 @@ impl Found {
         Ok(Found { manifest: Manifest::parse(&path, &text)?, folder: folder.to_path_buf(), shipped: None })
     }
 
+    /// Whether it is part of kepi.
+    pub fn is_shipped(&self) -> bool {
+        self.shipped.is_some()
+    }
+
     /// The bytes of its component or script.
     pub fn read(&self) -> Result<Cow<'static, [u8]>, PluginError> {
         match self.shipped {

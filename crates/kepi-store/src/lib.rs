@@ -24,6 +24,7 @@ mod names;
 mod narrow;
 mod numbers;
 mod recovery;
+mod removed;
 mod row_ids;
 mod scan;
 mod seal;

@@ -9,7 +9,9 @@ use crate::names::Names;
 use crate::state::{LoadCount, LoadRecord};
 use crate::stream_load::StreamBuffer;
 use crate::writer::Writer;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use kepi_extension::ID;
 use kepi_model::declared::{EntityDecl, StreamDecl};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,6 +58,8 @@ pub struct LoadSummary {
     pub snapshot: u64,
     /// By stream, then by entity, then the merges of entities (`merges of customer`).
     pub counts: Vec<LoadCount>,
+    /// By stream how many stored rows were removed.
+    pub removed: BTreeMap<String, u64>,
 }
 
 /// A load that is not committed yet. Dropping it leaves nothing behind.
@@ -89,6 +93,21 @@ impl<'w> Load<'w> {
         }
         let buffer = self.streams.get_mut(&decl.name).expect("it was put in just now");
         buffer.take(self.writer, &mut self.names, &rows)
+    }
+
+    /// Takes ids, text or 64-bit numbers, of rows of a stream that are gone at their source; may be called many times.
+    /// Stored rows with such an id are no longer there, and rows of this load with one are not stored. An id that no row
+    /// has means nothing.
+    pub fn removals(&mut self, decl: &StreamDecl, ids: ArrayRef) -> Result<(), StoreError> {
+        if !matches!(ids.data_type(), DataType::Int64 | DataType::Utf8) {
+            let reason = format!("text or 64-bit numbers expected, {} given", ids.data_type());
+            return Err(StoreError::column(&decl.name, ID, reason));
+        }
+        if !self.streams.contains_key(&decl.name) {
+            self.streams.insert(decl.name.clone(), StreamBuffer::new(self.writer, decl)?);
+        }
+        self.streams.get_mut(&decl.name).expect("it was put in just now").remove(ids);
+        Ok(())
     }
 
     /// Takes attributes of an entity; may be called many times, later rows win.
@@ -125,9 +144,12 @@ impl<'w> Load<'w> {
         let Load { writer, options, names, streams, entities, merges } = self;
         let current = writer.current.clone();
         let mut change = Change::default();
-        let mut counts = Vec::new();
+        let (mut counts, mut removed) = (Vec::new(), BTreeMap::new());
         for (next_file, (name, buffer)) in (current.next_file..).zip(&streams) {
-            let (count, stream) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
+            let (count, stream, gone) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
+            if gone > 0 {
+                removed.insert(name.clone(), gone);
+            }
             counts.push(count);
             let schema_known = current.streams.get(name).is_some_and(|s| s.schema == stream.schema);
             if !schema_known || !stream.rows.is_empty() || !stream.gone.is_empty() {
@@ -143,7 +165,7 @@ impl<'w> Load<'w> {
         change.entities = entity_changes;
         if change.streams.is_empty() && change.entities.is_empty() && options.cursor.is_none() {
             names.return_tables(writer, &BTreeSet::new());
-            return Ok(LoadSummary { snapshot: current.number, counts });
+            return Ok(LoadSummary { snapshot: current.number, counts, removed });
         }
         let streams_committed = change.streams.iter().map(|stream| stream.schema.name.clone());
         let committed: BTreeSet<String> = streams_committed.chain(entity_texts).collect();
@@ -153,7 +175,7 @@ impl<'w> Load<'w> {
         // Where the order of ids changes, segments are written anew, which only a bulk commit does.
         writer.commit(&change, record, options.cursor, changed > SMALL_LOAD || renumbered)?;
         names.return_tables(writer, &committed);
-        Ok(LoadSummary { snapshot, counts })
+        Ok(LoadSummary { snapshot, counts, removed })
     }
 }
 

@@ -107,7 +107,8 @@ pub(crate) fn stored_ids(
     Ok(())
 }
 
-fn matches_in(ids: &ArrayRef, by_id: &ById) -> Vec<(u32, u32)> {
+/// Rows of a column of ids, each with the row that has its id.
+pub(crate) fn matches_in(ids: &ArrayRef, by_id: &ById) -> Vec<(u32, u32)> {
     let rows = (0..ids.len()).filter(|&row| ids.is_valid(row));
     match by_id {
         ById::Numbers(known) => {

@@ -7,6 +7,7 @@ use crate::identity::{Stored, hashes};
 use crate::incoming::{Checked, Column, take_all};
 use crate::load::{OnConflict, RejectedRow};
 use crate::names::{Names, text_array};
+use crate::removed;
 use crate::row_ids::{are_rising, as_numbers, last_of_each, stored_ids};
 use crate::scan::{Scan, order};
 use crate::seal::{all_columns, table_of};
@@ -34,10 +35,12 @@ pub(crate) struct StreamBuffer {
     /// `Int64` or `Utf8`, all missing where a batch has no ids.
     ids: Vec<ArrayRef>,
     rows: usize,
+    /// Ids of rows that are gone, in pieces.
+    removed: Vec<ArrayRef>,
 }
 
 /// Whether a row of the load is stored already, and where.
-enum Fate {
+pub(crate) enum Fate {
     Add,
     Known,
     Replace { slot: u32, row: u32 },
@@ -66,7 +69,20 @@ impl StreamBuffer {
                 columns.push(Column::of_field(&decl.name, field, known(&field.name))?);
             }
         }
-        Ok(StreamBuffer { name: decl.name.clone(), dated, columns, times: Vec::new(), ids: Vec::new(), rows: 0 })
+        Ok(StreamBuffer {
+            name: decl.name.clone(),
+            dated,
+            columns,
+            times: Vec::new(),
+            ids: Vec::new(),
+            rows: 0,
+            removed: Vec::new(),
+        })
+    }
+
+    /// Takes ids of rows that are gone: stored ones, and those of this load, too.
+    pub(crate) fn remove(&mut self, ids: ArrayRef) {
+        self.removed.push(ids);
     }
 
     /// Takes a batch; returns the rows that cannot be stored.
@@ -150,14 +166,15 @@ impl StreamBuffer {
         }
     }
 
-    /// What the load changes in the stream, and how many rows were new. The new rows are segment `number`.
+    /// What the load changes in the stream, how many rows were new, and how many were removed. The new rows are segment
+    /// `number`.
     pub(crate) fn finish(
         &self,
         writer: &Writer,
         names: &Names,
         on_conflict: OnConflict,
         number: u64,
-    ) -> Result<(LoadCount, StreamChange), StoreError> {
+    ) -> Result<(LoadCount, StreamChange, u64), StoreError> {
         let before = writer.current.streams.get(&self.name).map(|s| s.as_ref().clone());
         let (id_kind, ids) = self.settled_ids(before.as_ref())?;
         let mut schema = before.as_ref().map_or_else(
@@ -186,7 +203,8 @@ impl StreamBuffer {
         let mut gone: Vec<Vec<u32>> = vec![Vec::new(); stream.slots.len()];
         let mut rows = Vec::new();
         let ids = given.iter().find(|(name, _)| name == ID).map(|(_, ids)| ids.as_slice());
-        if stream.rows() == 0 && self.is_in_order(ids) {
+        let removed = removed::ids_of_kind(&self.removed, id_kind)?;
+        if stream.rows() == 0 && removed.is_none() && self.is_in_order(ids) {
             // Most exports: nothing is there twice, nothing has to be moved.
             count.added = self.rows as u64;
             rows = self.batches(&given)?;
@@ -194,7 +212,10 @@ impl StreamBuffer {
             let (column_names, pieces): (Vec<String>, Vec<Vec<ArrayRef>>) = given.into_iter().unzip();
             let columns = pieces.iter().map(|pieces| joined(pieces, &DataType::Null)).collect::<Result<_, _>>()?;
             let whole = table_of(column_names, columns)?;
-            let fates = self.fates(names, &stream, &whole, on_conflict, (first, last))?;
+            let mut fates = self.fates(names, &stream, &whole, on_conflict, (first, last))?;
+            if let (Some(removed), Some(ids)) = (&removed, whole.column_by_name(ID)) {
+                removed::drop_given(removed, ids, &mut fates);
+            }
             for fate in &fates {
                 match fate {
                     Fate::Add => count.added += 1,
@@ -209,10 +230,18 @@ impl StreamBuffer {
                 rows.push(in_order(&whole, &fates, count.known > 0)?);
             }
         }
+        let mut removed_rows = 0;
+        if let Some(removed) = &removed {
+            removed::find_stored(removed, &stream, |slot, row| {
+                gone[slot].push(row);
+                removed_rows += 1;
+            })?;
+        }
         let numbers = stream.slots.iter().map(|slot| slot.segment.number);
         let mut gone: Vec<(u64, Vec<u32>)> = numbers.zip(gone).filter(|(_, rows)| !rows.is_empty()).collect();
         gone.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
-        Ok((count, StreamChange { schema, segment: number, rows, gone, texts: names.new_texts(&self.name)? }))
+        let texts = names.new_texts(&self.name)?;
+        Ok((count, StreamChange { schema, segment: number, rows, gone, texts }, removed_rows))
     }
 
     /// The first and the last moment.

@@ -92,6 +92,7 @@ fn counts(target: &TargetReport) -> String {
         (target.known, "known"),
         (target.added, "new"),
         (target.replaced, "replaced"),
+        (target.removed, "deleted"),
         (target.skipped, "left out by the mapping"),
     ]
     .into_iter()

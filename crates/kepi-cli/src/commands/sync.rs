@@ -11,6 +11,18 @@ use kepi_engine::SyncRequest;
 
 pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let engine = context.engine()?;
+    if args.state {
+        return match engine.source_state(&args.source)? {
+            Some(state) => context.terminal.data(format!("{state}\n").as_bytes()),
+            None => {
+                context.terminal.words(&format!("`{}` was never pulled", args.source));
+                Ok(())
+            }
+        };
+    }
+    if args.reset || args.set_state.is_some() {
+        return Ok(engine.set_source_state(&args.source, args.set_state.as_deref())?);
+    }
     let since = match &args.since {
         Some(text) => Some(parse_moment(text, &engine.zone())?),
         None => None,

@@ -144,6 +144,18 @@ impl Mapper {
         Ok(Mapper { filled, outputs, filter, inputs, zone: zone_name, now, functions })
     }
 
+    /// Only the identity of the rows of a mapping, for a table that has not much more than that.
+    pub(crate) fn identity(
+        model: &Model,
+        mapping: &MappingDecl,
+        table: &Table,
+        now: i64,
+    ) -> Result<Mapper, EngineError> {
+        let bare =
+            MappingDecl { filter: None, at: None, key: None, roles: Vec::new(), fields: Vec::new(), ..mapping.clone() };
+        Mapper::new(model, &bare, table, now)
+    }
+
     pub(crate) fn name(&self) -> &str {
         match &self.filled {
             Filled::Stream(stream) => &stream.name,

@@ -7,7 +7,8 @@ use crate::api::{EngineError, LoadReport, LoadRequest, OnConflict, Progress, Tar
 use crate::engine::store_error;
 use crate::model::Model;
 use kepi_connect::{Rejected, Table};
-use kepi_model::declared::SourceDecl;
+use kepi_extension::ID;
+use kepi_model::declared::{SourceDecl, Target};
 use kepi_store::{Load, LoadOptions, LoadSummary, Writer};
 use std::path::Path;
 
@@ -19,6 +20,8 @@ const SHOWN: usize = 5;
 pub(crate) struct Loading {
     label: String,
     mappers: Vec<Mapper>,
+    /// What tells the rows that are gone, with their table.
+    gone: Option<(Vec<Mapper>, Table)>,
     now: i64,
 }
 
@@ -39,7 +42,15 @@ impl Loading {
         }
         let mappers =
             source.mappings.iter().map(|m| Mapper::new(model, m, table, now)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Loading { label: source.name.clone(), mappers, now })
+        Ok(Loading { label: source.name.clone(), mappers, gone: None, now })
+    }
+
+    /// Takes the keys of records that are gone at their source: their rows go with the load.
+    pub(crate) fn without(mut self, model: &Model, source: &SourceDecl, keys: Table) -> Result<Loading, EngineError> {
+        let mappers = source.mappings.iter().filter(|m| m.id.is_some() && matches!(m.target, Target::Stream(_)));
+        let mappers = mappers.map(|m| Mapper::identity(model, m, &keys, self.now)).collect::<Result<Vec<_>, _>>()?;
+        self.gone = Some((mappers, keys));
+        Ok(self)
     }
 
     /// Loads the whole table in one transaction, with a connector's cursor where there is one.
@@ -90,6 +101,17 @@ impl Loading {
             progress(Progress { what: format!("reading {}", batch.file), done, total: None });
         }
         progress(Progress { what: "storing".to_string(), done, total: None });
+        if let Some((mappers, keys)) = &self.gone {
+            for batch in keys.coded().read() {
+                let records = batch.map_err(connect_error)?.records;
+                for mapper in mappers {
+                    let ids = mapper.map(&records)?.rows;
+                    if let (Filled::Stream(decl), Some(ids)) = (&mapper.filled, ids.column_by_name(ID)) {
+                        load.removals(decl, ids.clone()).map_err(store_error)?;
+                    }
+                }
+            }
+        }
         let summary = load.commit().map_err(store_error)?;
         for target in &mut targets {
             if let Some(count) = summary.counts.iter().find(|c| c.name == target.name) {
@@ -97,6 +119,7 @@ impl Loading {
                 target.known = count.known;
                 target.replaced = count.replaced;
             }
+            target.removed = summary.removed.get(&target.name).copied().unwrap_or(0);
         }
         Ok(Outcome { label: self.label.clone(), targets, undated, rejected, summary })
     }
@@ -157,6 +180,7 @@ impl Outcome {
                     sum.added += target.added;
                     sum.known += target.known;
                     sum.replaced += target.replaced;
+                    sum.removed += target.removed;
                     sum.skipped += target.skipped;
                 }
             }

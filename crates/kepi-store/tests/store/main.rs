@@ -15,6 +15,7 @@ mod merges;
 mod model;
 mod order;
 mod readers;
+mod removal;
 mod support;
 
 /// A file that is not named above would never run.
