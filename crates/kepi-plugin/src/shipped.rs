@@ -17,7 +17,11 @@ macro_rules! plugin {
 const PLUGINS: &[(&str, &str, &[u8])] = &[
     plugin!("acme-margins", "acme-margins.wasm"),
     plugin!("discount", "discount.rhai"),
+    plugin!("hubspot", "hubspot.toml"),
     plugin!("json-folder", "json-folder.rhai"),
+    plugin!("salesforce", "salesforce.toml"),
+    plugin!("stripe", "stripe.toml"),
+    plugin!("zendesk", "zendesk.toml"),
 ];
 
 /// The plugins that are part of kepi, by id. A project's own plugin of the same id comes first.
@@ -39,7 +43,16 @@ mod tests {
     #[test]
     fn every_manifest_is_good_and_names_its_file() {
         let ids: Vec<String> = shipped().into_iter().map(|f| f.manifest.id).collect();
-        assert_eq!(ids, ["acme.margins", "kepi.discount", "kepi.json-folder"]);
+        let wanted = [
+            "acme.margins",
+            "kepi.discount",
+            "kepi.hubspot",
+            "kepi.json-folder",
+            "kepi.salesforce",
+            "kepi.stripe",
+            "kepi.zendesk",
+        ];
+        assert_eq!(ids, wanted);
         for (plugin, (folder, ..)) in shipped().iter().zip(PLUGINS) {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
             let file = root.join(folder.strip_prefix("kepi/").unwrap()).join(&plugin.manifest.file);

@@ -3,6 +3,11 @@
 
 mod declared;
 mod governance;
+// Shared with the tests of the crate that it was written for.
+#[path = "../../../kepi-connect/src/service/mock.rs"]
+mod mock;
+mod packs;
+mod pulling;
 
 use std::io::Write;
 use std::path::Path;
@@ -33,6 +38,15 @@ fn kepi_with(folder: &Path, arguments: &[&str], input: &str) -> Said {
 
 fn kepi(folder: &Path, arguments: &[&str]) -> Said {
     kepi_with(folder, arguments, "")
+}
+
+/// The command with variables of its own.
+fn kepi_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kepi"));
+    command.args(arguments).current_dir(folder).env_remove("KEPI_PROJECT").envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// A folder that has no project above it.

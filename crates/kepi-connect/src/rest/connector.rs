@@ -3,7 +3,7 @@
 use super::definition::{Definition, Paginate, Request, Stream, TimeForm, schema};
 use super::paginate;
 use super::path::{at, text_at};
-use super::render::{Values, read_moment};
+use super::render::{Values, read_moment, written};
 use super::state::{Phase, Run, Spot, State};
 use super::template::Template;
 use kepi_extension::{
@@ -265,7 +265,14 @@ impl RestConnector {
             Paginate::Next { url } => text_at(&body, url).filter(|url| !url.is_empty()).map(Spot::Url),
             Paginate::Keyset { keys, until_empty, .. } => {
                 let full = *until_empty || says.is_some() || records.len() as u64 >= u64::from(request.page_size);
-                let last = paginate::keyset(&records, keys).map_err(|reason| self.failed(reason))?;
+                let mut last = paginate::keyset(&records, keys).map_err(|reason| self.failed(reason))?;
+                // A service may write moments otherwise than it reads them.
+                if let (Some(last), Some(field), Some(record)) = (&mut last, &stream.shape.cursor_field, records.last())
+                    && keys.contains(field)
+                    && let Some(moment) = at(record, field).and_then(read_moment)
+                {
+                    last.insert(field.clone(), text_of(&written(moment, stream.time)));
+                }
                 last.filter(|_| full).map(Spot::Last)
             }
         };
@@ -431,6 +438,10 @@ fn step_of(form: TimeForm) -> i64 {
         TimeForm::Unix => 1_000_000,
         TimeForm::UnixMs | TimeForm::Rfc3339 => 1_000,
     }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 
 fn without_query(url: &str) -> &str {

@@ -400,3 +400,13 @@ fn options_are_checked_and_described() {
         "test.crm: there is no option `acount`; there are account, region, base_url"
     );
 }
+
+#[test]
+fn the_definitions_that_are_shipped_are_read() {
+    for name in ["hubspot", "stripe", "salesforce", "zendesk"] {
+        let path = format!("{}/../../plugins/{name}/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let definition = Definition::parse(&path, &text).map_err(|error| error.to_string());
+        assert!(definition.as_ref().is_ok_and(|definition| definition.streams.len() >= 3), "{definition:?}");
+    }
+}

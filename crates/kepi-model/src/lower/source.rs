@@ -44,8 +44,10 @@ impl Catalog {
 fn lower(cx: &mut Cx<'_>, placed: &Placed<Source>) -> SourceDecl {
     let source = &placed.item;
     let mut options = Vec::new();
+    // A connector has options of its own, which it checks itself.
+    let connector = source.from.contains(':');
     for pair in &source.with {
-        if !SOURCE_OPTIONS.contains(&pair.name.text.as_str()) {
+        if !connector && !SOURCE_OPTIONS.contains(&pair.name.text.as_str()) {
             let help = names::suggestion(&pair.name.text, SOURCE_OPTIONS.iter().copied())
                 .unwrap_or_else(|| format!("options are {}", SOURCE_OPTIONS.join(", ")));
             cx.error_help::<()>(
