@@ -393,3 +393,27 @@ fn a_plugin_merges_the_pieces_of_moved_windows() {
     let expected = ["2024-01-01T00:00:00Z 205 3", "2024-02-01T00:00:00Z 205 7", "2024-03-01T00:00:00Z 50 4"];
     assert_eq!(lines(&found), expected);
 }
+
+#[test]
+fn distinct_values_that_do_not_fit_are_refused_in_words_and_those_that_do_are_the_same() {
+    // A thousand orders by as many customers, each with a label of its own: arrays by label would not fit.
+    let orders_of: Vec<Order> =
+        (0..1_000).map(|i| (day(i / 100), Some(i as u32 % 500), APPLE, Some(i % 250), None)).collect();
+    let memory = shop(500, &orders_of, &[]);
+    let unlimited = pass(vec![
+        aggregate(orders(), None, Measure::Unique(customer()), vec![field("amount")]),
+        aggregate(orders(), None, Measure::Unique(field("amount")), vec![field("amount")]),
+    ]);
+    let limited = |bytes| {
+        let source = source(&memory).with_memory_max(Some(bytes));
+        collected(LeafExec::plan(per(unlimited.clone(), TimeUnit::Month), source, 2)?)
+    };
+    let expected = lines(&cells(&memory, &per(unlimited.clone(), TimeUnit::Month)));
+    assert_eq!(expected.len(), 250);
+    // With arrays, with arrays for some of the labels, with tables alone.
+    for bytes in [64 << 20, 200_000, 70_000] {
+        assert_eq!(lines(&limited(bytes).unwrap()), expected, "{bytes}");
+    }
+    let refused = limited(4_000).unwrap_err();
+    assert!(matches!(refused, ExecError::Memory { limit: 4_000 }), "{refused}");
+}
