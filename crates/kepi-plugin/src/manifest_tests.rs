@@ -65,7 +65,7 @@ fn a_mistake_is_named_with_its_place() {
         ),
         (
             changed("\"wasm\"", "\"python\""),
-            "p/kepi-plugin.toml:4:11: unknown variant `python`, expected `wasm` or `rhai`",
+            "p/kepi-plugin.toml:4:11: unknown variant `python`, expected one of `wasm`, `rhai`, `rest`",
         ),
         (
             changed("\"money(EUR)\"", "\"euros\""),
