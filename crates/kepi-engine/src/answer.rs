@@ -55,4 +55,6 @@ pub struct Answer {
     pub snapshot: u64,
     /// Whether it was kept from before instead of computed.
     pub kept: bool,
+    /// What should be known of how it was answered, such as of a damaged file beside the store.
+    pub said: Vec<String>,
 }

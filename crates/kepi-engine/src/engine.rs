@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Request};
 use crate::api::{DemoReport, EngineError, Explanation, Progress, SourceText};
-use crate::kept::Kept;
+use crate::kept::{Kept, Recorder};
 use crate::model::{Model, Parsed};
 use crate::project::{CONFIG, Project};
 use crate::watch::Watch;
@@ -26,6 +26,8 @@ pub struct Engine {
     reader: Mutex<Option<Arc<Snapshot>>>,
     /// The model files as they were parsed last.
     parsed: Parsed,
+    /// What is kept between queries.
+    kept: Kept,
 }
 
 impl Engine {
@@ -38,12 +40,14 @@ impl Engine {
     pub fn open(project: &Path) -> Result<Engine, EngineError> {
         let project = Project::open(project)?;
         let files = project.model_texts()?;
+        let kept = Kept::beside(&project.store());
         Ok(Engine {
             project,
             session: Mutex::new(Vec::new()),
             files: Mutex::new(files),
             reader: Mutex::new(None),
             parsed: Parsed::default(),
+            kept,
         })
     }
 
@@ -101,21 +105,23 @@ impl Engine {
         let options = self.run_options(&request)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let number = kepi_extension::EventScan::snapshot(snapshot.as_ref());
-        let store = Kept::beside(&self.project.store());
         let mut answers = Vec::new();
         for (query, warnings) in prepared {
             let started = Instant::now();
-            let name = if request.no_cache { None } else { store.name(&query, number, request.totals) };
-            let before = name.as_ref().and_then(|name| store.read(name));
+            // Of an empty store there is nothing to keep.
+            let name = if request.no_cache || number == 0 { None } else { self.kept.name(&query, request.totals) };
+            let before = name.and_then(|name| self.kept.read(name, snapshot.as_ref()));
             let kept = before.is_some();
             let frame = match before {
                 Some(frame) => frame,
                 None => {
-                    let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
+                    let recorder =
+                        Arc::new(Recorder::over(Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>));
+                    let data = Arc::clone(&recorder) as Arc<dyn kepi_extension::EventScan>;
                     let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
                         .map_err(|error| ended(error, &options.cancel))?;
-                    if let Some(name) = &name {
-                        store.write(name, &frame, started.elapsed());
+                    if let Some(name) = name {
+                        self.kept.write(name, &frame, started.elapsed(), &recorder);
                     }
                     frame
                 }
@@ -129,6 +135,7 @@ impl Engine {
                 elapsed: started.elapsed(),
                 snapshot: number,
                 kept,
+                said: self.kept.take_damaged(),
             });
         }
         Ok(answers)
@@ -140,21 +147,20 @@ impl Engine {
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
-        let number = kepi_extension::EventScan::snapshot(snapshot.as_ref());
-        let store = Kept::beside(&self.project.store());
         let mut explanations = Vec::new();
         for (query, _) in prepared {
             let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
             let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options)
                 .map_err(|error| ended(error, &options.cancel))?;
             let mut words = told.words;
-            let name = store.name(&query, number, request.totals);
-            if name.is_some_and(|name| store.read(&name).is_some()) {
+            let name = self.kept.name(&query, request.totals);
+            if name.is_some_and(|name| self.kept.read(name, snapshot.as_ref()).is_some()) {
                 words.push(
                     "The answer is kept from before: asked again on this snapshot, it is read instead of computed."
                         .into(),
                 );
             }
+            words.extend(self.kept.take_damaged());
             explanations.push(Explanation { query: query.text, words, steps: told.steps, plan: told.plan });
         }
         Ok(explanations)
@@ -212,6 +218,7 @@ impl Engine {
             memory_bytes_max: request.limits.memory_bytes_max.or(self.project.memory_limit()?),
             cancel,
             totals: request.totals,
+            partials: (!request.no_cache).then(|| self.kept.partials()),
         })
     }
 }

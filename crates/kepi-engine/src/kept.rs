@@ -1,46 +1,62 @@
-//! Answers that are kept: the same query on the same snapshot is read instead of computed.
+//! Results that are kept beside the store, in `.kepi/store/answers`: with the store, they go too.
 //!
-//! An answer depends on the query's core nodes, the snapshot and "now", and on nothing else, so these are the name
-//! under which it is kept, in `.kepi/store/answers`: with the store, answers go too. Queries that call plugins are not
-//! kept, since a plugin's file may change. What is kept is bounded; the oldest go first.
+//! An answer depends on the query's core nodes, on "now", and on what was read, and on nothing else. The first two are the
+//! name under which it is kept; what was read is noted while it is computed, with its versions, and an answer is read
+//! only where all of these are what they were. Queries that call plugins are not kept, since a plugin's file may change.
+//! Partial results have names that say all they depend on (`kepi_exec`).
 
+mod files;
+mod recorder;
+
+pub(crate) use recorder::Recorder;
+
+use files::Files;
 use kepi_exec::Frame;
+use kepi_extension::{EventScan, Partials};
 use kepi_model::core::{
     Aggregate, Base, CompareWith, Formula, FormulaNode, Made, Measure, OrderBy, Query, Row, RowNode,
 };
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use recorder::Read;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use xxhash_rust::xxh3::Xxh3Default;
 
-/// The first bytes of a file. A change of what frames are made of is a new number.
-const MAGIC: &[u8; 8] = b"kepians2";
 /// Answers that took less are computed again.
 const WORTH: Duration = Duration::from_millis(5);
-/// Answers with more bytes are not kept …
-const BYTES_MAX: u64 = 8 << 20;
-/// … and all of them together have at most these.
-const TOTAL_MAX: u64 = 128 << 20;
 
-/// The answers of a project.
+/// What is kept of a project.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    folder: PathBuf,
+    files: Arc<Files>,
 }
 
 /// The name of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Name(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name(u128);
+
+/// An answer as it lies in its file.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    read: Vec<(Read, u128)>,
+    frame: Vec<u8>,
+}
 
 impl Kept {
-    /// The answers beside a store.
+    /// What is kept beside a store.
     pub(crate) fn beside(store: &Path) -> Kept {
-        Kept { folder: store.join("answers") }
+        Kept { files: Arc::new(Files::of(store.join("answers"))) }
     }
 
-    /// The name of the answer to a query on a snapshot; none: it is not kept.
-    pub(crate) fn name(&self, query: &Query, snapshot: u64, totals: bool) -> Option<Name> {
-        if calls_plugins(query) || snapshot == 0 {
+    /// The partial results.
+    pub(crate) fn partials(&self) -> Arc<dyn Partials> {
+        Arc::clone(&self.files) as Arc<dyn Partials>
+    }
+
+    /// The name of the answer to a query; none: it is not kept.
+    pub(crate) fn name(&self, query: &Query, totals: bool) -> Option<Name> {
+        if calls_plugins(query) {
             return None;
         }
         let mut meant = query.clone();
@@ -50,65 +66,36 @@ impl Kept {
         }
         let bytes = serde_json::to_vec(&meant).ok()?;
         let mut hasher = Xxh3Default::new();
-        for part in [env!("CARGO_PKG_VERSION").as_bytes(), &snapshot.to_le_bytes(), &[u8::from(totals)], &bytes] {
+        for part in [env!("CARGO_PKG_VERSION").as_bytes(), &[u8::from(totals)], &bytes] {
             // Lengths in front keep a part's end from being read as the next one's beginning.
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
-        Some(Name(format!("{:032x}", hasher.digest128())))
+        Some(Name(hasher.digest128()))
     }
 
-    /// The answer of a name, if it is kept whole.
-    pub(crate) fn read(&self, name: &Name) -> Option<Frame> {
-        let bytes = fs::read(self.folder.join(&name.0)).ok()?;
-        let rest = bytes.strip_prefix(MAGIC)?;
-        let (checksum, body) = rest.split_first_chunk::<8>()?;
-        (xxh3_64(body) == u64::from_le_bytes(*checksum)).then(|| Frame::from_bytes(body))?
+    /// The answer of a name, if it is kept whole, and what it was read of is what it was.
+    pub(crate) fn read(&self, name: Name, scan: &dyn EventScan) -> Option<Frame> {
+        let bytes = self.files.read('a', name.0)?;
+        let plain: Plain = postcard::from_bytes(&bytes).ok()?;
+        let holds = plain.read.iter().all(|(read, version)| read.version(scan) == Some(*version));
+        if holds { Frame::from_bytes(&plain.frame) } else { None }
     }
 
     /// Keeps an answer that took long enough. Where nothing can be written, nothing is kept.
-    pub(crate) fn write(&self, name: &Name, frame: &Frame, took: Duration) {
+    pub(crate) fn write(&self, name: Name, frame: &Frame, took: Duration, recorder: &Recorder) {
         if took < WORTH {
             return;
         }
-        let Some(body) = frame.to_bytes().filter(|body| body.len() as u64 <= BYTES_MAX) else { return };
-        if let Err(error) = self.put(name, &body) {
-            tracing::debug!(%error, "an answer is not kept");
+        let plain = || Some(Plain { read: recorder.versions()?, frame: frame.to_bytes()? });
+        if let Some(bytes) = plain().and_then(|plain| postcard::to_allocvec(&plain).ok()) {
+            self.files.write('a', name.0, &bytes);
         }
     }
 
-    fn put(&self, name: &Name, body: &[u8]) -> std::io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        self.make_room(body.len() as u64)?;
-        let part = self.folder.join(format!("{}.{}.part", name.0, std::process::id()));
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(xxh3_64(body).to_le_bytes());
-        bytes.extend(body);
-        // Beside it first, so that nobody reads half of it.
-        fs::write(&part, bytes)?;
-        fs::rename(&part, self.folder.join(&name.0))
-    }
-
-    /// Removes the oldest answers until there is room for another one.
-    fn make_room(&self, wanted: u64) -> std::io::Result<()> {
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            // One that another process has just removed is no file of ours any more.
-            let Ok(about) = entry.metadata() else { continue };
-            files.push((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len(), entry.path()));
-        }
-        let mut total: u64 = files.iter().map(|f| f.1).sum();
-        files.sort();
-        for (_, bytes, path) in files {
-            if total + wanted <= TOTAL_MAX {
-                break;
-            }
-            if fs::remove_file(path).is_ok() {
-                total -= bytes;
-            }
-        }
-        Ok(())
+    /// What was found damaged since somebody asked, in words.
+    pub(crate) fn take_damaged(&self) -> Vec<String> {
+        self.files.take_damaged()
     }
 }
 

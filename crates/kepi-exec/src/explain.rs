@@ -42,7 +42,8 @@ pub fn explain(
 ) -> Result<Explanation, ExecError> {
     let source = Source::new(data, functions.clone(), options.cancel.clone())
         .with_memory_max(options.memory_bytes_max)
-        .with_threads(options.threads);
+        .with_threads(options.threads)
+        .with_partials(options.partials.clone());
     on_own_stack(|| {
         let asked = &in_own_time(query);
         let (planned, steps, notes) = Runner::new(asked, source, options)?.steps(asked)?;

@@ -200,14 +200,14 @@ impl ExecutionPlan for LeafExec {
         let output_rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let batch = match &self.mode {
             Mode::Partial(parts) => {
-                let Some(part) = parts.get(partition).copied() else {
+                let Some(part) = parts.get(partition).cloned() else {
                     return Err(ExecError::Plan(format!("the leaf has no part {partition}")).into());
                 };
                 let schema = Arc::clone(&schema);
                 let permits = Arc::clone(&source.permits);
                 futures::future::Either::Left(off_thread(permits, move || {
                     let _timer = elapsed.timer();
-                    let bytes = pass::run_part(&pass, &source, part)?.to_bytes()?;
+                    let bytes = pass::run_part(&pass, &source, &part)?.to_bytes()?;
                     output_rows.add(1);
                     let column: ArrayRef = Arc::new(BinaryArray::from_iter_values([bytes]));
                     Ok(RecordBatch::try_new(schema, vec![column])?)

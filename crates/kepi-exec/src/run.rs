@@ -20,7 +20,7 @@ use datafusion_execution::{TaskContext, config::SessionConfig};
 use datafusion_physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::future::{Either, select};
-use kepi_extension::{EventScan, Functions};
+use kepi_extension::{EventScan, Functions, Partials};
 use kepi_model::core::{Aggregate, Base, CompareWith, Formula, FormulaNode, Measure, Query, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::BTreeSet;
@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub cancel: Cancel,
     /// Whether totals are wanted.
     pub totals: bool,
+    /// Where partial results stay between queries; none: nowhere, and everything is computed anew.
+    pub partials: Option<Arc<dyn Partials>>,
 }
 
 /// Answers a query from a snapshot of the data.
@@ -58,7 +60,8 @@ pub fn run(
 ) -> Result<Frame, ExecError> {
     let source = Source::new(data, functions.clone(), options.cancel.clone())
         .with_memory_max(options.memory_bytes_max)
-        .with_threads(options.threads);
+        .with_threads(options.threads)
+        .with_partials(options.partials.clone());
     let query = &in_own_time(query);
     on_own_stack(|| Runner::new(query, source, options)?.frame(query))
 }

@@ -10,6 +10,7 @@ use datafusion_physical_plan::joins::HashJoinExec;
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::sorts::sort::SortExec;
 use kepi_model::core::{Base, Made};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The steps of a plan in the order in which they ran.
@@ -24,7 +25,8 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
     if let Some(leaf) = plan.downcast_ref::<LeafExec>() {
         let report = leaf.report();
         let rows_out = rows_out(plan).unwrap_or(0);
-        steps.push(Step { text: read(leaf.pass()), rows_in: report.rows_scanned, rows_out, micros: report.micros });
+        let text = read(leaf.pass()) + &segments(&report);
+        steps.push(Step { text, rows_in: report.rows_scanned, rows_out, micros: report.micros });
         return rows_out;
     }
     let rows_in: u64 = in_order(plan).into_iter().map(|child| walk(child, steps)).sum();
@@ -34,6 +36,17 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
         steps.push(Step { text, rows_in, rows_out, micros });
     }
     rows_out
+}
+
+/// Of how many segments something was kept, and how many were read; empty: nobody asked by segments.
+fn segments(report: &Report) -> String {
+    let read: BTreeSet<u64> = report.read.iter().copied().collect();
+    let kept = report.kept.iter().filter(|segment| !read.contains(segment)).collect::<BTreeSet<_>>().len();
+    match (kept, read.len()) {
+        (0, 0) => String::new(),
+        (1, read) => format!(", from 1 kept segment, {read} read"),
+        (kept, read) => format!(", from {kept} kept segments, {read} read"),
+    }
 }
 
 fn rows_out(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {

@@ -9,6 +9,7 @@ mod derived;
 mod function;
 mod http;
 mod learned;
+mod partials;
 mod scan;
 
 pub use connector::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamField, StreamShape};
@@ -16,6 +17,7 @@ pub use derived::Derived;
 pub use function::{Accumulator, AggregateFunction, FunctionError, Functions, ScalarFunction};
 pub use http::{HttpError, HttpRequest, HttpResponse};
 pub use learned::{Fitted, ModelFunction, ModelTable, SeriesFunction};
+pub use partials::{Partials, SegmentInfo, Stored};
 pub use scan::{
     AT, Attribute, Batches, ColumnInfo, ColumnKind, EntityInfo, EventScan, ID, ScanError, ScanRequest, StreamInfo,
 };

@@ -1,6 +1,6 @@
 //! Reading events and entities, as one consistent snapshot.
 
-use crate::Derived;
+use crate::{Derived, SegmentInfo, Stored};
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,6 +138,24 @@ pub trait EventScan: fmt::Debug + Send + Sync {
 
     /// Where values that follow from the snapshot may be kept; none: nowhere.
     fn derived(&self) -> Option<&Derived> {
+        None
+    }
+
+    /// The segments of a stream, in the order in which they were stored; none: they are not told apart.
+    fn segments(&self, stream: &str) -> Vec<SegmentInfo> {
+        let _ = stream;
+        Vec::new()
+    }
+
+    /// Reads the rows of some segments only, in order.
+    fn scan_segments(&self, request: &ScanRequest, segments: &[u64]) -> Result<Batches, ScanError> {
+        let _ = segments;
+        Err(ScanError::Unknown(format!("the segments of {}", request.stream)))
+    }
+
+    /// What is stored, as a number: where it is the same, so is everything that is read of it. None: that is not known.
+    fn version(&self, of: Stored<'_>) -> Option<u128> {
+        let _ = of;
         None
     }
 

@@ -37,6 +37,7 @@ mod state;
 mod stream;
 mod stream_load;
 mod strings;
+mod version;
 mod writer;
 
 pub use error::StoreError;

@@ -17,6 +17,7 @@ use kepi_extension::AT;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::UNIX_EPOCH;
 
 /// Rows in order, in chunks.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ struct SegmentFile {
     state: SegmentState,
     bytes: Buffer,
     index: Index,
+    /// When the file was written, in nanoseconds since 1970; none: the system does not say.
+    written: Option<u64>,
     /// By chunk, then column: whether the checksum was found to be right.
     verified: Vec<AtomicBool>,
 }
@@ -75,7 +78,9 @@ impl Segment {
             start += chunk.rows as usize;
         }
         let verified = (0..index.columns.len() * chunks.len()).map(|_| AtomicBool::new(false)).collect();
-        let file = SegmentFile { path, state: state.clone(), bytes, index, verified };
+        let written = std::fs::metadata(&path).and_then(|about| about.modified()).ok();
+        let written = written.and_then(|at| u64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok());
+        let file = SegmentFile { path, state: state.clone(), bytes, index, written, verified };
         Ok(Segment { number: state.number, rows: start, chunks, source: Source::File(Box::new(file)) })
     }
 
@@ -100,6 +105,14 @@ impl Segment {
     pub(crate) fn state(&self) -> Option<&SegmentState> {
         match &self.source {
             Source::File(file) => Some(&file.state),
+            Source::Memory(_) => None,
+        }
+    }
+
+    /// When its file was written, in nanoseconds since 1970; none: it is in none, or that is not known.
+    pub(crate) fn written(&self) -> Option<u64> {
+        match &self.source {
+            Source::File(file) => file.written,
             Source::Memory(_) => None,
         }
     }

@@ -15,7 +15,8 @@ use crate::state::{LoadRecord, State, StoredKind};
 use crate::stream::Stream;
 use arrow_array::{RecordBatch, StringArray, UInt32Array};
 use kepi_extension::{
-    Attribute, Batches, ColumnKind, Derived, EntityInfo, EventScan, ScanError, ScanRequest, StreamInfo,
+    Attribute, Batches, ColumnKind, Derived, EntityInfo, EventScan, ScanError, ScanRequest, SegmentInfo, Stored,
+    StreamInfo,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -269,6 +270,20 @@ impl EventScan for Snapshot {
 
     fn splits(&self, stream: &str, from: Option<i64>, until: Option<i64>, parts: usize) -> Vec<i64> {
         self.streams.get(stream).map(|stream| splits::splits(stream, from, until, parts)).unwrap_or_default()
+    }
+
+    fn segments(&self, stream: &str) -> Vec<SegmentInfo> {
+        self.segments_of(stream)
+    }
+
+    fn scan_segments(&self, request: &ScanRequest, segments: &[u64]) -> Result<Batches, ScanError> {
+        let stream = self.known_stream(&request.stream)?.only(segments)?;
+        let scan = Scan::new(&stream, &request.columns, request.from, request.until)?;
+        Ok(Box::new(scan.meaning(|entity| self.aliases(entity))?))
+    }
+
+    fn version(&self, of: Stored<'_>) -> Option<u128> {
+        self.version_of(of)
     }
 
     fn dictionary(&self, stream: &str, column: &str) -> Result<Arc<StringArray>, ScanError> {

@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::key_table::{KeyTable, string_array};
 use crate::layout::{Blob, Layout};
 use crate::state::{StringsPartState, StringsState};
+use crate::version::Versioned;
 use arrow_array::{Array, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use std::sync::{Arc, OnceLock};
@@ -53,6 +54,16 @@ impl Strings {
         }
         let count = state.parts.iter().map(|p| p.count as usize).sum();
         Ok(Strings { parts, count, ..Strings::default() })
+    }
+
+    /// Adds what the texts are to a version.
+    pub(crate) fn add_to(&self, version: &mut Versioned) -> Option<()> {
+        version.number(self.count as u64);
+        for part in &self.parts {
+            version.bytes(&postcard::to_allocvec(&part.state).ok()?);
+        }
+        self.tail.iter().for_each(|texts| version.array(&texts.to_data()));
+        Some(())
     }
 
     /// How many texts there are.

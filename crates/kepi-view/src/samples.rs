@@ -57,6 +57,7 @@ fn answer(columns: Vec<FrameColumn>, arrays: Vec<ArrayRef>, totals: Option<Vec<A
         elapsed: Duration::from_micros(12_345),
         snapshot: 7,
         kept: false,
+        said: Vec::new(),
     }
 }
 

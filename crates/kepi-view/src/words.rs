@@ -11,6 +11,7 @@ pub fn words(answer: &Answer) -> Vec<String> {
     let mut reasons: Vec<&str> = answer.frame.partial_rows.iter().map(|partial| partial.reason.as_str()).collect();
     reasons.dedup();
     lines.extend(reasons.into_iter().map(|reason| format!("* rows with a star: {}", inert(reason))));
+    lines.extend(answer.said.iter().map(|said| inert(said).into_owned()));
     lines.extend(answer.frame.notes.iter().map(|note| inert(&note.text).into_owned()));
     lines
 }

@@ -178,6 +178,7 @@ impl Engine {
             elapsed: started.elapsed(),
             snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
             kept: false,
+            said: Vec::new(),
         })
     }
 

@@ -43,6 +43,7 @@ impl Engine {
                 memory_bytes_max: None,
                 cancel: Cancel::default().with_deadline(deadline),
                 totals: false,
+                partials: None,
             },
             now,
             deadline,

@@ -69,6 +69,7 @@ impl Engine {
                 elapsed: started.elapsed(),
                 snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
                 kept: false,
+                said: Vec::new(),
             });
         }
         let title = placed.item.with.iter().find(|p| p.name.text == "title").and_then(|p| match &p.value.kind {

@@ -168,7 +168,8 @@ fn answers(
         given::store(model, given, &mut writer, now)?;
     }
     let snapshot = Store::open_reader(&path).map_err(store_error)?;
-    let options = RunOptions { threads: 1, memory_bytes_max: None, cancel: cancel.clone(), totals: false };
+    let options =
+        RunOptions { threads: 1, memory_bytes_max: None, cancel: cancel.clone(), totals: false, partials: None };
     let mut answers = Vec::new();
     for query in queries {
         let started = Instant::now();
@@ -183,6 +184,7 @@ fn answers(
             elapsed: started.elapsed(),
             snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
             kept: false,
+            said: Vec::new(),
         });
     }
     Ok(answers)

@@ -6,6 +6,7 @@ use super::labels::{NumberMap, Slots};
 use super::pieces::Pieces;
 use super::ranked::Ranking;
 use super::scalar::scalar_of;
+use super::sets::IdSet;
 use super::state::State;
 use crate::ExecError;
 use crate::rows::{Column, Payload, Type, Values, float_of, plugin_array};
@@ -77,14 +78,27 @@ pub(crate) struct Measured {
 
 enum Kept {
     Count,
-    Sum { digits: Vec<i128>, floats: Vec<FloatSum>, known: Vec<i64> },
-    Best { wanted: Best, values: Vec<i64>, known: Vec<bool> },
+    Sum {
+        digits: Vec<i128>,
+        floats: Vec<FloatSum>,
+        known: Vec<i64>,
+    },
+    Best {
+        wanted: Best,
+        values: Vec<i64>,
+        known: Vec<bool>,
+    },
     Unique(Distinct),
+    /// Distinct ids out of so many.
+    Sets(Vec<IdSet>, usize),
     Coverage(Coverage),
     List(Vec<Vec<i64>>),
     Spread(Vec<Spread>),
     Ranked(Ranking),
-    Plugin { accumulator: Box<dyn Accumulator>, units: Vec<Unit> },
+    Plugin {
+        accumulator: Box<dyn Accumulator>,
+        units: Vec<Unit>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -147,6 +161,13 @@ impl Measured {
         Ok(Measured { kept, payload: Payload::new(ty), keys })
     }
 
+    /// Keeps distinct ids as sets from now on: nothing was added yet.
+    pub(crate) fn keep_sets(&mut self) {
+        if let Kept::Unique(distinct) = &self.kept {
+            self.kept = Kept::Sets(Vec::new(), distinct.ids.count);
+        }
+    }
+
     /// Says that a new period begins: what was kept only for the last one is let go.
     pub(crate) fn begin_period(&mut self) {
         if let Kept::Unique(distinct) = &mut self.kept {
@@ -192,6 +213,14 @@ impl Measured {
             }
             (kept, [arg]) => match kept {
                 Kept::Sum { digits, floats, known } => sum(rows, cell, cells, arg, digits, floats, known),
+                Kept::Sets(sets, count) => match &arg.values {
+                    Values::Id(ids, _) => {
+                        super::sets::add(sets, rows, cell, cells, ids, *count);
+                        Ok(())
+                    }
+                    Values::Missing(_) => Ok(()),
+                    other => Err(ExecError::Plan(format!("sets are made of ids, not of {}", other.words()))),
+                },
                 Kept::Coverage(coverage) => {
                     match &arg.values {
                         Values::Id(ids, _) => coverage.ids(rows, cell, slots, ids),
@@ -246,6 +275,11 @@ impl Measured {
             Kept::Unique(mut distinct) => {
                 distinct.counts.resize(cells, 0);
                 State::Unique(distinct.counts)
+            }
+            Kept::Sets(mut sets, _) => {
+                sets.resize(cells, IdSet::default());
+                sets.iter_mut().for_each(IdSet::settle);
+                State::Sets(sets)
             }
             Kept::Coverage(Coverage { mut fresh, mut behind, .. }) => {
                 fresh.resize(cells, 0);
@@ -400,7 +434,12 @@ impl Kept {
                     (spread, false) => spread.add_digits(numbers[row]),
                 });
             }
-            Kept::Count | Kept::Sum { .. } | Kept::Coverage(_) | Kept::Ranked(_) | Kept::Plugin { .. } => {}
+            Kept::Count
+            | Kept::Sum { .. }
+            | Kept::Sets(..)
+            | Kept::Coverage(_)
+            | Kept::Ranked(_)
+            | Kept::Plugin { .. } => {}
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ mod pieces;
 mod plan;
 mod ranked;
 mod scalar;
+mod sets;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub(crate) mod testing;
 mod tests;
 mod timeline;
 mod together;
+mod units;
 mod windows;
 
 pub(crate) use held::{Asked, Held};
@@ -55,7 +57,7 @@ use crate::made::Cache;
 use crate::permits::Permits;
 use crate::{Cancel, ExecError};
 use arrow_schema::SchemaRef;
-use kepi_extension::{EventScan, Functions};
+use kepi_extension::{EventScan, Functions, Partials};
 use kepi_model::calendar::Grain;
 use kepi_model::core::{Aggregate, Base, Existence, Label, Move};
 use kepi_model::value::CalendarSpan;
@@ -106,6 +108,10 @@ pub struct Report {
     pub first: Option<i64>,
     /// How long it took.
     pub micros: u64,
+    /// The segments of which something was kept from before, by unit.
+    pub kept: Vec<u64>,
+    /// The segments that were read, by unit; none of either: it was not read by segments.
+    pub read: Vec<u64>,
 }
 
 /// What a pass is run on.
@@ -117,6 +123,8 @@ pub struct Source {
     pub functions: Functions,
     /// Looked at between batches.
     pub cancel: Cancel,
+    /// Where partial results stay between queries; none: nowhere.
+    pub(crate) partials: Option<Arc<dyn Partials>>,
     /// What is made of rows, once for all clones.
     pub(crate) made: Arc<Cache>,
     /// How many threads may work at once.
@@ -137,7 +145,8 @@ impl Source {
     /// A source on which nothing has been made yet: one per query.
     pub fn new(scan: Arc<dyn EventScan>, functions: Functions, cancel: Cancel) -> Source {
         let permits = Arc::new(Permits::new(1));
-        Source { scan, functions, cancel, made: Arc::default(), threads: 1, permits, over: Arc::default() }
+        let (made, over) = (Arc::default(), Arc::default());
+        Source { scan, functions, cancel, partials: None, made, threads: 1, permits, over }
     }
 
     /// The same, where made rows may take so many bytes; none: no limit.
@@ -148,6 +157,11 @@ impl Source {
     /// The same, where so many threads may work at once; 0 means one.
     pub fn with_threads(self, threads: usize) -> Source {
         Source { threads: threads.max(1), permits: Arc::new(Permits::new(threads)), ..self }
+    }
+
+    /// The same, where partial results stay between queries.
+    pub fn with_partials(self, partials: Option<Arc<dyn Partials>>) -> Source {
+        Source { partials, ..self }
     }
 
     /// Fails when somebody asked to stop, or the time is over.
@@ -179,6 +193,8 @@ impl Report {
             (a, b) => a.or(b),
         };
         self.micros = self.micros.max(other.micros);
+        self.kept.extend(&other.kept);
+        self.read.extend(&other.read);
     }
 }
 
@@ -200,22 +216,24 @@ impl Pass {
 }
 
 /// Which rows of the base's stream a part of a pass reads, by time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// First instant; none: from the first row on.
     pub(crate) from: Option<i64>,
     /// The instant behind the last; none: to the window's end.
     pub(crate) until: Option<i64>,
+    /// Only what is stored in these segments; none: whatever they are.
+    pub(crate) segments: Option<Vec<u64>>,
 }
 
 /// Computes a pass in one go.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
-    together(run_part(pass, source, Part::default())?, pass, source)
+    together(run_part(pass, source, &Part::default())?, pass, source)
 }
 
 /// Computes a part of a pass; of entities there is only one part. Where all parts are merged, [`together`] has the last
 /// word.
-pub(crate) fn run_part(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+pub(crate) fn run_part(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
     let begin = Instant::now();
     source.check()?;
     let mut cells = match (&pass.base, groups::of(&pass.base)) {

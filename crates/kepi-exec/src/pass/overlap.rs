@@ -86,7 +86,12 @@ fn empty(state: &State) -> Option<State> {
         }
         State::Spread(_) => State::Spread(Vec::new()),
         State::List(_) => State::List(Vec::new()),
-        State::Unique(_) | State::Coverage { .. } | State::Ranked(_) | State::Plugin(_) | State::Done(_) => {
+        State::Unique(_)
+        | State::Sets(_)
+        | State::Coverage { .. }
+        | State::Ranked(_)
+        | State::Plugin(_)
+        | State::Done(_) => {
             return None;
         }
     })

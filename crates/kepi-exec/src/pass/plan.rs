@@ -74,6 +74,11 @@ struct Set {
 impl Plan {
     /// Compiles a pass.
     pub(crate) fn new(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
+        Plan::with(pass, source, false)
+    }
+
+    /// Compiles a pass; `as_sets`: distinct ids are kept as sets, since their cells may be in other units, too.
+    pub(crate) fn with(pass: &Pass, source: &Source, as_sets: bool) -> Result<Plan, ExecError> {
         let mut program = match super::groups::of(&pass.base) {
             Some(groups) => super::groups::program(groups, pass, source)?,
             None => Program::of_base(&pass.base, source, &pass.zone, pass.now)?,
@@ -115,8 +120,14 @@ impl Plan {
             plan.push((aggregate, mask, args, set));
         }
         let reading = Reading::of(pass, &program)?;
-        let planned = |(aggregate, mask, args, set)| planned(&program, source, aggregate, mask, args, set, &reading);
-        let plan = plan.into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
+        let planned = |(aggregate, mask, args, set)| {
+            let mut planned = planned(&program, source, aggregate, mask, args, set, &reading)?;
+            if as_sets {
+                planned.measured.keep_sets();
+            }
+            Ok(planned)
+        };
+        let plan = plan.into_iter().map(planned).collect::<Result<Vec<_>, ExecError>>()?;
         for set in &mut sets {
             set.counts = vec![Vec::new(); masks.len()];
         }
@@ -161,6 +172,21 @@ impl Plan {
             }
         }
         Ok(ty)
+    }
+
+    /// The type of an aggregate's argument.
+    pub(crate) fn argument(&self, aggregate: usize) -> Option<&Type> {
+        let arg = self.aggregates.get(aggregate)?.args.first()?;
+        Some(self.program.ty(*arg))
+    }
+
+    /// The most ids of an entity that is counted.
+    pub(crate) fn counted_ids(&self) -> usize {
+        let of = |planned: &Planned| match self.program.ty(planned.counted?) {
+            Type::Id(entity) => Some(self.program.ids(entity)),
+            _ => None,
+        };
+        self.aggregates.iter().filter_map(of).max().unwrap_or(0)
     }
 
     /// Whether parts of the rows can be computed apart and merged; `aligned`: no cell is in two parts.

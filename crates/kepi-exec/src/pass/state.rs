@@ -5,6 +5,7 @@ use super::fold::{interpolate, scale};
 use super::percentile::{Percent, neighbours};
 use super::ranked::Ranked;
 use super::scalar::{CellKey, Scalar, array};
+use super::sets::IdSet;
 use super::{Pass, Report, Source};
 use crate::ExecError;
 use crate::rows::{Type, to_float};
@@ -35,6 +36,8 @@ pub(crate) enum State {
     },
     /// Parts that share a cell are never made for it.
     Unique(Vec<i64>),
+    /// Of units, which share cells: the ids themselves.
+    Sets(Vec<IdSet>),
     /// Of cells of pieces: see [`super::coverage`].
     Coverage {
         fresh: Vec<i64>,
@@ -118,6 +121,7 @@ impl State {
                 State::Best { least, first, last, best: scatter(best, places, len) }
             }
             State::Unique(counts) => State::Unique(scatter(counts, places, len)),
+            State::Sets(sets) => State::Sets(scatter(sets, places, len)),
             State::Coverage { fresh, behind } => {
                 State::Coverage { fresh: scatter(fresh, places, len), behind: scatter(behind, places, len) }
             }
@@ -143,6 +147,7 @@ impl State {
             }
             (State::Best { best, .. }, State::Best { best: more, .. }) => best.extend(more),
             (State::Unique(counts), State::Unique(more)) => counts.extend(more),
+            (State::Sets(sets), State::Sets(more)) => sets.extend(more),
             (State::List(lists), State::List(more)) => lists.extend(more),
             (State::Spread(spreads), State::Spread(more)) => spreads.extend(more),
             (State::Ranked(ranked), State::Ranked(more)) => ranked.extend(more),
@@ -177,6 +182,9 @@ impl State {
                         *old = new;
                     }
                 }
+            }
+            (State::Sets(sets), State::Sets(more)) => {
+                sets.iter_mut().zip(more).for_each(|(set, more)| set.merge(more));
             }
             (State::Unique(counts), State::Unique(c)) => {
                 for (count, more) in counts.iter_mut().zip(c) {
@@ -332,6 +340,7 @@ pub(crate) fn value(
     Ok(match state {
         State::Count => Arc::new(order.iter().map(|&i| Some(rows[i])).collect::<Int64Array>()),
         State::Unique(counts) => Arc::new(order.iter().map(|&i| Some(counts[i])).collect::<Int64Array>()),
+        State::Sets(sets) => Arc::new(order.iter().map(|&i| Some(sets[i].len())).collect::<Int64Array>()),
         State::Sum { digits, floats: parts, known } => {
             let decimals = scale(&outcome.ty()).unwrap_or(0);
             let float = |i: usize| {

@@ -21,6 +21,9 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
         return super::groups::parts(groups, pass, source, threads);
     }
     let plan = Plan::new(pass, source)?;
+    if let Some(units) = super::units::units(pass, &plan, source)? {
+        return Ok(Some(units));
+    }
     let Base::Stream(stream, Some(info)) = &plan.program.base else { return Ok(None) };
     let threads = threads.min((info.rows / PART_ROWS_MIN) as usize);
     if threads < 2 || !info.dated || !plan.can_be_split(pass, pass.per.is_some()) {
@@ -40,7 +43,7 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
 }
 
 /// The time that a pass reads; none: nothing.
-fn time(pass: &Pass, reading: &Reading) -> Option<(Option<i64>, i64)> {
+pub(super) fn time(pass: &Pass, reading: &Reading) -> Option<(Option<i64>, i64)> {
     match reading {
         Reading::Pieces(pieces) => {
             pieces.time().map(|(from, until)| (Some(from).filter(|f| *f != NO_BEGINNING), until))
@@ -64,7 +67,7 @@ fn between(mut cuts: Vec<i64>, from: Option<i64>, until: i64) -> Vec<Part> {
     cuts.dedup();
     let starts = [None].into_iter().chain(cuts.iter().copied().map(Some));
     let ends = cuts.iter().copied().map(Some).chain([None]);
-    starts.zip(ends).map(|(from, until)| Part { from, until }).collect()
+    starts.zip(ends).map(|(from, until)| Part { from, until, segments: None }).collect()
 }
 
 /// The periods of times that rise.
@@ -109,7 +112,10 @@ impl Periods {
 }
 
 /// Reads the rows of a part.
-pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
+    if part.segments.is_some() {
+        return super::units::run(pass, source, part);
+    }
     let plan = Plan::new(pass, source)?;
     if let Reading::Apart(windows) = &plan.reading {
         return one_by_one(pass, windows, source);
@@ -117,12 +123,17 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: Part) -> Result<Cells, Exe
     fill(plan, pass, source, part)?.finish()
 }
 
+/// Reads the rows of a unit.
+pub(super) fn run_unit(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
+    fill(Plan::with(pass, source, true)?, pass, source, part)?.finish()
+}
+
 /// A plan that has seen the rows of a part, of a pass whose windows are those of its cells.
-pub(crate) fn filled(pass: &Pass, source: &Source, part: Part) -> Result<Plan, ExecError> {
+pub(crate) fn filled(pass: &Pass, source: &Source, part: &Part) -> Result<Plan, ExecError> {
     fill(Plan::new(pass, source)?, pass, source, part)
 }
 
-fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: Part) -> Result<Plan, ExecError> {
+fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Plan, ExecError> {
     if matches!(plan.program.base, Base::Stream(_, None)) {
         return Ok(plan);
     }
@@ -142,7 +153,8 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: Part) -> Result<Plan
     // Derived events are made of all rows; only then the window is looked at.
     let scanned_from = if plan.program.needs_past { None } else { from };
     let mut periods = Periods::new(pass.per.clone());
-    let mut frames = plan.program.frames_of(scanned_from, Some(until), plan.only())?;
+    let (only, segments) = (plan.only(), part.segments.as_deref());
+    let mut frames = plan.program.frames_of(scanned_from, Some(until), only, segments)?;
     while let Some(mut frame) = frames.next(&plan.program)? {
         if let Some(at) = &frame.at {
             let start = from.map_or(0, |from| at.partition_point(|&t| t < from));
@@ -180,7 +192,7 @@ fn one_by_one(pass: &Pass, windows: &[Window], source: &Source) -> Result<Cells,
         alone.aggregates.iter_mut().for_each(|a| a.moved.clear());
         (alone.per, alone.shift, alone.moment) = (None, None, false);
         (alone.from, alone.until) = (Some(window.from).filter(|from| *from != NO_BEGINNING), window.until);
-        let mut cells = run(&alone, source, Part::default())?;
+        let mut cells = run(&alone, source, &Part::default())?;
         cells.keys.iter_mut().for_each(|key| key.period = window.period);
         for (most, without) in without_entity.iter_mut().zip(&cells.report.without_entity) {
             *most = (*most).max(*without);

@@ -194,7 +194,7 @@ impl Stretches {
                 State::Ranked(self.fold(|i| i, pick)?.into_iter().map(|i| ranked[i].clone()).collect())
             }
             State::Plugin(states) => State::Plugin(self.plugin(states, measure, source)?),
-            State::Unique(_) | State::Done(_) => {
+            State::Unique(_) | State::Sets(_) | State::Done(_) => {
                 return Err(ExecError::Plan("a moved window is made of what cannot be put together".into()));
             }
         })

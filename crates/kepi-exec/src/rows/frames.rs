@@ -25,15 +25,17 @@ impl Program {
     /// Begins to read the rows of the base that lie in a time; undated rows are all read. The program has been compiled
     /// by then: only the columns that it asks for are read.
     pub(crate) fn frames(&self, from: Option<i64>, until: Option<i64>) -> Result<Frames, ExecError> {
-        self.frames_of(from, until, None)
+        self.frames_of(from, until, None, None)
     }
 
-    /// The same where only rows matter that have an id in a column; others may come, too.
+    /// The same where only rows matter that have an id in a column (others may come, too), or that are stored in some
+    /// segments.
     pub(crate) fn frames_of(
         &self,
         from: Option<i64>,
         until: Option<i64>,
         only: Option<(String, u32)>,
+        segments: Option<&[u64]>,
     ) -> Result<Frames, ExecError> {
         let nothing = Frames { rest: Rest::Nothing, scanned: 0 };
         match &self.base {
@@ -41,9 +43,10 @@ impl Program {
             Base::Stream(stream, Some(info)) => {
                 let (from, until) = if info.dated { (from, until) } else { (None, None) };
                 let request = ScanRequest { stream: stream.clone(), columns: self.scanned(), from, until };
-                let batches = match only {
-                    Some((column, id)) => self.source.scan.scan_of(&request, &column, id)?,
-                    None => self.source.scan.scan(&request)?,
+                let batches = match (segments, only) {
+                    (Some(segments), _) => self.source.scan.scan_segments(&request, segments)?,
+                    (None, Some((column, id))) => self.source.scan.scan_of(&request, &column, id)?,
+                    (None, None) => self.source.scan.scan(&request)?,
                 };
                 Ok(Frames { rest: Rest::Scanned { batches, batch: None }, scanned: 0 })
             }

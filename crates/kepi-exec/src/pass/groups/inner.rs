@@ -167,14 +167,14 @@ fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecErro
         core::Base::Entity(_) => entity::filled(pass, source)?,
         base if !base.is_groups() => match Plan::new(pass, source)?.reading {
             Reading::Apart(_) => return Table::of_cells(run(pass, source)?, types, source),
-            Reading::Plain => stream::filled(pass, source, Part::default())?,
+            Reading::Plain => stream::filled(pass, source, &Part::default())?,
             Reading::Pieces(found) => {
                 pieces = Some(found);
-                stream::filled(pass, source, Part::default())?
+                stream::filled(pass, source, &Part::default())?
             }
         },
         base if let Some(groups) = of(base) => {
-            let mut plans = filled(groups, pass, source, Part::default())?;
+            let mut plans = filled(groups, pass, source, &Part::default())?;
             match plans.pop() {
                 Some((None, plan)) if plans.is_empty() => plan,
                 last => {

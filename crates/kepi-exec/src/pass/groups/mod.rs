@@ -56,7 +56,7 @@ pub(super) fn of(base: &core::Base) -> Option<&Groups> {
 type Filled = (Option<Option<i64>>, Plan);
 
 /// Computes the outer aggregates of a part of a pass over groups.
-pub(crate) fn run(groups: &Groups, pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+pub(crate) fn run(groups: &Groups, pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
     if let Some(sums) = sums::of(groups, pass, source)? {
         return sums.run(pass, source, part);
     }
@@ -102,7 +102,7 @@ impl Inner {
 }
 
 /// Plans that have seen all groups, each with the period of its only cell where it cannot know it.
-fn filled(groups: &Groups, pass: &Pass, source: &Source, part: Part) -> Result<Vec<Filled>, ExecError> {
+fn filled(groups: &Groups, pass: &Pass, source: &Source, part: &Part) -> Result<Vec<Filled>, ExecError> {
     let mut pass = pass.clone();
     pass.from = pass.from.into_iter().chain(part.from).max();
     pass.until = part.until.map_or(pass.until, |until| until.min(pass.until));

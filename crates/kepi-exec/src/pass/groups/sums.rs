@@ -200,7 +200,7 @@ impl Sums {
     }
 
     /// Computes the outer aggregates of a part.
-    pub(in crate::pass) fn run(&self, pass: &Pass, source: &Source, part: Part) -> Result<Cells, ExecError> {
+    pub(in crate::pass) fn run(&self, pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
         let zone = Zone::named(&pass.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", pass.zone)))?;
         let rows = stream::run(&self.rows, source, part)?;
         let (Some(own), Some(State::Unique(named)), Some(outcome)) =

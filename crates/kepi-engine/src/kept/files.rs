@@ -1,0 +1,213 @@
+//! Files that are kept beside the store: each with a checksum, all of them bounded, those used longest ago go first.
+
+use kepi_extension::Partials;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The first bytes of a file. A change of what stands behind them is a new number.
+const MAGIC: &[u8; 8] = b"kepians3";
+/// How all of them begin, whatever their number.
+const ANY_MAGIC: &[u8] = b"kepians";
+/// Files with more bytes are not kept …
+const BYTES_MAX: u64 = 8 << 20;
+/// … and all of them together have at most these.
+const TOTAL_MAX: u64 = 128 << 20;
+/// When there is no room, so many bytes are made free at once, at least.
+const ROOM: u64 = 16 << 20;
+/// That a file was used is noted when it was noted so long ago.
+const NOTED: Duration = Duration::from_secs(60);
+/// Partial results that took less are made again.
+const WORTH: Duration = Duration::from_millis(1);
+
+/// The files of a project.
+#[derive(Debug)]
+pub(crate) struct Files {
+    folder: PathBuf,
+    /// The bytes of all of them, once somebody has looked.
+    total: Mutex<Option<u64>>,
+    /// Those that were found damaged.
+    damaged: Mutex<Vec<String>>,
+}
+
+impl Files {
+    /// The files of a folder, which need not be there.
+    pub(super) fn of(folder: PathBuf) -> Files {
+        Files { folder, total: Mutex::new(None), damaged: Mutex::default() }
+    }
+
+    /// What stands in a file; none: it is not there, it is of another version, or it is damaged, which is noted.
+    pub(super) fn read(&self, kind: char, name: u128) -> Option<Vec<u8>> {
+        let path = self.path(kind, name);
+        let mut file = File::open(&path).ok()?;
+        let about = file.metadata().ok()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(about.len()).ok()?);
+        file.read_to_end(&mut bytes).ok()?;
+        let sound = bytes.len() >= 16 && bytes.starts_with(MAGIC) && sum(&bytes[16..]) == bytes[8..16];
+        if !sound {
+            let other = bytes.len() >= 16 && bytes.starts_with(ANY_MAGIC) && !bytes.starts_with(MAGIC);
+            if !other {
+                self.note_damage(&path);
+            }
+            // What cannot be used only takes room.
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        self.note_use(&file, about.modified().ok());
+        bytes.drain(..16);
+        Some(bytes)
+    }
+
+    #[allow(clippy::disallowed_methods)] // When a file was used last says which goes first, and is part of no answer.
+    fn note_use(&self, file: &File, noted: Option<SystemTime>) {
+        let now = SystemTime::now();
+        if noted.is_none_or(|noted| now.duration_since(noted).is_ok_and(|ago| ago > NOTED)) {
+            // A file that cannot be marked goes earlier.
+            let _ = file.set_modified(now);
+        }
+    }
+
+    fn note_damage(&self, path: &Path) {
+        tracing::warn!(file = %path.display(), "a kept result is damaged");
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
+
+    /// What was found damaged since somebody asked, in words.
+    pub(super) fn take_damaged(&self) -> Vec<String> {
+        let damaged = std::mem::take(&mut *self.damaged.lock().unwrap_or_else(PoisonError::into_inner));
+        let words = |name| format!("a result kept in .kepi/store/answers/{name} was damaged: it was computed anew");
+        damaged.into_iter().map(words).collect()
+    }
+
+    /// Keeps bytes; where they cannot be written, or are too many, they are not kept.
+    pub(super) fn write(&self, kind: char, name: u128, body: &[u8]) {
+        if body.len() as u64 > BYTES_MAX {
+            return;
+        }
+        if let Err(error) = self.put(&self.path(kind, name), body) {
+            tracing::debug!(%error, "a result is not kept");
+        }
+    }
+
+    fn path(&self, kind: char, name: u128) -> PathBuf {
+        self.folder.join(format!("{kind}{name:032x}"))
+    }
+
+    fn put(&self, path: &Path, body: &[u8]) -> std::io::Result<()> {
+        let wanted = body.len() as u64 + 16;
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match *total {
+            Some(total) => total,
+            None => {
+                fs::create_dir_all(&self.folder)?;
+                self.listed()?.iter().map(|file| file.1).sum()
+            }
+        };
+        let room = if before + wanted > TOTAL_MAX { self.make_room(wanted)? } else { before };
+        *total = Some(room + wanted);
+        drop(total);
+        let part = path.with_extension(format!("{}.{:?}.part", std::process::id(), std::thread::current().id()));
+        let mut bytes = MAGIC.to_vec();
+        bytes.reserve(8 + body.len());
+        bytes.extend(sum(body));
+        bytes.extend(body);
+        // Beside it first, so that nobody reads half of it.
+        fs::write(&part, bytes)?;
+        fs::rename(&part, path)
+    }
+
+    /// When each file was used last, its bytes, its path.
+    fn listed(&self) -> std::io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // One that another process has just removed is no file of ours any more.
+            let Ok(about) = entry.metadata() else { continue };
+            files.push((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len(), entry.path()));
+        }
+        Ok(files)
+    }
+
+    /// Removes those used longest ago until there is room; gives the bytes of the rest.
+    fn make_room(&self, wanted: u64) -> std::io::Result<u64> {
+        let mut files = self.listed()?;
+        let mut total: u64 = files.iter().map(|file| file.1).sum();
+        files.sort();
+        for (_, bytes, path) in files {
+            if total + wanted.max(ROOM) <= TOTAL_MAX {
+                break;
+            }
+            if fs::remove_file(path).is_ok() {
+                total -= bytes;
+            }
+        }
+        Ok(total)
+    }
+}
+
+fn sum(body: &[u8]) -> [u8; 8] {
+    xxh3_64(body).to_le_bytes()
+}
+
+impl Partials for Files {
+    fn read(&self, name: u128) -> Option<Vec<u8>> {
+        Files::read(self, 'p', name)
+    }
+
+    fn write(&self, name: u128, bytes: &[u8], took: Duration) {
+        if took >= WORTH {
+            Files::write(self, 'p', name, bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop.
+
+    use super::*;
+
+    #[test]
+    fn those_used_longest_ago_go_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::of(folder.path().join("answers"));
+        let body = vec![7; 7 << 20];
+        for name in 0..18 {
+            files.write('p', name, &body);
+            let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000 + name as u64);
+            File::options().write(true).open(files.path('p', name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        // The first is used, so it is not the oldest any more.
+        assert_eq!(files.read('p', 0).as_deref(), Some(&body[..]));
+        files.write('p', 99, &body);
+        let bytes: u64 = files.listed().unwrap().iter().map(|file| file.1).sum();
+        assert!(bytes <= TOTAL_MAX);
+        assert!(files.read('p', 0).is_some() && files.read('p', 99).is_some() && files.read('p', 17).is_some());
+        assert!(files.read('p', 1).is_none() && files.take_damaged().is_empty());
+        files.write('p', 100, &vec![7; 9 << 20]);
+        assert!(files.read('p', 100).is_none(), "too large");
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_read_and_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::of(folder.path().to_path_buf());
+        for (cut, flipped) in [(0, 0), (15, 0), (20, 0), (26, 3), (26, 9), (26, 20)] {
+            files.write('a', 1, b"0123456789");
+            let mut bytes = fs::read(files.path('a', 1)).unwrap();
+            bytes.truncate(cut);
+            if let Some(byte) = bytes.get_mut(flipped).filter(|_| flipped > 0) {
+                *byte ^= 0x20;
+            }
+            fs::write(files.path('a', 1), bytes).unwrap();
+            assert!(files.read('a', 1).is_none(), "cut at {cut}, flipped {flipped}");
+            assert_eq!((files.take_damaged().len(), files.take_damaged().len()), (1, 0));
+        }
+        fs::write(files.path('a', 1), b"kepians2 of another time").unwrap();
+        assert!(files.read('a', 1).is_none() && files.take_damaged().is_empty());
+    }
+}
