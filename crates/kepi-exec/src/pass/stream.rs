@@ -21,9 +21,18 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
         return super::groups::parts(groups, pass, source, threads);
     }
     let plan = Plan::new(pass, source)?;
-    if let Some(units) = super::units::units(pass, &plan, source)? {
-        return Ok(Some(units));
+    match super::units::units(pass, &plan, source)? {
+        Some(units) => Ok(Some(units)),
+        None => cut_in_time(pass, plan, source, threads),
     }
+}
+
+/// The same, where no cell may be in two parts.
+pub(crate) fn stretches(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
+    cut_in_time(pass, Plan::new(pass, source)?, source, threads)
+}
+
+fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
     let Base::Stream(stream, Some(info)) = &plan.program.base else { return Ok(None) };
     let threads = threads.min((info.rows / PART_ROWS_MIN) as usize);
     if threads < 2 || !info.dated || !plan.can_be_split(pass, pass.per.is_some()) {

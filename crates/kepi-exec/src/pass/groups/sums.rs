@@ -196,7 +196,7 @@ impl Sums {
         if pass.per.is_none() || pass.first_instant().is_none() && self.everyone.is_some() {
             return Ok(None);
         }
-        stream::parts(&Pass { per: pass.per.clone(), ..self.rows.clone() }, source, threads)
+        stream::stretches(&Pass { per: pass.per.clone(), ..self.rows.clone() }, source, threads)
     }
 
     /// Computes the outer aggregates of a part.
