@@ -146,14 +146,22 @@ fn plain_values(arguments: &[Argument]) -> Vec<Option<&Expr>> {
     arguments.iter().map(|argument| super::call::plain(argument).map(|scoped| &scoped.value)).collect()
 }
 
-/// Whether an expression only writes a rate in another way: 100, or 1. Twelve times a monthly rate is no yearly one.
+/// Whether an expression only writes a rate in another way: 1, 100, per 1,000. Twelve times a monthly rate is no
+/// yearly one.
 fn is_constant(value: &Expr) -> bool {
     match &value.kind {
         ExprKind::Quantity { number, unit: None } => {
-            kepi_syntax::decimal(number).is_some_and(|(digits, scale)| scale == 0 && matches!(digits, 1 | 100))
+            kepi_syntax::decimal(number).is_some_and(|(digits, scale)| scale == 0 && is_power_of_ten(digits))
         }
         ExprKind::Negate(inner) => is_constant(inner),
         ExprKind::Binary { left, right, .. } => is_constant(left) && is_constant(right),
         _ => false,
     }
+}
+
+fn is_power_of_ten(mut number: i128) -> bool {
+    while number > 1 && number % 10 == 0 {
+        number /= 10;
+    }
+    number == 1
 }
