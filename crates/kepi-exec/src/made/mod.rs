@@ -15,7 +15,8 @@ mod tests;
 use crate::rows::{Column, Type, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
-use kepi_model::core::{Base, Made, Row};
+use kepi_extension::StreamInfo;
+use kepi_model::core::{Aggregate, Base, Made, Row};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +83,22 @@ pub(crate) fn parents(made: &Made) -> Vec<&Base> {
         Made::Chain(chain) => chain.steps.iter().map(|step| &step.rows.events.base).collect(),
         Made::Returns(returns) => vec![&returns.start.events.base],
         Made::Groups(_) => Vec::new(),
+    }
+}
+
+/// The stored stream with the most rows of those that a base's rows are read from or made of; none: there is none.
+pub(crate) fn largest_below(base: &Base, source: &Source) -> Option<StreamInfo> {
+    match base {
+        Base::Stream(name) => source.scan.stream(name),
+        Base::Entity(_) => None,
+        Base::Made(made) => {
+            let groups: &[Aggregate] = match &**made {
+                Made::Groups(groups) => &groups.aggregates,
+                _ => &[],
+            };
+            let below = parents(made).into_iter().chain(groups.iter().map(|a| &a.events.base));
+            below.filter_map(|base| largest_below(base, source)).max_by_key(|info| info.rows)
+        }
     }
 }
 

@@ -52,7 +52,12 @@ struct Label {
     /// For values that are not small numbers of their own.
     index: NumberMap<i64, u32>,
     values: Vec<i64>,
+    /// Some of them with their numbers, by their hash; none: empty.
+    recent: Vec<(i64, u32)>,
 }
+
+/// So many bits of a hash choose a place among the recent values.
+const RECENT_BITS: u32 = 10;
 
 impl Label {
     /// Whether a value's payload is a small number already.
@@ -62,10 +67,20 @@ impl Label {
 
     /// The numbers of a column's rows, of which those outside `rows` do not matter.
     fn encode(&mut self, column: &Column, rows: std::ops::Range<usize>) -> Result<Vec<u32>, ExecError> {
-        let mut numbers = vec![0; column.len()];
         if matches!(column.values, Values::Missing(_)) {
-            return Ok(numbers);
+            return Ok(vec![0; column.len()]);
         }
+        if let Some(small) = self.payload.small(column) {
+            let valid = column.valid.as_ref();
+            return Ok(match valid {
+                None => small.iter().map(|number| number.wrapping_add(1)).collect(),
+                Some(valid) => {
+                    let known = |(number, known): (&u32, bool)| if known { number.wrapping_add(1) } else { 0 };
+                    small.iter().zip(valid.iter()).map(known).collect()
+                }
+            });
+        }
+        let mut numbers = vec![0; column.len()];
         let payload = self.payload.encode(column)?;
         if self.is_direct() {
             match &column.valid {
@@ -74,22 +89,24 @@ impl Label {
             }
             return Ok(numbers);
         }
-        // Neighbours in time often share a cohort, a price or a day.
-        let mut last = None;
+        if self.recent.is_empty() {
+            self.recent = vec![(0, 0); 1 << RECENT_BITS];
+        }
         for row in rows {
             if !column.is_known(row) {
                 continue;
             }
             let value = payload[row];
-            let number = match last {
-                Some((known, number)) if known == value => number,
-                _ => *self.index.entry(value).or_insert_with(|| {
+            let hash = (value as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_BITS);
+            let recent = &mut self.recent[hash as usize];
+            if recent.1 == 0 || recent.0 != value {
+                let number = *self.index.entry(value).or_insert_with(|| {
                     self.values.push(value);
                     self.values.len() as u32
-                }),
-            };
-            last = Some((value, number));
-            numbers[row] = number;
+                });
+                *recent = (value, number);
+            }
+            numbers[row] = recent.1;
         }
         Ok(numbers)
     }
@@ -189,8 +206,13 @@ impl Groups {
     /// For labels of these types, with the keys of those that are entities.
     pub(crate) fn new(types: Vec<(Type, Option<Arc<StringArray>>)>) -> Groups {
         let pairs = types.iter().skip(1).map(|_| Pairs::default()).collect();
-        let label =
-            |(ty, keys)| Label { payload: Payload::new(ty), keys, index: NumberMap::default(), values: Vec::new() };
+        let label = |(ty, keys)| Label {
+            payload: Payload::new(ty),
+            keys,
+            index: NumberMap::default(),
+            values: Vec::new(),
+            recent: Vec::new(),
+        };
         Groups { labels: types.into_iter().map(label).collect(), pairs }
     }
 

@@ -170,6 +170,11 @@ impl Lookback {
         self.reading.result.ty().clone()
     }
 
+    /// The nodes that it reads.
+    pub(crate) fn needs(&self) -> Vec<usize> {
+        [self.key, self.subject].into_iter().chain(self.mask).chain(self.argument).collect()
+    }
+
     /// Adds each row and reads what its subject has by then.
     pub(crate) fn evaluate(
         &mut self,

@@ -6,6 +6,7 @@ use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window};
 use super::{Part, Pass, Source};
 use crate::ExecError;
+use crate::made::largest_below;
 use crate::rows::{Base, Frame};
 use kepi_model::calendar::{Grain, Zone};
 use kepi_model::core::Measure;
@@ -33,13 +34,27 @@ pub(crate) fn stretches(pass: &Pass, source: &Source, threads: usize) -> Result<
 }
 
 fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
-    let Base::Stream(stream, Some(info)) = &plan.program.base else { return Ok(None) };
+    // Made rows lie in time about as those that they are made of.
+    let largest = match &plan.program.base {
+        Base::Stream(_, info) => info.clone(),
+        Base::Made(_) => largest_below(&pass.base, source),
+        Base::Entity(_) | Base::Table(_) | Base::Groups(..) => None,
+    };
+    let Some(info) = largest else { return Ok(None) };
     let threads = threads.min((info.rows / PART_ROWS_MIN) as usize);
     if threads < 2 || !info.dated || !plan.can_be_split(pass, pass.per.is_some()) {
         return Ok(None);
     }
     let Some((from, until)) = time(pass, &plan.reading) else { return Ok(None) };
-    let mut cuts = source.scan.splits(stream, from, Some(until), threads);
+    let mut cuts = match plan.program.needs_past {
+        false => source.scan.splits(&info.name, from, Some(until), threads),
+        // Each part has to see what lies before it, though most of it only goes by.
+        true => {
+            let fine = source.scan.splits(&info.name, from, Some(until), FINE * threads);
+            let cut = |share: f64| fine.get(((share * (fine.len() + 1) as f64) as usize).saturating_sub(1)).copied();
+            shares(threads).into_iter().filter_map(cut).collect()
+        }
+    };
     let parts = match &plan.reading {
         Reading::Pieces(pieces) => {
             let apart = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
@@ -49,6 +64,21 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
         Reading::Plain | Reading::Apart(_) => cut(pass, plan.program.clock.zone(), cuts),
     };
     Ok((parts.len() > 1).then_some(parts))
+}
+
+/// What it costs to let a row go by, to what it costs to compute it.
+const GOES_BY: f64 = 0.3;
+/// Into so many times as many stretches as threads is time cut, to choose among the cuts.
+const FINE: usize = 16;
+
+/// Where to cut time, as shares of its rows, so that parts that have to see all that lies before them take equally long.
+fn shares(parts: usize) -> Vec<f64> {
+    let mut ends = vec![1.0];
+    for _ in 1..parts {
+        ends.push(1.0 + ends.last().copied().unwrap_or(0.0) * (1.0 - GOES_BY));
+    }
+    let all = ends.pop().unwrap_or(1.0);
+    ends.into_iter().map(|end| end / all).collect()
 }
 
 /// The time that a pass reads; none: nothing.
@@ -174,6 +204,11 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Pla
                 (Some(pieces), Some(at)) => pieces.starts(at),
                 _ => cell_starts(pass, &frame, &mut periods, plan.program.clock.zone())?,
             });
+        }
+        if frame.window.is_empty() {
+            // Rows of derived events and histories that lie before the window.
+            plan.program.evaluate_past(&frame)?;
+            continue;
         }
         plan.program.evaluate(&frame)?;
         let at = frame.at.as_ref().map(|at| &at[..]);

@@ -14,6 +14,8 @@ pub(crate) struct Clock {
     offsets: Days,
     starts: Days,
     changes: Vec<Change>,
+    /// The local days of instants.
+    days: Spans,
 }
 
 /// A day of UTC during which local time jumps.
@@ -29,7 +31,27 @@ struct Change {
 #[derive(Debug, Default)]
 pub(crate) struct Days {
     values: Vec<i64>,
+    spans: Spans,
 }
+
+/// What a function of times gives for the two local days of a day of UTC, by its last digits.
+#[derive(Debug, Default)]
+pub(crate) struct Spans {
+    spans: Vec<Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    utc_day: i64,
+    /// Where the first local day ends and the second begins.
+    cut: i64,
+    /// What is added or given before the cut and from it on; [`EMPTY`]: not known yet.
+    before: i64,
+    after: i64,
+}
+
+/// So many days of UTC are kept at once.
+const SPANS: i64 = 2048;
 
 /// The days with a place in the tables: 1898 to 2117. Others are computed each time.
 const FIRST: i64 = -26_000;
@@ -58,10 +80,42 @@ impl Days {
     }
 }
 
+impl Spans {
+    /// What is known of an instant.
+    #[inline]
+    fn get(&self, time: i64) -> Option<i64> {
+        let utc_day = time.div_euclid(DAY);
+        let span = self.spans.get(utc_day.rem_euclid(SPANS) as usize).filter(|span| span.utc_day == utc_day)?;
+        let found = if time < span.cut { span.before } else { span.after };
+        (found != EMPTY).then_some(found)
+    }
+
+    /// Keeps what holds for the instants of a whole local day, one of which is `time`.
+    fn learn(&mut self, time: i64, day: &Range<i64>, value: i64) {
+        if day.is_empty() {
+            return;
+        }
+        if self.spans.is_empty() {
+            let nothing = Span { utc_day: i64::MIN, cut: 0, before: EMPTY, after: EMPTY };
+            self.spans = vec![nothing; SPANS as usize];
+        }
+        let utc_day = time.div_euclid(DAY);
+        let start = utc_day * DAY;
+        let span = &mut self.spans[utc_day.rem_euclid(SPANS) as usize];
+        // A local day that does not begin before the day of UTC begins within it, since the time lies in both.
+        let cut = if day.start > start { day.start } else { day.end };
+        if span.utc_day != utc_day || span.cut != cut {
+            *span = Span { utc_day, cut, before: EMPTY, after: EMPTY };
+        }
+        if day.start > start { span.after = value } else { span.before = value }
+    }
+}
+
 impl Clock {
     /// The clock of a zone.
     pub(crate) fn new(zone: Zone) -> Clock {
-        Clock { zone, offsets: Days::default(), starts: Days::default(), changes: Vec::new() }
+        let (offsets, starts) = Default::default();
+        Clock { zone, offsets, starts, changes: Vec::new(), days: Spans::default() }
     }
 
     /// The zone itself.
@@ -146,12 +200,14 @@ impl Clock {
         }
     }
 
-    /// Computes a function of times. Neighbours that lie in one local day cost one addition: `of` gives a time's value,
-    /// and whether all times of its day are as far from theirs (else all have the same).
+    /// Computes a function of times. Neighbours that lie in one local day cost one addition, others of a day that was
+    /// seen before a little more: `of` gives a time's value, and whether all times of its day are as far from theirs
+    /// (else all have the same). `spans` are those of this function.
     pub(crate) fn by_day(
         &mut self,
         times: &[i64],
         moves: bool,
+        spans: &mut Spans,
         mut of: impl FnMut(&mut Clock, i64) -> (i64, bool),
     ) -> Vec<i64> {
         let mut day = 0..0;
@@ -159,10 +215,15 @@ impl Clock {
         let mut values = Vec::with_capacity(times.len());
         for &time in times {
             if !day.contains(&time) {
+                if let Some(known) = spans.get(time) {
+                    values.push(if moves { time + known } else { known });
+                    continue;
+                }
                 let (value, whole_day) = of(self, time);
                 values.push(value);
                 add = if moves { value.wrapping_sub(time) } else { value };
                 day = if whole_day { self.day_of(time).0 } else { 0..0 };
+                spans.learn(time, &day, add);
                 continue;
             }
             values.push(if moves { time + add } else { add });
@@ -224,25 +285,51 @@ impl Clock {
 
     /// A calendar span later than each of many times.
     pub(crate) fn add_all(&mut self, span: CalendarSpan, table: &mut Days, times: &[i64]) -> Vec<i64> {
-        self.by_day(times, true, |clock, time| {
+        let mut spans = std::mem::take(&mut table.spans);
+        let values = self.by_day(times, true, &mut spans, |clock, time| {
             let (day, _) = clock.local(time);
             let later = clock.add(span, table, time);
             let target = clock.local(later.saturating_sub(span.micros)).0;
             let in_table = |day: i64| (FIRST..FIRST + COUNT as i64).contains(&day);
             let calm = in_table(day) && in_table(target) && clock.calm(day).is_some() && clock.calm(target).is_some();
             (later, calm)
-        })
+        });
+        table.spans = spans;
+        values
     }
 
     /// The first instants of the periods that many times lie in.
     pub(crate) fn truncate_all(&mut self, grain: &Grain, table: &mut Days, times: &[i64]) -> Vec<i64> {
         let long = !matches!(grain.unit, TimeUnit::Second | TimeUnit::Minute | TimeUnit::Hour);
-        self.by_day(times, false, |clock, time| (clock.truncate(grain, table, time), long))
+        let mut spans = std::mem::take(&mut table.spans);
+        let values =
+            self.by_day(times, false, &mut spans, |clock, time| (clock.truncate(grain, table, time), long));
+        table.spans = spans;
+        values
     }
 
     /// The local days of many times.
     pub(crate) fn days(&mut self, times: &[i64]) -> Vec<i64> {
-        self.by_day(times, false, |clock, time| (clock.local(time).0, true))
+        let mut spans = std::mem::take(&mut self.days);
+        let values = self.by_day(times, false, &mut spans, |clock, time| (clock.local(time).0, true));
+        self.days = spans;
+        values
+    }
+
+    /// Numbers of the local days of many times, which `number` gives; `table` holds those of this function.
+    pub(crate) fn by_number(
+        &mut self,
+        times: &[i64],
+        table: &mut Days,
+        mut number: impl FnMut(i64) -> i64,
+    ) -> Vec<i64> {
+        let mut spans = std::mem::take(&mut table.spans);
+        let values = self.by_day(times, false, &mut spans, |clock, time| {
+            let day = clock.local(time).0;
+            (table.get(day, || number(day)), true)
+        });
+        table.spans = spans;
+        values
     }
 }
 
@@ -322,6 +409,17 @@ mod tests {
             prop_assert_eq!(clock.add_all(span, &mut Days::default(), &times), added);
             let truncated: Vec<i64> = times.iter().map(|&t| zone.truncate(&grain, t)).collect();
             prop_assert_eq!(clock.truncate_all(&grain, &mut Days::default(), &times), truncated);
+            // The same in no order, and far from each other, with what was learnt before.
+            let (mut starts, mut later) = (Days::default(), Days::default());
+            for apart in [900_000_000, 86_399_999_999, 86_400_000_000, 2048 * DAY - 3_600_000_000] {
+                let times: Vec<i64> = (0..200).map(|i| micros + (i * 77 % 200 - 100) * apart / 4).collect();
+                let added: Vec<i64> = times.iter().map(|&t| zone.add(t, span)).collect();
+                prop_assert_eq!(clock.add_all(span, &mut later, &times), added);
+                let truncated: Vec<i64> = times.iter().map(|&t| zone.truncate(&grain, t)).collect();
+                prop_assert_eq!(clock.truncate_all(&grain, &mut starts, &times), truncated);
+                let days: Vec<i64> = times.iter().map(|&t| i64::from(zone.day_number(t))).collect();
+                prop_assert_eq!(clock.days(&times), days);
+            }
         });
     }
 }

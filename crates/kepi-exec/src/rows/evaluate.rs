@@ -28,6 +28,56 @@ impl Program {
         }
         Ok(())
     }
+
+    /// Lets a batch go by of which nothing is wanted but what histories keep of it.
+    pub(crate) fn evaluate_past(&mut self, frame: &Frame) -> Result<(), ExecError> {
+        let Some(wanted) = self.past.get_or_insert_with(|| past(&self.nodes)) else { return self.evaluate(frame) };
+        let Program { nodes, types, values, clock, .. } = self;
+        values.clear();
+        for ((node, ty), wanted) in nodes.iter_mut().zip(types.iter()).zip(wanted.iter()) {
+            values.push(match wanted {
+                true => compute(node, ty, values, frame, clock)?,
+                false => Column::missing(frame.len),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Which nodes keep something of the rows that go by, or give it to them; none: some node does what is not known here.
+fn past(nodes: &[Node]) -> Option<Vec<bool>> {
+    let mut wanted = vec![false; nodes.len()];
+    for (number, node) in nodes.iter().enumerate().rev() {
+        let needed = wanted[number];
+        let mut want = |needs: &[usize]| needs.iter().for_each(|&of| wanted[of] = true);
+        match node {
+            Node::First { mask, per, .. } => {
+                want(&[*per]);
+                want(mask.as_slice());
+            }
+            Node::History(lookback) => want(&lookback.needs()),
+            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => return None,
+            _ if !needed => continue,
+            Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
+            Node::Gather { of, .. }
+            | Node::Keys { of, .. }
+            | Node::Test { of, .. }
+            | Node::Map { of, .. }
+            | Node::Length { of, .. } => want(&[*of]),
+            Node::Call { args, .. }
+            | Node::Times { args, .. }
+            | Node::Otherwise { args, .. }
+            | Node::Extreme { args, .. } => want(args),
+            Node::Case { whens, otherwise, .. } => {
+                whens.iter().for_each(|when| want(&[when.0, when.1]));
+                want(otherwise.as_slice());
+            }
+            Node::Plugin { args, .. } => args.iter().for_each(|arg| want(&[arg.0])),
+            Node::Both(a, b) => want(&[*a, *b]),
+        }
+        wanted[number] = true;
+    }
+    Some(wanted)
 }
 
 fn compute(

@@ -114,6 +114,16 @@ impl Payload {
         Payload { ty, texts: Texts::default() }
     }
 
+    /// The numbers of a column of entities or codes, where they are what the column holds already; those of missing
+    /// values mean nothing.
+    pub(crate) fn small<'a>(&mut self, column: &'a Column) -> Option<&'a [u32]> {
+        match (&self.ty, &column.values) {
+            (Type::Id(_), Values::Id(ids, _)) => Some(ids),
+            (Type::Text, Values::Codes(codes, dictionary)) if self.texts.table(dictionary).is_none() => Some(codes),
+            _ => None,
+        }
+    }
+
     /// The type of the expression.
     pub(crate) fn ty(&self) -> &Type {
         &self.ty

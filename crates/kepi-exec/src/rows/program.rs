@@ -66,6 +66,8 @@ pub(crate) struct Program {
     /// While what an aggregate takes is compiled: whether a row without a rate is an error is judged by who takes it.
     pub(crate) judged_later: bool,
     pub(super) values: Vec<Column>,
+    /// The nodes that are computed of rows that only go by, once that was asked; none in it: all of them.
+    pub(super) past: Option<Option<Vec<bool>>>,
 }
 
 /// A step of a program. Numbers are those of nodes.
@@ -202,6 +204,7 @@ impl Program {
             value_of_state: None,
             judged_later: false,
             values: Vec::new(),
+            past: None,
         })
     }
 

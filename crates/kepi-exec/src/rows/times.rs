@@ -154,8 +154,7 @@ fn days(column: &Column, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
 pub(crate) fn period_numbers(times: &[i64], grain: &Grain, tables: &mut [Days; 2], clock: &mut Clock) -> Vec<i64> {
     let [days, numbers] = tables;
     if is_long(grain) {
-        let of = |&day: &i64| numbers.get(day, || period_number(grain, truncate_day(grain, days, day)));
-        return clock.days(times).iter().map(of).collect();
+        return clock.by_number(times, numbers, |day| period_number(grain, truncate_day(grain, days, day)));
     }
     let unit = short(grain);
     times.iter().map(|&t| clock.truncate(grain, days, t).div_euclid(unit)).collect()
@@ -173,11 +172,12 @@ fn short(grain: &Grain) -> i64 {
 /// Numbers of the periods that times and dates lie in.
 fn numbers(column: &Column, grain: &Grain, tables: &mut Tables, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
     if is_long(grain) {
-        let of = |&day: &i64| {
-            let days = &mut tables.days;
-            tables.numbers.get(day, || period_number(grain, truncate_day(grain, days, day)))
-        };
-        return Ok(days(column, clock)?.iter().map(of).collect());
+        let Tables { days: firsts, numbers } = tables;
+        let mut number = |day: i64| period_number(grain, truncate_day(grain, firsts, day));
+        return Ok(match &column.values {
+            Values::Time(times) => clock.by_number(times, numbers, number),
+            _ => days(column, clock)?.iter().map(|&day| numbers.get(day, || number(day))).collect(),
+        });
     }
     let unit = short(grain);
     let times = instants(column, clock)?;

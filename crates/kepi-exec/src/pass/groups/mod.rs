@@ -17,7 +17,7 @@ use super::table::Table;
 use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Part, Pass, Report, Source};
 use crate::ExecError;
-use crate::cells::notes::streams_of;
+use crate::made::largest_below;
 use crate::rows::{BATCH, Column, Frame, Values};
 use arrow_buffer::BooleanBuffer;
 use inner::{Inner, PERIOD, Time, inner, inner_passes};
@@ -304,9 +304,7 @@ pub(crate) fn parts(
     {
         return Ok(None);
     }
-    let stream =
-        streams_of(&pass.base).into_iter().filter_map(|name| source.scan.stream(name)).max_by_key(|info| info.rows);
-    let Some(stream) = stream.filter(|info| info.dated) else { return Ok(None) };
+    let Some(stream) = largest_below(&pass.base, source).filter(|info| info.dated) else { return Ok(None) };
     let threads = threads.min((stream.rows / PART_ROWS_MIN) as usize);
     if threads < 2 {
         return Ok(None);
