@@ -302,8 +302,7 @@ impl Clock {
     pub(crate) fn truncate_all(&mut self, grain: &Grain, table: &mut Days, times: &[i64]) -> Vec<i64> {
         let long = !matches!(grain.unit, TimeUnit::Second | TimeUnit::Minute | TimeUnit::Hour);
         let mut spans = std::mem::take(&mut table.spans);
-        let values =
-            self.by_day(times, false, &mut spans, |clock, time| (clock.truncate(grain, table, time), long));
+        let values = self.by_day(times, false, &mut spans, |clock, time| (clock.truncate(grain, table, time), long));
         table.spans = spans;
         values
     }

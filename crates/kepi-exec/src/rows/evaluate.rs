@@ -56,7 +56,9 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
                 want(mask.as_slice());
             }
             Node::History(lookback) => want(&lookback.needs()),
-            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => return None,
+            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => {
+                return None;
+            }
             _ if !needed => continue,
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
             Node::Gather { of, .. }

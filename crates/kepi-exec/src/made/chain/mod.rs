@@ -3,8 +3,8 @@
 //! The streams are read side by side in the order of time, by several threads a stretch of it each, without the rows
 //! that come when no attempt of their entity is open (`stretch`). What is left is shared out by entity, so that a share's
 //! arrays fit the processor's cache and shares can be looked at by several threads. The usual chains, ordered and without
-//! conditions between their steps, are read once more from the last row to the first, with arrays by id (`plain`). For
-//! all others the rows are put in the order of their entities (a counting sort by id), and then looked at entity by
+//! conditions between their steps, are read once more from the last row to the first, with arrays by id (`plain`), and
+//! so are strict ones. For all others the rows are put in the order of their entities (a counting sort by id), and then looked at entity by
 //! entity. Rows ask for no more than *not earlier*, so what happens at one moment has no order; only a strict chain needs
 //! one: the order of the streams as the chain names them, then that within the stream.
 //!
@@ -206,6 +206,10 @@ fn look_at<H: Hold>(shape: &Shape, parts: Vec<Part<H>>, source: &Source) -> Resu
             return Ok(share.attempts);
         }
         share.attempts.begin_again();
+    }
+    if shape.order == ChainOrder::Strict && shape.without.is_empty() {
+        strict::look_at_all(shape, &mut share, source)?;
+        return Ok(share.attempts);
     }
     let (entries, starts) = share.by_entity();
     let mut entities = Entities {

@@ -29,26 +29,35 @@ pub(super) fn look_at<H: Hold>(shape: &Shape, share: &mut Share<H>, source: &Sou
     let mut next = vec![NOWHERE; ROOM * further];
     let mut behind = vec![NOWHERE; entries.len()];
     let mut moments = Moments::new(shape, attempts, entries, shared.then_some(&ids[..]));
+    let mut found = Vec::with_capacity(attempts.all.len());
+    let mut look_at = |place: usize| {
+        let entry = &entries[place];
+        let own = &mut next[ids[place] as usize * further..][..further];
+        match entry.role as usize {
+            0 => found.push((entry.row, own[0])),
+            step => {
+                behind[place] = own.get(step).copied().unwrap_or(NOWHERE);
+                own[step - 1] = place as u32;
+            }
+        }
+    };
     let mut left = entries.len();
-    let mut found = Vec::new();
     while let Some(last) = left.checked_sub(1) {
         if left % CHECK_EVERY == 0 {
             source.check()?;
         }
-        let begin = entries[..last].iter().rposition(|e| e.at != entries[last].at).map_or(0, |before| before + 1);
+        let at = entries[last].at;
+        if last == 0 || entries[last - 1].at != at {
+            if (entries[last].role as usize) < shape.steps {
+                look_at(last);
+            }
+            left = last;
+            continue;
+        }
+        let begin = entries[..last].iter().rposition(|e| e.at != at).map_or(0, |before| before + 1);
         // What serves a later step comes first, so that an earlier one at the same time finds it; where a row may serve
         // several steps it is the other way round, so that it does not find itself.
-        for &place in moments.of(begin, left).iter().rev() {
-            let entry = &entries[place as usize];
-            let own = &mut next[ids[place as usize] as usize * further..][..further];
-            match entry.role as usize {
-                0 => found.push((entry.row, own[0])),
-                step => {
-                    behind[place as usize] = own.get(step).copied().unwrap_or(NOWHERE);
-                    own[step - 1] = place;
-                }
-            }
-        }
+        moments.of(begin, left).iter().rev().for_each(|&place| look_at(place as usize));
         left = begin;
     }
     if moments.tangled {
@@ -172,20 +181,9 @@ impl<'a, H: Hold> Moments<'a, H> {
     }
 
     /// The places of the entries of a moment in their order, without those that serve no step but only interrupt.
-    #[inline]
     fn of(&mut self, begin: usize, end: usize) -> &[u32] {
-        let Moments { shape, entries, places, .. } = self;
-        places.clear();
-        if end - begin > 1 {
-            self.several(begin, end);
-        } else if (entries[begin].role as usize) < shape.steps {
-            places.push(begin as u32);
-        }
-        &self.places
-    }
-
-    fn several(&mut self, begin: usize, end: usize) {
         let Moments { shape, attempts, entries, shared, tangled, places } = self;
+        places.clear();
         let role = |place: u32| entries[place as usize].role;
         places.extend(begin as u32..end as u32);
         if let Some(ids) = shared {
@@ -199,5 +197,6 @@ impl<'a, H: Hold> Moments<'a, H> {
         }
         let steps = shape.steps as u32;
         places.retain(|&place| role(place) < steps);
+        places
     }
 }

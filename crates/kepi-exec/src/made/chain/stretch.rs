@@ -39,25 +39,32 @@ struct Reader {
     /// How many rows came before the frame, and how many it has.
     before: u32,
     len: u32,
-    at: ScalarBuffer<i64>,
-    /// The rows of the frame that play a part.
-    rows: Vec<u32>,
+    /// What the rows of the frame are, in their order.
+    found: Vec<Candidate>,
     next: usize,
-    /// By sort: which rows are of it.
-    taken: Vec<Sorted>,
-}
-
-/// The rows of a frame that are of one sort; of none where there are no ids.
-#[derive(Default)]
-struct Sorted {
-    mask: Option<BooleanBuffer>,
-    ids: ScalarBuffer<u32>,
-    /// The numbers of the held values, and which of them are known.
-    held: Option<(ScalarBuffer<i64>, Option<BooleanBuffer>)>,
-    /// Of the first step: until when the attempts last that begin here, and how many of them have been taken.
+    /// By sort: the numbers of the values that the rows of the frame hold, and which of them are known.
+    held: Vec<Option<(ScalarBuffer<i64>, Option<BooleanBuffer>)>>,
+    /// Until when the attempts last that begin in the frame, and how many of them have been taken.
     ends: Vec<i64>,
     begun: usize,
+    /// By row of the frame: the sorts that it is of, one bit each.
+    bits: Vec<u64>,
 }
+
+/// A row that may play a part.
+#[derive(Clone, Copy)]
+struct Candidate {
+    at: i64,
+    id: u32,
+    /// Its place in the frame.
+    row: u32,
+    sort: u32,
+    /// Whether another row that has not been looked at may have the same moment.
+    tied: bool,
+}
+
+/// In place of the moment of the next row of a stream that has ended.
+const ENDED: i64 = i64::MAX;
 
 impl<H: Hold> Stretch<'_, H> {
     /// Reads the streams side by side. Gives how many rows each has, and how many stored rows were read.
@@ -80,43 +87,60 @@ impl<H: Hold> Stretch<'_, H> {
                 ended: false,
                 before: 0,
                 len: 0,
-                at: ScalarBuffer::default(),
-                rows: Vec::new(),
+                found: Vec::new(),
                 next: 0,
-                taken: Vec::new(),
+                held: Vec::new(),
+                ends: Vec::new(),
+                begun: 0,
+                bits: Vec::new(),
             });
         }
+        let mut heads = readers.iter_mut().map(|reader| self.head(reader)).collect::<Result<Vec<i64>, _>>()?;
         loop {
-            // The stream with the earliest row, the first of them, and the earliest of the others.
-            let mut best: Option<(i64, usize)> = None;
-            let mut bound = (i64::MAX, usize::MAX);
-            for (number, reader) in readers.iter_mut().enumerate() {
-                while reader.next == reader.rows.len() && !reader.ended {
-                    self.fill(reader)?;
-                }
-                let Some(&row) = reader.rows.get(reader.next) else { continue };
-                let own = (reader.at[row as usize], number);
-                match best {
-                    Some(known) if known <= own => bound = bound.min(own),
-                    known => {
-                        bound = known.map_or(bound, |known| bound.min(known));
-                        best = Some(own);
-                    }
+            // The stream with the earliest row, the first of them; and up to when no other one has a row before its own.
+            let mut number = 0;
+            for other in 1..heads.len() {
+                if heads[other] < heads[number] {
+                    number = other;
                 }
             }
-            let Some((_, number)) = best else { break };
-            self.take(&mut readers[number], number, bound);
+            if heads.get(number).is_none_or(|&head| head == ENDED) {
+                break;
+            }
+            let (mut limit, mut bound) = (i64::MAX, i64::MAX);
+            for (other, &head) in heads.iter().enumerate().filter(|other| other.0 != number) {
+                bound = bound.min(head);
+                limit = limit.min(if other < number { head.saturating_sub(1) } else { head });
+            }
+            self.take(&mut readers[number], limit, bound);
+            heads[number] = self.head(&mut readers[number])?;
         }
         let scanned = readers.iter().map(|r| r.frames.scanned() + r.program.rows_scanned_elsewhere()).sum();
         Ok((readers.iter().map(|r| r.before).collect(), scanned))
     }
 
+    /// The moment of the next row of a stream that may play a part.
+    #[inline]
+    fn head(&mut self, reader: &mut Reader) -> Result<i64, ExecError> {
+        loop {
+            if let Some(next) = reader.found.get(reader.next) {
+                return Ok(next.at);
+            }
+            if reader.ended {
+                return Ok(ENDED);
+            }
+            self.fill(reader)?;
+        }
+    }
+
     /// Reads the next frame of a stream.
     fn fill(&mut self, reader: &mut Reader) -> Result<(), ExecError> {
-        let Reader { program, sorts, frames, ended, before, len, at, rows, next, taken } = reader;
+        let Reader { program, sorts, frames, ended, before, len, found, next, held, ends, begun, bits } = reader;
         *before = before.checked_add(*len).filter(|&n| n < NOWHERE).ok_or_else(too_long)?;
-        (*len, *next) = (0, 0);
-        rows.clear();
+        (*len, *next, *begun) = (0, 0, 0);
+        found.clear();
+        held.clear();
+        ends.clear();
         let bytes = |part: &Part<H>| (part.entries.len() * (size_of::<Entry<H>>() + 4) + part.at.len() * 40) as u64;
         self.maker.fits(self.parts.iter().map(bytes).sum())?;
         let Some(frame) = frames.next(program)? else {
@@ -125,111 +149,114 @@ impl<H: Hold> Stretch<'_, H> {
         };
         program.evaluate(&frame)?;
         *len = u32::try_from(frame.len).map_err(|_| too_long())?;
-        *at = frame.at.clone().unwrap_or_default();
-        taken.clear();
-        for sort in sorts.iter() {
+        let Some(at) = &frame.at else { return Ok(()) };
+        let words = sorts.len().div_ceil(64);
+        bits.clear();
+        bits.resize(frame.len * words, 0);
+        let mut ids: Vec<ScalarBuffer<u32>> = Vec::with_capacity(sorts.len());
+        for (number, sort) in sorts.iter().enumerate() {
             let mut lacking = Vec::new();
-            let found = sort.picked.taken(program, &frame, &mut lacking)?;
+            let taken = sort.picked.taken(program, &frame, &mut lacking)?;
             if sort.role < self.steps {
                 self.without.append(&mut lacking);
             }
-            let Some(Taken { mask, ids }) = found else {
-                taken.push(Sorted { mask: Some(BooleanBuffer::new_unset(frame.len)), ..Sorted::default() });
-                continue;
-            };
-            let held = match sort.hold {
+            held.push(match sort.hold {
                 Some(hold) => {
                     let column = program.value(hold);
                     Some((self.payload.encode(column)?, column.known()))
                 }
                 None => None,
+            });
+            let Some(Taken { mask, ids: own }) = taken else {
+                ids.push(ScalarBuffer::default());
+                continue;
             };
-            let ends = match (sort.role, self.within) {
-                (0, Some(span)) => {
-                    let Stretch { clock, days, .. } = self;
-                    match &mask {
-                        None => clock.add_all(span, days, at),
-                        Some(mask) => {
-                            let starts: Vec<i64> = mask.set_indices().map(|row| at[row]).collect();
-                            clock.add_all(span, days, &starts)
-                        }
+            let (word, bit) = (number / 64, 1 << (number % 64));
+            match &mask {
+                None => (0..frame.len).for_each(|row| bits[row * words + word] |= bit),
+                Some(mask) => mask.set_indices().for_each(|row| bits[row * words + word] |= bit),
+            }
+            if let (0, Some(span)) = (sort.role, self.within) {
+                let Stretch { clock, days, .. } = self;
+                *ends = match &mask {
+                    None => clock.add_all(span, days, at),
+                    Some(mask) => {
+                        let starts: Vec<i64> = mask.set_indices().map(|row| at[row]).collect();
+                        clock.add_all(span, days, &starts)
                     }
-                }
-                _ => Vec::new(),
-            };
-            taken.push(Sorted { mask, ids, held, ends, begun: 0 });
+                };
+            }
+            ids.push(own);
         }
-        let masks: Option<Vec<&BooleanBuffer>> = taken.iter().map(|sorted| sorted.mask.as_ref()).collect();
-        match masks.as_deref() {
-            None => rows.extend(0..*len),
-            Some([]) => {}
-            Some([only]) => rows.extend(only.set_indices().map(|row| row as u32)),
-            Some([first, others @ ..]) => {
-                let any = others.iter().fold((*first).clone(), |any, mask| &any | *mask);
-                rows.extend(any.set_indices().map(|row| row as u32));
+        for (row, bits) in bits.chunks_exact(words).enumerate() {
+            for (word, &bits) in bits.iter().enumerate() {
+                let mut left = bits;
+                while left != 0 {
+                    let sort = word * 64 + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    let id = ids[sort][row];
+                    found.push(Candidate { at: at[row], id, row: row as u32, sort: sort as u32, tied: true });
+                }
             }
         }
-        if let [only] = &mut taken[..] {
-            // All rows that are left are of this one.
-            only.mask = None;
+        // Nothing is known yet of what follows the frame. Of one row the first step comes first.
+        for i in (1..found.len()).rev() {
+            let (before, own) = (found[i - 1], found[i]);
+            found[i - 1].tied = if before.row == own.row { own.tied } else { before.at == own.at };
         }
         Ok(())
     }
 
-    /// Takes the rows of a stream's frame up to the earliest of the others.
-    fn take(&mut self, reader: &mut Reader, number: usize, bound: (i64, usize)) {
-        let Reader { sorts, before, at, rows, next, taken, .. } = reader;
-        while let Some(&row) = rows.get(*next) {
-            let (place, row) = (*before + row, row as usize);
-            let moment = at[row];
-            if (moment, number) > bound {
+    /// Takes the rows of a stream's frame up to a moment; `bound`: the moment of the next row of another stream.
+    fn take(&mut self, reader: &mut Reader, limit: i64, bound: i64) {
+        let Reader { sorts, before, found, next, held, ends, begun, .. } = reader;
+        let (mut served, mut last) = (0, NOWHERE);
+        for candidate in &found[*next..] {
+            let Candidate { at, id, row, sort, tied } = *candidate;
+            if at > limit {
                 return;
             }
             *next += 1;
-            // Whether nothing may begin at the same moment that has not been seen yet.
-            let alone = moment < bound.0 && rows.get(*next).is_some_and(|&next| at[next as usize] > moment);
-            let mut served = 0;
-            for (sort, sorted) in sorts.iter().zip(taken.iter_mut()) {
-                if sorted.mask.as_ref().is_some_and(|mask| !mask.value(row)) {
-                    continue;
-                }
-                let mut entry = Entry { at: moment, row: place, role: sort.role, hold: H::default() };
-                let mut end = i64::MAX;
-                if sort.role == 0 {
-                    end = sorted.ends.get(sorted.begun).copied().unwrap_or(end);
-                    sorted.begun += 1;
-                }
-                let id = sorted.ids[row];
-                if id >= self.room {
-                    continue;
-                }
-                if let Some((numbers, known)) = &sorted.held {
-                    entry.hold = H::of(numbers[row]);
-                    if known.as_ref().is_some_and(|known| !known.value(row)) {
-                        if sort.role > 0 && !self.strict {
-                            continue;
-                        }
-                        entry.role = sort.unheld;
-                    }
-                }
-                let share = id >> SHARE_BITS;
-                let part = &mut self.parts[share as usize];
-                let open = &mut self.open[id as usize];
-                if sort.role == 0 {
-                    *open = (*open).max(end);
-                    entry.row = part.at.len() as u32;
-                    part.at.push(moment);
-                    part.who.push(id);
-                    part.attempts.push(Attempt { end, place, reached: 1, converted: false, dropped: false });
-                    self.order.push(share);
-                } else if alone && moment > *open {
-                    continue;
-                }
-                served += u32::from(entry.role < self.steps);
-                part.shared |= served > 1;
-                part.ids.push(id);
-                part.entries.push(entry);
+            let (place, own) = (*before + row, &sorts[sort as usize]);
+            let mut entry = Entry { at, row: place, role: own.role, hold: H::default() };
+            let starts = own.role == 0;
+            let mut end = i64::MAX;
+            if starts {
+                end = ends.get(*begun).copied().unwrap_or(end);
+                *begun += 1;
             }
+            if id >= self.room {
+                continue;
+            }
+            if let (true, Some((numbers, known))) = (H::HOLDS, &held[sort as usize]) {
+                entry.hold = H::of(numbers[row as usize]);
+                if known.as_ref().is_some_and(|known| !known.value(row as usize)) {
+                    if !starts && !self.strict {
+                        continue;
+                    }
+                    entry.role = own.unheld;
+                }
+            }
+            let open = &mut self.open[id as usize];
+            // Where another row has the same moment, an attempt may still begin at it.
+            if !starts && at > *open && !tied && at < bound {
+                continue;
+            }
+            let share = id >> SHARE_BITS;
+            let part = &mut self.parts[share as usize];
+            if starts {
+                *open = (*open).max(end);
+                entry.row = part.at.len() as u32;
+                part.at.push(at);
+                part.who.push(id);
+                part.attempts.push(Attempt { end, place, reached: 1, converted: false, dropped: false });
+                self.order.push(share);
+            }
+            served = if row == last { served } else { 0 } + u32::from(entry.role < self.steps);
+            last = row;
+            part.shared |= served > 1;
+            part.ids.push(id);
+            part.entries.push(entry);
         }
     }
 }
