@@ -2,6 +2,7 @@
 
 mod cancel;
 mod cells;
+mod cuts;
 mod error;
 mod explain;
 mod frame;

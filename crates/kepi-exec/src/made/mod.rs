@@ -6,6 +6,7 @@ mod edges;
 mod gather;
 #[cfg(test)]
 mod naive;
+mod own_periods;
 mod read;
 mod returns;
 mod sessions;

@@ -47,7 +47,8 @@ fn span(grain: &Grain, count: i64) -> CalendarSpan {
 }
 
 fn made(memory: &Memory, made: &Made, zone: &str, look: impl FnOnce(&Rows)) {
-    let source = source(memory);
+    // Some have rows enough to be read in several stretches of time.
+    let source = source(memory).with_threads(3);
     let stream = source.made(made, zone, 0).unwrap();
     look(stream.rows(&source).unwrap());
 }

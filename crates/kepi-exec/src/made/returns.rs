@@ -1,22 +1,28 @@
 //! Members of cohorts, and the periods in which they come back.
 //!
-//! One reading finds the members (who has a row of the one event in a period) and the entities' rows of the other; then
-//! each member's returns are looked up in its entity's. No entity's rows are looked at twice for one member.
+//! One reading, of which several threads read a stretch of time each, finds the members (who has a row of the one event in
+//! a period) and the entities' rows of the other; then each member's returns are looked up in its entity's, by several
+//! threads again. No entity's rows are looked at twice for one member.
 
-use super::read::{Picked, read};
-use super::{Maker, Rows};
+use super::gather::too_long;
+use super::own_periods::Period;
+use super::read::Picked;
+use super::{Maker, NOWHERE, Rows, largest_below};
 use crate::ExecError;
 use crate::rows::{Clock, Column, Days, Frame, Program, Type, Values, period_numbers};
+use crate::side_by_side::side_by_side;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use kepi_model::calendar::{Grain, TimeUnit, Zone};
+use kepi_extension::StreamInfo;
+use kepi_model::calendar::{Grain, Zone};
 use kepi_model::core::{AGE, COHORT, Returns};
+use std::ops::Range;
 
 /// The own columns of members and returns.
 pub(super) fn own() -> Vec<(String, Type)> {
     vec![(COHORT.into(), Type::Time), (AGE.into(), Type::Decimal(0))]
 }
 
-/// What has been read.
+/// What has been read of a stretch of time.
 struct Found {
     grain: Grain,
     own_clock: bool,
@@ -24,7 +30,6 @@ struct Found {
     onward: bool,
     clock: Clock,
     days: [Days; 2],
-    firsts: Days,
     /// By id: the last period with a row of the cohorts' event.
     begun: Vec<i64>,
     /// By id: what was last kept of its rows of the other event: see [`Found::backs`].
@@ -33,6 +38,10 @@ struct Found {
     /// With a clock of its own the moments of the rows, else the periods with a row; with `onward` in `back` only.
     backs: Vec<(u32, i64)>,
     without: Vec<i64>,
+    /// How many rows of the members' base lie in the stretch, where those before it were not read, too.
+    rows: u32,
+    /// How many stored rows were read.
+    scanned: u64,
 }
 
 /// Who began in which period, in the order of time.
@@ -46,56 +55,133 @@ struct Members {
 
 const NEVER: i64 = i64::MIN;
 
+/// Fewer rows than this are not worth a thread of their own.
+const STRETCH_ROWS_MIN: u64 = if cfg!(test) { 4 } else { 200_000 };
+/// So many members are looked at together.
+const MEMBERS: usize = if cfg!(test) { 2 } else { 16_384 };
+
+/// A stretch of time that is read for itself.
+#[derive(Clone, Copy)]
+struct Stretch {
+    from: Option<i64>,
+    until: Option<i64>,
+}
+
 /// Makes the rows of members and returns: each member's behind it, by age.
 pub(super) fn make(maker: &Maker, returns: &Returns) -> Result<Rows, ExecError> {
     let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
-    let mut program = maker.program(&returns.start.events.base)?;
-    let start = Picked::new(&mut program, &returns.start.events, &returns.start.key)?;
-    let mut ids = start.ids(&program)?;
-    let mut found = Found {
-        grain: returns.grain.clone(),
-        own_clock: returns.own_clock,
-        onward: returns.onward,
-        clock: Clock::new(zone),
-        days: [Days::default(), Days::default()],
-        firsts: Days::default(),
-        begun: Vec::new(),
-        back: Vec::new(),
-        members: Members::default(),
-        backs: Vec::new(),
-        without: Vec::new(),
+    let ids = {
+        let mut program = maker.program(&returns.start.events.base)?;
+        let ids = Picked::new(&mut program, &returns.start.events, &returns.start.key)?.ids(&program)?;
+        let mut program = maker.program(&returns.back.events.base)?;
+        ids.max(Picked::new(&mut program, &returns.back.events, &returns.back.key)?.ids(&program)?)
     };
-    let mut scanned = 0;
-    if returns.start.events.base == returns.back.events.base {
-        let back = Picked::new(&mut program, &returns.back.events, &returns.back.key)?;
-        ids = ids.max(back.ids(&program)?);
-        found.make_room(ids);
-        scanned += read(&mut program, |program, frame, first| {
-            let periods = found.periods(frame);
-            found.start(program, frame, first, &start, &periods)?;
-            found.back(program, frame, &back, &periods)
-        })?;
-    } else {
-        let mut other = maker.program(&returns.back.events.base)?;
-        let back = Picked::new(&mut other, &returns.back.events, &returns.back.key)?;
-        ids = ids.max(back.ids(&other)?);
-        found.make_room(ids);
-        scanned += read(&mut program, |program, frame, first| {
-            let periods = found.periods(frame);
-            found.start(program, frame, first, &start, &periods)
-        })?;
-        scanned += read(&mut other, |program, frame, _| {
-            let periods = if found.own_clock { Vec::new() } else { found.periods(frame) };
-            found.back(program, frame, &back, &periods)
-        })?;
+    // A member is the first row in its period, so no period lies in two stretches.
+    let cuts: Vec<i64> = cuts(maker, returns)?.into_iter().map(|at| zone.truncate(&returns.grain, at)).collect();
+    let ends = cuts.iter().copied().map(Some).chain([None]);
+    let starts = [None].into_iter().chain(cuts.iter().copied().map(Some));
+    let stretches = starts.zip(ends).map(|(from, until)| Stretch { from, until }).collect();
+    let found = side_by_side(maker.source.threads, stretches, |stretch| {
+        let mut found = Found {
+            grain: returns.grain.clone(),
+            own_clock: returns.own_clock,
+            onward: returns.onward,
+            clock: Clock::new(zone.clone()),
+            days: [Days::default(), Days::default()],
+            begun: vec![NEVER; ids],
+            back: vec![NEVER; ids],
+            members: Members::default(),
+            backs: Vec::new(),
+            without: Vec::new(),
+            rows: 0,
+            scanned: 0,
+        };
+        found.read(maker, returns, stretch)?;
+        Ok(found)
+    })?;
+    rows(maker, returns, &zone, found, ids)
+}
+
+/// Where time is cut, to be read by several threads.
+fn cuts(maker: &Maker, returns: &Returns) -> Result<Vec<i64>, ExecError> {
+    let mut past = false;
+    let mut largest: Option<StreamInfo> = None;
+    for keyed in [&returns.start, &returns.back] {
+        let mut program = maker.program(&keyed.events.base)?;
+        Picked::new(&mut program, &keyed.events, &keyed.key)?;
+        if program.sequential || program.needs_period {
+            return Ok(Vec::new());
+        }
+        past |= program.needs_past;
+        largest = largest.into_iter().chain(largest_below(&keyed.events.base, maker.source)).max_by_key(|i| i.rows);
     }
-    found.rows(maker, &returns.brackets, scanned)
+    let Some(info) = largest else { return Ok(Vec::new()) };
+    let threads = maker.source.threads.min((info.rows / STRETCH_ROWS_MIN) as usize);
+    if threads < 2 {
+        return Ok(Vec::new());
+    }
+    let mut cuts = maker.source.cuts(&info.name, (None, None), threads, past);
+    cuts.sort_unstable();
+    cuts.dedup();
+    Ok(cuts)
 }
 
 impl Found {
-    fn make_room(&mut self, ids: usize) {
-        self.begun = vec![NEVER; ids];
-        self.back = vec![NEVER; ids];
+    /// Reads the rows of a stretch of time, and lets those before it go by where something has to be known of them.
+    fn read(&mut self, maker: &Maker, returns: &Returns, stretch: Stretch) -> Result<(), ExecError> {
+        let mut program = maker.program(&returns.start.events.base)?;
+        let start = Picked::new(&mut program, &returns.start.events, &returns.start.key)?;
+        if returns.start.events.base == returns.back.events.base {
+            let back = Picked::new(&mut program, &returns.back.events, &returns.back.key)?;
+            return self.go_through(&mut program, stretch, true, |found, program, frame, from, first| {
+                let periods = found.periods(frame);
+                found.start(program, frame, from, first, &start, &periods)?;
+                found.back(program, frame, from, &back, &periods)
+            });
+        }
+        let mut other = maker.program(&returns.back.events.base)?;
+        let back = Picked::new(&mut other, &returns.back.events, &returns.back.key)?;
+        self.go_through(&mut program, stretch, true, |found, program, frame, from, first| {
+            let periods = found.periods(frame);
+            found.start(program, frame, from, first, &start, &periods)
+        })?;
+        self.go_through(&mut other, stretch, false, |found, program, frame, from, _| {
+            let periods = if found.own_clock { Vec::new() } else { found.periods(frame) };
+            found.back(program, frame, from, &back, &periods)
+        })
+    }
+
+    /// Calls with each frame of a stretch: with its first row that lies in it, and the place of its first row among those
+    /// that are read. `counts`: whether places are counted in these rows.
+    fn go_through(
+        &mut self,
+        program: &mut Program,
+        stretch: Stretch,
+        counts: bool,
+        mut each: impl FnMut(&mut Found, &Program, &Frame, usize, u32) -> Result<(), ExecError>,
+    ) -> Result<(), ExecError> {
+        let Stretch { from, until } = stretch;
+        let mut frames = program.frames(from.filter(|_| !program.needs_past), until)?;
+        let mut first = 0_u32;
+        while let Some(frame) = frames.next(program)? {
+            let own = match (from, &frame.at) {
+                (Some(from), Some(at)) => at.partition_point(|&t| t < from),
+                _ => 0,
+            };
+            if own == frame.len {
+                program.evaluate_past(&frame)?;
+            } else {
+                program.evaluate(&frame)?;
+                each(self, program, &frame, own, first)?;
+            }
+            let next = u32::try_from(frame.len).ok().and_then(|len| first.checked_add(len));
+            first = next.filter(|&next| next < NOWHERE).ok_or_else(too_long)?;
+        }
+        if counts {
+            self.rows = if program.needs_past { 0 } else { first };
+        }
+        self.scanned += frames.scanned() + program.rows_scanned_elsewhere();
+        Ok(())
     }
 
     fn periods(&mut self, frame: &Frame) -> Vec<i64> {
@@ -107,175 +193,100 @@ impl Found {
         &mut self,
         program: &Program,
         frame: &Frame,
+        from: usize,
         first: u32,
         picked: &Picked,
         periods: &[i64],
     ) -> Result<(), ExecError> {
         let Some(at) = &frame.at else { return Ok(()) };
         let Found { begun, members, without, .. } = self;
-        picked.each(program, frame, without, |row, id| {
-            let Some(begun) = begun.get_mut(id as usize).filter(|b| **b != periods[row]) else { return };
+        let mut lacking = Vec::new();
+        picked.each(program, frame, &mut lacking, |row, id| {
+            let Some(begun) = begun.get_mut(id as usize).filter(|b| **b != periods[row] && row >= from) else { return };
             *begun = periods[row];
             members.ids.push(id);
             members.at.push(at[row]);
             members.places.push(first + row as u32);
             members.periods.push(periods[row]);
-        })
+        })?;
+        let before = at.get(from).copied().unwrap_or(i64::MAX);
+        without.extend(lacking.into_iter().filter(|&moment| moment >= before));
+        Ok(())
     }
 
-    fn back(&mut self, program: &Program, frame: &Frame, picked: &Picked, periods: &[i64]) -> Result<(), ExecError> {
+    fn back(
+        &mut self,
+        program: &Program,
+        frame: &Frame,
+        from: usize,
+        picked: &Picked,
+        periods: &[i64],
+    ) -> Result<(), ExecError> {
         let Some(at) = &frame.at else { return Ok(()) };
         let kept: &[i64] = if self.own_clock { at } else { periods };
         let Found { back, backs, onward, .. } = self;
         picked.each(program, frame, &mut Vec::new(), |row, id| {
-            let Some(last) = back.get_mut(id as usize).filter(|last| **last != kept[row]) else { return };
+            let Some(last) = back.get_mut(id as usize).filter(|last| **last != kept[row] && row >= from) else {
+                return;
+            };
             *last = kept[row];
             if !*onward {
                 backs.push((id, kept[row]));
             }
         })
     }
+}
 
-    fn rows(mut self, maker: &Maker, brackets: &[i64], scanned: u64) -> Result<Rows, ExecError> {
-        let (starts, backs) = by_id(std::mem::take(&mut self.backs), self.back.len());
-        let members = std::mem::take(&mut self.members);
-        let cohorts = self.clock.truncate_all(&self.grain, &mut self.firsts, &members.at);
-        let mut out = Made::with_capacity(members.ids.len() + backs.len());
-        for (member, &id) in members.ids.iter().enumerate() {
-            if member % 65_536 == 0 {
-                maker.source.check()?;
-                maker.fits(28 * out.at.len() as u64)?;
-            }
-            let (at, place, cohort) = (members.at[member], members.places[member], cohorts[member]);
-            out.push(at, place, cohort, MEMBER);
-            let id = id as usize;
-            let own = match self.onward {
-                true => std::slice::from_ref(&self.back[id]),
-                false => &backs[starts[id] as usize..starts[id + 1] as usize],
-            };
-            let since = if self.own_clock { at } else { members.periods[member] };
-            let mut known = 0;
-            let later = own.partition_point(|&back| back <= since);
-            let mut period = Period { start: at, number: 0, end: i64::MIN };
-            for &back in &own[later..] {
-                let age = match self.own_clock {
-                    true => period.go_to(&mut self.clock, &self.grain, back),
-                    false => back - since,
-                };
-                let age = bracket(age, brackets, self.onward);
-                if age > known {
-                    known = age;
-                    out.push(at, place, cohort, age);
-                }
-            }
+impl Members {
+    /// Adds those of a later stretch of time, before which so many rows lie.
+    fn append(&mut self, mut later: Members, before: u32) -> Result<(), ExecError> {
+        let fits = later.places.last().is_none_or(|&last| last.checked_add(before).is_some_and(|n| n < NOWHERE));
+        if !fits {
+            return Err(too_long());
         }
-        let aged = BooleanBuffer::collect_bool(out.ages.len(), |row| out.ages[row] != MEMBER);
-        let own = vec![
-            Column::new(Values::Time(out.cohorts.into()), None),
-            Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(aged))),
-        ];
-        Ok(Rows {
-            at: out.at.into(),
-            own,
-            parents: vec![out.places],
-            known: Vec::new(),
-            without: self.without,
-            scanned,
-        })
+        later.places.iter_mut().for_each(|place| *place += before);
+        self.ids.append(&mut later.ids);
+        self.at.append(&mut later.at);
+        self.places.append(&mut later.places);
+        self.periods.append(&mut later.periods);
+        Ok(())
     }
 }
 
-/// The own period of a member that was looked at last.
-struct Period {
-    start: i64,
-    number: i64,
-    /// Its end.
-    end: i64,
-}
-
-impl Period {
-    /// The number of the own period in which a moment lies, not earlier than those asked for before.
-    fn go_to(&mut self, clock: &mut Clock, grain: &Grain, at: i64) -> i64 {
-        if at >= self.end {
-            let about = match (own_months(grain), own_days(grain)) {
-                (0, 0) => at.saturating_sub(self.start).div_euclid(own_micros(grain)),
-                (0, days) => (clock.local(at).0 - clock.local(self.start).0).div_euclid(days),
-                (months, _) => {
-                    let month = |clock: &mut Clock, at| month_of(clock.local(at).0).0;
-                    (month(clock, at) - month(clock, self.start)).div_euclid(months)
-                }
-            };
-            // The period may begin later in the day, or in the month.
-            let late = own_start(clock, grain, self.start, about) > at;
-            self.number = about - i64::from(late);
-            self.end = own_start(clock, grain, self.start, self.number + 1);
-        }
-        self.number
+/// Puts together what was read, and looks for each member's returns.
+fn rows(maker: &Maker, returns: &Returns, zone: &Zone, found: Vec<Found>, ids: usize) -> Result<Rows, ExecError> {
+    let mut members = Members::default();
+    let mut last = vec![NEVER; if returns.onward { ids } else { 0 }];
+    let (mut all, mut without, mut scanned, mut before) = (Vec::new(), Vec::new(), 0, 0_u32);
+    for own in found {
+        members.append(own.members, before)?;
+        without.extend(own.without);
+        scanned += own.scanned;
+        before = before.checked_add(own.rows).ok_or_else(too_long)?;
+        last.iter_mut().zip(&own.back).filter(|(_, back)| **back != NEVER).for_each(|(last, back)| *last = *back);
+        all.push(own.backs);
     }
-}
-
-fn own_months(grain: &Grain) -> i64 {
-    match grain.unit {
-        TimeUnit::Month => 1,
-        TimeUnit::Quarter => 3,
-        TimeUnit::Year => 12,
-        _ => 0,
+    let backs = by_id(all, ids);
+    let count = members.ids.len();
+    let chunks = (0..count).step_by(MEMBERS).map(|first| first..count.min(first + MEMBERS)).collect();
+    let made = side_by_side(maker.source.threads, chunks, |chunk: Range<usize>| {
+        maker.source.check()?;
+        Ok(Made::of(&members, chunk, returns, &last, &backs, Clock::new(zone.clone())))
+    })?;
+    let mut out = Made::with_capacity(made.iter().map(|made| made.at.len()).sum());
+    maker.fits(56 * out.at.capacity() as u64)?;
+    for mut made in made {
+        out.at.append(&mut made.at);
+        out.places.append(&mut made.places);
+        out.cohorts.append(&mut made.cohorts);
+        out.ages.append(&mut made.ages);
     }
-}
-
-fn own_days(grain: &Grain) -> i64 {
-    match grain.unit {
-        TimeUnit::Day => 1,
-        TimeUnit::Week => 7,
-        _ => 0,
-    }
-}
-
-fn own_micros(grain: &Grain) -> i64 {
-    match grain.unit {
-        TimeUnit::Second => 1_000_000,
-        TimeUnit::Minute => 60_000_000,
-        _ => 3_600_000_000,
-    }
-}
-
-/// When the own period of this number begins: so many periods after the start, by the calendar.
-fn own_start(clock: &mut Clock, grain: &Grain, start: i64, number: i64) -> i64 {
-    let (months, days) = (own_months(grain), own_days(grain));
-    if months == 0 && days == 0 {
-        return start.saturating_add(own_micros(grain).saturating_mul(number));
-    }
-    let (day, of_day) = clock.local(start);
-    clock.instant(add_months(day, months * number) + days * number, of_day)
-}
-
-/// The year and month of a day, as a number of months, and the day of the month from 0. By years of 146,097 days per
-/// 400, which begin in March, so that a leap day is the last of one.
-fn month_of(day: i64) -> (i64, i64) {
-    let since = day + 719_468;
-    let era = since.div_euclid(146_097);
-    let of_era = since.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    ((era * 400 + year) * 12 + month + 2, of_year - (153 * month + 2) / 5)
-}
-
-/// The first day of a month.
-fn first_of(month: i64) -> i64 {
-    let (year, month) = ((month - 2).div_euclid(12), (month - 2).rem_euclid(12));
-    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
-    era * 146_097 + 365 * year + year / 4 - year / 100 + (153 * month + 2) / 5 - 719_468
-}
-
-/// The same day so many months later, or the month's last.
-fn add_months(day: i64, months: i64) -> i64 {
-    if months == 0 {
-        return day;
-    }
-    let (month, of_month) = month_of(day);
-    let first = first_of(month + months);
-    (first + of_month).min(first_of(month + months + 1) - 1)
+    let aged = BooleanBuffer::collect_bool(out.ages.len(), |row| out.ages[row] != MEMBER);
+    let own = vec![
+        Column::new(Values::Time(out.cohorts.into()), None),
+        Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(aged))),
+    ];
+    Ok(Rows { at: out.at.into(), own, parents: vec![out.places], known: Vec::new(), without, scanned })
 }
 
 /// The number of the bracket that an age lies in, from 1; without brackets the age itself. What lies behind the last is
@@ -297,14 +308,14 @@ fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
 }
 
 /// A counting sort by id, which keeps the order of the values of each; with the places at which each begins.
-fn by_id(rows: Vec<(u32, i64)>, ids: usize) -> (Vec<u32>, Vec<i64>) {
+fn by_id(rows: Vec<Vec<(u32, i64)>>, ids: usize) -> (Vec<u32>, Vec<i64>) {
     let mut starts = vec![0_u32; ids + 2];
-    rows.iter().for_each(|row| starts[row.0 as usize + 2] += 1);
+    rows.iter().flatten().for_each(|row| starts[row.0 as usize + 2] += 1);
     for i in 2..starts.len() {
         starts[i] += starts[i - 1];
     }
-    let mut values = vec![0; rows.len()];
-    for (id, value) in rows {
+    let mut values = vec![0; rows.iter().map(Vec::len).sum()];
+    for (id, value) in rows.into_iter().flatten() {
         let next = &mut starts[id as usize + 1];
         values[*next as usize] = value;
         *next += 1;
@@ -329,56 +340,49 @@ impl Made {
         Made { at: of(), places: Vec::with_capacity(rows), cohorts: of(), ages: of() }
     }
 
+    /// The rows of some members.
+    fn of(
+        members: &Members,
+        chunk: Range<usize>,
+        returns: &Returns,
+        last: &[i64],
+        (starts, backs): &(Vec<u32>, Vec<i64>),
+        mut clock: Clock,
+    ) -> Made {
+        let Returns { grain, own_clock, onward, brackets, .. } = returns;
+        let mut out = Made::with_capacity(2 * chunk.len());
+        let cohorts = clock.truncate_all(grain, &mut Days::default(), &members.at[chunk.clone()]);
+        for (member, cohort) in chunk.zip(cohorts) {
+            let (at, place, id) = (members.at[member], members.places[member], members.ids[member] as usize);
+            out.push(at, place, cohort, MEMBER);
+            let own = match onward {
+                true => std::slice::from_ref(&last[id]),
+                false => &backs[starts[id] as usize..starts[id + 1] as usize],
+            };
+            let since = if *own_clock { at } else { members.periods[member] };
+            let mut known = 0;
+            let later = own.partition_point(|&back| back <= since);
+            let mut period = Period::new(at);
+            for &back in &own[later..] {
+                let age = match own_clock {
+                    true => period.go_to(&mut clock, grain, back),
+                    false => back - since,
+                };
+                let age = bracket(age, brackets, *onward);
+                if age > known {
+                    known = age;
+                    out.push(at, place, cohort, age);
+                }
+            }
+        }
+        out
+    }
+
     #[inline]
     fn push(&mut self, at: i64, place: u32, cohort: i64, age: i64) {
         self.at.push(at);
         self.places.push(place);
         self.cohorts.push(cohort);
         self.ages.push(age);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
-    use super::*;
-    use kepi_model::calendar::date_of;
-
-    #[test]
-    fn own_periods_are_as_long_as_their_unit() {
-        let zone = Zone::named("Europe/Amsterdam").unwrap();
-        let at = |text: &str| zone.instant(text.parse().unwrap());
-        let mut clock = Clock::new(zone.clone());
-        // The night of 31 March 2024 is an hour short.
-        let start = at("2024-03-30T12:00");
-        let of = [
-            (TimeUnit::Second, 2, "2024-03-30T12:00:02"),
-            (TimeUnit::Minute, 3, "2024-03-30T12:03"),
-            (TimeUnit::Hour, 24, "2024-03-31T13:00"),
-            (TimeUnit::Day, 2, "2024-04-01T12:00"),
-            (TimeUnit::Week, 2, "2024-04-13T12:00"),
-            (TimeUnit::Month, 11, "2025-02-28T12:00"),
-            (TimeUnit::Quarter, 3, "2024-12-30T12:00"),
-            (TimeUnit::Year, 2, "2026-03-30T12:00"),
-        ];
-        for (unit, number, begins) in of {
-            let (grain, begins) = (Grain::ordinary(unit), at(begins));
-            assert_eq!(own_start(&mut clock, &grain, start, number), begins, "{unit:?}");
-            let period = || Period { start, number: 0, end: i64::MIN };
-            assert_eq!(period().go_to(&mut clock, &grain, begins), number, "{unit:?}");
-            assert_eq!(period().go_to(&mut clock, &grain, begins - 1), number - 1, "{unit:?}");
-        }
-    }
-
-    #[test]
-    fn months_are_those_of_the_calendar() {
-        // Every day of more than 400 years, around the epoch, leap years and the year 2000.
-        for day in -200_000..50_000_i32 {
-            let date = date_of(day);
-            let (month, of_month) = month_of(i64::from(day));
-            assert_eq!(month, i64::from(date.year()) * 12 + i64::from(date.month()) - 1, "{date}");
-            assert_eq!(of_month, i64::from(date.day()) - 1, "{date}");
-            assert_eq!(first_of(month) + of_month, i64::from(day), "{date}");
-        }
     }
 }

@@ -46,15 +46,7 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
         return Ok(None);
     }
     let Some((from, until)) = time(pass, &plan.reading) else { return Ok(None) };
-    let mut cuts = match plan.program.needs_past {
-        false => source.scan.splits(&info.name, from, Some(until), threads),
-        // Each part has to see what lies before it, though most of it only goes by.
-        true => {
-            let fine = source.scan.splits(&info.name, from, Some(until), FINE * threads);
-            let cut = |share: f64| fine.get(((share * (fine.len() + 1) as f64) as usize).saturating_sub(1)).copied();
-            shares(threads).into_iter().filter_map(cut).collect()
-        }
-    };
+    let mut cuts = source.cuts(&info.name, (from, Some(until)), threads, plan.program.needs_past);
     let parts = match &plan.reading {
         Reading::Pieces(pieces) => {
             let apart = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
@@ -64,21 +56,6 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
         Reading::Plain | Reading::Apart(_) => cut(pass, plan.program.clock.zone(), cuts),
     };
     Ok((parts.len() > 1).then_some(parts))
-}
-
-/// What it costs to let a row go by, to what it costs to compute it.
-const GOES_BY: f64 = 0.3;
-/// Into so many times as many stretches as threads is time cut, to choose among the cuts.
-const FINE: usize = 16;
-
-/// Where to cut time, as shares of its rows, so that parts that have to see all that lies before them take equally long.
-fn shares(parts: usize) -> Vec<f64> {
-    let mut ends = vec![1.0];
-    for _ in 1..parts {
-        ends.push(1.0 + ends.last().copied().unwrap_or(0.0) * (1.0 - GOES_BY));
-    }
-    let all = ends.pop().unwrap_or(1.0);
-    ends.into_iter().map(|end| end / all).collect()
 }
 
 /// The time that a pass reads; none: nothing.

@@ -1,0 +1,53 @@
+//! Where time is cut for several threads.
+
+use crate::Source;
+
+/// What it costs to let a row go by, to what it costs to compute it.
+const GOES_BY: f64 = 0.3;
+/// Into so many times as many stretches as threads is time cut, to choose among the cuts.
+const FINE: usize = 16;
+
+/// Where to cut time, as shares of its rows, so that parts that have to see all that lies before them take equally long.
+fn shares(parts: usize) -> Vec<f64> {
+    let mut ends = vec![1.0];
+    for _ in 1..parts {
+        ends.push(1.0 + ends.last().copied().unwrap_or(0.0) * (1.0 - GOES_BY));
+    }
+    let all = ends.pop().unwrap_or(1.0);
+    ends.into_iter().map(|end| end / all).collect()
+}
+
+impl Source {
+    /// Moments of a stream that cut a time into up to `parts` stretches that take equally long. `past`: each of them has to
+    /// see what lies before it, most of which only goes by.
+    pub(crate) fn cuts(
+        &self,
+        stream: &str,
+        (from, until): (Option<i64>, Option<i64>),
+        parts: usize,
+        past: bool,
+    ) -> Vec<i64> {
+        if !past {
+            return self.scan.splits(stream, from, until, parts);
+        }
+        let fine = self.scan.splits(stream, from, until, FINE * parts);
+        let cut = |share: f64| fine.get(((share * (fine.len() + 1) as f64) as usize).saturating_sub(1)).copied();
+        shares(parts).into_iter().filter_map(cut).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_parts_are_shorter_where_they_see_the_past() {
+        assert!(shares(1).is_empty());
+        let ends: Vec<f64> = shares(3).into_iter().chain([1.0]).collect();
+        let cost = |part: usize| {
+            let begin = part.checked_sub(1).map_or(0.0, |before| ends[before]);
+            begin * GOES_BY + ends[part] - begin
+        };
+        assert!((1..3).all(|part| (cost(part) - cost(0)).abs() < 1e-9), "{ends:?}");
+    }
+}
