@@ -49,10 +49,10 @@ impl Template {
         while let Some(start) = rest.find("{{") {
             push(&mut parts, &rest[..start]);
             let inner = &rest[start + 2..];
-            if inner.starts_with("base64:") {
+            if let Some(after) = inner.strip_prefix("base64:") {
                 // The host encodes; what is in it is filled here as elsewhere.
                 push(&mut parts, "{{base64:");
-                rest = &inner["base64:".len()..];
+                rest = after;
                 continue;
             }
             let end = inner.find("}}").ok_or("`{{` is not closed with `}}`")?;
