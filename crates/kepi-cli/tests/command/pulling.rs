@@ -214,10 +214,11 @@ fn a_state_is_shown_edited_and_forgotten_and_since_begins_anew() {
     assert!(sync(&[]).err.contains("15 new"));
     let since = json!({"cursor": {"done": 1_700_000_010_000_000i64}}).to_string();
     assert_eq!(sync(&["--set-state", &since]).code, 0);
-    assert!(sync(&[]).err.contains("20 known, 20 new"));
+    // A second of lookback before the tenth: 9 to 49.
+    assert!(sync(&[]).err.contains("20 known, 21 new"));
     assert_eq!(sync(&["--set-state", "{\"cusror\":1}"]).code, 2);
     assert_eq!(sync(&["--reset"]).code, 0);
-    assert!(sync(&[]).err.contains("40 known, 10 new"));
+    assert!(sync(&[]).err.contains("41 known, 9 new"));
     assert_eq!(stored(folder.path()).0, 50);
 }
 
