@@ -2,7 +2,7 @@
 //!
 //! Blocks before the first `##` hold for the whole file, those under a title for that case. Kinds of block, by the
 //! words behind the fence: `kepi`, `events NAME`, `entities NAME`, `states NAME` (stored ones: `from`, `until`), `rates`
-//! (`day  from  to  rate`), `merges ENTITY` (`from  into`), `query` (with `now TIME` where it matters, and
+//! (`day  from  to  rate`), `merges ENTITY` (`from  into`), `calendar NAME` (`day  week  month  quarter  year`, from `NAME.csv`), `query` (with `now TIME` where it matters, and
 //! `engine-refuses` where the engine says that it is not there yet,
 //! `engine-differs` where it is known to be wrong) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
 //! `*` in a result is a value that its author did not give. A line that begins with `Source:` says who answered the case first.
@@ -97,6 +97,7 @@ pub fn read(text: &str) -> Result<Vec<Case>, String> {
             ["kepi", ..] => case.model.push_str(block),
             ["events" | "entities" | "states", name] => case.tables.push(table(name, block)?),
             ["rates"] => case.tables.push(table("rates", block)?),
+            ["calendar", name] => case.tables.push(table(&format!("calendar {name}"), block)?),
             ["merges", entity] => case.tables.push(table(&format!("merges {entity}"), block)?),
             ["query", rest @ ..] => {
                 let (mark, rest) = match rest {

@@ -1,7 +1,7 @@
 //! The data of a case: typed for the oracle, written as CSV files and `source` blocks for the engine.
 
 use crate::case::GivenTable;
-use crate::oracle::{EntityRow, Facts, Kind, Number, Oracle, OracleRow, Rate, Unit, Value};
+use crate::oracle::{EntityRow, Facts, Kind, Number, Oracle, OracleRow, Rate, TableDay, Unit, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -14,7 +14,13 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
     if let Some(problem) = problems.first() {
         return Err(format!("the model: {problem:?}"));
     }
-    let oracle = Oracle::new(&[file], "UTC", now)?;
+    let mut oracle = Oracle::new(&[file], "UTC", now)?;
+    for table in tables {
+        if let Some(calendar) = table.name.strip_prefix(CALENDAR) {
+            let days = table.rows.iter().map(|row| day_of(table, row)).collect::<Result<_, String>>()?;
+            oracle = oracle.with_calendar(calendar, days);
+        }
+    }
     let declared = oracle.tables();
     let mut facts = Facts::default();
     for table in tables {
@@ -75,6 +81,19 @@ pub fn oracle(model: &str, tables: &[GivenTable], now: i64) -> Result<Oracle, St
     Ok(oracle.with_data(facts))
 }
 
+/// Before the name of a calendar, the name of its table, which stands in `NAME.csv`.
+const CALENDAR: &str = "calendar ";
+
+/// A day of a calendar's table, with the columns `day`, `week`, `month`, `quarter` and `year`.
+fn day_of(table: &GivenTable, row: &[String]) -> Result<TableDay, String> {
+    let column = |name: &str| {
+        let index = table.columns.iter().position(|column| column == name);
+        index.map(|index| row[index].clone()).ok_or_else(|| format!("{} without a column {name}", table.name))
+    };
+    let day = column("day")?.parse().map_err(|e| format!("{}: {e}", table.name))?;
+    Ok(TableDay { day, labels: [column("week")?, column("month")?, column("quarter")?, column("year")?] })
+}
+
 /// Rates of exchange (a table `rates`) and merges (`merges ENTITY`), which no model declares.
 fn given_beside(table: &GivenTable, oracle: &Oracle, facts: &mut Facts) -> Result<bool, String> {
     let column = |row: &Vec<String>, name: &str| {
@@ -85,6 +104,9 @@ fn given_beside(table: &GivenTable, oracle: &Oracle, facts: &mut Facts) -> Resul
         for row in &table.rows {
             facts.merges.push((entity.to_string(), column(row, "from")?, column(row, "into")?));
         }
+        return Ok(true);
+    }
+    if table.name.starts_with(CALENDAR) {
         return Ok(true);
     }
     if table.name != "rates" {
@@ -161,51 +183,93 @@ pub struct Files {
     pub files: Vec<(String, String, String)>,
     /// The `source` blocks.
     pub sources: String,
+    /// Files that are read where they lie, with their texts: the tables of calendars.
+    pub beside: Vec<(String, String)>,
 }
 
 /// Writes the tables of a case as files.
 pub fn files(oracle: &Oracle, tables: &[GivenTable]) -> Files {
-    let declared = oracle.tables();
-    let mut files = Files::default();
+    let mut files = Files { beside: calendars(tables), ..Files::default() };
     for (number, table) in tables.iter().enumerate() {
         let source = format!("given_{number}");
         let file = format!("{source}.csv");
-        let beside = match table.name.strip_prefix("merges ") {
-            Some(entity) => Some(format!("merge {entity} from into into")),
-            None if table.name == "rates" => Some("rates: at day, from from, to to, rate".to_string()),
-            None => None,
-        };
-        if let Some(mapping) = beside {
-            let _ = writeln!(files.sources, "source {source} from \"{file}\" {{ {mapping} }}");
-            files.files.push((source, file, csv(table)));
-            continue;
-        }
-        let Some(about) = declared.iter().find(|d| d.name == table.name) else { continue };
-        let mut parts: Vec<String> = Vec::new();
-        let mut roles: Vec<String> = Vec::new();
-        for name in &table.columns {
-            let known = oracle.declared_type(&table.name, name).is_some();
-            match () {
-                () if known => parts.push(name.clone()),
-                () if about.roles.contains(name) => roles.push(name.clone()),
-                () if about.key.as_ref() == Some(name) => parts.insert(0, format!("key {name}")),
-                () if name == "from" && about.at.as_deref() == Some("from") => parts.insert(0, "from from".to_string()),
-                () if about.at.as_ref() == Some(name) => parts.insert(0, format!("at {name}")),
-                () if name == CHANGED => parts.push(format!("from {name}")),
-                () if name == ENDED => parts.push(format!("until {name}")),
-                () if name == "until" && about.at.as_deref() == Some("from") => parts.push(format!("until {name}")),
-                () => parts.insert(0, format!("id {name}")),
-            }
-        }
-        // `of customer, campaign` comes behind the time and the id.
-        let front = parts.iter().take_while(|p| p.contains(' ')).count();
-        for (index, role) in roles.into_iter().enumerate() {
-            parts.insert(front + index, if index == 0 { format!("of {role}") } else { role });
-        }
-        let _ = writeln!(files.sources, "source {source} from \"{file}\" {{ {}: {} }}", table.name, parts.join(", "));
+        let Some(mapping) = mapping(oracle, table, "") else { continue };
+        let _ = writeln!(files.sources, "source {source} from \"{file}\" {{ {mapping} }}");
         files.files.push((source, file, csv(table)));
     }
     files
+}
+
+/// Writes all tables of a case as one wide file, which is loaded much faster than many: each row fills the columns of its own
+/// table.
+pub fn one_file(oracle: &Oracle, tables: &[GivenTable]) -> Files {
+    let mut wide = GivenTable { name: "given".to_string(), columns: vec!["which".to_string()], rows: vec![] };
+    let mut mappings = Vec::new();
+    for (number, table) in tables.iter().enumerate() {
+        let prefix = format!("t{number}_");
+        let Some(mapping) = mapping(oracle, table, &prefix) else { continue };
+        // A merge takes no condition; elsewhere its columns are empty, and nobody is merged.
+        let only = if table.name.contains(' ') { String::new() } else { format!(" where which = \"t{number}\"") };
+        mappings.push(format!("{mapping}{only}"));
+        let before = wide.columns.len();
+        wide.columns.extend(table.columns.iter().map(|column| format!("{prefix}{column}")));
+        for row in &table.rows {
+            let mut cells = vec!["-".to_string(); before];
+            cells[0] = format!("t{number}");
+            cells.extend(row.iter().cloned());
+            wide.rows.push(cells);
+        }
+    }
+    for row in &mut wide.rows {
+        row.resize(wide.columns.len(), "-".to_string());
+    }
+    let (source, file) = ("given".to_string(), "given.csv".to_string());
+    let sources = format!("source {source} from \"{file}\" {{\n  {}\n}}\n", mappings.join("\n  "));
+    Files { files: vec![(source, file, csv(&wide))], sources, beside: calendars(tables) }
+}
+
+/// The files of calendars.
+fn calendars(tables: &[GivenTable]) -> Vec<(String, String)> {
+    let file = |table: &GivenTable| Some((format!("{}.csv", table.name.strip_prefix(CALENDAR)?), csv(table)));
+    tables.iter().filter_map(file).collect()
+}
+
+/// How a source takes a table, whose columns have a prefix; none where the model does not declare it.
+fn mapping(oracle: &Oracle, table: &GivenTable, prefix: &str) -> Option<String> {
+    if let Some(entity) = table.name.strip_prefix("merges ") {
+        return Some(format!("merge {entity} {prefix}from into {prefix}into"));
+    }
+    if table.name == "rates" {
+        return Some(format!("rates: at {prefix}day, from {prefix}from, to {prefix}to, rate {prefix}rate"));
+    }
+    let about = oracle.tables().into_iter().find(|d| d.name == table.name)?;
+    let mut parts: Vec<String> = Vec::new();
+    let mut roles: Vec<String> = Vec::new();
+    for name in &table.columns {
+        let column = format!("{prefix}{name}");
+        let known = oracle.declared_type(&table.name, name).is_some();
+        let of_state = about.at.as_deref() == Some("from");
+        match () {
+            () if known && prefix.is_empty() => parts.push(name.clone()),
+            () if known => parts.push(format!("{name} {column}")),
+            () if about.roles.contains(name) && prefix.is_empty() => roles.push(name.clone()),
+            () if about.roles.contains(name) => roles.push(format!("{name} {column}")),
+            () if about.key.as_ref() == Some(name) => parts.insert(0, format!("key {column}")),
+            () if name == "from" && of_state => parts.insert(0, format!("from {column}")),
+            () if about.at.as_ref() == Some(name) => parts.insert(0, format!("at {column}")),
+            () if name == CHANGED => parts.push(format!("from {column}")),
+            () if name == ENDED => parts.push(format!("until {column}")),
+            () if name == "until" && of_state => parts.push(format!("until {column}")),
+            () => parts.insert(0, format!("id {column}")),
+        }
+    }
+    // `of customer, campaign` comes behind the time and the id.
+    let first = |part: &String| ["key ", "from ", "at ", "id "].iter().any(|word| part.starts_with(word));
+    let front = parts.iter().take_while(|part| first(part)).count();
+    for (index, role) in roles.into_iter().enumerate() {
+        parts.insert(front + index, if index == 0 { format!("of {role}") } else { role });
+    }
+    Some(format!("{}: {}", table.name, parts.join(", ")))
 }
 
 fn csv(table: &GivenTable) -> String {

@@ -30,7 +30,8 @@ impl Project {
         fs::create_dir(root.join("model")).map_err(|e| e.to_string())?;
         write("kepi.toml", "")?;
         write("model/main.kepi", &format!("{model}\n{}", files.sources))?;
-        for (_, file, text) in &files.files {
+        let loaded = files.files.iter().map(|(_, file, text)| (file, text));
+        for (file, text) in loaded.chain(files.beside.iter().map(|(file, text)| (file, text))) {
             write(file, text)?;
         }
         let engine = Engine::open(root).map_err(|e| words(&e))?;
@@ -99,6 +100,14 @@ impl Project {
         let request = Request { text: text.to_string(), now: Some(now), ..Request::default() };
         let answers = self.engine.query(request).map_err(|e| words(&e))?;
         answers.iter().map(|answer| shown(&answer.frame, calendar)).collect()
+    }
+
+    /// The answers to several queries, asked at once; where one of them has a mistake, each by itself.
+    pub fn each(&self, queries: &[String], now: i64, calendar: &Calendar) -> Vec<Result<ShownTable, String>> {
+        match self.answers(&queries.join("\n"), now, calendar) {
+            Ok(answers) if answers.len() == queries.len() => answers.into_iter().map(Ok).collect(),
+            _ => queries.iter().map(|query| self.answer(query, now, calendar)).collect(),
+        }
     }
 }
 

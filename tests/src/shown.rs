@@ -123,6 +123,16 @@ impl ShownTable {
         self
     }
 
+    /// Whether some value is neither missing nor 0.
+    pub fn knows_something(&self) -> bool {
+        let says = |value: &Shown| match value {
+            Shown::Missing => false,
+            Shown::Number(number) => !number.is_zero(),
+            _ => true,
+        };
+        self.rows.iter().any(|row| row[self.labels..].iter().any(says))
+    }
+
     /// The first difference to another answer, in words; none when both are the same.
     pub fn difference(&self, other: &ShownTable, calendar: &Calendar) -> Option<String> {
         if self.rows.len() != other.rows.len() {

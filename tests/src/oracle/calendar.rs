@@ -79,6 +79,17 @@ pub struct Grain {
     pub week_starts: i8,
     /// Whether a year is named by the calendar year it starts in.
     pub named_by_start: bool,
+    /// Which of the tables says where its periods begin.
+    pub table: Option<usize>,
+}
+
+/// A day of a calendar that comes from a table, with the labels of its week, month, quarter and year.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableDay {
+    /// The day.
+    pub day: Date,
+    /// The labels.
+    pub labels: [String; 4],
 }
 
 /// The zone and the calendars of a model.
@@ -87,6 +98,7 @@ pub struct Calendar {
     zone: TimeZone,
     week_starts: i8,
     named: BTreeMap<String, Grain>,
+    tables: Vec<Vec<TableDay>>,
 }
 
 impl Calendar {
@@ -96,9 +108,10 @@ impl Calendar {
     /// In words, when the zone or a weekday is unknown.
     pub fn new(zone: &str, declared: &[ast::Calendar]) -> Result<Calendar, String> {
         let zone = TimeZone::get(zone).map_err(|e| e.to_string())?;
-        let mut calendar = Calendar { zone, week_starts: 1, named: BTreeMap::new() };
+        let mut calendar = Calendar { zone, week_starts: 1, named: BTreeMap::new(), tables: vec![] };
         for (index, declaration) in declared.iter().enumerate() {
-            let mut grain = Grain { unit: TimeUnit::Year, year_starts: 1, week_starts: 1, named_by_start: false };
+            let mut grain =
+                Grain { unit: TimeUnit::Year, year_starts: 1, week_starts: 1, named_by_start: false, table: None };
             for rule in &declaration.rules {
                 match rule {
                     CalendarRule::Starts(unit, word) if unit.text.starts_with("week") => {
@@ -116,6 +129,28 @@ impl Calendar {
         Ok(calendar)
     }
 
+    /// Takes the periods of a calendar from a table, whose days come without a gap.
+    pub fn with_table(mut self, calendar: &str, mut days: Vec<TableDay>) -> Calendar {
+        days.sort_by_key(|day| day.day);
+        if let Some(grain) = self.named.get_mut(calendar) {
+            grain.table = Some(self.tables.len());
+            self.tables.push(days);
+        }
+        self
+    }
+
+    fn table_day(&self, table: usize, day: Date) -> Option<&TableDay> {
+        let days = &self.tables[table];
+        days.binary_search_by_key(&day, |row| row.day).ok().map(|index| &days[index])
+    }
+
+    /// The label that a table gives to a day; none outside of it.
+    fn label(&self, table: usize, unit: TimeUnit, day: Date) -> Option<&str> {
+        let place =
+            [TimeUnit::Week, TimeUnit::Month, TimeUnit::Quarter, TimeUnit::Year].iter().position(|u| *u == unit)?;
+        self.table_day(table, day).map(|row| &row.labels[place][..])
+    }
+
     /// The grain of `month` or `fiscal.quarter`; none when it is no grain.
     pub fn grain(&self, path: &ast::Path) -> Option<Grain> {
         match &path.parts[..] {
@@ -127,7 +162,7 @@ impl Calendar {
 
     /// A unit of the ordinary calendar.
     pub fn ordinary(&self, unit: TimeUnit) -> Grain {
-        Grain { unit, year_starts: 1, week_starts: self.week_starts, named_by_start: false }
+        Grain { unit, year_starts: 1, week_starts: self.week_starts, named_by_start: false, table: None }
     }
 
     /// The local date and time of an instant.
@@ -178,7 +213,7 @@ impl Calendar {
             TimeUnit::Second => 0,
             TimeUnit::Minute => i64::from(local.second()),
             TimeUnit::Hour => i64::from(local.minute()) * 60 + i64::from(local.second()),
-            _ => return self.start_of_day(first_day(grain, local.date())),
+            _ => return self.start_of_day(self.first_day(grain, local.date())),
         };
         at - part_of_second - seconds * 1_000_000
     }
@@ -189,7 +224,7 @@ impl Calendar {
             TimeUnit::Second => start + 1_000_000,
             TimeUnit::Minute => start + 60_000_000,
             TimeUnit::Hour => start + 3_600_000_000,
-            _ => self.start_of_day(next_first_day(grain, self.day(start))),
+            _ => self.start_of_day(self.next_first_day(grain, self.day(start))),
         }
     }
 
@@ -225,13 +260,13 @@ impl Calendar {
             first -= 7.days();
             number += 1;
         }
-        debug_assert!(first_day(grain, first) == first);
+        debug_assert!(self.first_day(grain, first) == first);
         (year, number)
     }
 
     /// The start of a numbered week; none when the year has no such week.
     pub fn week_numbered(&self, grain: Grain, year: i16, number: i32) -> Option<i64> {
-        let mut day = first_day(grain, Date::new(year, 1, 4).ok()?);
+        let mut day = self.first_day(grain, Date::new(year, 1, 4).ok()?);
         for _ in 1..number {
             day += 7.days();
         }
@@ -248,6 +283,11 @@ impl Calendar {
             None => self.ordinary(TimeUnit::Year),
             Some(name) => *self.named.get(name).ok_or_else(|| format!("there is no calendar {name}"))?,
         };
+        if let Some(table) = base.table {
+            let first = self.tables[table].iter().find(|row| row.labels[3] == text).ok_or_else(wrong)?;
+            let start = self.start_of_day(first.day);
+            return Ok((start, self.next(base, start)));
+        }
         let (year, rest) = text.split_once('-').unwrap_or((text, ""));
         let year: i16 = year.parse().map_err(|_| wrong())?;
         // A fiscal year that ends in 2026 begins in 2025, unless it begins in January.
@@ -342,30 +382,43 @@ fn fourth_day(first: Date) -> Date {
     first + 3.days()
 }
 
-/// Whether a period begins on the day.
-fn begins(grain: Grain, day: Date) -> bool {
-    let months_in = (day.month() - grain.year_starts).rem_euclid(12);
-    match grain.unit {
-        TimeUnit::Week => day.weekday().to_monday_one_offset() == grain.week_starts,
-        TimeUnit::Month => day.day() == 1,
-        TimeUnit::Quarter => day.day() == 1 && months_in % 3 == 0,
-        TimeUnit::Year => day.day() == 1 && months_in == 0,
-        _ => true,
+impl Calendar {
+    /// Whether a period begins on the day.
+    fn begins(&self, grain: Grain, day: Date) -> bool {
+        if let (Some(table), true) = (grain.table, grain.unit >= TimeUnit::Week) {
+            return self.label(table, grain.unit, day) != self.label(table, grain.unit, day - 1.day());
+        }
+        let months_in = (day.month() - grain.year_starts).rem_euclid(12);
+        match grain.unit {
+            TimeUnit::Week => day.weekday().to_monday_one_offset() == grain.week_starts,
+            TimeUnit::Month => day.day() == 1,
+            TimeUnit::Quarter => day.day() == 1 && months_in % 3 == 0,
+            TimeUnit::Year => day.day() == 1 && months_in == 0,
+            _ => true,
+        }
     }
-}
 
-fn first_day(grain: Grain, day: Date) -> Date {
-    let mut day = day;
-    while !begins(grain, day) {
-        day -= 1.day();
+    fn first_day(&self, grain: Grain, day: Date) -> Date {
+        let mut day = day;
+        while !self.begins(grain, day) && !self.is_outside(grain, day) {
+            day -= 1.day();
+        }
+        day
     }
-    day
-}
 
-fn next_first_day(grain: Grain, day: Date) -> Date {
-    let mut day = day + 1.day();
-    while !begins(grain, day) {
-        day += 1.day();
+    fn next_first_day(&self, grain: Grain, day: Date) -> Date {
+        let mut day = day + 1.day();
+        while !self.begins(grain, day) {
+            if self.is_outside(grain, day) {
+                return Date::MAX;
+            }
+            day += 1.day();
+        }
+        day
     }
-    day
+
+    /// Whether a table has no such day: there are no periods there.
+    fn is_outside(&self, grain: Grain, day: Date) -> bool {
+        grain.table.is_some_and(|table| self.table_day(table, day).is_none())
+    }
 }

@@ -261,7 +261,12 @@ impl<'a> Asking<'a> {
                     found.push((if moved { asking } else { Rc::clone(self) }, name, arguments));
                     return Ok(());
                 }
-                if name == "total" || name == "of_total" || name == "rank" || name.starts_with("lift") {
+                if name.starts_with("lift") {
+                    let value = unscoped(arguments.first().ok_or("a lift of what?")?)?;
+                    self.narrowed_to(arguments, "test")?.spots(&value, moved, found)?;
+                    return self.narrowed_to(arguments, "control")?.spots(&value, moved, found);
+                }
+                if name == "total" || name == "of_total" || name == "rank" {
                     return match arguments.first() {
                         Some(first) => self.spots(&unscoped(first)?, moved, found),
                         None => Ok(()),

@@ -372,7 +372,7 @@ impl Course<'_> {
                 // Nothing of the streams lies between; what is of the same moment is neither before nor after.
                 let interrupts =
                     |x: &usize| !path.contains(x) && *x != row && self.is_before(before, *x) && self.is_before(*x, row);
-                Ok(!self.stream.iter().any(interrupts))
+                Ok(!self.is_before(row, before) && !self.stream.iter().any(interrupts))
             }
             Some(other) => Err(format!("order: {other} is not in the oracle")),
         }

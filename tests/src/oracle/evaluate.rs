@@ -354,6 +354,8 @@ pub(super) fn unscoped(argument: &Argument) -> Result<Expr, String> {
 /// The declared unit; it names the kind, and a rate must be per the time that its formula gives.
 fn as_declared(value: Value, ty: &TypeName) -> Result<Value, String> {
     let Some((number, unit)) = value.as_number() else { return Ok(value) };
+    // The sum of nothing is a 0 that does not know its unit.
+    let nothing = number.is_zero() && unit.kind == Kind::Number;
     let kind = match &ty.name.text[..] {
         "number" => Kind::Number,
         "count" => Kind::Count,
@@ -363,7 +365,7 @@ fn as_declared(value: Value, ty: &TypeName) -> Result<Value, String> {
         _ => unit.kind,
     };
     let per = ty.per.as_ref().and_then(|name| calendar::unit_named(&name.text));
-    if per != unit.per {
+    if per != unit.per && !nothing {
         return Err(format!("declared per {per:?}, but its formula is per {:?}", unit.per));
     }
     Ok(Value::Number(number, Unit { kind, per }))

@@ -15,6 +15,25 @@ const NORMAL_95: f64 = 1.959_963_984_540_054;
 /// The columns of a lift.
 const COLUMNS: [&str; 4] = ["lift~difference", "lift~ratio", "lift~low", "lift~high"];
 
+impl<'a> Asking<'a> {
+    /// The same question of one of the two groups of a lift.
+    pub(super) fn narrowed_to(&self, arguments: &[Argument], wanted: &str) -> Result<Rc<Asking<'a>>, String> {
+        let condition = arguments.iter().find_map(|argument| match argument {
+            Argument::Named { name, value: NamedValue::Chain(chain) } if name.text == wanted => {
+                Some(chain.first.value.clone())
+            }
+            Argument::Named { name, value: NamedValue::Word(word) } if name.text == wanted => {
+                let path = Path { parts: vec![word.clone()], span: word.span };
+                Some(Expr { kind: ExprKind::Path(path), span: word.span })
+            }
+            _ => None,
+        });
+        let mut narrowed = self.narrowed.clone();
+        narrowed.push(condition.ok_or_else(|| format!("a lift without {wanted}:"))?);
+        Ok(Rc::new(Asking { narrowed, ..self.with(self.periods.clone()) }))
+    }
+}
+
 impl Oracle {
     /// The query with the columns of `lift` for each of its calls, also where a metric is one.
     pub(super) fn with_lift(&self, query: &Query) -> Result<Query, String> {
@@ -46,20 +65,7 @@ impl Oracle {
     pub(super) fn lift(&self, name: &str, arguments: &[Argument], cell: &Cell<'_>) -> Result<Value, String> {
         let value = unscoped(arguments.first().ok_or("a lift of what?")?)?;
         let group = |wanted: &str| {
-            let condition = arguments.iter().find_map(|argument| match argument {
-                Argument::Named { name, value: NamedValue::Chain(chain) } if name.text == wanted => {
-                    Some(chain.first.value.clone())
-                }
-                Argument::Named { name, value: NamedValue::Word(word) } if name.text == wanted => {
-                    let path = Path { parts: vec![word.clone()], span: word.span };
-                    Some(Expr { kind: ExprKind::Path(path), span: word.span })
-                }
-                _ => None,
-            });
-            let mut narrowed = cell.asking.narrowed.clone();
-            narrowed.push(condition.ok_or_else(|| format!("a lift without {wanted}:"))?);
-            let asking = Rc::new(Asking { narrowed, ..cell.asking.with(cell.asking.periods.clone()) });
-            let cell = Cell { asking, ..cell.clone() };
+            let cell = Cell { asking: cell.asking.narrowed_to(arguments, wanted)?, ..cell.clone() };
             Ok::<_, String>((self.in_cell(&value, &cell)?, self.variance(&value, &cell)?))
         };
         let ((test, test_variance), (control, control_variance)) = (group("test")?, group("control")?);

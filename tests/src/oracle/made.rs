@@ -39,8 +39,8 @@ impl Oracle {
         let entity = self.names.entity_of(state)?.ok_or("a state of nobody")?;
         let mut drafts = Vec::new();
         for (key, spells) in self.spells(state)?.iter() {
-            let draft = |stay: &Stay, at: Option<i64>, from: i64| {
-                let parent = match stay.row {
+            let draft = |stay: &Stay, row: Option<usize>, at: Option<i64>, from: i64| {
+                let parent = match row {
                     Some(row) => OracleRow::clone(&self.row(row)),
                     None => OracleRow {
                         event: String::new(),
@@ -52,13 +52,20 @@ impl Oracle {
                 };
                 let length = at.map_or(Value::Missing, |at| seconds(at - from));
                 let made = vec![("~value", stay.value.clone()), ("~length", length)];
-                Draft { time: at, row: stay.row, parent, made }
+                Draft { time: at, row, parent, made }
             };
             for spell in spells {
                 match name {
-                    "started" => drafts.push(draft(&spell.stays[0], Some(spell.from), spell.from)),
-                    "ended" => drafts.extend(spell.stays.last().map(|stay| draft(stay, spell.until, spell.from))),
-                    _ => drafts.extend(spell.stays.iter().map(|stay| draft(stay, stay.until, stay.from))),
+                    // A start is that of the row which began it, an end that of the row which said so last.
+                    "started" => {
+                        let first = &spell.stays[0];
+                        drafts.push(draft(first, first.began, Some(spell.from), spell.from));
+                    }
+                    "ended" => {
+                        let last = spell.stays.last();
+                        drafts.extend(last.map(|stay| draft(stay, stay.row, spell.until, spell.from)));
+                    }
+                    _ => drafts.extend(spell.stays.iter().map(|stay| draft(stay, stay.row, stay.until, stay.from))),
                 }
             }
         }

@@ -33,7 +33,7 @@ mod targets;
 mod value;
 mod window;
 
-pub use calendar::Calendar;
+pub use calendar::{Calendar, TableDay};
 pub use number::Number;
 pub use query::{Column, Table};
 pub use value::{Kind, Unit, Value};
@@ -110,6 +110,8 @@ pub struct Oracle {
     /// Rows that were made of others, numbered behind those given.
     made: RefCell<Vec<Rc<OracleRow>>>,
     entities: Vec<EntityRow>,
+    /// By entity: keys that others are merged into, which are entities as well.
+    merged: Vec<(String, String)>,
     rates: Vec<Rate>,
     /// The rows of each event once they are known, in order; also those of an expression that makes rows, by its text.
     known: RefCell<BTreeMap<String, Rc<Vec<usize>>>>,
@@ -139,6 +141,7 @@ impl Oracle {
             rows: vec![],
             made: RefCell::default(),
             entities: vec![],
+            merged: vec![],
             rates: vec![],
             known: RefCell::default(),
             spells: RefCell::default(),
@@ -154,9 +157,14 @@ impl Oracle {
         &self.names.currency
     }
 
+    /// Takes the periods of a calendar from its table.
+    pub fn with_calendar(self, name: &str, days: Vec<TableDay>) -> Oracle {
+        Oracle { calendar: self.calendar.with_table(name, days), ..self }
+    }
+
     /// Takes the data, in any order.
     pub fn with_data(mut self, mut facts: Facts) -> Oracle {
-        self.merge(&mut facts);
+        self.merged = self.merge(&mut facts);
         // An event is a point in time: what has none has not happened yet.
         facts.rows.retain(|row| row.time.is_some() || self.names.fields(&row.event).is_ok_and(|(_, at)| at.is_none()));
         for event in self.names.events.keys() {
@@ -171,14 +179,15 @@ impl Oracle {
         self
     }
 
-    /// Puts for every merged key the one that it is merged into, in the end.
-    fn merge(&self, facts: &mut Facts) {
+    /// Puts for every merged key the one that it is merged into, in the end; gives these.
+    fn merge(&self, facts: &mut Facts) -> Vec<(String, String)> {
         let merges = facts.merges.clone();
         let last = |entity: &str, key: &str| {
             let mut key = key.to_string();
             // No chain is longer than there are merges, so a circle ends.
             for _ in 0..merges.len() {
-                match merges.iter().find(|(of, from, _)| of == entity && *from == key) {
+                // Of several of one key the last one given holds.
+                match merges.iter().rfind(|(of, from, _)| of == entity && *from == key) {
                     Some((_, _, into)) => key.clone_from(into),
                     None => break,
                 }
@@ -200,6 +209,7 @@ impl Oracle {
         for row in &mut facts.entities {
             row.key = last(&row.entity, &row.key);
         }
+        merges.iter().map(|(entity, _, into)| (entity.clone(), last(entity, into))).collect()
     }
 
     /// A row by its number.

@@ -189,9 +189,12 @@ impl Oracle {
     }
 }
 
-/// From a negative or zero base there is no growth.
+/// From a negative or zero base there is no growth; that of a percent is in points.
 fn growth(value: Value, base: Value) -> Result<Value, String> {
-    let (Some((a, _)), Some((b, _))) = (value.as_number(), base.as_number()) else { return Ok(Value::Missing) };
+    let (Some((a, unit)), Some((b, _))) = (value.as_number(), base.as_number()) else { return Ok(Value::Missing) };
+    if matches!(unit.kind, Kind::Percent | Kind::Points) {
+        return Ok(Value::Number(a.minus(b), Unit::of(Kind::Points)));
+    }
     if b.compare(Number::ZERO) != Ordering::Greater {
         return Ok(Value::Missing);
     }

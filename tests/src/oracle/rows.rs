@@ -151,6 +151,7 @@ impl Oracle {
         }
         let mut keys: Vec<String> =
             self.entities.iter().filter(|row| row.entity == entity).map(|row| row.key.clone()).collect();
+        keys.extend(self.merged.iter().filter(|(of, _)| of == entity).map(|(_, key)| key.clone()));
         for (index, row) in self.rows.iter().enumerate() {
             for about in self.names.about(&row.event)?.iter().filter(|about| about.entity == entity) {
                 keys.extend(self.key(index, &about.role));

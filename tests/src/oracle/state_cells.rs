@@ -148,6 +148,9 @@ impl Oracle {
         }
         let entity = self.names.entity_of(&of.value)?.ok_or_else(|| format!("{name} of no state"))?;
         let range = scope.period.ok_or_else(|| format!("{name} outside a query"))?;
+        if matches!(scope.here, Here::Row { .. }) && name != "opening" {
+            return Err(format!("a row never looks ahead, and {name} does"));
+        }
         let Some(key) = self.key_here(&entity, scope)? else { return Ok(Value::Missing) };
         let found = self.state_measure(name, &of.value, &entity, &key, range, false)?;
         match (found, name) {

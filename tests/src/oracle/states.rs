@@ -27,7 +27,9 @@ pub(super) struct Stay {
     pub(super) from: i64,
     pub(super) until: Option<i64>,
     pub(super) value: Value,
-    /// The last row that said so; none for what is computed.
+    /// The first row that said so; none for what is computed.
+    pub(super) began: Option<usize>,
+    /// The last row that said so.
     pub(super) row: Option<usize>,
 }
 
@@ -221,7 +223,7 @@ impl Oracle {
                 let here = Here::Entity { entity: entity.clone(), key: key.clone(), moment: Moment::Before(at + 1) };
                 let exists = self.exists_from(&entity, &key)?.is_none_or(|from| from <= at);
                 if exists && self.evaluate(state, &Scope::at(here))?.is_yes() {
-                    stays.push(Stay { from: at, until: None, value: Value::Bool(true), row: None });
+                    stays.push(Stay { from: at, until: None, value: Value::Bool(true), began: None, row: None });
                 }
             }
             all.insert(key, stays);
@@ -285,7 +287,13 @@ fn swept(begins: Vec<Begin>, ends: Option<&BTreeSet<i64>>) -> Vec<Stay> {
         if let Some(begin) = begins_now
             && (held || !ends_now)
         {
-            current = Some(Stay { from: at, until: None, value: begin.value.clone(), row: Some(begin.row) });
+            current = Some(Stay {
+                from: at,
+                until: None,
+                value: begin.value.clone(),
+                began: Some(begin.row),
+                row: Some(begin.row),
+            });
         }
     }
     stays.extend(current);
@@ -305,8 +313,18 @@ fn united(mut intervals: Vec<(&Begin, Option<i64>)>) -> Vec<Stay> {
                     _ => None,
                 };
                 last.row = Some(begin.row);
+                // Of one moment the last row holds, as with values.
+                if begin.at == last.from {
+                    last.began = last.row;
+                }
             }
-            _ => stays.push(Stay { from: begin.at, until, value: Value::Bool(true), row: Some(begin.row) }),
+            _ => stays.push(Stay {
+                from: begin.at,
+                until,
+                value: Value::Bool(true),
+                began: Some(begin.row),
+                row: Some(begin.row),
+            }),
         }
     }
     stays
@@ -323,7 +341,13 @@ fn replaced(mut intervals: Vec<(&Begin, Option<i64>)>) -> Vec<Stay> {
             (a, b) => a.or(b),
         };
         if until.is_none_or(|until| until > begin.at) {
-            stays.push(Stay { from: begin.at, until, value: begin.value.clone(), row: Some(begin.row) });
+            stays.push(Stay {
+                from: begin.at,
+                until,
+                value: begin.value.clone(),
+                began: Some(begin.row),
+                row: Some(begin.row),
+            });
         }
     }
     stays

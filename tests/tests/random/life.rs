@@ -1,6 +1,6 @@
 //! Data with states, steps and returns: subscriptions that begin and end, balances, leads, offers and wins.
 
-use super::{Given, TIMES, ZONES, table};
+use super::{Given, NOW, TIMES, ZONES, table};
 use kepi_tests::case::GivenTable;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ type Rows = Vec<Vec<&'static str>>;
 
 /// A data set.
 #[derive(Clone, Debug)]
-pub(super) struct Life {
+struct Life {
     zone: &'static str,
     with_ids: bool,
     orders: Rows,
@@ -53,7 +53,15 @@ pub(super) struct Life {
 }
 
 /// Data sets of few people, few moments and many ties.
-pub(super) fn life() -> impl Strategy<Value = Life> {
+pub(super) fn life() -> impl Strategy<Value = Given> {
+    lives().prop_map(|life| Given {
+        model: format!("set timezone = \"{}\"\n{}", life.zone, MODEL.trim_start()),
+        tables: life.tables(),
+        now: NOW,
+    })
+}
+
+fn lives() -> impl Strategy<Value = Life> {
     let time = || select(&TIMES[..]);
     let who = || select(&["ada", "ada", "bob", "cyd", "-"][..]);
     let campaign = || select(&["a", "b", "-"][..]);
@@ -79,8 +87,8 @@ pub(super) fn life() -> impl Strategy<Value = Life> {
     };
     let people = (vec(person("ada"), 0..3), vec(person("bob"), 0..2), vec(person("dan"), 0..2));
     let people = people.prop_map(|(a, b, c)| a.into_iter().chain(b).chain(c).collect::<Rows>());
-    let events = (vec(order, 0..14), vec(lead, 0..10), vec(offer, 0..7), vec(win, 0..7));
-    let states = (vec(sub, 0..9), vec(cancel, 0..6), vec(balance, 0..5));
+    let events = (vec(order, 0..28), vec(lead, 0..18), vec(offer, 0..12), vec(win, 0..12));
+    let states = (vec(sub, 0..12), vec(cancel, 0..6), vec(balance, 0..6));
     (select(&ZONES[..]), any::<bool>(), events, states, people, any::<u8>()).prop_map(
         |(zone, with_ids, (orders, leads, offers, wins), (subs, cancels, balance), people, merges)| Life {
             zone,
@@ -98,11 +106,7 @@ pub(super) fn life() -> impl Strategy<Value = Life> {
     )
 }
 
-impl Given for Life {
-    fn model(&self) -> String {
-        format!("set timezone = \"{}\"\n{}", self.zone, MODEL.trim_start())
-    }
-
+impl Life {
     fn tables(&self) -> Vec<GivenTable> {
         // Without an entity there is no interval.
         let balance: Rows = self.balance.iter().filter(|row| row[0] != "-").cloned().collect();

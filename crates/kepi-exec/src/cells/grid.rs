@@ -133,7 +133,8 @@ impl Grid {
             Some(from) => Some(from),
             None => has.own.iter().filter_map(|row| period(*row)).min(),
         };
-        let Some(first) = first else { return Ok(Vec::new()) };
+        // No time has no periods, also where its only instant lies within one.
+        let Some(first) = first.filter(|first| *first < self.span.until) else { return Ok(Vec::new()) };
         let first = zone.truncate(grain, first);
         let inside = |row: &u32| period(*row).is_some_and(|p| p >= first && p < self.span.until);
         if self.layout.labels > 0 && !self.full {

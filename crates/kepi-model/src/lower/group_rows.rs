@@ -9,7 +9,7 @@ use super::measured::known;
 use super::state_row::{average, otherwise_zero, time_in};
 use super::{Cx, Node};
 use crate::catalog::SymbolKind;
-use crate::core::{Op, Row, When};
+use crate::core::{Op, Row, RowNode, When};
 use crate::declared::{EntityDecl, Signature};
 use crate::functions::{AggregateKind, Lowering, StateMeasure};
 use crate::names;
@@ -22,6 +22,16 @@ pub(super) struct Group {
     pub(super) value: Row,
     /// Where the group exists.
     pub(super) exists: Option<Row>,
+}
+
+impl Group {
+    /// Whether the value is that of the cell's beginning, in part.
+    pub(super) fn looks_at_opening(&self) -> bool {
+        fn looks(row: &Row) -> bool {
+            matches!(row.node, RowNode::State { when: When::Opening, .. }) || row.parts().into_iter().any(looks)
+        }
+        looks(&self.value)
+    }
 }
 
 /// The value of groups per entity, if only states are asked of it. `Some(None)`: it is wrong, and that has been reported.

@@ -60,7 +60,12 @@ impl<'q> CellScope<'q> {
         };
         if let ([GroupKey { what: KeyKind::Entity(name), .. }], None) = (per.keys.as_slice(), &per.grain) {
             let entity = cx.catalog.entity(name).cloned()?;
-            if let Some(plain) = group_rows::value(cx, &scoped.value, &entity) {
+            // What is seen at the beginning has the labels of then: such groups are not the entities of one moment.
+            let of_one_moment =
+                |group: &Option<group_rows::Group>| group.as_ref().is_none_or(|g| !g.looks_at_opening());
+            let labels_change = self.labels_change(cx, &entity);
+            let plain = group_rows::value(cx, &scoped.value, &entity);
+            if let Some(plain) = plain.filter(|group| !labels_change || of_one_moment(group)) {
                 return self.over_entities(cx, kind, parsed, &entity, (plain?, per.every.is_some()), moved, span);
             }
         }

@@ -2,16 +2,29 @@
 
 use super::cell::CellScope;
 use super::events::EventSet;
+use super::held::entity_set;
 use super::literal::seconds;
 use super::row::{Meaning, RowScope};
 use super::{Cx, Node, expr, group_keys};
 use crate::calendar::Grain;
 use crate::core::{Op, Row, RowNode};
+use crate::declared::EntityDecl;
 use crate::units;
 use crate::value::{Kind, Unit, Value};
 use kepi_syntax::{Code, Span};
 
 impl CellScope<'_> {
+    /// Whether the query's labels or conditions may be others at another moment for the same entity.
+    pub(super) fn labels_change(&mut self, cx: &mut Cx<'_>, entity: &EntityDecl) -> bool {
+        let set = entity_set(entity);
+        let (before, names, meanings) = (cx.diagnostics.len(), self.labels.clone(), self.meanings.clone());
+        // What is wrong with them is said where the aggregate is read.
+        let (filter, labels) = self.read(cx, &set, None).unwrap_or_default();
+        cx.diagnostics.truncate(before);
+        (self.labels, self.meanings) = (names, meanings);
+        filter.iter().chain(&labels).any(changes)
+    }
+
     /// The query's labels and conditions, read for these rows; with a condition of their own.
     pub(super) fn read(
         &mut self,
@@ -151,4 +164,15 @@ fn in_query<T>(cx: &mut Cx<'_>, inner: impl FnOnce(&mut Cx<'_>) -> T) -> T {
     cx.site = site;
     cx.module = module;
     result
+}
+
+/// Whether an expression of an entity looks at its moment.
+fn changes(row: &Row) -> bool {
+    let own = match &row.node {
+        RowNode::Attribute { history, .. } => *history,
+        RowNode::Const(_) | RowNode::Field(_) | RowNode::Role(_) | RowNode::Key { .. } => false,
+        RowNode::Call { .. } | RowNode::Case { .. } | RowNode::Plugin { .. } | RowNode::Convert { .. } => false,
+        _ => true,
+    };
+    own || row.parts().into_iter().any(changes)
 }

@@ -143,7 +143,8 @@ impl<'e> RowScope<'e> {
         if let Some(done) = self.state(cx, path, parts) {
             return done;
         }
-        if let [_] = parts {
+        // An entity's own row has its references at hand: `home.kind`.
+        if parts.len() == 1 || self.set.is_entity() {
             let owners: Vec<&RoleDecl> =
                 roles.iter().filter(|r| cx.catalog.entity(&r.entity).is_some_and(|e| has(e, name))).collect();
             match owners.as_slice() {
