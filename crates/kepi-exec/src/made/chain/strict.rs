@@ -11,7 +11,7 @@ pub(super) fn look_at_all<H: Hold>(shape: &Shape, share: &mut Share<H>, source: 
     let Share { attempts, entries, ids, .. } = share;
     // By id: the first entry of the row that comes next, and that of the row behind it; by entry: the next one of its
     // row, and the first of the row that follows.
-    let mut next = vec![(NOWHERE, NOWHERE); ROOM];
+    let mut next: Vec<(u32, u32)> = std::iter::repeat_n((NOWHERE, NOWHERE), ROOM).collect();
     let mut links = vec![(NOWHERE, NOWHERE); entries.len()];
     for place in (0..entries.len()).rev() {
         if place % 65_536 == 0 {
