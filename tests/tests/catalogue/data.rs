@@ -29,7 +29,12 @@ impl CompanyModel {
 
     /// Its text, without the sources beside it.
     pub(crate) fn text(self) -> String {
-        fs::read_to_string(folder().join(format!("{}.kepi", self.name()))).unwrap()
+        self.file(&format!("{}.kepi", self.name()))
+    }
+
+    /// One of its files.
+    pub(crate) fn file(self, name: &str) -> String {
+        fs::read_to_string(models().join(self.name()).join(name)).unwrap()
     }
 
     /// The oracle with all rows.
@@ -41,8 +46,7 @@ impl CompanyModel {
     /// A project with all rows loaded, the late orders after the others.
     pub(crate) fn project(self) -> Project {
         let files = [format!("{}.kepi", self.name()), format!("{}_sources.kepi", self.name())];
-        let models: Vec<(String, String)> =
-            files.iter().map(|file| (file.clone(), fs::read_to_string(folder().join(file)).unwrap())).collect();
+        let models: Vec<(String, String)> = files.iter().map(|file| (file.clone(), self.file(file))).collect();
         let project = Project::of_models(&models).unwrap_or_else(|problem| panic!("{}: {problem}", self.name()));
         let mut sources = sources(&models);
         sources.push(("order_book".to_string(), "data/orders_late.csv".to_string()));
@@ -133,9 +137,14 @@ const EXAMPLES: [&str; 13] = [
     "views",
 ];
 
-/// The folder of the models.
+/// The folder of all models.
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
+/// The folder of the company's rows and of what is answered.
 pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/catalogue")
+    models().join("catalogue")
 }
 
 /// [`NOW`] in microseconds UTC.

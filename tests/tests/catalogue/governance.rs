@@ -2,18 +2,17 @@
 //! stand where they should and its reports come.
 
 use crate::coverage::WITHOUT_LABEL;
-use crate::data::{CompanyModel, folder, now};
+use crate::data::{CompanyModel, now};
 use kepi_engine::{Cancel, Request, TargetStatus};
 use kepi_syntax::ast::{Report, StatementKind};
 use kepi_tests::oracle::Calendar;
 use kepi_tests::project::Project;
-use std::fs;
 
 /// What is wrong.
 pub(crate) fn problems(of: CompanyModel, project: &Project, calendar: &Calendar) -> Vec<String> {
     let mut problems = Vec::new();
     for file in [format!("{}.kepi", of.name()), format!("{}_sources.kepi", of.name())] {
-        let text = fs::read_to_string(folder().join(&file)).unwrap();
+        let text = of.file(&file);
         if kepi_engine::format(&text).0 != text {
             problems.push(format!("{file} is not as the formatter writes it"));
         }

@@ -1,5 +1,5 @@
 //! Two whole models, `models/catalogue/catalogue.kepi` (a KPI of each kind that a sales team asks for) and
-//! `examples.kepi` (a statement of each kind), on a small company's rows: every definition is asked, the engine, the
+//! `models/examples/examples.kepi` (a statement of each kind), on a small company's rows: every definition is asked, the engine, the
 //! oracle and the written answer agree, and some answers are worked out by hand.
 //!
 //! `KEPI_BLESS=1` rewrites the result blocks of `answers/` with the oracle's answers, never those of `by_hand/`.
