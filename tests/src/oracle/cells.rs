@@ -55,6 +55,8 @@ pub(super) struct Cell<'a> {
     pub(super) labels: Labels,
     /// Whether names of shown values may be used: in `having` and `order by`.
     pub(super) aliases: bool,
+    /// Whether it is all that a limit cut.
+    pub(super) is_rest: bool,
 }
 
 /// An aggregate and the cells that it is asked in.

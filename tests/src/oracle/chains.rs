@@ -5,6 +5,7 @@ use super::evaluate::{Here, Scope};
 use super::names::{About, dotted};
 use super::{Oracle, OracleRow, Value};
 use kepi_syntax::ast::{Argument, Chain, Expr, ExprKind, NamedValue, Scoped};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// A first step, and how far it got.
@@ -72,7 +73,7 @@ struct Course<'a> {
     oracle: &'a Oracle,
     steps: Vec<(&'a Step, Vec<usize>, Vec<usize>)>,
     options: &'a Options,
-    /// What interrupts a strict order.
+    /// The rows that a strict order goes through, in this order.
     stream: Vec<usize>,
 }
 
@@ -156,8 +157,10 @@ impl Oracle {
                 let role = self.role_in(&dotted(path), &steps[0])?;
                 stream.extend(mine(&self.rows_of(&dotted(path))?, &role));
             }
-            stream.sort_unstable();
-            stream.dedup();
+            // Of rows of one moment those of an event come first that the chain names first, each event's in its order.
+            let mut seen = BTreeSet::new();
+            stream.retain(|row| seen.insert(*row));
+            stream.sort_by_key(|row| self.row(*row).time);
             let course = Course { oracle: self, steps: steps.iter().map(of).collect(), options: &options, stream };
             attempts.extend(course.attempts(&key)?);
         }
@@ -369,21 +372,11 @@ impl Course<'_> {
             None | Some("ordered") => Ok(true),
             Some("later") => Ok(self.time(row) > self.time(before)),
             Some("strict") => {
-                // Nothing of the streams lies between; what is of the same moment is neither before nor after.
-                let interrupts =
-                    |x: &usize| !path.contains(x) && *x != row && self.is_before(before, *x) && self.is_before(*x, row);
-                Ok(!self.is_before(row, before) && !self.stream.iter().any(interrupts))
+                let place = |row: usize| self.stream.iter().position(|known| *known == row);
+                Ok(place(before).zip(place(row)).is_some_and(|(before, row)| row == before + 1))
             }
             Some(other) => Err(format!("order: {other} is not in the oracle")),
         }
-    }
-
-    /// Whether a row comes before another: by time, and in one stream by its order.
-    fn is_before(&self, a: usize, b: usize) -> bool {
-        if self.oracle.row(a).event == self.oracle.row(b).event {
-            return self.oracle.order(a, b).is_lt();
-        }
-        self.time(a) < self.time(b)
     }
 
     /// `within` is closed: an event exactly so long after the first is within.

@@ -17,6 +17,8 @@ struct Groups<'a> {
     outer: Vec<usize>,
     /// The entity that the groups are of, where they are, and which key it is.
     entity: Option<(String, usize)>,
+    /// Whether they are those of every entity: inside, rows have no labels but the keys.
+    every: bool,
     /// Where groups are: inner period, labels and keys.
     places: Vec<(usize, Vec<Value>, Option<i64>)>,
 }
@@ -40,6 +42,7 @@ impl<'a> Asking<'a> {
         let per = inner.per.as_ref().ok_or("groups without `per`")?;
         let (mut grain, mut keys) = (None, Vec::new());
         let mut entity = None;
+        let labels = if per.every { 0 } else { self.by.len() };
         for path in &per.grains {
             let name = &path.parts[path.parts.len() - 1].text;
             let is_entity = oracle.names.entities.contains_key(name);
@@ -47,7 +50,7 @@ impl<'a> Asking<'a> {
                 Some(found) => grain = Some(found),
                 None => {
                     if is_entity && path.parts.len() == 1 {
-                        entity = Some((name.clone(), self.by.len() + keys.len()));
+                        entity = Some((name.clone(), labels + keys.len()));
                     }
                     keys.push(path_of(path));
                 }
@@ -69,9 +72,15 @@ impl<'a> Asking<'a> {
             outer.extend(parts.iter().map(|_| index));
             periods.extend(parts.into_iter().map(Some));
         }
-        let by = self.by.iter().cloned().chain(keys).collect();
-        let asking = Rc::new(Asking { by, grouped: true, ..self.with(periods) });
-        let mut groups = Groups { asking, outer, entity, places: Vec::new() };
+        let by = self.by.iter().take(labels).cloned().chain(keys).collect();
+        let mut asking = Asking { by, grouped: true, ..self.with(periods) };
+        if per.every {
+            // What is asked beside every entity is asked of the entity.
+            asking.query = Rc::new(Query { filter: None, ..Query::clone(&self.query) });
+            asking.narrowed.clear();
+        }
+        let every = per.every;
+        let mut groups = Groups { asking: Rc::new(asking), outer, entity, every, places: Vec::new() };
         let mut spots = Vec::new();
         groups.asking.spots(&inner.value, true, &mut spots)?;
         for (asking, name, arguments) in spots {
@@ -85,6 +94,9 @@ impl<'a> Asking<'a> {
         // Whoever is no entity is no group of entities.
         if let Some((_, key)) = groups.entity {
             groups.places.retain(|(_, labels, _)| !labels[key].is_missing());
+        }
+        if per.every {
+            groups.label(self)?;
         }
         groups.places.sort_by(|(p, a, _), (q, b, _)| {
             let keys = a.iter().zip(b).map(|(a, b)| a.order(b)).find(|order| order.is_ne());
@@ -129,29 +141,38 @@ impl Groups<'_> {
         }
     }
 
-    /// `per every customer`: also those that have no row, with the labels that they have themselves.
+    /// `per every customer`: also those that have no row.
     fn add_every(&mut self, oracle: &Oracle) -> Result<(), String> {
-        let Some((entity, _)) = self.entity.clone() else {
-            let periods = self.asking.periods.len();
-            let labels: Vec<Vec<Value>> = self.places.iter().map(|(_, labels, _)| labels.clone()).collect();
-            let none = if self.asking.by.is_empty() { vec![vec![]] } else { labels };
-            for period in 0..periods {
-                none.iter().for_each(|labels| self.add(period, labels, None));
-            }
-            return Ok(());
-        };
+        let Some((entity, _)) = self.entity.clone() else { return Err("`per every` of no entity".to_string()) };
         for index in 0..self.asking.periods.len() {
             let Some(period) = self.asking.periods[index] else { continue };
             for key in oracle.keys(&entity)? {
                 let from = oracle.exists_from(&entity, &key)?;
                 if from.is_none_or(|from| from < period.until) {
-                    let here = Here::Entity { entity: entity.clone(), key, moment: Moment::Before(period.until) };
-                    if let Some(found) = self.asking.place(index, &here, None, None, false)? {
-                        self.add(index, &found.labels, from);
-                    }
+                    self.add(index, &[Value::Text(key)], from);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Puts every entity where it belongs at the end of its group's time, by the labels and conditions of the query.
+    fn label(&mut self, outside: &Asking<'_>) -> Result<(), String> {
+        let Some((entity, _)) = self.entity.clone() else { return Err("`per every` of no entity".to_string()) };
+        let ends = self.asking.periods.iter().zip(&self.outer);
+        let of_cell = |(own, outer): (&Option<Period>, &usize)| {
+            outside.periods[*outer].zip(*own).map(|(outer, own)| Period { until: own.until, ..outer })
+        };
+        let asking = outside.with(ends.map(of_cell).collect());
+        for (period, labels, time) in std::mem::take(&mut self.places) {
+            let Value::Text(key) = &labels[0] else { continue };
+            let until = self.asking.periods[period].map_or(0, |period| period.until);
+            let here = Here::Entity { entity: entity.clone(), key: key.clone(), moment: Moment::Before(until) };
+            if let Some(found) = asking.place(period, &here, None, None, false)? {
+                self.places.push((period, found.labels.into_iter().chain(labels).collect(), time));
+            }
+        }
+        self.entity = Some((entity, outside.by.len()));
         Ok(())
     }
 
@@ -204,7 +225,8 @@ impl Oracle {
         let asking = Asking::new(self, &Rc::new(Query::default()), vec![Some(period)]);
         let subject = Scope { here: scope.here.clone(), period: scope.period, cell: None };
         let asking = Rc::new(Asking { subject: Some(subject), ..asking.with(asking.periods.clone()) });
-        let values = Cell { asking, period: 0, labels: vec![vec![]], aliases: false }.group_values(name, &inner)?;
+        let values = Cell { asking, period: 0, labels: vec![vec![]], aliases: false, is_rest: false }
+            .group_values(name, &inner)?;
         fold::fold(&self.how(name, arguments)?, &values)
     }
 }
@@ -214,6 +236,7 @@ impl Cell<'_> {
     pub(super) fn group_values(&self, name: &str, inner: &Scoped) -> Result<Vec<Value>, String> {
         let groups = self.asking.groups(inner)?;
         let width = self.asking.by.len();
+        let every = groups.every;
         let mut seen: Vec<(usize, Vec<Value>)> = Vec::new();
         let mut values = Vec::new();
         for (period, labels, _) in &groups.places {
@@ -227,13 +250,14 @@ impl Cell<'_> {
             }
             let with_keys = |one: &Vec<Option<Value>>| {
                 let keys = keys.iter().cloned().map(Some);
-                one.iter().cloned().chain(keys).collect::<Vec<_>>()
+                one.iter().filter(|_| !every).cloned().chain(keys).collect::<Vec<_>>()
             };
             let cell = Cell {
                 asking: Rc::clone(&groups.asking),
                 period: *period,
                 labels: self.labels.iter().map(with_keys).collect(),
                 aliases: false,
+                is_rest: false,
             };
             let value = self.asking.oracle.in_cell(&inner.value, &cell)?;
             values.push(if name == "count" { Value::Bool(true) } else { value });

@@ -169,7 +169,8 @@ impl Oracle {
     /// equal ones share the first place.
     fn rank(&self, of: &Expr, over: Option<usize>, cell: &Cell<'_>) -> Result<Value, String> {
         let mine = self.in_cell(of, cell)?;
-        if mine.is_missing() || cell.labels.len() != 1 {
+        // What is put together has no place among its parts.
+        if mine.is_missing() || cell.is_rest || cell.labels.len() != 1 {
             return Ok(Value::Missing);
         }
         let mut above = 0;

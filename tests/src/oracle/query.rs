@@ -79,7 +79,7 @@ impl Oracle {
         }
         let mut passed = Vec::new();
         for (period, labels) in &places {
-            let cell = Cell { asking: Rc::clone(&asking), period: *period, labels: exactly(labels), aliases: true };
+            let cell = place(&asking, *period, labels);
             if let Some(having) = &query.having
                 && !self.in_cell(having, &cell)?.is_yes()
             {
@@ -91,7 +91,7 @@ impl Oracle {
         let kept = self.labels_kept(&query, &shown)?;
         let (mut found, mut rest) = (Vec::new(), Vec::new());
         for (period, labels) in &passed {
-            let cell = Cell { asking: Rc::clone(&asking), period: *period, labels: exactly(labels), aliases: true };
+            let cell = place(&asking, *period, labels);
             if kept.as_ref().is_some_and(|kept| !kept.iter().any(|kept| same(kept, labels))) {
                 rest.push((*period, cell.labels));
                 continue;
@@ -149,8 +149,8 @@ impl Oracle {
         cut.sort_by_key(|(period, _)| *period);
         let mut found = Vec::new();
         for (period, labels) in cut {
-            let cell = Cell { asking: Rc::clone(asking), period, labels, aliases: true };
-            found.extend(self.rows_in(cell, others)?.into_iter().map(|row| Found { is_rest: true, ..row }));
+            let cell = Cell { asking: Rc::clone(asking), period, labels, aliases: true, is_rest: true };
+            found.extend(self.rows_in(cell, others)?);
         }
         Ok(found)
     }
@@ -216,13 +216,14 @@ impl Oracle {
             period: cell.period,
             labels: cell.labels.clone(),
             aliases: false,
+            is_rest: cell.is_rest,
         };
         let found = |values: Vec<Value>, keys: Vec<Value>| Found {
             period: cell.period,
             labels: cell.labels.clone(),
             values,
             keys,
-            is_rest: false,
+            is_rest: cell.is_rest,
         };
         if let Some(table) = self.table_in(&shown)? {
             if !others.is_empty() || !query.order.is_empty() {
@@ -304,6 +305,11 @@ impl Oracle {
     }
 }
 
+/// The cell of a row of the answer, where names of shown values may be used.
+fn place<'a>(asking: &Rc<Asking<'a>>, period: usize, labels: &[Value]) -> Cell<'a> {
+    Cell { asking: Rc::clone(asking), period, labels: exactly(labels), aliases: true, is_rest: false }
+}
+
 fn shown_aggregates<'a>(asking: &Rc<Asking<'a>>, moved: bool) -> Result<Vec<Spot<'a>>, String> {
     let mut found = Vec::new();
     asking.query.items.iter().try_for_each(|item| asking.spots(&item.value, moved, &mut found))?;
@@ -357,7 +363,8 @@ fn carry_forward(found: &mut [Found], asking: &Rc<Asking<'_>>) -> Result<(), Str
     for index in 0..found.len() {
         let labels = labels_of(&found[index]);
         let asking = Rc::clone(asking);
-        let cell = Cell { asking, period: found[index].period, labels: found[index].labels.clone(), aliases: false };
+        let (period, labels_there) = (found[index].period, found[index].labels.clone());
+        let cell = Cell { asking, period, labels: labels_there, aliases: false, is_rest: found[index].is_rest };
         if has_row(&cell)? {
             continue;
         }

@@ -208,16 +208,21 @@ fn days_and_time(from: i64, to: i64, calendar: &Calendar) -> Length {
     Length { months: 0, days, micros: rest }
 }
 
-/// The length of a window: in months where it goes from a first of a month to another, else in days, else elapsed.
+/// The length of a window: in months where it goes from a first of a month to another at one time of day, else in days
+/// and what is left on the clock.
 fn length_between(from: i64, until: i64, calendar: &Calendar) -> Length {
-    let (a, b) = (calendar.day(from), calendar.day(until));
-    let midnights = calendar.start_of_day(a) == from && calendar.start_of_day(b) == until;
-    if midnights && a.day() == 1 && b.day() == 1 {
+    let (a, b) = (calendar.local(from), calendar.local(until));
+    if a.time() == b.time() && a.day() == 1 && b.day() == 1 {
         let months = calendar.periods_between(calendar.ordinary(TimeUnit::Month), from, until);
         return Length { months, ..Length::default() };
     }
-    if midnights {
-        return days_and_time(from, until, calendar);
+    let length = days_and_time(from, until, calendar);
+    match b.time() < a.time() {
+        // The last day is not whole.
+        true => {
+            let days = length.days - 1;
+            Length { micros: until - calendar.add(from, Length { days, ..Length::default() }), days, months: 0 }
+        }
+        false => length,
     }
-    Length { micros: until - from, ..Length::default() }
 }
