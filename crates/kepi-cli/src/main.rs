@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod failure;
 mod interrupt;
+mod plugin_args;
 mod progress;
 mod repl;
 mod terminal;
@@ -50,10 +51,10 @@ fn run(context: &Context, command: Option<Command>) -> Result<(), Failure> {
         Command::Test(args) => commands::test::run(context, &args),
         Command::Target(args) => commands::target::run(context, &args),
         Command::Report(args) => commands::report::run(context, &args),
+        Command::Plugin(args) => commands::plugin::run(context, &args.command),
         Command::Repl => repl::run(context),
         Command::Completions(args) => commands::completions::run(context, &args),
         Command::Man(_) => Err(Failure::not_yet("man")),
-        Command::Plugin(_) => Err(Failure::not_yet("plugin")),
         Command::Store(_) => Err(Failure::not_yet("store")),
     }
 }

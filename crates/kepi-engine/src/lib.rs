@@ -6,6 +6,7 @@ mod calendars;
 mod demo;
 mod engine;
 mod governance;
+mod granting;
 mod kept;
 mod load;
 mod model;
@@ -26,6 +27,7 @@ pub use governance::{
     DefinitionDiff, ExpectReport, LineageItem, LineageReport, Recorded, Report, TargetPeriod, TargetState,
     TargetStatus, TestReport, TestResult,
 };
+pub use granting::{PluginAudit, PluginListed, PluginOffer};
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};

@@ -5,7 +5,9 @@ use crate::project::Project;
 use kepi_connect::{Definition, RestConnector};
 use kepi_extension::{Connector, Functions};
 use kepi_model::declared::Signature;
-use kepi_plugin::{Found, Manifest, Runtime, Settings, Stop, discover, load, shipped};
+use kepi_plugin::{
+    Found, LOCK, Lock, Manifest, PluginError, Runtime, Settings, Standing, Stop, discover, load, shipped,
+};
 use kepi_syntax::ast::{File, Name, StatementKind};
 use kepi_syntax::{Code, Diagnostic};
 use std::collections::BTreeMap;
@@ -31,8 +33,8 @@ pub(crate) struct UsedConnector {
     pub(crate) connector: Arc<dyn Connector>,
     /// What it asks for.
     pub(crate) manifest: Manifest,
-    /// Whether it is part of kepi.
-    pub(crate) shipped: bool,
+    /// How it stands to `kepi.lock`.
+    pub(crate) standing: Standing,
 }
 
 impl fmt::Debug for Plugins {
@@ -62,6 +64,10 @@ impl Plugins {
         }
         let (mut found, errors) = discover(&[project.root.join("plugins")]);
         found.extend(shipped());
+        let lock = match found.iter().all(Found::is_shipped) {
+            true => Lock::default(),
+            false => Lock::read(&project.root.join(LOCK)).map_err(plugin_error)?,
+        };
         let settings = Settings { cache: Some(project.compiled()), stop: plugins.stop.clone(), ..Settings::default() };
         for (file, id, alias, span) in used {
             let mut error = |message: String, help: String| {
@@ -69,7 +75,7 @@ impl Plugins {
                 diagnostic.file = file;
                 diagnostics.push(diagnostic);
             };
-            let Some(plugin) = found.iter().find(|f| f.manifest.id == id) else {
+            let Some(plugin) = found.iter_mut().find(|f| f.manifest.id == id) else {
                 let broken = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 let known: Vec<&str> = found.iter().map(|f| f.manifest.id.as_str()).collect();
                 let help = if broken.is_empty() {
@@ -88,7 +94,21 @@ impl Plugins {
                 );
                 continue;
             }
-            match plugins.add(plugin, &alias, &settings) {
+            let standing = match lock.standing(plugin) {
+                Ok(Standing::Changed(changes)) => {
+                    error(
+                        format!("the plugin `{id}` is not what was added: {}", changes.join("; ")),
+                        format!("`kepi plugin add {id}` shows what it asks for now"),
+                    );
+                    continue;
+                }
+                Ok(standing) => standing,
+                Err(failure) => {
+                    error(words(&failure), "`kepi plugin check` says what is wrong with it".to_string());
+                    continue;
+                }
+            };
+            match plugins.add(plugin, &alias, standing, &settings) {
                 Ok(()) => {}
                 Err(failure) => error(failure.to_string(), "mend the plugin's kepi-plugin.toml".to_string()),
             }
@@ -106,7 +126,7 @@ impl Plugins {
         self.connectors.contains_key(alias) || self.signatures.iter().any(|s| s.name.starts_with(&dotted))
     }
 
-    fn add(&mut self, found: &Found, alias: &str, settings: &Settings) -> Result<(), kepi_plugin::PluginError> {
+    fn add(&mut self, found: &Found, alias: &str, standing: Standing, settings: &Settings) -> Result<(), PluginError> {
         let loaded = load(found, alias, settings)?;
         self.signatures.extend(loaded.signatures());
         let functions = loaded.functions();
@@ -117,8 +137,8 @@ impl Plugins {
             _ => loaded.connector(),
         };
         if let Some(connector) = connector {
-            let (id, manifest, shipped) = (loaded.id().to_string(), found.manifest.clone(), found.is_shipped());
-            self.connectors.insert(alias.to_string(), UsedConnector { id, connector, manifest, shipped });
+            let (id, manifest) = (loaded.id().to_string(), found.manifest.clone());
+            self.connectors.insert(alias.to_string(), UsedConnector { id, connector, manifest, standing });
         }
         Ok(())
     }
@@ -129,10 +149,23 @@ fn last_word(id: &str) -> String {
     id.rsplit('.').next().unwrap_or(id).replace('-', "_")
 }
 
+/// A plugin's error in words, with its cause.
+pub(crate) fn words(error: &PluginError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
+pub(crate) fn plugin_error(error: PluginError) -> EngineError {
+    match error {
+        PluginError::Io { .. } => EngineError::data(words(&error)),
+        _ => EngineError::usage(words(&error)),
+    }
+}
+
 /// The connector that a definition describes.
-fn described(found: &Found) -> Result<Arc<dyn Connector>, kepi_plugin::PluginError> {
+pub(crate) fn described(found: &Found) -> Result<Arc<dyn Connector>, PluginError> {
     let Manifest { id, file, .. } = &found.manifest;
-    let unsupported = |what: String| kepi_plugin::PluginError::Unsupported { id: id.clone(), what };
+    let unsupported = |what: String| PluginError::Unsupported { id: id.clone(), what };
     let bytes = found.read()?;
     let text = std::str::from_utf8(&bytes).map_err(|_| unsupported(format!("has no UTF-8 text in {file}")))?;
     let definition = Definition::parse(file, text).map_err(|error| unsupported(format!("has a mistake: {error}")))?;

@@ -1,10 +1,12 @@
 //! Finding plugins: the folders with a `kepi-plugin.toml`.
 
+use crate::lock::sha256;
 use crate::{Manifest, PluginError};
 use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The name of a manifest.
 pub(crate) const MANIFEST: &str = "kepi-plugin.toml";
@@ -20,6 +22,10 @@ pub struct Found {
     pub folder: PathBuf,
     /// The component or script of a plugin that is part of kepi.
     pub(crate) shipped: Option<&'static [u8]>,
+    /// The SHA-256 of the manifest as it was read; empty for a plugin that is part of kepi.
+    pub(crate) manifest_hash: String,
+    /// The component or script as it was when it was compared with the lock: what runs is what was looked at.
+    pub(crate) pinned: Option<Arc<[u8]>>,
 }
 
 impl Found {
@@ -27,7 +33,9 @@ impl Found {
     pub fn in_folder(folder: &Path) -> Result<Found, PluginError> {
         let path = folder.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(|source| PluginError::Io { path: path.clone(), source })?;
-        Ok(Found { manifest: Manifest::parse(&path, &text)?, folder: folder.to_path_buf(), shipped: None })
+        let manifest_hash = sha256(text.as_bytes());
+        let manifest = Manifest::parse(&path, &text)?;
+        Ok(Found { manifest, folder: folder.to_path_buf(), shipped: None, manifest_hash, pinned: None })
     }
 
     /// Whether it is part of kepi.
@@ -37,9 +45,10 @@ impl Found {
 
     /// The bytes of its component or script.
     pub fn read(&self) -> Result<Cow<'static, [u8]>, PluginError> {
-        match self.shipped {
-            Some(bytes) => Ok(Cow::Borrowed(bytes)),
-            None => {
+        match (self.shipped, &self.pinned) {
+            (Some(bytes), _) => Ok(Cow::Borrowed(bytes)),
+            (None, Some(bytes)) => Ok(Cow::Owned(bytes.to_vec())),
+            (None, None) => {
                 let path = self.folder.join(&self.manifest.file);
                 read_within(&self.folder, &path).map(Cow::Owned).map_err(|source| PluginError::Io { path, source })
             }

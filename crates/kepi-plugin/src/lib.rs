@@ -11,6 +11,7 @@ mod failure;
 mod folder;
 mod kinds;
 mod load;
+mod lock;
 mod manifest;
 mod script;
 mod settings;
@@ -22,6 +23,7 @@ pub use discover::{Found, discover};
 pub use error::PluginError;
 pub use folder::FolderHost;
 pub use load::{Loaded, load};
+pub use lock::{LOCK, Lock, Locked, Standing, sha256};
 pub use manifest::{
     Capabilities, FileAccess, FunctionKind, Manifest, ManifestFunction, ManifestOAuth, ManifestRate, Provides, Runtime,
 };

@@ -3,7 +3,7 @@
 use crate::PluginError;
 use crate::kinds::{parse_accepted, parse_returns};
 use kepi_model::declared::{Returns, Signature, SignatureParameter};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component, Path};
@@ -111,10 +111,11 @@ pub enum FunctionKind {
 }
 
 /// What a plugin asks for; the user grants it. Nothing else can be had.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capabilities {
     /// Files of one folder, which the user names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileAccess>,
     /// Hosts that it calls: `api.example.com`, `*.example.com`.
     pub hosts: Vec<String>,
@@ -125,7 +126,7 @@ pub struct Capabilities {
 }
 
 /// What may be done with files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileAccess {
     /// Read them.

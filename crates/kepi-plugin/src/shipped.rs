@@ -30,7 +30,8 @@ pub fn shipped() -> Vec<Found> {
         let path = Path::new(folder);
         let manifest = Manifest::parse(&path.join(crate::discover::MANIFEST), manifest);
         let manifest = manifest.expect("the manifests that are shipped are read by a test");
-        Found { manifest, folder: path.to_path_buf(), shipped: Some(file) }
+        let (folder, manifest_hash) = (path.to_path_buf(), String::new());
+        Found { manifest, folder, shipped: Some(file), manifest_hash, pinned: None }
     };
     PLUGINS.iter().map(found).collect()
 }

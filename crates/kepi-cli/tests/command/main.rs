@@ -7,6 +7,7 @@ mod governance;
 #[path = "../../../kepi-connect/src/service/mock.rs"]
 mod mock;
 mod packs;
+mod plugins;
 mod pulling;
 
 use std::io::Write;
@@ -57,7 +58,7 @@ fn folder() -> tempfile::TempDir {
 #[test]
 fn commands_that_are_not_there_are_refused_in_words() {
     let folder = folder();
-    for command in ["plugin", "store", "man"] {
+    for command in ["store", "man"] {
         let said = kepi(folder.path(), &[command, "--any", "thing"]);
         assert_eq!(said.code, 2, "{command}");
         assert_eq!(said.err, format!("error: `kepi {command}` is not there yet\n"));

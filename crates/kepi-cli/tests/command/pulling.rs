@@ -38,6 +38,14 @@ fn model(mock: &Mock, more: &str) -> String {
 }
 
 fn project(mock: &Mock) -> tempfile::TempDir {
+    let folder = not_added(mock);
+    let added = kepi(folder.path(), &["plugin", "add", "acme.crm", "--yes"]);
+    assert_eq!(added.code, 0, "{}", added.err);
+    folder
+}
+
+/// The same, before `kepi plugin add`.
+fn not_added(mock: &Mock) -> tempfile::TempDir {
     let model = model(mock, "");
     project_with(&[
         ("plugins/crm/kepi-plugin.toml", MANIFEST),
@@ -267,11 +275,48 @@ fn nothing_is_called_that_nobody_granted() {
     assert!(
         error(&[]).contains("the secret CRM_TOKEN is not there: neither in the environment variable CRM_TOKEN, nor in")
     );
-    with(", secrets = \"CRM_TOKEN\"", "");
-    assert!(error(&SECRET).contains("asks for the secret CRM_TOKEN, which was not granted"));
-    with(&format!("allow = \"{}\", ", mock.url("")), "");
-    assert!(error(&SECRET).contains("asks for hosts that were not granted: crm.example.com"));
+    with("secrets = \"CRM_TOKEN\"", "secrets = \"OTHER_TOKEN\"");
+    assert!(error(&SECRET).contains("names OTHER_TOKEN, for which the plugin acme.crm does not ask"));
+    // A secret that the source leaves out is not had, whatever the plugin asks for.
+    with("secrets = \"CRM_TOKEN\"", "secrets = \"\"");
+    assert!(error(&SECRET).contains("the secret CRM_TOKEN was not granted"));
     with(&format!("allow = \"{}\"", mock.url("")), "allow = \"http://other.example\"");
     assert!(error(&SECRET).contains("is not among the hosts that were granted"));
+    with(&format!("allow = \"{}\", ", mock.url("")), "");
+    assert!(error(&SECRET).contains("is not among the hosts that were granted"));
     assert_eq!(mock.asked().len(), 0);
+}
+
+#[test]
+fn a_plugin_that_was_not_added_or_changed_since_gets_nothing() {
+    let mock = Mock::start(|_, _| said(200, "{\"data\":[]}"));
+    let folder = not_added(&mock);
+    let sync = || kepi_in(folder.path(), &["sync", "crm_orders"], &SECRET);
+    let refused = sync();
+    let told = "the plugin acme.crm was granted nothing yet, and it asks to call the host crm.example.com, \
+                to have kepi send the secret CRM_TOKEN";
+    assert!(refused.code == 2 && refused.err.contains(told), "{}", refused.err);
+    assert!(refused.err.contains("hint: `kepi plugin add acme.crm` grants it"), "{}", refused.err);
+    // Its host is no grant of the model's alone, either.
+    std::fs::write(
+        folder.path().join("plugins/crm/kepi-plugin.toml"),
+        MANIFEST.split("[capabilities]").next().unwrap(),
+    )
+    .unwrap();
+    let model = std::fs::read_to_string(folder.path().join("model/crm.kepi")).unwrap();
+    std::fs::write(folder.path().join("model/crm.kepi"), model.replace(", secrets = \"CRM_TOKEN\"", "")).unwrap();
+    let refused = sync();
+    assert!(refused.code == 2 && refused.err.contains("the source `crm_orders` lets it call hosts"), "{}", refused.err);
+    std::fs::write(folder.path().join("plugins/crm/kepi-plugin.toml"), MANIFEST).unwrap();
+    assert_eq!(mock.asked().len(), 0);
+    assert_eq!(kepi(folder.path(), &["plugin", "add", "acme.crm", "--yes"]).code, 0);
+    assert_eq!(sync().code, 0);
+    let before = mock.asked().len();
+    assert!(before > 0);
+    // Another description of the service under the same name: not even asked.
+    std::fs::write(folder.path().join("plugins/crm/crm.toml"), format!("{DEFINITION}# changed\n")).unwrap();
+    let refused = sync();
+    let told = "the plugin `acme.crm` is not what was added: crm.toml has changed";
+    assert!(refused.code == 1 && refused.err.contains(told), "{}", refused.err);
+    assert_eq!(mock.asked().len(), before);
 }

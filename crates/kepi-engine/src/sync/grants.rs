@@ -1,13 +1,15 @@
 //! What a source grants its connector: a folder, hosts, secrets.
 //!
 //! Writing a source with a connector that is part of kepi grants that connector what its manifest asks for: its
-//! service's own hosts and its secrets. A plugin of the project's own gets only what the source names: `allow` for
-//! hosts, `secrets` for secrets. Only hosts that a source names itself may lie in a private network.
+//! service's own hosts and its secrets. A plugin of the project's own gets what `kepi plugin add` granted it, as
+//! `kepi.lock` says, and nothing before. In both cases a source may name further hosts (`allow`), and only those may
+//! lie in a private network; and it may leave secrets out, by naming those that it uses (`secrets`).
 
 use crate::api::EngineError;
 use crate::plugins::UsedConnector;
 use kepi_connect::{Grants, OAuth, RateRule, Secrets};
 use kepi_model::declared::SourceDecl;
+use kepi_plugin::Standing;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -28,6 +30,21 @@ pub(super) fn option<'s>(source: &'s SourceDecl, name: &str) -> Option<&'s str> 
     source.options.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
+/// Whether a plugin that would get something was added. The error says what it asks for, and how that is granted.
+pub(super) fn added(used: &UsedConnector, source: &SourceDecl) -> Result<(), EngineError> {
+    let asks = &used.manifest.capabilities;
+    let nothing = asks.is_empty() && option(source, "allow").is_none();
+    if used.standing != Standing::NotAdded || nothing {
+        return Ok(());
+    }
+    let asked = match asks.in_words().as_slice() {
+        [] => format!("the source `{}` lets it call hosts", source.name),
+        words => format!("it asks {}", words.join(", ")),
+    };
+    let message = format!("the plugin {} was granted nothing yet, and {asked}", used.id);
+    Err(EngineError::usage(message).with_help(format!("`kepi plugin add {}` grants it", used.id)))
+}
+
 /// What a source grants its connector. `secrets`: the file with the values. The error says what is missing or makes no
 /// sense.
 pub(super) fn granted(used: &UsedConnector, source: &SourceDecl, secrets: PathBuf) -> Result<Granted, EngineError> {
@@ -39,26 +56,23 @@ pub(super) fn granted(used: &UsedConnector, source: &SourceDecl, secrets: PathBu
         oauth: BTreeMap::new(),
         rates: Vec::new(),
     };
+    added(used, source)?;
     for host in option(source, "allow").unwrap_or_default().split_whitespace() {
         granted.hosts.allow_own(host).map_err(|reason| usage(format!("`allow`: {reason}")))?;
     }
-    let named: Vec<&str> = option(source, "secrets").unwrap_or_default().split_whitespace().collect();
-    for name in &asks.secrets {
-        if !used.shipped && !named.contains(&name.as_str()) {
-            let message = format!("the plugin {} asks for the secret {name}, which was not granted", used.id);
-            return Err(
-                usage(message).with_help(format!("add `secrets = \"{}\"` to its options", asks.secrets.join(" ")))
-            );
-        }
-        granted.secrets.allow(name).map_err(|reason| usage(format!("{}: {reason}", used.id)))?;
+    for host in &asks.hosts {
+        granted.hosts.allow(host).map_err(|reason| usage(format!("{}: {reason}", used.id)))?;
     }
-    if used.shipped {
-        for host in &asks.hosts {
-            granted.hosts.allow(host).map_err(|reason| usage(format!("{}: {reason}", used.id)))?;
-        }
-    } else if !asks.hosts.is_empty() && granted.hosts.is_empty() {
-        let message = format!("the plugin {} asks for hosts that were not granted: {}", used.id, asks.hosts.join(", "));
-        return Err(usage(message).with_help("add `allow = \"https://…\"` with those that it may call to its options"));
+    let named: Option<Vec<&str>> = option(source, "secrets").map(|names| names.split_whitespace().collect());
+    if let Some(other) = named.iter().flatten().find(|name| !asks.secrets.iter().any(|asked| asked == **name)) {
+        let message = format!("`secrets` names {other}, for which the plugin {} does not ask", used.id);
+        return Err(usage(message).with_help(match asks.secrets.as_slice() {
+            [] => "it asks for no secret".to_string(),
+            secrets => format!("it asks for {}", secrets.join(", ")),
+        }));
+    }
+    for name in asks.secrets.iter().filter(|name| named.as_ref().is_none_or(|named| named.contains(&name.as_str()))) {
+        granted.secrets.allow(name).map_err(|reason| usage(format!("{}: {reason}", used.id)))?;
     }
     for (name, how) in &used.manifest.oauth2 {
         let oauth = OAuth {

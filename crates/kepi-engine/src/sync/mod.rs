@@ -213,6 +213,7 @@ impl Engine {
     ) -> Result<(SyncHost, Receiver<String>), EngineError> {
         let folder = match (grants::option(source, "folder"), used.manifest.capabilities.files) {
             (Some(folder), Some(_)) => {
+                grants::added(used, source)?;
                 let path = self.project.root.join(Path::new(folder));
                 let host = FolderHost::new(&used.id, &path, now);
                 let failed = |error| EngineError::data(format!("cannot use the folder {}: {error}", path.display()));

@@ -18,7 +18,8 @@ fn hasty() -> Settings {
 
 fn found(manifest: &str, script: &str) -> Found {
     let manifest = crate::Manifest::parse("kepi-plugin.toml".as_ref(), &format!("{HEAD}{manifest}")).unwrap();
-    Found { manifest, folder: "test".into(), shipped: Some(Vec::leak(script.as_bytes().to_vec())) }
+    let shipped: &'static [u8] = Vec::leak(script.as_bytes().to_vec());
+    Found { manifest, folder: "test".into(), shipped: Some(shipped), manifest_hash: String::new(), pinned: None }
 }
 
 /// Calls `f(x)` of a script for three rows.
