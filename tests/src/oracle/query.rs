@@ -60,7 +60,12 @@ impl Oracle {
             let first = self.first_moment(&query, range.1)?;
             range.0 = first.map(|first| grain.map_or(first, |grain| self.calendar.start(grain, first)));
         }
-        let periods = window::periods(range, grain, &self.calendar, self.now);
+        let mut periods = window::periods(range, grain, &self.calendar, self.now);
+        if query.window.is_none() && query.moment.is_none() && grain.is_some() {
+            // A condition of groups or entities may leave none in the first of them.
+            periods.drain(..self.periods_before_rows(&query, &periods)?);
+            range.0 = periods.first().map(|period| period.start);
+        }
         let asking = Asking::new(self, &query, periods.iter().copied().map(Some).collect());
         let mut others = Vec::new();
         for against in &query.versus {
@@ -167,6 +172,16 @@ impl Oracle {
                     (a, b) => a.or(b),
                 };
             }
+        }
+        Ok(first)
+    }
+
+    /// How many periods come before the first in which any shown aggregate has a row.
+    fn periods_before_rows(&self, query: &Rc<Query>, periods: &[Period]) -> Result<usize, String> {
+        let asking = Asking::new(self, query, periods.iter().copied().map(Some).collect());
+        let mut first = periods.len();
+        for (asking, name, arguments) in shown_aggregates(&asking, false)? {
+            first = asking.placed(&name, &arguments)?.iter().map(|row| row.period).fold(first, usize::min);
         }
         Ok(first)
     }
