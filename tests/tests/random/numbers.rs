@@ -1,6 +1,6 @@
 //! Functions, units, currencies, places and parts, lifts, targets and orders: each in a query of its own kind.
 
-use super::agree::agree;
+use super::agree::{agree, agree_saying};
 use super::behaviour::from;
 use super::pick::Pick;
 use super::shop;
@@ -328,7 +328,7 @@ fn places_and_parts_agree() {
 
 #[test]
 fn lifts_agree() {
-    agree("lifts", 4, shop::shop(), from(lifts));
+    agree_saying("lifts", 50, 4, shop::of_groups(), from(lifts));
 }
 
 #[test]

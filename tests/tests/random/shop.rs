@@ -42,10 +42,18 @@ const TARGETS: [&str; 8] = [
 
 /// Data sets of few people, few moments and many ties.
 pub(super) fn shop() -> impl Strategy<Value = Given> {
-    any::<u64>().prop_map(|seed| given(&mut Pick::new(seed)))
+    any::<u64>().prop_map(|seed| given(&mut Pick::new(seed), false))
 }
 
-fn given(pick: &mut Pick) -> Given {
+/// The same of people who are in a group of a test, and have bought something: most lifts of nobody say nothing.
+pub(super) fn of_groups() -> impl Strategy<Value = Given> {
+    any::<u64>().prop_map(|seed| given(&mut Pick::new(seed), true))
+}
+
+/// The people with attributes.
+const PEOPLE: [&str; 6] = ["ada", "bob", "eve", "fay", "gus", "hal"];
+
+fn given(pick: &mut Pick, tested: bool) -> Given {
     let fiscal =
         pick.of(&["year starts \"april\"", "year starts \"july\", named by start", "year starts \"february\""]);
     let week = pick.of(&["monday", "sunday", "thursday"]);
@@ -57,10 +65,18 @@ fn given(pick: &mut Pick) -> Given {
         targets.join("\n")
     );
     let with_ids = pick.once_in(2);
-    let few = pick.once_in(6);
-    let most = move |pick: &mut Pick, most: usize| if few { pick.below(3) } else { pick.below(most) };
+    let few = !tested && pick.once_in(6);
+    let least = if tested { 16 } else { 0 };
+    let most = move |pick: &mut Pick, most: usize| match most {
+        _ if few => pick.below(3),
+        most if most > least => least + pick.below(most - least),
+        most => pick.below(most),
+    };
     let time = |pick: &mut Pick| pick.of(&TIMES);
-    let who = |pick: &mut Pick| pick.of(&["ada", "ada", "bob", "bob", "cyd", "dan", "Zoë", "-"]);
+    let who = |pick: &mut Pick| match tested && !pick.once_in(8) {
+        true => pick.of(&PEOPLE),
+        false => pick.of(&["ada", "ada", "bob", "bob", "cyd", "dan", "Zoë", "-"]),
+    };
     let campaign = |pick: &mut Pick| pick.of(&["a", "b", "b", "-"]);
     let money = |pick: &mut Pick| pick.of(&["10", "20.5", "33.33", "20.5", "0", "-7.25", "100", "0.1", "-"]);
     let items = |pick: &mut Pick| pick.of(&["1", "2", "3", "0", "2.5", "-1", "10", "-"]);
@@ -81,12 +97,13 @@ fn given(pick: &mut Pick) -> Given {
     let stops = rows(5, &|pick| vec![time(pick), who(pick)]);
     let marks = rows(6, &|pick| vec![who(pick), pick.of(&["0.1", "0.25", "-"])]);
     let mut people = Vec::new();
-    for id in ["ada", "bob", "eve", "fay", "gus", "hal"] {
+    for (number, id) in PEOPLE.into_iter().enumerate() {
         for _ in 0..1 + pick.below(2) {
             let joined = pick.of(&["2024-02-29", "2025-01-01", "2025-03-30T02:30", "2024-12-31T23:59:59", "-"]);
-            let region = pick.of(&["EU", "US", "-"]);
-            let (tier, arm) =
-                (pick.of(&["gold", "silver", "-"]), pick.of(&["test", "test", "control", "control", "-"]));
+            let region = if tested { pick.of(&["EU", "EU", "US", "-", "-"]) } else { pick.of(&["EU", "US", "-"]) };
+            let tier = pick.of(&["gold", "silver", "-"]);
+            let drawn = pick.of(&["test", "test", "control", "control", "-"]);
+            let arm = if tested && number < 4 { ["test", "control"][number % 2] } else { drawn };
             let home = pick.of(&["a", "b", "-"]);
             let changed = pick.of(&["2024-01-01", "2024-12-31T23:59:59", "2025-02-28", "2025-03-01"]);
             people.push(vec![id, joined, region, tier, arm, money(pick), home, changed]);
