@@ -1,5 +1,6 @@
 //! One question as a process of its own, from its start to its end: `kepi query` beside the `duckdb` program.
 
+use crate::compare::{enough, median};
 use crate::error::BenchError;
 use crate::questions::Question;
 use std::fs;
@@ -50,14 +51,18 @@ impl Cold {
     /// that was kept is read.
     pub(crate) fn ask(&self, question: &Question, repeats: usize) -> Result<(Duration, Duration), BenchError> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..repeats.max(1) {
+        let started = Instant::now();
+        for turn in 0..repeats.max(1) {
+            if enough(turn, started) {
+                break;
+            }
             let mut kepi = Command::new(&self.kepi);
             kepi.arg("--project").arg(&self.project).args(["query", "--no-cache", "--format", "csv", question.kepi]);
             ours.push(finish(&mut kepi)?);
             let mut duckdb = Command::new(&self.duckdb);
             theirs.push(finish(duckdb.args(["-readonly", "-csv"]).arg(&self.database).args(["-c", question.sql]))?);
         }
-        Ok((crate::compare::median(&mut ours), crate::compare::median(&mut theirs)))
+        Ok((median(&mut ours), median(&mut theirs)))
     }
 }
 

@@ -36,8 +36,11 @@ pub struct CompareOptions {
     pub arrangement: Arrangement,
     /// Whether each question is also asked in a process of its own.
     pub cold: bool,
-    /// Use what an earlier run has loaded.
+    /// Use what an earlier run has loaded, on both sides.
     pub loaded: bool,
+    /// Only check kepi's answers against DuckDB's tables as an earlier run has loaded them: DuckDB is asked once and
+    /// not timed, the plain arrays are not asked.
+    pub check_only: bool,
     /// A Python that has DuckDB's package; none: one in an environment of the folder, which is made where it is missing.
     pub python: Option<PathBuf>,
 }
@@ -55,6 +58,7 @@ impl CompareOptions {
             arrangement: Arrangement::Whole,
             cold: false,
             loaded: false,
+            check_only: false,
             python: None,
         }
     }
@@ -69,6 +73,15 @@ impl CompareOptions {
 ///
 /// Errors: one side cannot load, or DuckDB cannot answer. Different answers are no error: the report says so.
 pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
+    compare_step_by_step(options, progress, &mut |_| Ok(()))
+}
+
+/// Runs everything, and hands on what there is after each load and each question.
+pub(crate) fn compare_step_by_step(
+    options: &CompareOptions,
+    progress: &dyn Fn(&str),
+    so_far: &mut dyn FnMut(&Report) -> Result<(), BenchError>,
+) -> Result<Report, BenchError> {
     let mut duckdb = match &options.python {
         Some(python) => DuckDb::of(python)?,
         None => DuckDb::start(&options.folder, progress)?,
@@ -91,6 +104,7 @@ pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Repo
                 if file.is_file() {
                     progress(&format!("loading {stream} from {}", format.ending()));
                     report.loads.push(load(options, &mut duckdb, stream, format, &file)?);
+                    so_far(&report)?;
                 }
             }
         }
@@ -101,14 +115,21 @@ pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Repo
         duckdb.open(&database(&options.folder), options.threads)?;
     } else {
         progress("loading everything, for the questions");
-        empty_both(options, &mut duckdb)?;
+        if options.check_only {
+            kepi::forget(&options.folder)?;
+            duckdb.open(&database(&options.folder), options.threads)?;
+        } else {
+            empty_both(options, &mut duckdb)?;
+        }
         for stream in &streams {
             let mut files = options.arrangement.files(&options.folder, stream)?;
             if options.arrangement == Arrangement::New {
                 later.extend(files.drain(1.min(files.len())..).map(|file| (*stream, file)));
             }
             kepi::load(&options.folder, stream, &files)?;
-            create_table(&mut duckdb, stream, Format::Parquet, &data(&options.folder, stream, Format::Parquet))?;
+            if !options.check_only {
+                create_table(&mut duckdb, stream, Format::Parquet, &data(&options.folder, stream, Format::Parquet))?;
+            }
         }
     }
     let wanted: Vec<(&Family, &Question)> = FAMILIES
@@ -132,15 +153,16 @@ pub fn compare(options: &CompareOptions, progress: &dyn Fn(&str)) -> Result<Repo
         report.rows.push((stream.to_string(), duckdb.run(&format!("select count(*) from {stream}"))?.0.count()));
     }
     report.store_bytes = kepi::size(&options.folder)?;
-    let floor = Floor::read(&options.folder)?;
+    let floor = (!options.check_only).then(|| Floor::read(&options.folder)).transpose()?;
     let cold = options.cold.then(|| Cold::prepare(&options.folder, &streams, progress)).transpose()?;
     for (family, question) in wanted {
-        progress(question.title);
-        let mut asked = ask(options, &engine, &mut duckdb, &floor, family, question)?;
+        let mut asked = ask(options, &engine, &mut duckdb, floor.as_ref(), family, question)?;
         if let Some(cold) = &cold {
             asked.cold = Some(cold.ask(question, options.repeats)?);
         }
+        progress(&asked.told());
         report.asked.push(asked);
+        so_far(&report)?;
     }
     report.load_average = report.load_average.zip(load_average()).map(|(before, after)| before.max(after));
     Ok(report)
@@ -160,7 +182,11 @@ fn load(
     let (mut kepi, mut theirs) = (Vec::new(), Vec::new());
     let mut sizes = (0, 0);
     let mut rows = 0;
-    for _ in 0..options.loads.max(1) {
+    let started = Instant::now();
+    for turn in 0..options.loads.max(1) {
+        if enough(turn, started) {
+            break;
+        }
         empty_both(options, duckdb)?;
         let (loaded, took) = load_both(options, duckdb, stream, format, file)?;
         rows = loaded.rows;
@@ -223,7 +249,7 @@ fn ask(
     options: &CompareOptions,
     engine: &Engine,
     duckdb: &mut DuckDb,
-    floor: &Floor,
+    floor: Option<&Floor>,
     family: &Family,
     question: &Question,
 ) -> Result<Asked, BenchError> {
@@ -257,7 +283,7 @@ fn ask(
         Err(error) => return Ok(Asked { difference: Some(error.to_string()), ..asked }),
     };
     let theirs = theirs.answer(ours.labels);
-    let by_floor = floor.ask(question.title);
+    let by_floor = floor.and_then(|floor| floor.ask(question.title));
     let differs = |other| ours.difference(other, question.comparison);
     asked.difference = differs(&theirs).or_else(|| by_floor.as_ref().and_then(differs));
     if let Some((after, took)) = &after_new {
@@ -268,11 +294,17 @@ fn ask(
         asked.difference = asked.difference.or_else(|| ours.disorder(&theirs));
     }
     let (mut kepi_again, mut duckdb_again, mut floor_again) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..options.repeats {
+    let all_began = Instant::now();
+    for turn in 0..options.repeats {
+        if enough(turn, all_began) {
+            break;
+        }
         kepi_again.push(kepi::ask(engine, question.kepi, threads)?.1);
-        duckdb_again.push(duckdb.run(question.sql)?.1);
+        if !options.check_only {
+            duckdb_again.push(duckdb.run(question.sql)?.1);
+        }
         let started = Instant::now();
-        if black_box(floor.ask(question.title)).is_some() {
+        if black_box(floor.and_then(|floor| floor.ask(question.title))).is_some() {
             floor_again.push(started.elapsed());
         }
     }
@@ -283,10 +315,19 @@ fn ask(
             kept.push(kepi::ask_kept(engine, question.kepi, threads)?.1);
         }
         asked.kept = Some(median(&mut kept[1..]));
-        (asked.again, asked.duckdb_again) = (median(&mut kepi_again), median(&mut duckdb_again));
+        asked.again = median(&mut kepi_again);
+        if !duckdb_again.is_empty() {
+            asked.duckdb_again = median(&mut duckdb_again);
+        }
         asked.floor = (!floor_again.is_empty()).then(|| median(&mut floor_again));
     }
     Ok(asked)
+}
+
+/// Whether what takes long has been repeated often enough: three times, or once where that took very long.
+pub(crate) fn enough(turns: usize, since: Instant) -> bool {
+    let took = since.elapsed();
+    (turns >= 3 && took > Duration::from_millis(1_500)) || (turns >= 1 && took > Duration::from_secs(6))
 }
 
 /// The middle one; the later of the two in the middle. Zero of none.

@@ -7,9 +7,12 @@ use crate::streams::{self, STREAMS};
 use crate::table::Format;
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 
 /// Customers at scale 1.
 const CUSTOMERS: f64 = 500_000.0;
+/// The stream with most rows.
+const LARGEST: &str = "visits";
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -50,9 +53,23 @@ pub fn generate(options: &GenerateOptions, progress: &dyn Fn(&str)) -> Result<Ge
         true => STREAMS.to_vec(),
         false => options.streams.iter().map(String::as_str).collect(),
     };
+    let write = |stream: &str| streams::write(stream, &shop, customers, &data, &options.formats);
+    // The largest beside all others: a stream depends on no other.
+    let is_large = |stream: &&str| *stream == LARGEST;
+    let rows = thread::scope(|scope| -> Result<Vec<(&str, u64)>, BenchError> {
+        let large = wanted.iter().find(|stream| is_large(stream)).map(|stream| scope.spawn(|| write(stream)));
+        let small = wanted.iter().filter(|stream| !is_large(stream));
+        let mut rows: Vec<(&str, u64)> =
+            small.map(|stream| Ok((*stream, write(stream)?))).collect::<Result<_, BenchError>>()?;
+        if let Some(large) = large {
+            let written = large.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            rows.push((LARGEST, written));
+        }
+        Ok(rows)
+    })?;
     let mut generated = Generated { customers, streams: Vec::new() };
     for stream in wanted {
-        let rows = streams::write(stream, &shop, customers, &data, &options.formats)?;
+        let rows = rows.iter().find(|(name, _)| *name == stream).map_or(0, |(_, rows)| *rows);
         progress(&format!("{stream}: {rows} rows"));
         generated.streams.push((stream.to_string(), rows));
     }

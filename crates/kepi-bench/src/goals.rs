@@ -29,6 +29,8 @@ pub(crate) struct OfScale {
     pub(crate) new: Report,
     /// The most memory while everything is loaded, and while the questions are asked.
     pub(crate) memory: (Option<u64>, Option<u64>),
+    /// Whether that is all of it.
+    pub(crate) done: bool,
 }
 
 impl OfScale {
@@ -36,11 +38,16 @@ impl OfScale {
     pub(crate) fn write(&self, out: &mut String) -> Result {
         writeln!(out, "### Scale {}\n\n{}\n", self.scale, self.main.setting())?;
         self.write_questions(out)?;
-        self.write_goals(out)?;
+        match self.done {
+            true => self.write_goals(out)?,
+            false => writeln!(out, "Not all of this scale has been measured.\n")?,
+        }
         if !self.threads.is_empty() {
             self.write_threads(out)?;
         }
-        self.main.write_loads(out)
+        self.main.write_loads(out)?;
+        out.push('\n');
+        Ok(())
     }
 
     fn write_questions(&self, out: &mut String) -> Result {

@@ -5,7 +5,7 @@ use kepi_bench::{
     Alone, Arrangement, BenchError, CompareOptions, FigureOptions, Format, GenerateOptions, compare, figures, generate,
 };
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -72,7 +72,8 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Make all figures: for each scale data, questions, cold starts, loads, other orders of rows, memory
+    /// Make all figures: for each scale data, questions, cold starts, loads, other orders of rows, memory; `--out` has at
+    /// any moment what has been measured
     Figures {
         /// A folder for the data
         dir: PathBuf,
@@ -88,7 +89,7 @@ enum Command {
         /// How often each question is asked again; the median counts
         #[arg(long, default_value_t = 5)]
         repeats: usize,
-        /// Keep the data of each scale
+        /// Keep the data of each scale; the next run uses them
         #[arg(long)]
         keep: bool,
         /// A file that the tables are written to as well
@@ -153,7 +154,9 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
         Command::Figures { dir, mut scales, threads, loads, repeats, keep, out } => {
             scales.sort_by(f64::total_cmp);
             let options = FigureOptions { folder: dir, scales, threads, loads, repeats, keep };
-            show(&figures(&options, told)?, out)
+            let mut so_far = |text: &str| write_out(text, out.as_deref());
+            let text = figures(&options, told, &mut so_far)?;
+            show(&text, out)
         }
         Command::Alone { what, dir, threads } => {
             let bytes = what.run(&dir, threads)?;
@@ -164,9 +167,14 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
 
 /// Writes a text to the standard output, and to a file where one is named.
 fn show(text: &str, out: Option<PathBuf>) -> Result<(), BenchError> {
-    if let Some(path) = out {
-        std::fs::write(&path, text).map_err(|source| BenchError::Io { path, source })?;
-    }
+    write_out(text, out.as_deref())?;
     let stdout = PathBuf::from("the standard output");
     writeln!(std::io::stdout(), "{text}").map_err(|source| BenchError::Io { path: stdout, source })
+}
+
+fn write_out(text: &str, out: Option<&Path>) -> Result<(), BenchError> {
+    match out {
+        Some(path) => std::fs::write(path, text).map_err(|source| BenchError::Io { path: path.to_path_buf(), source }),
+        None => Ok(()),
+    }
 }

@@ -24,6 +24,15 @@ pub(crate) struct Asked {
     pub(crate) difference: Option<String>,
 }
 
+impl Asked {
+    /// The times of both sides, for who waits.
+    pub(crate) fn told(&self) -> String {
+        let equal = if self.difference.is_some() { "; the answers differ" } else { "" };
+        let (ours, theirs) = (millis(self.again), millis(self.duckdb_again));
+        format!("{}: kepi {ours} ms, DuckDB {theirs} ms{equal}", self.title)
+    }
+}
+
 /// A file's loads.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadLine {
