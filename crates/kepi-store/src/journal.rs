@@ -4,7 +4,7 @@
 //! little endian. A record is its length (`u32`), the xxh3 of its bytes (`u64`) and its bytes (a [`Record`] in
 //! postcard). The first is a checkpoint.
 
-use crate::disk;
+use crate::disk::{self, Written};
 use crate::error::StoreError;
 use crate::state::{Delta, FORMAT, LoadRecord, State};
 use serde::{Deserialize, Serialize};
@@ -39,12 +39,12 @@ pub(crate) fn framed(record: &Record) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-/// Writes a new generation that starts with this record, and returns its length.
-pub(crate) fn start(path: &Path, generation: u64, checkpoint: &Record) -> Result<u64, StoreError> {
+/// Writes a new generation that starts with this record, and returns it, to be synced, with its length.
+pub(crate) fn start(path: &Path, generation: u64, checkpoint: &Record) -> Result<(Written, u64), StoreError> {
     let record = framed(checkpoint)?;
     let about = [&FORMAT.to_le_bytes()[..], &generation.to_le_bytes()].concat();
-    disk::write_file(path, &[MAGIC, &about, &xxh3_64(&about).to_le_bytes(), &record])?;
-    Ok(HEADER + record.len() as u64)
+    let file = disk::write_file(path, &[MAGIC, &about, &xxh3_64(&about).to_le_bytes(), &record])?;
+    Ok((file, HEADER + record.len() as u64))
 }
 
 /// Where reading ended: how far, and whether something that is no whole record follows.

@@ -1,23 +1,42 @@
 //! Names of the store's files, and the whole-file checksums of the small ones.
 
-use crate::disk;
+use crate::disk::{self, Written};
 use crate::error::StoreError;
 use crate::state::BlobState;
 use arrow_buffer::Buffer;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Folders and files below `.kepi/store/`.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) root: PathBuf,
+    /// Data files that are written, but not durable yet.
+    written: Arc<Mutex<Vec<Written>>>,
 }
 
 impl Layout {
     /// The layout of a store in this folder.
     pub(crate) fn new(root: &Path) -> Layout {
-        Layout { root: root.into() }
+        Layout { root: root.into(), written: Arc::default() }
+    }
+
+    /// Notes a data file that is written.
+    pub(crate) fn note(&self, file: Written) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+    }
+
+    /// Forgets the data files that were written for a commit that did not come; the writer removes them.
+    pub(crate) fn forget_written(&self) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Makes all data files durable that were written, and gives them their names; their folder is to be synced.
+    pub(crate) fn sync_written(&self) -> Result<(), StoreError> {
+        let written = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
+        disk::sync_files(written)
     }
 
     /// The lock file of the writer.
@@ -75,11 +94,11 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
-    /// Writes a file that [`BlobState`] then names.
+    /// Writes a file that [`BlobState`] then names; it is made durable with all others of a commit.
     pub(crate) fn write(layout: &Layout, number: u64, what: &str, pieces: &[&[u8]]) -> Result<BlobState, StoreError> {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         pieces.iter().for_each(|piece| hasher.update(piece));
-        disk::write_file(&layout.data_file(number, what), pieces)?;
+        layout.note(disk::write_file(&layout.data_file(number, what), pieces)?);
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
         Ok(BlobState { file: number, length, checksum: hasher.digest() })
     }

@@ -2,7 +2,7 @@
 //!
 //! It is [`MAGIC`], the format (`u32`), the xxh3 of the body (`u64`), all little endian, then the body in postcard.
 
-use crate::disk;
+use crate::disk::{self, Written};
 use crate::error::StoreError;
 use crate::layout::Layout;
 use crate::state::{FORMAT, State};
@@ -45,9 +45,14 @@ pub(crate) fn read(layout: &Layout) -> Result<Option<Manifest>, StoreError> {
 
 /// Makes a snapshot the current one. All it names must be durable before.
 pub(crate) fn publish(layout: &Layout, manifest: &Manifest) -> Result<(), StoreError> {
+    disk::sync_files(vec![write(layout, manifest)?])?;
+    disk::sync_folder(&layout.root)
+}
+
+/// Writes a manifest under its temporary name: synced and renamed it makes its snapshot the current one.
+pub(crate) fn write(layout: &Layout, manifest: &Manifest) -> Result<Written, StoreError> {
     let body = postcard::to_stdvec(manifest).map_err(|e| StoreError::Limit(format!("a manifest: {e}")))?;
     let format = FORMAT.to_le_bytes();
     let checksum = xxh3_64(&[&format[..], &body].concat()).to_le_bytes();
-    disk::write_file(&layout.manifest(), &[MAGIC, &format, &checksum, &body])?;
-    disk::sync_folder(&layout.root)
+    disk::write_file(&layout.manifest(), &[MAGIC, &format, &checksum, &body])
 }

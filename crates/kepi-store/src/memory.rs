@@ -1,5 +1,5 @@
 //! The writer's memory: a sled database of small hot keys. Nothing in it that the journal and the files do not say;
-//! it is filled anew whenever it is missing, damaged, behind or ahead.
+//! it is opened when it is first asked, and filled anew whenever it is missing, damaged, behind or ahead.
 
 use crate::disk;
 use crate::error::StoreError;

@@ -290,7 +290,7 @@ fn stored_id(writer: &Writer, entity: &str, keys: &Strings, key: &str) -> Result
         return Ok(None);
     }
     // The memory can only be wrong if it was damaged in a way that its checksums do not see; then the journal is right.
-    match writer.memory.recent_key(entity, key)? {
+    match writer.memory()?.recent_key(entity, key)? {
         Some(id) if keys.is(id as usize, key)? => Ok(Some(id)),
         _ => Ok(keys.find_tail(key)),
     }

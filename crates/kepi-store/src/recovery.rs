@@ -5,7 +5,7 @@ use crate::disk;
 use crate::error::StoreError;
 use crate::journal::{self, End, Entry, Record};
 use crate::layout::Layout;
-use crate::memory::Marker;
+use crate::manifest::{self, Manifest};
 use crate::snapshot::Snapshot;
 use crate::state::{LoadRecord, SegmentState, State, StringsState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,17 +17,16 @@ pub(crate) struct Replay {
     pub(crate) tail: u64,
     pub(crate) tail_rows: usize,
     pub(crate) tail_loads: usize,
-    pub(crate) loads: Vec<LoadRecord>,
-    pub(crate) cursors: Vec<(String, String)>,
-    pub(crate) marker: Marker,
     pub(crate) end: End,
 }
 
-/// Writes the journal of an empty store; the manifest follows.
+/// Writes the journal and the manifest of an empty store. Their folders are synced with the first commit: before it
+/// there is nothing to lose.
 pub(crate) fn create(layout: &Layout) -> Result<(), StoreError> {
-    journal::start(&layout.journal(1), 1, &beginning())?;
-    disk::sync_folder(&layout.journals())?;
-    disk::sync_folder(&layout.root)
+    let (journal, length) = journal::start(&layout.journal(1), 1, &beginning())?;
+    let state = State { next_file: 1, ..State::default() };
+    let manifest = Manifest { snapshot: 0, generation: 1, tail: length, length, state };
+    disk::sync_files(vec![journal, manifest::write(layout, &manifest)?])
 }
 
 /// The first record of all.
@@ -51,7 +50,6 @@ pub(crate) fn newest_generation(layout: &Layout) -> Result<u64, StoreError> {
 /// Opens the last state that a journal has, and applies what came after it.
 pub(crate) fn replay(layout: &Layout, generation: u64, entries: Vec<Entry>, end: End) -> Result<Replay, StoreError> {
     let path = layout.journal(generation);
-    let (loads, cursors) = catalogue(&entries);
     // Files of earlier states may be gone: only the last one is opened.
     let is_state = |entry: &Entry| !matches!(entry.record, Record::Small { .. });
     let Some(last) = entries.iter().rposition(is_state) else {
@@ -66,7 +64,6 @@ pub(crate) fn replay(layout: &Layout, generation: u64, entries: Vec<Entry>, end:
     let mut snapshot = Snapshot::of_state(layout, &sealed, None)?;
     snapshot.number = number;
     let tail = entries[last].end;
-    let checksum = entries.last().map_or(0, |entry| entry.checksum);
     let (mut tail_rows, mut tail_loads) = (0, 0);
     for entry in entries.into_iter().skip(last + 1) {
         if let Record::Small { load, delta, .. } = entry.record {
@@ -78,8 +75,7 @@ pub(crate) fn replay(layout: &Layout, generation: u64, entries: Vec<Entry>, end:
         }
     }
     (snapshot.generation, snapshot.length) = (generation, end.offset);
-    let marker = (snapshot.number, generation, end.offset, checksum);
-    Ok(Replay { snapshot, sealed, tail, tail_rows, tail_loads, loads, cursors, marker, end })
+    Ok(Replay { snapshot, sealed, tail, tail_rows, tail_loads, end })
 }
 
 /// The loads and cursors that some records of the journal tell.

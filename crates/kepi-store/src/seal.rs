@@ -22,8 +22,10 @@ use std::sync::Arc;
 /// Segments with fewer rows are merged with the next ones, so that small loads do not leave many small segments.
 const SMALL_SEGMENT: usize = 1 << 20;
 
-/// Writes all that is only in memory and returns what is in files then. Folders are not synced.
+/// Writes all that is only in memory and returns what is in files then. They are not durable yet, and have temporary
+/// names.
 pub(crate) fn seal(layout: &Layout, snapshot: &Snapshot) -> Result<State, StoreError> {
+    layout.forget_written();
     let mut next = snapshot.next_file;
     let mut reserved = |files: usize| {
         let first = next;

@@ -17,6 +17,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// Chunks that are ready before they are written.
 const AHEAD: usize = 2;
+/// From so many bytes on a file is synced as soon as it is written; smaller ones wait for the others of their commit.
+const LARGE: usize = 4 << 20;
 
 /// Writes rows as a segment of chunks of at most `chunk_rows` rows. The columns in `narrow` are stored as narrow as
 /// their values allow. The batches have one schema; the folder is not synced.
@@ -54,17 +56,21 @@ pub(crate) fn write_segment(
     writer.finish().map_err(|e| StoreError::io(&path, std::io::Error::other(e)))?;
     drop(writer);
 
-    // The disk and the sums take their time side by side.
     let bytes = file.map()?;
-    let (synced, index) = std::thread::scope(|scope| {
-        let synced = scope.spawn(|| file.finish());
-        let index = index_of(&path, &bytes, &plan.schema, &ranges);
-        (synced.join(), index)
-    });
-    match synced {
-        Ok(synced) => synced?,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    let mut file = file.written()?;
+    let index = if bytes.len() < LARGE {
+        index_of(&path, &bytes, &plan.schema, &ranges)
+    } else {
+        // The disk and the sums take their time side by side.
+        let (synced, index) = std::thread::scope(|scope| {
+            let synced = scope.spawn(|| file.sync());
+            let index = index_of(&path, &bytes, &plan.schema, &ranges);
+            (synced.join(), index)
+        });
+        synced.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        index
+    };
+    layout.note(file);
     let encoded = postcard::to_stdvec(&index?).map_err(|e| StoreError::Limit(format!("an index: {e}")))?;
     let index = Blob::write(layout, number, "index", &[&encoded])?;
     Ok(SegmentState { number, length: bytes.len() as u64, index, gone: None })

@@ -1,7 +1,7 @@
 //! The one writer: opening (lock, replay, memory), committing, sealing, cleaning up.
 
 use crate::change::Change;
-use crate::disk::{self, AppendFile, Lock};
+use crate::disk::{self, AppendFile, Lock, Step};
 use crate::error::StoreError;
 use crate::journal::{self, Record};
 use crate::key_table::KeyTable;
@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 use crate::state::{LoadRecord, State};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Rows in the journal's tail from which on they are sealed.
 const TAIL_ROWS: usize = 32_768;
@@ -29,7 +29,11 @@ const JOURNAL_BYTES: u64 = 16 << 20;
 pub struct Writer {
     pub(crate) layout: Layout,
     pub(crate) current: Arc<Snapshot>,
-    pub(crate) memory: Memory,
+    /// Opened when it is first asked: a load that needs none of it does not wait for it.
+    memory: OnceLock<Memory>,
+    opening: Mutex<()>,
+    /// Whether the store was made just now: then its folders are synced with the first commit.
+    new: bool,
     /// Dictionaries of columns as they are committed, so that many small loads do not read them each time.
     pub(crate) tables: BTreeMap<(String, String), KeyTable>,
     /// What is in files; the tail of the journal starts at `tail`.
@@ -58,7 +62,8 @@ impl Writer {
         };
         if generation == 0 {
             create(&layout)?;
-            return Writer::open_locked(layout, lock, 1, 0, true);
+            let promised = manifest::read(&layout)?.map_or(0, |manifest| manifest.length);
+            return Ok(Writer { new: true, ..Writer::open_locked(layout, lock, 1, promised, false)? });
         }
         Writer::open_locked(layout, lock, generation, promised, manifest.is_none())
     }
@@ -74,13 +79,12 @@ impl Writer {
         let (entries, end) = journal::read(&path, 0, None, promised)?;
         let replay = replay(&layout, generation, entries, end)?;
         let journal = AppendFile::open(&path, replay.end.offset)?;
-        let known =
-            Known { marker: replay.marker, snapshot: &replay.snapshot, loads: &replay.loads, cursors: &replay.cursors };
-        let memory = Memory::open(&layout, &known)?;
         let writer = Writer {
             layout,
             current: Arc::new(replay.snapshot),
-            memory,
+            memory: OnceLock::new(),
+            opening: Mutex::new(()),
+            new: false,
             tables: BTreeMap::new(),
             sealed: replay.sealed,
             tail: replay.tail,
@@ -110,12 +114,46 @@ impl Writer {
 
     /// Up to where a connector has been read; none: it never was.
     pub fn cursor(&self, connector: &str) -> Result<Option<String>, StoreError> {
-        self.memory.cursor(connector)
+        self.memory()?.cursor(connector)
     }
 
     /// All loads, the oldest first.
     pub fn loads(&self) -> Result<Vec<LoadRecord>, StoreError> {
-        self.memory.loads()
+        self.memory()?.loads()
+    }
+
+    /// The memory as of the current snapshot.
+    pub(crate) fn memory(&self) -> Result<&Memory, StoreError> {
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memory) = self.memory.get() {
+            return Ok(memory);
+        }
+        let Snapshot { number, generation, length, .. } = *self.current;
+        let (entries, _) = journal::read(&self.layout.journal(generation), 0, Some(length), length)?;
+        let (loads, cursors) = catalogue(&entries);
+        let marker = (number, generation, length, entries.last().map_or(0, |entry| entry.checksum));
+        let known = Known { marker, snapshot: &self.current, loads: &loads, cursors: &cursors };
+        let memory = Memory::open(&self.layout, &known)?;
+        Ok(self.memory.get_or_init(|| memory))
+    }
+
+    /// Tells the memory of a commit, if it is open; else it is filled anew when it is asked.
+    fn remember(
+        &mut self,
+        checksum: u64,
+        load: Option<&LoadRecord>,
+        cursor: Option<&(String, String)>,
+        new_keys: &[(String, String, u32)],
+        sealed: bool,
+    ) -> Result<(), StoreError> {
+        self.stopping(|writer| match writer.memory.get() {
+            Some(memory) => {
+                let snapshot = &writer.current;
+                let marker = (snapshot.number, snapshot.generation, snapshot.length, checksum);
+                memory.commit(marker, snapshot, load, cursor, new_keys, sealed)
+            }
+            None => Ok(()),
+        })
     }
 
     /// Makes one segment of all rows of each stream, so that nothing overlaps and nothing replaced is kept.
@@ -152,16 +190,9 @@ impl Writer {
         let delta = change.to_delta()?;
         let record = Record::Small { load: load.clone(), cursor: cursor.clone(), delta };
         let rows = |rows: &Option<arrow_array::RecordBatch>| rows.as_ref().map_or(0, |rows| rows.num_rows());
-        let (length, checksum) = self.append(&record, next.length)?;
-        next.length = length;
         let new_keys = new_keys(&self.current, change);
-        self.current = Arc::new(next);
-        self.stopping(|writer| {
-            writer.publish()?;
-            let snapshot = &writer.current;
-            let marker = (snapshot.number, snapshot.generation, snapshot.length, checksum);
-            writer.memory.commit(marker, snapshot, Some(&load), cursor.as_ref(), &new_keys, false)
-        })?;
+        let checksum = self.settle(&record, next, None)?;
+        self.remember(checksum, Some(&load), cursor.as_ref(), &new_keys, false)?;
         self.tail_loads += 1;
         self.tail_rows += change.streams.iter().flat_map(|s| &s.rows).map(|rows| rows.num_rows()).sum::<usize>();
         self.tail_rows += change.entities.iter().map(|e| rows(&e.rows)).sum::<usize>();
@@ -205,25 +236,64 @@ impl Writer {
         load: Option<LoadRecord>,
         cursor: Option<(String, String)>,
     ) -> Result<(), StoreError> {
+        self.layout.sync_written()?;
         disk::sync_folder(&self.layout.data())?;
         let mut next = Snapshot::of_state(&self.layout, &state, Some(before))?;
         next.number = number;
         next.generation = self.current.generation;
         let record =
             Record::Sealed { snapshot: number, load: load.clone(), cursor: cursor.clone(), state: state.clone() };
-        let (length, checksum) = self.append(&record, self.current.length)?;
+        let checksum = self.settle(&record, next, Some(state))?;
+        self.remember(checksum, load.as_ref(), cursor.as_ref(), &[], true)?;
+        self.stopping(|writer| writer.clean())
+    }
+
+    /// Makes a record durable, and then its snapshot the current one; gives the checksum of the journal's last record.
+    /// `sealed`: from here on everything is in files. The new manifest reaches the disk beside the record, but gets its
+    /// name only behind it.
+    fn settle(&mut self, record: &Record, mut next: Snapshot, sealed: Option<State>) -> Result<u64, StoreError> {
+        let bytes = journal::framed(record)?;
+        let length = self.current.length + bytes.len() as u64;
         next.length = length;
-        self.current = Arc::new(next);
-        self.sealed = state;
-        (self.tail, self.tail_rows, self.tail_loads) = (length, 0, 0);
+        let rotates = sealed.is_some() && length > JOURNAL_BYTES;
+        let manifest = (!rotates).then(|| Manifest {
+            snapshot: next.number,
+            generation: next.generation,
+            tail: if sealed.is_some() { length } else { self.tail },
+            length,
+            state: sealed.as_ref().unwrap_or(&self.sealed).clone(),
+        });
         self.stopping(|writer| {
-            let checksum = if length > JOURNAL_BYTES { writer.rotate()? } else { checksum };
-            writer.publish()?;
-            let snapshot = &writer.current;
-            let marker = (snapshot.number, snapshot.generation, snapshot.length, checksum);
-            writer.memory.commit(marker, snapshot, load.as_ref(), cursor.as_ref(), &[], true)?;
-            writer.clean()
-        })
+            let Writer { journal, layout, new, .. } = writer;
+            journal.append(&bytes)?;
+            let mut manifest = manifest.map(|manifest| manifest::write(layout, &manifest)).transpose()?;
+            let mut steps: Vec<Step<'_>> = vec![Box::new(|| journal.sync())];
+            steps.extend(manifest.as_mut().map(|file| Box::new(|| file.sync()) as Step<'_>));
+            if *new {
+                steps.push(Box::new(|| disk::sync_folder(&layout.journals())));
+                steps.push(Box::new(|| disk::sync_folder(&layout.root)));
+            }
+            disk::side_by_side(steps)?;
+            *new = false;
+            if let Some(manifest) = manifest {
+                manifest.rename()?;
+                disk::sync_folder(&layout.root)?;
+            }
+            Ok(())
+        })?;
+        self.current = Arc::new(next);
+        if let Some(state) = sealed {
+            self.sealed = state;
+            (self.tail, self.tail_rows, self.tail_loads) = (length, 0, 0);
+        }
+        match rotates {
+            true => self.stopping(|writer| {
+                let checksum = writer.rotate()?;
+                writer.publish()?;
+                Ok(checksum)
+            }),
+            false => Ok(journal::checksum_of(&bytes)),
+        }
     }
 
     /// Starts a new generation of the journal and returns the checksum of its checkpoint. The old one stays the
@@ -236,7 +306,8 @@ impl Writer {
         let checkpoint =
             Record::Checkpoint { snapshot: self.current.number, state: self.sealed.clone(), loads, cursors };
         let path = self.layout.journal(generation);
-        let length = journal::start(&path, generation, &checkpoint)?;
+        let (file, length) = journal::start(&path, generation, &checkpoint)?;
+        disk::sync_files(vec![file])?;
         disk::sync_folder(&self.layout.journals())?;
         let (entries, _) = journal::read(&path, 0, Some(length), length)?;
         self.journal = AppendFile::open(&path, length)?;
@@ -245,13 +316,6 @@ impl Writer {
         self.current = Arc::new(next);
         self.tail = length;
         Ok(entries.first().map_or(0, |entry| entry.checksum))
-    }
-
-    fn append(&mut self, record: &Record, length: u64) -> Result<(u64, u64), StoreError> {
-        let bytes = journal::framed(record)?;
-        let checksum = journal::checksum_of(&bytes);
-        self.stopping(|writer| writer.journal.append(&bytes))?;
-        Ok((length + bytes.len() as u64, checksum))
     }
 
     fn publish(&self) -> Result<(), StoreError> {

@@ -67,6 +67,9 @@ fn a_memory_that_is_behind_or_ahead_is_filled_anew() {
     let earlier = tempfile::tempdir().unwrap();
     let mut writer = folder.writer();
     load_with_cursor(&mut writer, 1);
+    // The memory is opened when it is first asked.
+    assert!(!folder.path().join("sled").exists());
+    assert_eq!(writer.cursor("crm").unwrap(), Some("page 1".into()));
     drop(writer);
     copy(&folder.path(), earlier.path());
     let mut writer = folder.writer();
