@@ -117,8 +117,8 @@ pub const INTO: &str = "_into";
 pub struct Signature {
     /// `module.name`, the module as in `use plugin "…" as module`.
     pub name: String,
-    /// Whether it takes rows together (an aggregate) or one by one.
-    pub aggregate: bool,
+    /// What it takes: rows one by one, rows together, a table, a series.
+    pub kind: FunctionKind,
     /// What it does, for `describe`, completion and the manual.
     pub doc: String,
     /// Its parameters.
@@ -127,15 +127,43 @@ pub struct Signature {
     pub returns: Returns,
 }
 
+/// What a plugin's function takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FunctionKind {
+    /// Rows one by one.
+    Scalar,
+    /// Rows together.
+    Aggregate,
+    /// A table with the rows of entities: it learns from it, then gives a value per entity.
+    Model,
+    /// The values of past periods: it gives those of later ones.
+    Series,
+}
+
+impl FunctionKind {
+    /// The word of a manifest.
+    pub fn word(self) -> &'static str {
+        match self {
+            FunctionKind::Scalar => "scalar",
+            FunctionKind::Aggregate => "aggregate",
+            FunctionKind::Model => "model",
+            FunctionKind::Series => "series",
+        }
+    }
+}
+
 /// A parameter of a plugin's function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignatureParameter {
     /// Its name, for `name: value` and messages.
     pub name: String,
-    /// The kinds it takes, any where empty. `Money(None)` takes any currency.
+    /// The kinds it takes, any where empty. `Money(None)` takes any currency, an entity without a name any entity.
     pub accepts: Vec<Kind>,
     /// Whether it may be left out.
     pub optional: bool,
+    /// Whether it is one value for all rows, written as a literal.
+    pub constant: bool,
 }
 
 /// The unit that a plugin's function returns.

@@ -4,13 +4,15 @@ use kepi_model::declared::Returns;
 use kepi_model::value::{Currency, Kind, PerUnit, Unit};
 
 /// All spellings, for messages.
-const SPELLINGS: &str =
-    "number, count, percent, points, money, money(EUR), duration, text, bool, time, date, and `any` for a parameter";
+const SPELLINGS: &str = "number, count, percent, points, money, money(EUR), duration, text, bool, time, date, and `any` and `entity` for a \
+     parameter";
 
 /// Reads the kind of a parameter; empty: any.
 pub(crate) fn parse_accepted(words: &str) -> Result<Vec<Kind>, String> {
-    if words.trim() == "any" {
-        return Ok(Vec::new());
+    match words.trim() {
+        "any" => return Ok(Vec::new()),
+        "entity" => return Ok(vec![Kind::Entity(String::new())]),
+        _ => {}
     }
     parse_kind(words).map(|kind| vec![kind])
 }

@@ -25,7 +25,7 @@ pub use folder::FolderHost;
 pub use load::{Loaded, load};
 pub use lock::{LOCK, Lock, Locked, Standing, sha256};
 pub use manifest::{
-    Capabilities, FileAccess, FunctionKind, Manifest, ManifestFunction, ManifestOAuth, ManifestRate, Provides, Runtime,
+    Capabilities, FileAccess, Manifest, ManifestFunction, ManifestOAuth, ManifestRate, Provides, Runtime,
 };
 pub use settings::{Limits, Settings, Stop};
 pub use shipped::shipped;

@@ -5,7 +5,7 @@ use crate::script::{Script, ScriptConnector, ScriptScalar};
 use crate::wasm::{Component, WasmAggregate, WasmScalar};
 use crate::{Found, PluginError, Settings};
 use kepi_extension::{AggregateFunction, Connector, Functions, ScalarFunction};
-use kepi_model::declared::Signature;
+use kepi_model::declared::{FunctionKind, Signature};
 use std::sync::Arc;
 
 /// A plugin that can be called. Nothing of it runs before its first call.
@@ -60,12 +60,19 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
             for function in &found.manifest.functions {
                 let signature = full_name(function);
                 let (name, own, component) = (signature.name.clone(), &function.signature.name, Arc::clone(&component));
-                if signature.aggregate {
-                    let aggregate: Arc<dyn AggregateFunction> = Arc::new(WasmAggregate::new(component, own, signature));
-                    functions.aggregates.insert(name, aggregate);
-                } else {
-                    let scalar: Arc<dyn ScalarFunction> = Arc::new(WasmScalar::new(component, own, signature));
-                    functions.scalars.insert(name, scalar);
+                match signature.kind {
+                    FunctionKind::Scalar => {
+                        let scalar: Arc<dyn ScalarFunction> = Arc::new(WasmScalar::new(component, own, signature));
+                        functions.scalars.insert(name, scalar);
+                    }
+                    FunctionKind::Aggregate => {
+                        let aggregate: Arc<dyn AggregateFunction> =
+                            Arc::new(WasmAggregate::new(component, own, signature));
+                        functions.aggregates.insert(name, aggregate);
+                    }
+                    kind @ (FunctionKind::Model | FunctionKind::Series) => {
+                        return unsupported(format!("has a {} made of wasm, which is not there yet", kind.word()));
+                    }
                 }
             }
         }
@@ -75,9 +82,12 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
             let script = Arc::new(Script::new(found.clone(), settings.clone()));
             for function in &found.manifest.functions {
                 let signature = full_name(function);
-                if signature.aggregate {
-                    let what = "has an aggregate in rhai, which is not there yet; scalar functions and connectors are";
-                    return unsupported(what.to_string());
+                if signature.kind != FunctionKind::Scalar {
+                    let kind = signature.kind.word();
+                    return unsupported(format!(
+                        "has the {kind} `{}` in rhai, which is not there yet; scalar functions and connectors are",
+                        function.signature.name
+                    ));
                 }
                 let name = signature.name.clone();
                 let scalar: Arc<dyn ScalarFunction> =

@@ -2,7 +2,8 @@
 
 use crate::PluginError;
 use crate::kinds::{parse_accepted, parse_returns};
-use kepi_model::declared::{Returns, Signature, SignatureParameter};
+use kepi_model::declared::{FunctionKind, Returns, Signature, SignatureParameter};
+use kepi_model::value::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -96,18 +97,24 @@ pub enum Provides {
     Scalar,
     /// Functions of groups of rows.
     Aggregate,
+    /// Functions that learn from a table of entities.
+    Model,
+    /// Functions that go on with a series of periods.
+    Series,
     /// Records from outside.
     Connector,
 }
 
-/// What a function takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FunctionKind {
-    /// Rows one by one.
-    Scalar,
-    /// Rows together.
-    Aggregate,
+impl Provides {
+    /// What offers functions of a kind.
+    pub fn functions(kind: FunctionKind) -> Provides {
+        match kind {
+            FunctionKind::Scalar => Provides::Scalar,
+            FunctionKind::Aggregate => Provides::Aggregate,
+            FunctionKind::Model => Provides::Model,
+            FunctionKind::Series => Provides::Series,
+        }
+    }
 }
 
 /// What a plugin asks for; the user grants it. Nothing else can be had.
@@ -173,6 +180,8 @@ struct WrittenParameter {
     kind: Spanned<Kinds>,
     #[serde(default)]
     optional: bool,
+    #[serde(default)]
+    constant: bool,
 }
 
 #[derive(Deserialize)]
@@ -231,21 +240,18 @@ fn check(written: Written) -> Result<Manifest, Mistake> {
     let provides = written.provides.get_ref().clone();
     let mut functions: Vec<ManifestFunction> = Vec::new();
     for function in written.functions {
-        let (kind, needed) = match function.kind.get_ref() {
-            FunctionKind::Scalar => ("scalar", Provides::Scalar),
-            FunctionKind::Aggregate => ("aggregate", Provides::Aggregate),
-        };
-        if !provides.contains(&needed) {
-            return Err((function.kind.span(), format!("`provides` does not say \"{kind}\"")));
+        let kind = *function.kind.get_ref();
+        if !provides.contains(&Provides::functions(kind)) {
+            return Err((function.kind.span(), format!("`provides` does not say \"{}\"", kind.word())));
         }
         if functions.iter().any(|f| f.signature.name == *function.name.get_ref()) {
             return Err((function.name.span(), format!("the function `{}` is there twice", function.name.get_ref())));
         }
         functions.push(check_function(function)?);
     }
-    for (what, aggregate) in [(Provides::Scalar, false), (Provides::Aggregate, true)] {
-        if provides.contains(&what) && !functions.iter().any(|f| f.signature.aggregate == aggregate) {
-            let kind = if aggregate { "aggregate" } else { "scalar" };
+    for kind in [FunctionKind::Scalar, FunctionKind::Aggregate, FunctionKind::Model, FunctionKind::Series] {
+        if provides.contains(&Provides::functions(kind)) && !functions.iter().any(|f| f.signature.kind == kind) {
+            let kind = kind.word();
             let message = format!("it provides \"{kind}\", but no [[function]] has kind = \"{kind}\"");
             return Err((written.provides.span(), message));
         }
@@ -269,9 +275,11 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
     if function.doc.get_ref().trim().is_empty() {
         return Err((function.doc.span(), "the doc is empty; `kepi describe` shows it".to_string()));
     }
-    let aggregate = *function.kind.get_ref() == FunctionKind::Aggregate;
-    if aggregate && function.params.get_ref().is_empty() {
-        return Err((function.params.span(), "an aggregate needs a parameter".to_string()));
+    let kind = *function.kind.get_ref();
+    let params_span = function.params.span();
+    if kind != FunctionKind::Scalar && function.params.get_ref().is_empty() {
+        let which = if kind == FunctionKind::Aggregate { "an aggregate" } else { kind.word() };
+        return Err((params_span, format!("{which} needs a parameter")));
     }
     let mut parameters: Vec<SignatureParameter> = Vec::new();
     for parameter in function.params.into_inner() {
@@ -295,8 +303,10 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
             name: parameter.name.into_inner(),
             accepts,
             optional: parameter.optional,
+            constant: parameter.constant,
         });
     }
+    check_shape(kind, &parameters).map_err(|message| (params_span, message))?;
     let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
     let returns = parse_returns(function.returns.get_ref(), &names);
     let returns = returns.map_err(|message| (function.returns.span(), message))?;
@@ -306,8 +316,41 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
         return Err((function.returns.span(), "the result cannot be the same as an optional parameter".to_string()));
     }
     let (name, doc) = (function.name.into_inner(), function.doc.into_inner().trim().to_string());
-    let signature = Signature { name, aggregate, doc, parameters, returns };
+    let signature = Signature { name, kind, doc, parameters, returns };
     Ok(ManifestFunction { signature, sees_missing: function.sees_missing })
+}
+
+/// What stands first in the parameters of a model and a series, and where constants may stand.
+fn check_shape(kind: FunctionKind, parameters: &[SignatureParameter]) -> Result<(), String> {
+    let entity = |p: &SignatureParameter| p.accepts.iter().any(|kind| matches!(kind, Kind::Entity(_)));
+    for (index, parameter) in parameters.iter().enumerate() {
+        let (name, first) = (&parameter.name, index == 0);
+        let of_model = kind == FunctionKind::Model;
+        if entity(parameter) && !(of_model && first && parameter.accepts.len() == 1 && !parameter.optional) {
+            return Err(format!("`{name}` is an entity, which only the first parameter of a model can be"));
+        }
+        if of_model && first && !entity(parameter) {
+            return Err(format!("the first parameter of a model is the entity: `{name}` needs kind = \"entity\""));
+        }
+        match kind {
+            FunctionKind::Scalar | FunctionKind::Aggregate if parameter.constant => {
+                return Err(format!("`{name}` is constant, which only parameters of a model or a series can be"));
+            }
+            FunctionKind::Model | FunctionKind::Series if first && (parameter.constant || parameter.optional) => {
+                return Err(format!("`{name}`, the first parameter, can be neither constant nor optional"));
+            }
+            FunctionKind::Model if parameter.optional && !parameter.constant => {
+                return Err(format!("`{name}` is optional, which only constants of a model can be"));
+            }
+            FunctionKind::Series if !first && !parameter.constant => {
+                return Err(format!(
+                    "`{name}` needs constant = true: a series has one parameter that is none, the first"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The file must lie in the plugin's own folder: no way out of it, whoever wrote the manifest.

@@ -49,10 +49,18 @@ fn a_good_manifest_is_read() {
     let eur = Kind::Money(Currency::parse("EUR"));
     assert_eq!(margin.signature.parameters[0].accepts, [eur]);
     assert_eq!(margin.signature.parameters[1].accepts, [Kind::Money(None), Kind::Number]);
-    assert!(margin.signature.parameters[1].optional && !margin.signature.aggregate && !margin.sees_missing);
+    assert!(
+        margin.signature.parameters[1].optional
+            && margin.signature.kind == FunctionKind::Scalar
+            && !margin.sees_missing
+    );
     assert_eq!(margin.signature.returns, Returns::Unit(Unit::of(Kind::Percent)));
     assert_eq!(top.signature.returns, Returns::SameAs(0));
-    assert!(top.signature.aggregate && top.sees_missing && top.signature.parameters[0].accepts.is_empty());
+    assert!(
+        top.signature.kind == FunctionKind::Aggregate
+            && top.sees_missing
+            && top.signature.parameters[0].accepts.is_empty()
+    );
 }
 
 #[test]

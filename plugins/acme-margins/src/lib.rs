@@ -5,8 +5,8 @@ mod margin;
 
 wit_bindgen::generate!({ path: "../wit/v0.1", world: "functions-plugin" });
 
-use exports::kepi::plugin::functions::{Accumulator, Guest, GuestAccumulator, Param, Signature};
-use kepi::plugin::types::{Column, DataType, Error, Values};
+use exports::kepi::plugin::functions::{Accumulator, Guest, GuestAccumulator};
+use kepi::plugin::types::{Column, DataType, Error, Param, Signature, Values};
 use std::cell::RefCell;
 use std::sync::Once;
 

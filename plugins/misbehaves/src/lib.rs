@@ -15,9 +15,9 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-use exports::kepi::plugin::functions::{Accumulator, Guest, GuestAccumulator, Param, Signature};
+use exports::kepi::plugin::functions::{Accumulator, Guest, GuestAccumulator};
 use kepi::plugin::log;
-use kepi::plugin::types::{Column, DataType, Error, Texts, Values};
+use kepi::plugin::types::{Column, DataType, Error, Param, Signature, Texts, Values};
 use std::cell::Cell;
 use std::hint::black_box;
 

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, Float64Array};
 use kepi_extension::{Accumulator, AggregateFunction, FunctionError};
 use kepi_model::calendar::{Grain, TimeUnit, Zone};
 use kepi_model::core::*;
-use kepi_model::declared::{Returns, Signature};
+use kepi_model::declared::{FunctionKind, Returns, Signature};
 use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
 
 /// Days of 2024, counted from 1 January.
@@ -360,7 +360,7 @@ fn source_with_plugin() -> Source {
     let unit = Unit::of(Kind::Number);
     let signature = Signature {
         name: "most.ten".into(),
-        aggregate: true,
+        kind: FunctionKind::Aggregate,
         doc: String::new(),
         parameters: vec![],
         returns: Returns::Unit(unit),

@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Schema};
 use kepi_extension::{FunctionError, Functions, ScalarFunction};
 use kepi_model::calendar::{Grain, TimeUnit};
 use kepi_model::core::{Op, Row, RowNode};
-use kepi_model::declared::{Returns, Signature};
+use kepi_model::declared::{FunctionKind, Returns, Signature};
 use kepi_model::value::{CalendarSpan, Kind, Unit, Value};
 use std::sync::Arc;
 
@@ -228,7 +228,7 @@ fn a_plugin_computes_whole_columns() {
     let unit = Unit::of(Kind::Number);
     let signature = Signature {
         name: "math.double".into(),
-        aggregate: false,
+        kind: FunctionKind::Scalar,
         doc: String::new(),
         parameters: vec![],
         returns: Returns::Unit(unit.clone()),

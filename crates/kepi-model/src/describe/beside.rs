@@ -2,7 +2,7 @@
 
 use super::{Described, Listed, first_line, words_of};
 use crate::catalog::{Catalog, Placed, full_name};
-use crate::declared::{Returns, Signature};
+use crate::declared::{FunctionKind, Returns, Signature};
 use crate::functions::Builtin;
 use crate::settings::{Rules, Settings};
 use kepi_syntax::ast::{File, Function, Pair, Statement, StatementKind};
@@ -190,7 +190,12 @@ fn plugin(signature: &Signature) -> Described {
             None => "a value".to_string(),
         },
     };
-    let of = if signature.aggregate { "rows together" } else { "single values" };
+    let of = match signature.kind {
+        FunctionKind::Scalar => "single values",
+        FunctionKind::Aggregate => "rows together",
+        FunctionKind::Model => "the rows of entities; it learns from them, then has a value for each",
+        FunctionKind::Series => "the values of past periods, and goes on with them",
+    };
     Described {
         doc: Some(signature.doc.clone()),
         attributes: vec![

@@ -7,6 +7,7 @@ use super::operator::{apply, plain_if_raw, report_clash};
 use super::plugin::plugin_scalar;
 use super::{Cx, Node};
 use crate::core::Op;
+use crate::declared::FunctionKind;
 use crate::functions::{self, Lowering, Rule};
 use crate::names;
 use crate::units;
@@ -50,10 +51,12 @@ pub(super) fn call<N: Node>(
         };
     }
     if let Some(signature) = cx.catalog.plugins.iter().find(|s| s.name == name) {
-        if signature.aggregate {
-            return scope.plugin_aggregate(cx, signature, args, span);
-        }
-        return plugin_scalar(cx, scope, signature, args, span);
+        return match signature.kind {
+            FunctionKind::Scalar => plugin_scalar(cx, scope, signature, args, span),
+            FunctionKind::Aggregate => scope.plugin_aggregate(cx, signature, args, span),
+            FunctionKind::Model => cx.not_yet(span, "a plugin's model"),
+            FunctionKind::Series => cx.not_yet(span, "a plugin's series"),
+        };
     }
     if let Some(result) = user_function(cx, scope, function, args, span) {
         return result;

@@ -3,7 +3,7 @@
 use crate::dump;
 use kepi_model::catalog::{Catalog, ModelFile};
 use kepi_model::core::Query;
-use kepi_model::declared::{Returns, Signature, SignatureParameter};
+use kepi_model::declared::{FunctionKind, Returns, Signature, SignatureParameter};
 use kepi_model::settings::Settings;
 use kepi_model::value::{Kind, Unit};
 use kepi_syntax::ast::{File, StatementKind};
@@ -16,19 +16,24 @@ pub(crate) const NOW: &str = "2026-07-15T12:00:00+02:00";
 
 /// Two plugin functions: one of rows together, one of single values.
 pub(crate) fn plugins() -> Vec<Signature> {
-    let any = |name: &str, accepts: Vec<Kind>, optional| SignatureParameter { name: name.into(), accepts, optional };
+    let any = |name: &str, accepts: Vec<Kind>, optional| SignatureParameter {
+        name: name.into(),
+        accepts,
+        optional,
+        constant: false,
+    };
     let money = vec![Kind::Money(None)];
     vec![
         Signature {
             name: "stats.mode".into(),
-            aggregate: true,
+            kind: FunctionKind::Aggregate,
             doc: "Takes the most frequent value.".into(),
             parameters: vec![any("of", vec![], false)],
             returns: Returns::SameAs(0),
         },
         Signature {
             name: "tax.net".into(),
-            aggregate: false,
+            kind: FunctionKind::Scalar,
             doc: "Takes the tax out of an amount.".into(),
             parameters: vec![any("amount", money, false), any("rate", vec![Kind::Percent], true)],
             returns: Returns::Unit(Unit::of(Kind::Money(None))),

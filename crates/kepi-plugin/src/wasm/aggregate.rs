@@ -31,11 +31,10 @@ impl WasmAggregate {
     }
 
     fn open(&self) -> Result<WasmAccumulator, Failure> {
-        let shape = self.component.shape(&self.name, true)?;
+        let shape = self.component.shape(&self.name)?;
         let instance = self.component.take()?;
-        let (instance, handle) = self
-            .component
-            .call(instance, |i| i.exports.kepi_plugin_functions().accumulator().call_open(&mut i.store, &self.name));
+        let (instance, handle) =
+            self.component.call(instance, |i| i.exports.functions()?.accumulator().call_open(&mut i.store, &self.name));
         let handle = match (&instance, handle) {
             (Some(_), Ok(handle)) => handle,
             (_, Err(failure)) => return Err(failure),
@@ -126,7 +125,7 @@ impl WasmAccumulator {
         self.groups = self.groups.max(group_count);
         let count = self.groups as u32;
         self.call(|i, handle| {
-            let accumulator = i.exports.kepi_plugin_functions().accumulator();
+            let accumulator = i.exports.functions()?.accumulator();
             accumulator.call_update(&mut i.store, handle, &groups, count, &rows)
         })
     }
@@ -139,14 +138,14 @@ impl WasmAccumulator {
         self.groups = self.groups.max(group_count);
         let count = self.groups as u32;
         self.call(|i, handle| {
-            let accumulator = i.exports.kepi_plugin_functions().accumulator();
+            let accumulator = i.exports.functions()?.accumulator();
             accumulator.call_merge(&mut i.store, handle, groups, count, states)
         })
     }
 
     fn saved(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         let states = self.call(|i, handle| {
-            let accumulator = i.exports.kepi_plugin_functions().accumulator();
+            let accumulator = i.exports.functions()?.accumulator();
             accumulator.call_save(&mut i.store, handle)
         })?;
         if states.len() != self.groups {
@@ -157,7 +156,7 @@ impl WasmAccumulator {
 
     fn values(&mut self) -> Result<ArrayRef, Failure> {
         let column = self.call(|i, handle| {
-            let accumulator = i.exports.kepi_plugin_functions().accumulator();
+            let accumulator = i.exports.functions()?.accumulator();
             accumulator.call_finish(&mut i.store, handle)
         })?;
         from_column(column, self.groups, &result_type(&self.function.signature, &self.types), None)

@@ -1,18 +1,19 @@
 //! A component: compiled at the first call, compared with its manifest, and its idle instances.
 
-use super::bindings::exports::kepi::plugin::functions as contract;
-use super::bindings::kepi::plugin::types::{DataType as WasmType, Error as PluginFault};
-use super::bindings::{FunctionsPlugin, FunctionsPluginPre};
+use super::bindings::kepi::plugin::log;
+use super::bindings::kepi::plugin::types::{DataType as WasmType, Error as PluginFault, Signature as Described};
 use super::engine::Runtime;
+use super::exports::Wanted;
 use super::instance::{Instance, State};
 use super::{cache, marshal};
 use crate::failure::{Failure, inert};
+use crate::manifest::Provides;
 use crate::{Found, Settings};
-use kepi_model::declared::{Returns, Signature};
+use kepi_model::declared::{FunctionKind, Returns, Signature};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 /// A component that may not have been started yet.
 pub(crate) struct Component {
@@ -25,9 +26,10 @@ pub(crate) struct Component {
 /// A compiled component that does what its manifest says.
 struct Ready {
     runtime: &'static Runtime,
-    instances: FunctionsPluginPre<State>,
-    scalars: BTreeMap<String, Shape>,
-    aggregates: BTreeMap<String, Shape>,
+    instances: InstancePre<State>,
+    wanted: Wanted,
+    /// By own name; a plugin's functions share one list of names.
+    shapes: BTreeMap<String, Shape>,
 }
 
 /// A function as the component itself describes it.
@@ -57,17 +59,20 @@ impl Component {
     }
 
     /// The shape of a function; compiles the component if that has not been done.
-    pub(super) fn shape(&self, name: &str, aggregate: bool) -> Result<Shape, Failure> {
+    pub(super) fn shape(&self, name: &str) -> Result<Shape, Failure> {
         let ready = self.ready()?;
-        let shapes = if aggregate { &ready.aggregates } else { &ready.scalars };
-        shapes.get(name).cloned().ok_or_else(|| Failure::Failed(format!("the component has no function `{name}`")))
+        ready
+            .shapes
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Failure::Failed(format!("the component has no function `{name}`")))
     }
 
     /// An instance that nobody else uses.
     pub(super) fn take(&self) -> Result<Instance, Failure> {
         let ready = self.ready()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| instantiate(ready.runtime, &ready.instances, self.id(), &self.settings), Ok)
+        idle.map_or_else(|| instantiate(ready.runtime, &ready.instances, &ready.wanted, self.id(), &self.settings), Ok)
     }
 
     /// Gives an instance back. One that has trapped must be dropped instead: what it holds is not to be relied on. One
@@ -107,48 +112,59 @@ impl Component {
             return Err(Failure::Failed("it is a core module, not a component".to_string()));
         }
         let unusable = |error: wasmtime::Error| {
-            Failure::Failed(format!("it is no functions plugin of api 0.1: {}", inert(&format!("{error:#}"))))
+            Failure::Failed(format!("it is no plugin of api 0.1: {}", inert(&format!("{error:#}"))))
         };
         let component = cache::compile(&runtime.engine, &wasm, self.settings.cache.as_deref()).map_err(unusable)?;
         let mut linker: Linker<State> = Linker::new(&runtime.engine);
-        FunctionsPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+        log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
         // WASI and whatever else it was built with: it may be imported, but not called.
         linker.define_unknown_imports_as_traps(&component).map_err(unusable)?;
-        let instances = linker.instantiate_pre(&component).and_then(FunctionsPluginPre::new).map_err(unusable)?;
-        let instance = instantiate(runtime, &instances, self.id(), &self.settings)?;
+        let instances = linker.instantiate_pre(&component).map_err(unusable)?;
+        let wanted = Wanted::find(&self.found.manifest, &instances).map_err(unusable)?;
+        let instance = instantiate(runtime, &instances, &wanted, self.id(), &self.settings)?;
+        let manifest = &self.found.manifest;
         let (instance, described) = run(runtime, instance, |i| {
-            let functions = i.exports.kepi_plugin_functions();
-            Ok(Ok((functions.call_list_scalars(&mut i.store)?, functions.call_list_aggregates(&mut i.store)?)))
+            let mut described: BTreeMap<FunctionKind, Vec<Described>> = BTreeMap::new();
+            if manifest.offers(Provides::Scalar) {
+                described.insert(FunctionKind::Scalar, i.exports.functions()?.call_list_scalars(&mut i.store)?);
+            }
+            if manifest.offers(Provides::Aggregate) {
+                described.insert(FunctionKind::Aggregate, i.exports.functions()?.call_list_aggregates(&mut i.store)?);
+            }
+            if manifest.offers(Provides::Model) {
+                described.insert(FunctionKind::Model, i.exports.models()?.call_list_models(&mut i.store)?);
+            }
+            if manifest.offers(Provides::Series) {
+                described.insert(FunctionKind::Series, i.exports.series()?.call_list_series(&mut i.store)?);
+            }
+            Ok(Ok(described))
         });
-        let (scalars, aggregates) = described?;
+        let described = described?;
         if let Some(instance) = instance {
             self.give_back(instance);
         }
-        let shapes = |described: &[contract::Signature], aggregate: bool| {
-            let declared = self.found.manifest.functions.iter().map(|f| &f.signature);
-            let shapes =
-                declared.filter(|s| s.aggregate == aggregate).map(|s| Ok((s.name.clone(), compare(s, described)?)));
-            shapes.collect::<Result<BTreeMap<String, Shape>, String>>()
-        };
+        let declared = manifest.functions.iter().map(|f| &f.signature);
+        let shapes = declared.map(|s| {
+            let described = described.get(&s.kind).map(Vec::as_slice).unwrap_or_default();
+            Ok((s.name.clone(), compare(s, described)?))
+        });
+        let shapes = shapes.collect::<Result<BTreeMap<String, Shape>, String>>();
         let unlike = |what: String| Failure::Failed(format!("kepi-plugin.toml and the component differ: {what}"));
-        Ok(Ready {
-            runtime,
-            instances,
-            scalars: shapes(&scalars, false).map_err(unlike)?,
-            aggregates: shapes(&aggregates, true).map_err(unlike)?,
-        })
+        Ok(Ready { runtime, instances, wanted, shapes: shapes.map_err(unlike)? })
     }
 }
 
 fn instantiate(
     runtime: &Runtime,
-    instances: &FunctionsPluginPre<State>,
+    instances: &InstancePre<State>,
+    wanted: &Wanted,
     plugin: &str,
     settings: &Settings,
 ) -> Result<Instance, Failure> {
     let _ticking = runtime.ticking();
     let mut store = State::store(runtime, plugin, settings);
-    match instances.instantiate(&mut store) {
+    let exports = instances.instantiate(&mut store).and_then(|instance| wanted.load(&mut store, &instance));
+    match exports {
         Ok(exports) => Ok(Instance { store, exports }),
         Err(error) => Err(store.data().explain(&error)),
     }
@@ -170,13 +186,13 @@ fn run<R>(
 }
 
 /// Compares what the manifest says of a function with what the component says.
-fn compare(declared: &Signature, described: &[contract::Signature]) -> Result<Shape, String> {
+fn compare(declared: &Signature, described: &[Described]) -> Result<Shape, String> {
     let name = &declared.name;
     let own = described.iter().find(|s| s.name == *name).ok_or_else(|| format!("the component has no `{name}`"))?;
-    let (here, there): (Vec<&str>, Vec<&str>) = (
-        declared.parameters.iter().map(|p| p.name.as_str()).collect(),
-        own.params.iter().map(|p| p.name.as_str()).collect(),
-    );
+    // A model is handed its entities as numbers, not as an argument.
+    let parameters = &declared.parameters[usize::from(declared.kind == FunctionKind::Model)..];
+    let (here, there): (Vec<&str>, Vec<&str>) =
+        (parameters.iter().map(|p| p.name.as_str()).collect(), own.params.iter().map(|p| p.name.as_str()).collect());
     if here != there {
         return Err(format!(
             "`{name}` has the parameters ({}) here and ({}) there",
@@ -184,7 +200,7 @@ fn compare(declared: &Signature, described: &[contract::Signature]) -> Result<Sh
             inert(&there.join(", "))
         ));
     }
-    for (parameter, own) in declared.parameters.iter().zip(&own.params) {
+    for (parameter, own) in parameters.iter().zip(&own.params) {
         if parameter.optional != own.optional {
             return Err(format!("`{}` of `{name}` is optional in only one of them", parameter.name));
         }
@@ -194,7 +210,11 @@ fn compare(declared: &Signature, described: &[contract::Signature]) -> Result<Sh
     }
     let returns_same = match (&declared.returns, own.returns) {
         (Returns::Unit(unit), Some(returned)) => marshal::gives(returned, &unit.kind),
-        (Returns::SameAs(0), None) => true,
+        (Returns::SameAs(0), None) => declared.kind != FunctionKind::Model,
+        // What the component gives is of the parameter's type.
+        (Returns::SameAs(index), Some(returned)) => {
+            declared.parameters[*index].accepts.iter().all(|kind| marshal::gives(returned, kind))
+        }
         _ => false,
     };
     if !returns_same {

@@ -1,8 +1,8 @@
 //! One instance of a component: its memory and time, and what its end means.
 
-use super::bindings::FunctionsPlugin;
 use super::bindings::kepi::plugin::log;
 use super::engine::{Runtime, STACK_BYTES_MAX};
+use super::exports::Exports;
 use crate::failure::{Failure, inert};
 use crate::settings::{Limits, Settings, Stop, bytes_in_words};
 use std::time::Instant;
@@ -16,7 +16,7 @@ const TICKS: u64 = 1;
 /// A started component.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
-    pub(super) exports: FunctionsPlugin,
+    pub(super) exports: Exports,
 }
 
 /// What the host knows of an instance.

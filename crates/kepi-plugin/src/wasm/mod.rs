@@ -5,6 +5,7 @@ mod bindings;
 mod cache;
 mod component;
 mod engine;
+mod exports;
 mod instance;
 mod marshal;
 mod scalar;

@@ -31,7 +31,7 @@ impl WasmScalar {
         check_arguments(&self.signature, rows, args)?;
         let types: Vec<DataType> = args.iter().map(|a| a.data_type().clone()).collect();
         let wanted = result_type(&self.signature, &types);
-        let shape = self.component.shape(&self.name, false)?;
+        let shape = self.component.shape(&self.name)?;
         let mut parts: Vec<ArrayRef> = Vec::new();
         for from in (0..rows).step_by(self.component.settings.limits.batch_rows_max) {
             let length = (rows - from).min(self.component.settings.limits.batch_rows_max);
@@ -60,7 +60,7 @@ impl WasmScalar {
         }
         let instance = self.component.take()?;
         let (instance, answer) = self.component.call(instance, |i| {
-            i.exports.kepi_plugin_functions().call_call_scalar(&mut i.store, &self.name, rows as u32, &columns)
+            i.exports.functions()?.call_call_scalar(&mut i.store, &self.name, rows as u32, &columns)
         });
         if let Some(instance) = instance {
             self.component.give_back(instance);

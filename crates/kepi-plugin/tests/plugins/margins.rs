@@ -4,7 +4,7 @@ use crate::helpers::{as_floats, failure, floats, load_shipped, numbers, scalar};
 use arrow_array::types::Decimal128Type;
 use arrow_array::{ArrayRef, Int64Array, PrimitiveArray};
 use kepi_extension::{Accumulator, AggregateFunction};
-use kepi_model::declared::Returns;
+use kepi_model::declared::{FunctionKind, Returns};
 use kepi_model::value::{Kind, Unit};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn signatures_carry_the_alias_and_the_units() {
     assert_eq!(names, ["margins.margin_pct", "margins.gini"]);
     assert_eq!(signatures[0].returns, Returns::Unit(Unit::of(Kind::Percent)));
     assert_eq!(signatures[0].parameters[1].accepts, [Kind::Money(None)]);
-    assert!(signatures[1].aggregate && signatures[1].doc.starts_with("The Gini coefficient"));
+    assert!(signatures[1].kind == FunctionKind::Aggregate && signatures[1].doc.starts_with("The Gini coefficient"));
     assert!(loaded.connector().is_none());
 }
 
