@@ -101,7 +101,7 @@ impl ScalarFunction for Twice {
 fn with_plugin(answer: fn(&Float64Array) -> Result<ArrayRef, FunctionError>) -> Result<Vec<String>, String> {
     let signature = Signature {
         name: "my.twice".into(),
-        aggregate: false,
+        kind: kepi_model::declared::FunctionKind::Scalar,
         doc: String::new(),
         parameters: Vec::new(),
         returns: Returns::Unit(Unit::of(Kind::Number)),
