@@ -16,6 +16,7 @@ use tempfile::TempDir;
 pub struct Project {
     folder: TempDir,
     engine: Engine,
+    threads: Option<usize>,
 }
 
 impl Project {
@@ -35,7 +36,7 @@ impl Project {
             write(file, text)?;
         }
         let engine = Engine::open(root).map_err(|e| words(&e))?;
-        let project = Project { folder, engine };
+        let project = Project { folder, engine, threads: None };
         for (source, file, _) in &files.files {
             project.load(source, &project.folder.path().join(file))?;
         }
@@ -55,7 +56,12 @@ impl Project {
             fs::write(root.join("model").join(name), text).map_err(|e| e.to_string())?;
         }
         let engine = Engine::open(root).map_err(|e| words(&e))?;
-        Ok(Project { folder, engine })
+        Ok(Project { folder, engine, threads: None })
+    }
+
+    /// Answers on so many threads from now on, instead of one per core.
+    pub fn on_threads(self, threads: usize) -> Project {
+        Project { threads: Some(threads), ..self }
     }
 
     /// Loads a file through a source.
@@ -97,7 +103,8 @@ impl Project {
     /// # Errors
     /// In words, as the engine says them, where it does not answer one of them.
     pub fn answers(&self, text: &str, now: i64, calendar: &Calendar) -> Result<Vec<ShownTable>, String> {
-        let request = Request { text: text.to_string(), now: Some(now), ..Request::default() };
+        let mut request = Request { text: text.to_string(), now: Some(now), ..Request::default() };
+        request.limits.threads = self.threads;
         let answers = self.engine.query(request).map_err(|e| words(&e))?;
         answers.iter().map(|answer| shown(&answer.frame, calendar)).collect()
     }

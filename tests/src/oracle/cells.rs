@@ -27,6 +27,8 @@ pub(super) struct Asking<'a> {
     pub(super) narrowed: Vec<Expr>,
     /// Whether these are the cells of groups, which also exist where a state holds at one end only.
     pub(super) grouped: bool,
+    /// Whether conditions are left out, to find what there is at all.
+    pub(super) without_conditions: bool,
     /// The cells of the answer once they are known.
     pub(super) places: RefCell<Vec<(usize, Vec<Value>)>>,
     pub(super) placed: RefCell<BTreeMap<String, Rc<Vec<Placed>>>>,
@@ -86,6 +88,7 @@ impl<'a> Asking<'a> {
             subject: None,
             narrowed: vec![],
             grouped: false,
+            without_conditions: false,
             places: RefCell::default(),
             placed: RefCell::default(),
             moved: RefCell::default(),
@@ -103,6 +106,7 @@ impl<'a> Asking<'a> {
             subject: self.subject.clone(),
             narrowed: self.narrowed.clone(),
             grouped: self.grouped,
+            without_conditions: self.without_conditions,
             places: RefCell::default(),
             placed: RefCell::default(),
             moved: RefCell::default(),
@@ -197,8 +201,8 @@ impl<'a> Asking<'a> {
         let range = self.periods[period].map(|p| (p.from, p.until));
         let scope = Scope { here: here.clone(), period: range, cell: None };
         let judge = |filter: Option<&Expr>| match filter {
-            Some(filter) => oracle.evaluate(filter, &scope),
-            None => Ok(Value::Bool(true)),
+            Some(filter) if !self.without_conditions => oracle.evaluate(filter, &scope),
+            _ => Ok(Value::Bool(true)),
         };
         for filter in self.query.filter.iter().chain(&self.narrowed) {
             if !judge(Some(filter))?.is_yes() {

@@ -184,7 +184,7 @@ impl Groups<'_> {
         outside: &Asking<'_>,
         (period, labels, _): &(usize, Vec<Value>, Option<i64>),
     ) -> Result<bool, String> {
-        let Some(filter) = &inner.filter else { return Ok(true) };
+        let Some(filter) = inner.filter.as_ref().filter(|_| !outside.without_conditions) else { return Ok(true) };
         let Some((entity, key)) = &self.entity else { return Err("a condition on groups of no entity".to_string()) };
         let Value::Text(key) = &labels[*key] else { return Ok(false) };
         let until = self.asking.periods[*period].map_or(0, |period| period.until);

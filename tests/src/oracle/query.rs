@@ -56,13 +56,14 @@ impl Oracle {
             None => None,
         };
         let mut range = window::range(&query, &self.calendar, self.now)?;
-        if range.0.is_none() && query.moment.is_none() {
-            let first = self.first_moment(&query, range.1)?;
+        let open = range.0.is_none() && query.moment.is_none();
+        if open {
+            // With periods, the first one that has a row is looked for below.
+            let first = self.first_moment(&query, range.1, grain.is_some())?;
             range.0 = first.map(|first| grain.map_or(first, |grain| self.calendar.start(grain, first)));
         }
         let mut periods = window::periods(range, grain, &self.calendar, self.now);
-        if query.window.is_none() && query.moment.is_none() && grain.is_some() {
-            // A condition of groups or entities may leave none in the first of them.
+        if open && grain.is_some() {
             periods.drain(..self.periods_before_rows(&query, &periods)?);
             range.0 = periods.first().map(|period| period.start);
         }
@@ -160,10 +161,11 @@ impl Oracle {
         Ok(found)
     }
 
-    /// The time of the first row that any shown aggregate has.
-    fn first_moment(&self, query: &Rc<Query>, until: i64) -> Result<Option<i64>, String> {
+    /// The time of the first row that any shown aggregate has, or would have without conditions.
+    fn first_moment(&self, query: &Rc<Query>, until: i64, without_conditions: bool) -> Result<Option<i64>, String> {
         let ever = Period { start: window::EVER, from: None, until, partial: false };
-        let asking = Asking::new(self, query, vec![Some(ever)]);
+        let asking = Asking::new(self, query, vec![]);
+        let asking = Rc::new(Asking { without_conditions, ..asking.with(vec![Some(ever)]) });
         let mut first: Option<i64> = None;
         for (asking, name, arguments) in shown_aggregates(&asking, false)? {
             for row in asking.placed(&name, &arguments)?.iter() {

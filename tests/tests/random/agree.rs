@@ -14,6 +14,9 @@ const AGREED_PERCENT_MIN: usize = 90;
 /// Of a hundred of those so many say something, where a family does not say how many.
 const KNOWN_PERCENT_MIN: usize = 10;
 
+/// The data sets are computed on one, two and three threads by turns: builds for tests give each even a few rows.
+const THREADS_MAX: u64 = 3;
+
 /// What became of the queries of a family.
 #[derive(Debug, Default)]
 struct Count {
@@ -81,7 +84,9 @@ impl Count {
     fn ask(&mut self, given: &Given, queries: &[String]) {
         let began = Instant::now();
         let (oracle, now) = given.oracle();
+        let threads = (self.data_sets % THREADS_MAX) as usize + 1;
         let project = given.project().unwrap_or_else(|problem| panic!("{problem}\n{}", given.markdown()));
+        let project = project.on_threads(threads);
         self.in_loads += began.elapsed();
         let began = Instant::now();
         let found = project.each(queries, now, oracle.calendar());
@@ -105,7 +110,7 @@ impl Count {
                     told(&format!("meaningless: {query}: {problem}"));
                 }
                 Outcome::Differs(_) => {
-                    let difference = smallest(given.clone(), query.clone());
+                    let difference = smallest(given.clone(), query.clone(), threads);
                     eprintln!("{difference}");
                     self.differences.push(difference);
                 }
@@ -166,9 +171,9 @@ fn outcome(oracle: &Oracle, expected: Result<ShownTable, String>, found: Result<
 }
 
 /// How the sides differ about one query; none where they do not, or the data cannot be loaded.
-fn difference(given: &Given, query: &str) -> Option<(String, String)> {
+fn difference(given: &Given, query: &str, threads: usize) -> Option<(String, String)> {
     let (oracle, now) = given.oracle();
-    let project = given.project().ok()?;
+    let project = given.project().ok()?.on_threads(threads);
     let expected = ask(&oracle, query);
     let found = project.answer(query, now, oracle.calendar());
     let moment = given.now;
@@ -197,14 +202,14 @@ fn kind(words: &str) -> u8 {
 }
 
 /// The case as it would stand in `suite/`, with as few rows and as short a query as still differ.
-fn smallest(given: Given, query: String) -> String {
-    let Some((mut words, mut shown)) = difference(&given, &query) else {
+fn smallest(given: Given, query: String, threads: usize) -> String {
+    let Some((mut words, mut shown)) = difference(&given, &query, threads) else {
         return format!("differs only among other queries: {query}\n{}", given.markdown());
     };
     let (mut given, mut query) = (given, query);
     let until = Instant::now() + Duration::from_secs(number_of("KEPI_SHRINK", 30));
     let mut attempt = |given: &Given, query: &str| {
-        let found = if Instant::now() > until { None } else { difference(given, query) };
+        let found = if Instant::now() > until { None } else { difference(given, query, threads) };
         found.filter(|(now, _)| kind(now) == kind(&words)).map(|found| (words, shown) = found).is_some()
     };
     for _ in 0..2 {
@@ -225,7 +230,7 @@ fn smallest(given: Given, query: String) -> String {
             }
         }
     }
-    format!("## found by chance: {words}\n{}{shown}", given.markdown())
+    format!("## found by chance: {words} ({threads} threads)\n{}{shown}", given.markdown())
 }
 
 /// The query without one of its parts.
