@@ -105,7 +105,7 @@ impl Oracle {
             found.extend(self.rows_in(cell, &others)?);
         }
         found.extend(self.others_of(rest, &asking, &others)?);
-        if matches!(query.fill, Some(Fill::Previous)) {
+        if matches!(query.fill, Some(Fill::Previous)) && query.per.is_some() {
             carry_forward(&mut found, &asking)?;
         }
         found.sort_by(|a, b| ordered(&query, &periods, a, b));
@@ -273,7 +273,10 @@ impl Oracle {
 
     /// A shown value, or that of `fill` where no shown aggregate has a row.
     pub(super) fn filled(&self, item: &Item, cell: &Cell<'_>) -> Result<Value, String> {
-        if let Some(fill) = &cell.asking.query.fill
+        let query = &cell.asking.query;
+        if let Some(fill) = &query.fill
+            // Without periods there is none before.
+            && (query.per.is_some() || !matches!(fill, Fill::Previous))
             && !has_row(cell)?
         {
             return match fill {

@@ -133,11 +133,14 @@ fn all_counterparts(
             match grain {
                 Some(grain) => {
                     let count = periods.len() as i64;
-                    let shift = |at: i64| {
-                        let start = calendar.start(grain, at);
-                        calendar.step(grain, start, -count) + (at - start)
+                    let part = |start: i64, at: i64| {
+                        let there = calendar.step(grain, start, -count);
+                        match at == calendar.next(grain, start) {
+                            true => calendar.next(grain, there),
+                            false => same_part(start, at, there, grain, calendar),
+                        }
                     };
-                    Ok(periods.iter().map(|p| moved(p, &shift)).collect())
+                    Ok(periods.iter().map(|p| moved(p, &|at| part(p.start, at))).collect())
                 }
                 None => {
                     let length = length_between(from, until, calendar).negated();
@@ -199,6 +202,19 @@ fn counterpart(
     let from = period.from.filter(|from| *from > period.start).map_or(start, shift);
     let until = if end < whole { shift(end).min(next) } else { next };
     Ok(Some(Period { start, from: Some(from), until, partial: false }))
+}
+
+/// Where a moment of one period stands in another: on the same day and at the same time of it.
+fn same_part(start: i64, at: i64, there: i64, grain: Grain, calendar: &Calendar) -> i64 {
+    let moved = match grain.unit {
+        TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year => {
+            let months = calendar.periods_between(calendar.ordinary(TimeUnit::Month), start, there);
+            calendar.add(at, Length { months, ..Length::default() })
+        }
+        TimeUnit::Week | TimeUnit::Day => calendar.add(there, days_and_time(start, at, calendar)),
+        _ => there + (at - start),
+    };
+    moved.clamp(there, calendar.next(grain, there))
 }
 
 /// From one instant to another in days of the calendar, then in elapsed time.
