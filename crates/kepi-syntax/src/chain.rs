@@ -1,5 +1,6 @@
-//! Chains of `and`, of `or` and of sums: a tree to the left while they are short, a balanced one where they are long, so
-//! that no text makes a tree that is too high to walk. In a long sum what is subtracted is added with its sign turned.
+//! Chains of operators: a tree to the left while they are short, a balanced one where they are long, so that no text makes a
+//! tree that is too high to walk. In a long sum what is subtracted is added with its sign turned; a long product is that of
+//! its factors, divided once by that of what divides.
 
 use crate::ast::{BinaryOp, Expr, ExprKind};
 use crate::limits::HEIGHT_MAX;
@@ -54,10 +55,33 @@ pub(crate) fn sum(operands: Vec<(bool, Expr)>) -> Expr {
     balanced(BinaryOp::Add, flat)
 }
 
+/// Builds the tree of a product, each operand with whether it divides. A short one keeps its order, since not all units
+/// multiply in any.
+pub(crate) fn product(operands: Vec<(bool, Expr)>) -> Expr {
+    let total: usize = operands.iter().map(|(_, operand)| count(BinaryOp::Multiply, operand)).sum();
+    let mut operands = operands.into_iter();
+    let first = operands.next().map_or(Expr { kind: ExprKind::Missing, span: Default::default() }, |(_, first)| first);
+    if total <= LEFT_MAX {
+        return operands.fold(first, |left, (divides, right)| {
+            binary(if divides { BinaryOp::Divide } else { BinaryOp::Multiply }, left, right)
+        });
+    }
+    let (mut factors, mut divisors) = (Vec::with_capacity(total), Vec::new());
+    take_apart(BinaryOp::Multiply, first, &mut factors);
+    for (divides, operand) in operands {
+        take_apart(BinaryOp::Multiply, operand, if divides { &mut divisors } else { &mut factors });
+    }
+    let factors = build(BinaryOp::Multiply, factors);
+    match divisors.is_empty() {
+        true => factors,
+        false => binary(BinaryOp::Divide, factors, build(BinaryOp::Multiply, divisors)),
+    }
+}
+
 /// The operands of a long chain, in order; none: it is short.
 pub(crate) fn long<'e>(op: BinaryOp, left: &'e Expr, right: &'e Expr) -> Option<Vec<&'e Expr>> {
     let short = match op {
-        BinaryOp::And | BinaryOp::Or => LEFT_MAX,
+        BinaryOp::And | BinaryOp::Or | BinaryOp::Otherwise | BinaryOp::Multiply => LEFT_MAX,
         BinaryOp::Add => HEIGHT_MAX,
         _ => return None,
     };

@@ -10,8 +10,8 @@ pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
 pub const DEPTH_MAX: usize = 64;
 /// How many names, values and operators one statement may have.
 pub const NODES_MAX: usize = 10_000;
-/// How high the tree of one expression may grow; a chain of operators adds one level per operator, but long chains of
-/// `and`, of `or` and of sums, which only [`NODES_MAX`] limits.
+/// How high the tree of one expression may grow; a short chain of operators adds one level per operator, a long one, which
+/// only [`NODES_MAX`] limits, a few.
 pub const HEIGHT_MAX: usize = 128;
 /// How many mistakes of one file are reported before the rest is left unread.
 pub const MISTAKES_MAX: usize = 100;
@@ -36,9 +36,6 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Option<Diagnostic> {
             .help("name parts of it in definitions of their own, or use a list: `x in [\"a\", \"b\"]`"),
         );
     }
-    if let Some(token) = long_chain(text, tokens) {
-        return Some(too_high(Span::new(token.start, token.end)));
-    }
     let (_, deepest) = depth(text, tokens);
     deepest.map(|token| too_deep(Span::new(token.start, token.end)))
 }
@@ -56,47 +53,11 @@ pub(crate) fn too_deep(place: Span) -> Diagnostic {
         .help("name the inner parts in definitions of their own")
 }
 
-/// Makes the message for a chain of operators that is too long.
+/// Makes the message for chains of operators in chains that are too high together.
 pub(crate) fn too_high(place: Span) -> Diagnostic {
-    let message = format!("this expression chains more than {HEIGHT_MAX} operators");
+    let message = format!("chains of operators lie in each other here, more than {HEIGHT_MAX} levels together");
     Diagnostic::error(Code::TooLarge, place, message)
         .help("use a list, `x in [\"a\", \"b\"]`, or name parts of it in definitions of their own")
-}
-
-/// Returns the first operator that makes a chain too long: found here, it costs no parse.
-fn long_chain<'t>(text: &str, tokens: &'t [Token]) -> Option<&'t Token> {
-    const LEVELS: [&[&str]; 5] = [&["or"], &["and"], &["otherwise"], &["+", "-"], &["*", "/"]];
-    // Conditions and sums become balanced trees.
-    const BALANCED: [usize; 3] = [0, 1, 3];
-    // One entry per open bracket: the length of the current chain of each level, loosest first.
-    let mut open = vec![[0_usize; LEVELS.len()]];
-    for token in tokens {
-        let word = token.of(text);
-        match word {
-            "(" | "[" | "{" => open.push([0; LEVELS.len()]),
-            ")" | "]" | "}" if open.len() > 1 => {
-                open.pop();
-            }
-            word => {
-                let Some(chains) = open.last_mut() else { continue };
-                let separates = matches!(word, "," | ":" | "=" | "when" | "then" | "else") || token.first;
-                let level = LEVELS.iter().position(|level| level.contains(&word));
-                if separates && level.is_none() {
-                    *chains = [0; LEVELS.len()];
-                }
-                let Some(level) = level else { continue };
-                if token.kind == Kind::Comment {
-                    continue;
-                }
-                chains[level] += 1;
-                chains.iter_mut().skip(level + 1).for_each(|tighter| *tighter = 0);
-                if chains[level] > HEIGHT_MAX && !BALANCED.contains(&level) {
-                    return Some(token);
-                }
-            }
-        }
-    }
-    None
 }
 
 fn counts(token: &Token, text: &str) -> bool {

@@ -66,64 +66,30 @@ impl Lower<'_> {
         }
     }
 
-    /// Lowers `a or b or c`: to the left, or as a balanced tree where that would be too high a one.
-    fn conditions(&mut self, pair: Pair<'_>, op: BinaryOp) -> Option<Expr> {
-        let span = self.span(&pair);
-        let count = pair.clone().into_inner().count() / 2;
-        let height = if count < chain::LEFT_MAX { count } else { count.ilog2() as usize + 1 };
-        self.deeper(height, span, |lower| {
-            let mut operands = Vec::new();
-            let mut parts = Parts::of(pair);
-            while let Some(operand) = parts.any() {
-                operands.push(lower.expression(operand)?);
-                parts.any();
-            }
-            Some(chain::build(op, operands))
-        })
-    }
-
-    /// Lowers `a + b - c`: to the left, or as a balanced tree where that would be too high a one.
-    fn sum(&mut self, pair: Pair<'_>, span: crate::span::Span, count: usize) -> Option<Expr> {
-        // One level more for the signs.
-        let height = if count < limits::HEIGHT_MAX { count } else { count.ilog2() as usize + 2 };
-        self.deeper(height, span, |lower| {
-            let mut operands = Vec::new();
-            let mut parts = Parts::of(pair);
-            let mut minus = false;
-            while let Some(operand) = parts.any() {
-                operands.push((minus, lower.expression(operand)?));
-                minus = parts.any().is_some_and(|sign| sign.as_rule() == Rule::minus);
-            }
-            Some(chain::sum(operands))
-        })
-    }
-
-    /// Lowers `a * b / c` and `a otherwise b` to the left.
+    /// Lowers a chain of operators of one binding: to the left, or as a balanced tree where that would be too high a one.
     fn operators(&mut self, pair: Pair<'_>) -> Option<Expr> {
         let span = self.span(&pair);
         let count = pair.clone().into_inner().count() / 2;
-        match pair.as_rule() {
-            Rule::expr => return self.conditions(pair, BinaryOp::Or),
-            Rule::conjunct => return self.conditions(pair, BinaryOp::And),
-            Rule::sum => return self.sum(pair, span, count),
-            _ => {}
-        }
-        self.deeper(count, span, |lower| {
+        let rule = pair.as_rule();
+        let short = if rule == Rule::sum { limits::HEIGHT_MAX } else { chain::LEFT_MAX };
+        // Further levels for the signs of a sum, and for what a product is divided by.
+        let height = if count < short { count } else { count.ilog2() as usize + 3 };
+        self.deeper(height, span, |lower| {
+            let mut operands = Vec::with_capacity(count + 1);
             let mut parts = Parts::of(pair);
-            let first = parts.any()?;
-            let mut left = lower.expression(first)?;
-            while let Some(sign) = parts.any() {
-                let op = match sign.as_rule() {
-                    Rule::k_otherwise => BinaryOp::Otherwise,
-                    Rule::times => BinaryOp::Multiply,
-                    Rule::divided => BinaryOp::Divide,
-                    _ => return None,
-                };
-                let right = parts.any()?;
-                let right = lower.expression(right)?;
-                left = binary(op, left, right);
+            let mut turned = false;
+            while let Some(operand) = parts.any() {
+                operands.push((turned, lower.expression(operand)?));
+                turned = parts.any().is_some_and(|sign| matches!(sign.as_rule(), Rule::minus | Rule::divided));
             }
-            Some(left)
+            let plain = |operands: Vec<(bool, Expr)>| operands.into_iter().map(|(_, operand)| operand).collect();
+            Some(match rule {
+                Rule::sum => chain::sum(operands),
+                Rule::product => chain::product(operands),
+                Rule::conjunct => chain::build(BinaryOp::And, plain(operands)),
+                Rule::filled => chain::build(BinaryOp::Otherwise, plain(operands)),
+                _ => chain::build(BinaryOp::Or, plain(operands)),
+            })
         })
     }
 

@@ -124,7 +124,10 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> Doc {
         behind.push(Doc::text(format!("{sign} ")));
         behind.push(Doc::Line);
         match &left.kind {
-            ExprKind::Binary { op, left: further, right: nearer } if chains && operator(*op).1 == binds => {
+            // A long chain is laid out by itself.
+            ExprKind::Binary { op, left: further, right: nearer }
+                if chains && operator(*op).1 == binds && chain::long(*op, further, nearer).is_none() =>
+            {
                 sign = operator(*op).0;
                 left = further;
                 right = nearer;
