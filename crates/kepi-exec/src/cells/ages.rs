@@ -5,7 +5,7 @@ use super::cell::{Cell, read, write};
 use super::layout::Layout;
 use super::number::Number;
 use super::plan::{Times, shown_aggregates};
-use crate::{ExecError, PartialRow};
+use crate::{ExecError, PartialRow, tables};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
@@ -208,6 +208,7 @@ impl Ages {
         let cohorts = self.cohorts(batch, &zone)?;
         let mut made = Vec::new();
         for (i, cohort) in cohorts.iter().enumerate() {
+            tables::has(&self.clock.grain, &zone, cohort.start)?;
             let running = self.clock.last(&zone, cohort.start);
             let last = cohort.ages.keys().copied().max().unwrap_or(0).max(running);
             if last.unsigned_abs() > AGES_MAX {

@@ -189,6 +189,25 @@ impl Fold {
         }
     }
 
+    /// Makes room for as many entities.
+    pub(crate) fn grow(&mut self, ids: usize) {
+        match &mut self.kept {
+            Kept::Count(v) | Kept::Sum(v) | Kept::Unique(v, _) => grow(v, ids),
+            Kept::FloatSum(v) => grow(v, ids),
+            Kept::Avg(v) => grow(v, ids),
+            Kept::FloatAvg(v) => grow(v, ids),
+            Kept::First(v, known) => {
+                grow(v, ids);
+                grow(known, ids);
+            }
+            Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => grow(v, ids),
+            Kept::Sorted(v) => grow(v, ids),
+            Kept::Spread(v) => grow(v, ids),
+            Kept::Lagging { values, .. } => grow(values, ids),
+            Kept::Recent(_, v) => grow(v, ids),
+        }
+    }
+
     /// How many entities there is room for.
     pub(crate) fn ids(&self) -> usize {
         match &self.kept {
@@ -209,6 +228,12 @@ impl Fold {
 impl Kept {
     fn lagging(counts: bool, ids: usize) -> Kept {
         Kept::Lagging { counts, values: vec![0; ids], queue: VecDeque::new(), old: 0 }
+    }
+}
+
+fn grow<T: Clone + Default>(kept: &mut Vec<T>, ids: usize) {
+    if kept.len() < ids {
+        kept.resize(ids, T::default());
     }
 }
 

@@ -44,6 +44,7 @@ mod together;
 mod units;
 mod windows;
 
+pub(crate) use groups::Grouped;
 pub(crate) use held::{Asked, Held};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};

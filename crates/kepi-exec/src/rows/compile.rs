@@ -8,7 +8,7 @@ use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
-use crate::pass::{Asked, Elsewhere, Held, Lifecycle, Lookback, Over};
+use crate::pass::{Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, Over};
 use kepi_extension::{AT, ColumnKind};
 use kepi_model::calendar::Grain;
 use kepi_model::core::{self, Events, History, LABEL, Op, Reach, Row, RowNode, Stage, VALUE};
@@ -352,7 +352,7 @@ impl Program {
         self.time_node(op, node, unit)
     }
 
-    fn time_node(&mut self, op: &Op, node: usize, unit: &Unit) -> Result<usize, ExecError> {
+    pub(crate) fn time_node(&mut self, op: &Op, node: usize, unit: &Unit) -> Result<usize, ExecError> {
         let given = self.types[node].clone();
         match times::type_of(op, std::slice::from_ref(&given), unit) {
             Some(ty) if matches!(given, Type::Time | Type::Date | Type::Missing) => {
@@ -576,6 +576,15 @@ impl Program {
             }
         };
         let subject = self.row(&history.subject)?;
+        if history.events.base.is_groups() {
+            let name = format!("grouped {subject} {history:?} {of_time:?}");
+            if let Some(&known) = self.known.get(&name) {
+                return Ok(known);
+            }
+            let node = Grouped::new(self, history, of_time, subject, over)?;
+            let ty = node.ty();
+            return Ok(self.add(name, ty, || Node::Grouped(Box::new(node))));
+        }
         if self.reads(&history.events.base) {
             self.needs_past = true;
             let mask = self.rows_of(&history.events, history.filter.as_ref())?;

@@ -56,9 +56,8 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
                 want(mask.as_slice());
             }
             Node::History(lookback) => want(&lookback.needs()),
-            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => {
-                return None;
-            }
+            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) => return None,
+            Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => return None,
             _ if !needed => continue,
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
             Node::Gather { of, .. }
@@ -196,6 +195,7 @@ fn compute(
         }
         Node::History(lookback) => lookback.evaluate(values, frame, clock)?,
         Node::Elsewhere(elsewhere) => elsewhere.evaluate(values, frame, clock)?,
+        Node::Grouped(grouped) => grouped.evaluate(values, frame, clock)?,
         Node::Held(held) => held.evaluate(values, frame)?,
         Node::Lifecycle(lifecycle) => lifecycle.evaluate(values, frame, clock)?,
         Node::Convert(convert) => convert.evaluate(values, frame, ty, clock.zone())?,

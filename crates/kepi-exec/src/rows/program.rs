@@ -7,7 +7,7 @@ use super::convert::Convert;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Held, Lifecycle, Lookback, Lot};
+use crate::pass::{Elsewhere, Grouped, Held, Lifecycle, Lookback, Lot};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -148,6 +148,7 @@ pub(super) enum Node {
     },
     History(Box<Lookback>),
     Elsewhere(Box<Elsewhere>),
+    Grouped(Box<Grouped>),
     Held(Box<Held>),
     Lifecycle(Box<Lifecycle>),
     Convert(Box<Convert>),
@@ -250,11 +251,21 @@ impl Program {
     pub(crate) fn rows_scanned_elsewhere(&self) -> u64 {
         let scanned = |node: &Node| match node {
             Node::Elsewhere(elsewhere) => elsewhere.rows_scanned(),
+            Node::Grouped(grouped) => grouped.rows_scanned(),
             Node::Held(held) => held.rows_scanned(),
             Node::Lifecycle(lifecycle) => lifecycle.rows_scanned(),
             _ => 0,
         };
         self.nodes.iter().map(scanned).sum()
+    }
+
+    /// Whether a node keeps or looks up something of moments before the row's, so that rows must come in order.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.nodes.iter().any(|node| match node {
+            Node::AsOf { .. } | Node::First { .. } | Node::History(_) | Node::Elsewhere(_) => true,
+            Node::Grouped(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => true,
+            _ => false,
+        })
     }
 
     /// Whether rows have a moment.
@@ -319,6 +330,7 @@ impl Program {
             match node {
                 Node::Held(held) if own[held.subject()] => held.look_at(lot),
                 Node::Elsewhere(elsewhere) if own[elsewhere.subject()] => elsewhere.look_at(lot),
+                Node::Grouped(grouped) if own[grouped.subject()] => grouped.look_at(lot),
                 Node::Lifecycle(lifecycle) if own[lifecycle.subject()] => lifecycle.look_at(lot),
                 _ => {}
             }

@@ -121,7 +121,10 @@ impl<'q> CellScope<'q> {
     /// Adds an aggregate over rows; with the query's labels and filter read for these rows.
     pub(super) fn add(&mut self, cx: &mut Cx<'_>, set: &EventSet, wanted: Wanted, span: Span) -> Option<Formula> {
         let Wanted { text, own, measure, unit, existing, moved, aging } = wanted;
-        let (measure, unit) = convert::measured(cx, measure, unit, span)?;
+        let (measure, unit) = match cx.looking_back {
+            true => convert::looked_back(cx, measure, unit, span)?,
+            false => convert::measured(cx, measure, unit, span)?,
+        };
         if !set.is_dated() {
             if let Some(grain) = &self.per {
                 let message = format!("`{}` is undated: it has no {}", set.name, grain.name());

@@ -6,19 +6,8 @@ use crate::names;
 use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit};
 use kepi_syntax::{Code, Diagnostic};
 
-/// Reads a grain of a calendar that knows all times: `month`, `fiscal.quarter`. What counts each one's periods needs those
-/// before and behind a table, too.
+/// Reads a grain: `month`, `fiscal.quarter`.
 pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
-    let grain = any_grain(cx, path)?;
-    if grain.table.is_some() {
-        let what = format!("`{}` of a table in groups, retention and lifecycle", grain.name());
-        return cx.not_yet(path.span, &what);
-    }
-    Some(grain)
-}
-
-/// Reads a grain, which may be one of a calendar that comes from a table.
-pub(crate) fn any_grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
     let parts = names::parts(path);
     let (calendar, word) = match parts.as_slice() {
         [unit] => (None, *unit),
@@ -68,17 +57,10 @@ pub(crate) fn unit_named(word: &str) -> Option<TimeUnit> {
     })
 }
 
+/// Reads a grain that stands as a value.
 pub(super) fn grain_word(cx: &mut Cx<'_>, value: &Expr) -> Option<Grain> {
     match &value.kind {
         ExprKind::Path(path) => grain(cx, path),
-        _ => no_period(cx, value),
-    }
-}
-
-/// As [`grain_word`], also of a calendar that comes from a table.
-pub(super) fn any_grain_word(cx: &mut Cx<'_>, value: &Expr) -> Option<Grain> {
-    match &value.kind {
-        ExprKind::Path(path) => any_grain(cx, path),
         _ => no_period(cx, value),
     }
 }

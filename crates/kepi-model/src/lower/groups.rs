@@ -19,9 +19,9 @@ use kepi_syntax::ast::{InnerPer, Scoped};
 use kepi_syntax::{Code, Span};
 
 /// `per every customer, year`, taken apart.
-struct Per {
-    keys: Vec<GroupKey>,
-    grain: Option<Grain>,
+pub(super) struct Per {
+    pub(super) keys: Vec<GroupKey>,
+    pub(super) grain: Option<Grain>,
     every: Option<EntityDecl>,
 }
 
@@ -115,7 +115,7 @@ impl<'q> CellScope<'q> {
     }
 
     /// The groups and the value of each.
-    fn groups(&mut self, cx: &mut Cx<'_>, per: Per, scoped: &Scoped) -> Option<(EventSet, Row)> {
+    pub(super) fn groups(&mut self, cx: &mut Cx<'_>, per: Per, scoped: &Scoped) -> Option<(EventSet, Row)> {
         let mut inner = self.inside(per.keys.clone(), per.grain.clone(), per.every.is_some());
         let value = expr::lower::<Formula>(cx, &mut inner, &scoped.value).map(seconds);
         let mut ok = value.is_some();
@@ -239,7 +239,7 @@ impl<'q> CellScope<'q> {
     }
 
     /// The keys and the period of groups.
-    fn per_of(&mut self, cx: &mut Cx<'_>, per: &InnerPer) -> Option<Per> {
+    pub(super) fn per_of(&mut self, cx: &mut Cx<'_>, per: &InnerPer) -> Option<Per> {
         let mut found = Per { keys: Vec::new(), grain: None, every: None };
         let mut ok = true;
         for path in &per.grains {

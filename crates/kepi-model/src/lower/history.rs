@@ -3,13 +3,13 @@
 use super::aggregate::{Parsed, aggregate_arguments, aggregate_of, measure};
 use super::events::{self, EventSet};
 use super::row::{RowScope, listed, listed_owned};
-use super::{Cx, convert, expr, held, over};
+use super::{Cx, convert, expr, groups, held, over};
 use crate::core::{History, Measure, Reach, Row, RowNode};
 use crate::declared::RoleDecl;
 use crate::functions::AggregateKind;
 use crate::names;
 use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Scoped};
+use kepi_syntax::ast::{Argument, ExprKind, Scoped};
 use kepi_syntax::{Code, Span};
 
 impl RowScope<'_> {
@@ -89,16 +89,25 @@ impl RowScope<'_> {
         args: &[Argument],
         span: Span,
     ) -> Option<Row> {
-        let Parsed { scoped, percent, observed, chosen } = aggregate_arguments(cx, kind, args, span)?;
-        if let Some(per) = &scoped.per {
-            let at = per.grains.first().map_or(span, |g| g.span);
-            return cx.not_yet(at, "aggregates of aggregates in a row's expression");
+        let parsed = aggregate_arguments(cx, kind, args, span)?;
+        let is_event = events::is_event(cx, &parsed.scoped.value);
+        if let (Some(per), false) = (&parsed.scoped.per, is_event) {
+            return self.grouped_history(cx, kind, &parsed, per, span);
+        }
+        let Parsed { scoped, percent, observed, chosen } = parsed;
+        let made_here = kind == AggregateKind::Count && !matches!(scoped.value.kind, ExprKind::Path(_));
+        if let (Some(per), false) = (&scoped.per, made_here) {
+            return groups::of_rows(cx, kind, scoped, per);
         }
         if kind == AggregateKind::Avg && held::is_held(cx, &scoped.value) {
             return self.state_average(cx, scoped, span);
         }
         let over = over::reach(cx, scoped)?;
-        let (set, arg) = aggregate_of(cx, kind, scoped, span)?;
+        let (set, arg) = match &scoped.per {
+            // `count(first(orders) per customer)`
+            Some(_) => (events::of_scoped(cx, &Scoped { filter: None, over: None, ..scoped.clone() })?, None),
+            None => aggregate_of(cx, kind, scoped, span)?,
+        };
         if set.is_entity() {
             return cx.error_help(
                 Code::WrongKind,

@@ -22,6 +22,7 @@ mod group_rows;
 mod groups;
 mod held;
 mod history;
+mod history_groups;
 mod home;
 mod labels;
 mod lift;
@@ -58,15 +59,9 @@ use kepi_syntax::{Code, Diagnostic, Severity, Span};
 /// How deep definitions may use one another.
 const DEPTH_MAX: usize = 64;
 
-/// What is there instead of a part of the language that is not.
-const NOT_YET: &[(&str, &str)] = &[(
-    "aggregates of aggregates in a row's expression",
-    "a metric works: `avg(sum(revenue) per customer, month)`; so does a history alone, `sum(revenue over last 90 days)`",
-)];
-
 /// "states are not there yet", with the verb that fits.
 pub(crate) fn later(what: &str) -> String {
-    let subject = [" (", " of ", " over ", " outside ", " that "]
+    let subject = [" (", " in ", " of ", " over ", " outside ", " that "]
         .iter()
         .fold(what, |text, cut| text.split_once(cut).map_or(text, |(subject, _)| subject));
     if subject.ends_with('s') {
@@ -163,12 +158,7 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) fn not_yet<T>(&mut self, span: Span, what: &str) -> Option<T> {
-        let found = NOT_YET.iter().find(|(part, _)| what.starts_with(part)).map(|(_, instead)| *instead);
-        let message = later(what);
-        match found {
-            Some(instead) => self.error_help(Code::NotYet, span, message, instead),
-            None => self.error(Code::NotYet, span, message),
-        }
+        self.error(Code::NotYet, span, later(what))
     }
 
     /// Looks into a definition: names are those of its module, mistakes are reported where it is used.

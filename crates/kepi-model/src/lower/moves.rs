@@ -3,7 +3,7 @@
 use super::behaviour::length;
 use super::call::{counted, needed, plain};
 use super::cell::CellScope;
-use super::grain::any_grain_word;
+use super::grain::grain_word;
 use super::{Cx, Node, expr, number};
 use crate::core::{Aggregate, Formula, FormulaNode, Move, Op};
 use crate::functions::{self, WindowKind};
@@ -40,7 +40,7 @@ impl CellScope<'_> {
                 self.moved_by(cx, moved, formula)
             }
             WindowKind::ToDate => {
-                let moved = Move::ToDate(any_grain_word(cx, second())?);
+                let moved = Move::ToDate(grain_word(cx, second())?);
                 self.moved_by(cx, moved, formula)
             }
             WindowKind::Running => self.moved_by(cx, Move::Running, formula),

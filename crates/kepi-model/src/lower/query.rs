@@ -251,7 +251,7 @@ fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
             format!("a query is `by {text}`; `per` takes day, week, month, quarter, year"),
         );
     }
-    grain::any_grain(cx, path)
+    grain::grain(cx, path)
 }
 
 /// Which direction is good, where a shown metric says so.
@@ -328,7 +328,7 @@ fn compare(
                 (*span, Some(Compare { name: "previous".to_string(), with: CompareWith::WindowBefore }))
             }
             Against::Previous { grain: Some(path), aligned, span } => {
-                let compared = grain::any_grain(cx, path).and_then(|grain| {
+                let compared = grain::grain(cx, path).and_then(|grain| {
                     let name = format!("previous {}", grain.name());
                     if !aligned {
                         versus::comparable(cx, &grain, per, *span)?;

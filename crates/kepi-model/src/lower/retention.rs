@@ -5,7 +5,7 @@ use super::chain::{ChainArguments, keyed, shared_subject};
 use super::events::EventSet;
 use super::grain::grain_word;
 use super::{Cx, Node, behaviour, expr};
-use crate::calendar::{Grain, TimeUnit, span_of};
+use crate::calendar::{Grain, TimeUnit, Zone, span_of, unit_name};
 use crate::core::{AGE, Aging, COHORT, Formula, FormulaNode, Made, Measure, Move, Op, Returns, Row, RowNode, Shape};
 use crate::value::{CalendarSpan, Kind, Unit, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind};
@@ -65,14 +65,14 @@ fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
         Some(value) => Some(age(cx, &value, &brackets)?),
     };
     let (own_clock, onward) = (own_clock?, onward?);
-    if own_clock && matches!(grain.unit, TimeUnit::Quarter | TimeUnit::Year | TimeUnit::Month) && grain.year_start != 1
-    {
+    let of_a_year = matches!(grain.unit, TimeUnit::Quarter | TimeUnit::Year | TimeUnit::Month) && grain.year_start != 1;
+    if own_clock && (of_a_year || grain.table.is_some()) {
         // Each entity's own quarters do not follow anybody's year.
         return cx.error_help(
             Code::WrongKind,
             span,
             format!("with a clock of its own nobody has {}s", grain.name()),
-            "leave the calendar out: `period: quarter`",
+            format!("leave the calendar out: `period: {}`", unit_name(grain.unit)),
         );
     }
     let roles = shared_subject(cx, &[&start, &back], chain.chosen().as_deref(), span)?;
@@ -251,6 +251,13 @@ impl CellScope<'_> {
 
 /// The members that began so many periods ago.
 fn since_start(cx: &Cx<'_>, found: &Retention, periods: i64) -> Row {
+    if found.grain.table.is_some() {
+        // Periods of a table have no length of their own: they are counted back from the one that runs.
+        let zone = Zone::named(&cx.catalog.settings.zone).unwrap_or_else(Zone::utc);
+        let last = zone.step(&found.grain, zone.truncate(&found.grain, cx.now), -periods);
+        let last = Row::constant(Value::Time(last), Unit::of(Kind::Time));
+        return Row::call(Op::LessEqual, vec![cohort_row(), last], Unit::of(Kind::Bool));
+    }
     let length = span_of(periods, found.grain.unit).unwrap_or(CalendarSpan { months: i32::MAX, days: 0, micros: 0 });
     let from = if found.own_clock { Row { unit: Unit::of(Kind::Time), node: RowNode::At } } else { cohort_row() };
     let moved = Row::call(Op::AddSpan(length), vec![from], Unit::of(Kind::Time));
@@ -265,6 +272,8 @@ fn lies_in(inner: &Grain, outer: &Grain) -> bool {
     }
     match (inner.unit, outer.unit) {
         (TimeUnit::Day, unit) => unit >= TimeUnit::Day,
+        // Nobody but the table knows how its periods lie.
+        _ if inner.table.is_some() || outer.table.is_some() => false,
         (TimeUnit::Month, TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year) => true,
         (TimeUnit::Quarter, TimeUnit::Quarter | TimeUnit::Year) => (inner.year_start - outer.year_start) % 3 == 0,
         (TimeUnit::Year, TimeUnit::Year) => inner.year_start == outer.year_start,

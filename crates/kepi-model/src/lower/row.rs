@@ -5,7 +5,7 @@ use super::call::plain_arguments;
 use super::entity::{definition_of, has};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
-use super::grain::any_grain_word;
+use super::grain::grain_word;
 use super::{Cx, Node, aggregate};
 use crate::calendar::Grain;
 use crate::catalog::{Symbol, SymbolKind};
@@ -449,7 +449,7 @@ impl Scope<Row> for RowScope<'_> {
                 Some(match grain {
                     None => Row::call(Op::Elapsed, vec![at, moment], Unit::of(Kind::Duration)),
                     Some(word) => {
-                        let grain = any_grain_word(cx, word)?;
+                        let grain = grain_word(cx, word)?;
                         Row::call(Op::PeriodsBetween(grain), vec![at, moment], Unit::of(Kind::Number))
                     }
                 })
@@ -461,7 +461,7 @@ impl Scope<Row> for RowScope<'_> {
                     return cx.error_help(Code::Arguments, span, "1 argument is given, 2 are needed", help);
                 };
                 let moment = self.moment_of(cx, event, name)?;
-                let grain = any_grain_word(cx, word)?;
+                let grain = grain_word(cx, word)?;
                 Some(Row::call(Op::Truncate(grain), vec![moment], Unit::of(Kind::Time)))
             })()),
             Lowering::State(measure) => Some(self.state_measure(cx, *measure, name, args, span)),

@@ -72,7 +72,7 @@ fn target(cx: &mut Cx<'_>, placed: &Placed<Target>) -> Option<TargetDecl> {
             match each {
                 None => TargetLine::Total { from, until, reach },
                 Some(path) => {
-                    let grain = grain::any_grain(cx, path)?;
+                    let grain = grain::grain(cx, path)?;
                     window::covered(cx, &zone, &grain, ("it begins on", from), path.span)?;
                     window::covered(cx, &zone, &grain, ("its last day is", until - 1), path.span)?;
                     TargetLine::Each { from, until, grain, reach }

@@ -93,7 +93,7 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
         }
         Some(Window::This { grain, to_date }) => {
             let at = grain.span;
-            let grain = grain::any_grain(cx, grain)?;
+            let grain = grain::grain(cx, grain)?;
             covered(cx, &zone, &grain, ("now is", now), at)?;
             let from = zone.truncate(&grain, now);
             let name = grain.name();

@@ -49,6 +49,18 @@ fn groups_of_states() {
 }
 
 #[test]
+fn groups_in_a_history() {
+    assert_snapshot!(meant(
+        &shop(""),
+        &[
+            "show count(customer where max(sum(revenue) per month) > 5 EUR)",
+            "show count(orders where avg(count(orders) per customer, month over last 90 days) >= 2)",
+            "show count(customer where max(avg(sum(revenue) per day) per month) > 5 EUR)",
+        ]
+    ));
+}
+
+#[test]
 fn over_without_a_row() {
     assert_snapshot!(meant(
         &shop(""),
@@ -100,7 +112,11 @@ fn wrong_groups() {
         "show sum(closing(stage) per deal)",
         "show sum(first(orders.kind) per customer)",
         "metric x : duration = avg(first(wins.at) - first(leads.at))",
-        "show count(customer where avg(sum(revenue) per month) > 5 EUR)",
+        "show count(customer where avg(closing(mrr) per month) > 5 EUR)",
+        "show count(customer where avg(sum(revenue) per every customer) > 5 EUR)",
+        "show count(customer where first(sum(revenue) per campaign) > 5 EUR)",
+        "show count(customer where avg(trailing(sum(revenue), 3 months) per month) > 5 EUR)",
+        "show count(customer where max(count(orders) per month where count(orders) > 3) > 5)",
         "show avg(sum(revenue per customer))",
         "metric x = avg(x per customer)",
         "show count(count(orders) >= 2 per customer)",

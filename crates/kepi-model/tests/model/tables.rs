@@ -86,7 +86,7 @@ fn what_a_table_does_not_have_is_said() {
         "per month vs previous retail.year",
         "per hour vs previous retail.year",
         "by cohort(orders, retail.month)",
-        "having avg(count(orders) per customer, retail.month) > 1",
+        "having avg(count(orders) per customer, retail.week) > 1",
     ] {
         let text = format!("show count(orders) {clause}");
         let problems = catalog.query(&parse_query(&text).0.unwrap(), now(&catalog), 0).1;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The column of the first instant of a group's time.
 pub(super) const PERIOD: &str = "_period";
 /// The columns of the inner aggregates' values.
-const AGGREGATE: &str = "_aggregate_";
+pub(super) const AGGREGATE: &str = "_aggregate_";
 /// The time that inner aggregates look at.
 #[derive(Clone, Debug)]
 pub(super) struct Time {
@@ -52,7 +52,7 @@ fn labels(groups: &Groups) -> usize {
 }
 
 /// The names of the labels and keys of groups.
-fn names(groups: &Groups) -> Vec<String> {
+pub(super) fn names(groups: &Groups) -> Vec<String> {
     let labels = (0..labels(groups)).map(|i| format!("{LABEL}{i}"));
     labels.chain((0..groups.keys.len()).map(|i| format!("{KEY}{i}"))).collect()
 }
@@ -134,7 +134,7 @@ pub(super) fn inner_passes(groups: &Groups, outer: &Pass, time: &Time) -> Vec<(P
 }
 
 /// A formula over inner aggregates as an expression over the columns of groups.
-fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecError> {
+pub(super) fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecError> {
     let all = |args: &[Formula]| args.iter().map(|arg| row_of(arg, names)).collect::<Result<Vec<Row>, ExecError>>();
     let node = match &formula.node {
         FormulaNode::Const(value) => RowNode::Const(value.clone()),

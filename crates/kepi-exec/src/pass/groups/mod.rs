@@ -3,11 +3,13 @@
 //! The inner aggregates are computed as passes of their own, with the query's labels and the group's keys as labels. What
 //! they give stays in columns, so entities are ids all the way. A group's value is a row expression over these columns.
 
+mod history;
 mod inner;
 mod sums;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use history::Grouped;
 pub(super) use inner::program;
 
 use super::plan::{Plan, Segment};
@@ -16,9 +18,9 @@ use super::stream::cut;
 use super::table::Table;
 use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Part, Pass, Report, Source};
-use crate::ExecError;
 use crate::made::largest_below;
 use crate::rows::{BATCH, Column, Frame, Values};
+use crate::{ExecError, tables};
 use arrow_buffer::BooleanBuffer;
 use inner::{Inner, PERIOD, Time, inner, inner_passes};
 use kepi_model::calendar::{Grain, Zone};
@@ -42,7 +44,7 @@ struct Stretch {
 }
 
 /// The groups that are the rows of a base.
-pub(super) fn of(base: &core::Base) -> Option<&Groups> {
+pub(crate) fn of(base: &core::Base) -> Option<&Groups> {
     match base {
         core::Base::Made(made) => match &**made {
             Made::Groups(groups) => Some(groups),
@@ -139,10 +141,14 @@ fn in_periods(
     source: &Source,
     zone: &Zone,
 ) -> Result<Vec<Filled>, ExecError> {
-    let within = |from: i64, until: i64| {
+    let within = |from: i64, until: i64| -> Result<Inner, ExecError> {
         let from = Some(from).filter(|&from| from != NO_BEGINNING);
         let time = Time { per: Some(grain.clone()), from, until, moved: Vec::new() };
-        inner(groups, pass, source, &time)
+        let found = inner(groups, pass, source, &time)?;
+        for period in found.table.stretches.iter().filter_map(|stretch| stretch.1) {
+            tables::has(grain, zone, period)?;
+        }
+        Ok(found)
     };
     let open = match (pass.first_instant(), &pass.per) {
         (None, Some(_)) => Some(within(NO_BEGINNING, pass.until)?),
