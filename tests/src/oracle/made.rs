@@ -24,7 +24,7 @@ impl Oracle {
             _ => self.edges(name, &unscoped_state(only_argument(arguments)?)?)?,
         };
         // Of one moment they come in the order of the rows that they are made of.
-        rows.sort_by_key(|row| (row.time, row.row));
+        rows.sort_by_key(|row| (row.time, row.row.is_none(), row.row));
         let event = key.clone();
         let made = rows.into_iter().filter_map(|mut row| {
             let fields = std::mem::take(&mut row.made);
@@ -50,7 +50,8 @@ impl Oracle {
                         fields: BTreeMap::from([(entity.clone(), Value::Text(key.clone()))]),
                     },
                 };
-                let length = at.map_or(Value::Missing, |at| seconds(at - from));
+                // What has held since ever has no length.
+                let length = at.filter(|_| from > i64::MIN / 8).map_or(Value::Missing, |at| seconds(at - from));
                 let made = vec![("~value", stay.value.clone()), ("~length", length)];
                 Draft { time: at, row, parent, made }
             };

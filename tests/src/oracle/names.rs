@@ -216,9 +216,26 @@ impl Definitions {
                 StateBody::Stored { .. } => Ok(state.name.text.clone()),
             };
         }
+        if let Some((path, _)) = self.state_in(state) {
+            return self.beginning_of(&path);
+        }
         match self.entity_of(state)? {
             Some(entity) => Ok(format!("~{entity}")),
             None => Err(format!("{state:?} is no state")),
+        }
+    }
+
+    /// The first declared state that a condition names, itself or by a segment.
+    pub(super) fn state_in(&self, condition: &Expr) -> Option<(Expr, &ast::State)> {
+        match &condition.kind {
+            ExprKind::Path(path) => match self.states.get(&dotted(path)) {
+                Some(state) => Some((condition.clone(), state)),
+                None => self.values.get(&dotted(path)).and_then(|(_, named)| self.state_in(&named.value)),
+            },
+            ExprKind::Binary { left, right, .. } => self.state_in(left).or_else(|| self.state_in(right)),
+            ExprKind::Not(inner) => self.state_in(inner),
+            ExprKind::In { value, .. } | ExprKind::IsMissing { value, .. } => self.state_in(value),
+            _ => None,
         }
     }
 

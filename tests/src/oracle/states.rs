@@ -3,6 +3,7 @@
 use super::calendar::Length;
 use super::evaluate::{Here, Moment, Scope};
 use super::names::dotted;
+use super::value::{Kind, Unit};
 use super::{Oracle, Value};
 use kepi_syntax::ast::{Expr, ExprKind, Scoped, StateBody};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,8 +93,36 @@ impl Oracle {
             Some(Value::Bool(_)) => Value::Bool(false),
             Some(Value::Number(_, unit)) => Value::Number(super::Number::ZERO, unit.clone()),
             _ if self.is_yes_no(state) => Value::Bool(false),
+            // It never was anything: what it would have been is as declared.
+            None => self.declared_unit(state)?.map_or(Value::Missing, |unit| Value::Number(super::Number::ZERO, unit)),
             _ => Value::Missing,
         })
+    }
+
+    /// The unit of a state whose values are numbers.
+    fn declared_unit(&self, state: &Expr) -> Result<Option<Unit>, String> {
+        let ExprKind::Path(path) = &state.kind else { return Ok(None) };
+        let ty = match self.names.states.get(&dotted(path)).map(|state| &state.body) {
+            Some(StateBody::Stored { fields }) => fields.first().map(|field| &field.ty),
+            Some(StateBody::Value { value, .. }) => match (&value.kind, self.names.base_of(value)?) {
+                (ExprKind::Path(path), Some(super::names::Base::Event(event))) => {
+                    path.parts.last().and_then(|field| self.declared_type(&event, &field.text))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(ty) = ty else { return Ok(None) };
+        let kind = match &ty.name.text[..] {
+            "number" => Kind::Number,
+            "count" => Kind::Count,
+            "percent" => Kind::Percent,
+            "points" => Kind::Points,
+            "duration" => Kind::Duration,
+            "money" => Kind::Money(ty.argument.as_ref().map_or(self.currency(), |code| code.text.as_str()).to_string()),
+            _ => return Ok(None),
+        };
+        Ok(Some(Unit::of(kind)))
     }
 
     /// Whether a state only holds or not.
@@ -211,8 +240,17 @@ impl Oracle {
     /// The stays of what is computed of an entity: looked at whenever anything about it may change.
     fn stays_of_condition(&self, state: &Expr) -> Result<BTreeMap<String, Vec<Stay>>, String> {
         let entity = self.names.entity_of(state)?.ok_or("a condition on nobody")?;
+        let looked_at = match self.names.state_in(state) {
+            Some((path, state)) => self.stays_of(&path, &state.body)?,
+            None => BTreeMap::new(),
+        };
         let mut all = BTreeMap::new();
         for key in self.keys(&entity)? {
+            // The last row by then that began the state which it looks at.
+            let row_at = |at: i64| {
+                let stay = looked_at.get(&key)?.iter().rfind(|stay| stay.from <= at)?;
+                if stay.from == at { stay.began } else { stay.row }
+            };
             let mut stays: Vec<Stay> = Vec::new();
             for at in self.instants(&entity, &key)? {
                 if let Some(last) = stays.last_mut()
@@ -223,7 +261,8 @@ impl Oracle {
                 let here = Here::Entity { entity: entity.clone(), key: key.clone(), moment: Moment::Before(at + 1) };
                 let exists = self.exists_from(&entity, &key)?.is_none_or(|from| from <= at);
                 if exists && self.evaluate(state, &Scope::at(here))?.is_yes() {
-                    stays.push(Stay { from: at, until: None, value: Value::Bool(true), began: None, row: None });
+                    let (value, row) = (Value::Bool(true), row_at(at));
+                    stays.push(Stay { from: at, until: None, value, began: row, row });
                 }
             }
             all.insert(key, stays);

@@ -112,7 +112,20 @@ const LABELS: [&str; 4] = ["region", "customer", "tier", "plan"];
 
 /// A measure of a state.
 fn of_state(pick: &mut Pick) -> String {
-    let yes_no = ["subscribed", "active", "paying", "plan = \"s\"", "mrr > 15 EUR"];
+    // Those of the second half are yes also where there is no value.
+    let yes_no = [
+        "subscribed",
+        "active",
+        "paying",
+        "plan = \"s\"",
+        "mrr > 15 EUR",
+        "small",
+        "other_plan",
+        "away",
+        "plan is missing",
+        "not active",
+        "balance <= 20 EUR",
+    ];
     let state = match pick.below(3) {
         0 => pick.of(&["mrr", "balance"]),
         _ => pick.of(&yes_no),

@@ -25,6 +25,9 @@ event churns = ended(subscribed)
 event new_customers = first(orders) per customer
 event visits = sessions(leads, 1 day)
 segment paying of customer = mrr > 15 EUR
+segment small of customer = mrr < 15 EUR
+segment other_plan of customer = plan not in ["s"]
+segment away of customer = not subscribed
 segment big of customer = sum(orders.amount) >= 50 EUR
 dimension spent of customer = sum(orders.amount over last 3 months)
 metric churn : percent = ratio(count(churns), opening(subscribed))
@@ -50,12 +53,20 @@ struct Life {
     balance: Rows,
     people: Rows,
     merges: bool,
+    /// Whether an attribute says since when people exist.
+    begins: bool,
 }
 
 /// Data sets of few people, few moments and many ties.
 pub(super) fn life() -> impl Strategy<Value = Given> {
     lives().prop_map(|life| Given {
-        model: format!("set timezone = \"{}\"\n{}", life.zone, MODEL.trim_start()),
+        model: {
+            let model = match life.begins {
+                true => MODEL.replace("entity customer key id {", "entity customer key id from since { since: time "),
+                false => MODEL.to_string(),
+            };
+            format!("set timezone = \"{}\"\n{}", life.zone, model.trim_start())
+        },
         tables: life.tables(),
         now: NOW,
     })
@@ -82,15 +93,16 @@ fn lives() -> impl Strategy<Value = Life> {
     let person = |id: &'static str| {
         let tier = select(&["gold", "silver", "-"][..]);
         let changed = select(&["2024-01-01", "2024-12-31T23:59:59", "2025-02-28", "2025-03-01"][..]);
-        (select(&["EU", "US", "-"][..]), tier, changed)
-            .prop_map(move |(region, tier, from)| vec![id, region, tier, from])
+        let since = select(&["2024-02-29", "2024-12-30", "2025-01-15", "2025-03-01", "-"][..]);
+        (select(&["EU", "US", "-"][..]), tier, changed, since)
+            .prop_map(move |(region, tier, from, since)| vec![id, region, tier, from, since])
     };
     let people = (vec(person("ada"), 0..3), vec(person("bob"), 0..2), vec(person("dan"), 0..2));
     let people = people.prop_map(|(a, b, c)| a.into_iter().chain(b).chain(c).collect::<Rows>());
     let events = (vec(order, 0..28), vec(lead, 0..18), vec(offer, 0..12), vec(win, 0..12));
     let states = (vec(sub, 0..12), vec(cancel, 0..6), vec(balance, 0..6));
     (select(&ZONES[..]), any::<bool>(), events, states, people, any::<u8>()).prop_map(
-        |(zone, with_ids, (orders, leads, offers, wins), (subs, cancels, balance), people, merges)| Life {
+        |(zone, with_ids, (orders, leads, offers, wins), (subs, cancels, balance), people, chances)| Life {
             zone,
             with_ids,
             orders,
@@ -101,7 +113,8 @@ fn lives() -> impl Strategy<Value = Life> {
             cancels,
             balance,
             people,
-            merges: merges % 4 == 0,
+            merges: chances % 4 == 0,
+            begins: chances / 4 % 3 == 0,
         },
     )
 }
@@ -110,6 +123,9 @@ impl Life {
     fn tables(&self) -> Vec<GivenTable> {
         // Without an entity there is no interval.
         let balance: Rows = self.balance.iter().filter(|row| row[0] != "-").cloned().collect();
+        let width = if self.begins { 5 } else { 4 };
+        let people: Rows = self.people.iter().map(|row| row[..width].to_vec()).collect();
+        let columns = ["id", "region", "tier", "changed", "since"][..width].join(" ");
         let mut tables = vec![
             table("orders", "ordered customer campaign amount product", &self.orders, self.with_ids),
             table("leads", "created customer campaign source", &self.leads, self.with_ids),
@@ -118,7 +134,7 @@ impl Life {
             table("subs", "began customer level fee", &self.subs, self.with_ids),
             table("cancels", "left customer", &self.cancels, self.with_ids),
             table("balance", "customer from until value", &balance, false),
-            table("customer", "id region tier changed", &self.people, false),
+            table("customer", &columns, &people, false),
             table("campaign", "id kind", &[vec!["a", "mail"]], false),
         ];
         if self.merges {

@@ -1,10 +1,12 @@
 //! Edges of a state: where being in it begins and ends, and the stays with one value.
 
-use super::{Maker, Rows};
+use super::{Maker, NOWHERE, Rows};
 use crate::ExecError;
 use crate::pass::{Standing, Timeline};
 use crate::rows::{Column, Type, Values};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_model::core::{Edge, LENGTH, State, VALUE};
+use std::sync::Arc;
 
 /// What an entity was in when it was last looked at.
 #[derive(Clone, Copy, Default)]
@@ -18,15 +20,26 @@ struct Being {
     place: u32,
 }
 
+/// In place of the moment since when something holds that has held since ever.
+const EVER: i64 = i64::MIN;
+
 /// Edges in the making.
 struct Edges {
     /// Which ones are wanted.
     edge: Edge,
     beings: Vec<Being>,
     at: Vec<i64>,
-    values: Vec<i64>,
-    lengths: Vec<i64>,
-    places: Vec<u32>,
+    rows: Vec<Row>,
+}
+
+/// What an edge has beside its moment. They come in the order of the rows that they are made of; without one, of entities.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    place: u32,
+    id: u32,
+    value: i64,
+    /// None: it has held since ever.
+    length: Option<i64>,
 }
 
 /// The own columns of edges.
@@ -44,18 +57,37 @@ fn timeline(state: &State, maker: &Maker) -> Result<Timeline, ExecError> {
 pub(super) fn make(maker: &Maker, state: &State, edge: Edge) -> Result<Rows, ExecError> {
     let mut timeline = timeline(state, maker)?;
     let flags = *timeline.ty() == Type::Bool;
-    let beings = vec![Being::default(); timeline.standing.ids()];
-    let (at, values, lengths, places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut edges = Edges { edge, beings, at, values, lengths, places };
+    let being = |id: usize| match timeline.standing.outside() {
+        Some(outside) if outside.holds_since_ever(id) => {
+            Being { held: true, began: EVER, since: EVER, value: 1, place: NOWHERE }
+        }
+        _ => Being::default(),
+    };
+    let beings = (0..timeline.standing.ids()).map(being).collect();
+    let mut edges = Edges { edge, beings, at: Vec::new(), rows: Vec::new() };
     let each = |edges: &mut Edges, standing: &Standing, at: i64, id: u32, place: u32| {
         let value = standing.value(id as usize, at).filter(|&value| !flags || value != 0);
         edges.look(at, id, value, place);
     };
     let without = timeline.walk(&mut edges, each, Edges::order)?;
-    let Edges { at, values, lengths, places, .. } = edges;
-    let scanned = timeline.rows_scanned();
-    let own = vec![timeline.payload.decode(values, None), Column::new(Values::Decimal(lengths.into(), 6), None)];
-    Ok(Rows { at: at.into(), own, parents: vec![places], known: Vec::new(), without, scanned })
+    let Edges { at, rows, .. } = edges;
+    let lengths = rows.iter().map(|row| row.length.unwrap_or(0)).collect::<Vec<_>>();
+    let known = BooleanBuffer::collect_bool(rows.len(), |row| rows[row].length.is_some());
+    let known = (known.count_set_bits() < rows.len()).then(|| NullBuffer::new(known));
+    let own = vec![
+        timeline.payload.decode(rows.iter().map(|row| row.value).collect(), None),
+        Column::new(Values::Decimal(lengths.into(), 6), known),
+    ];
+    let places: Vec<u32> = rows.iter().map(|row| row.place).collect();
+    // Whose it is is known without a row.
+    let known = if places.contains(&NOWHERE) {
+        let ids: Vec<u32> = rows.iter().map(|row| row.id).collect();
+        let ids = Column::new(Values::Id(ids.into(), Arc::from(state.entity.as_str())), None);
+        vec![(0, state.key.clone(), ids)]
+    } else {
+        Vec::new()
+    };
+    Ok(Rows { at: at.into(), own, parents: vec![places], known, without, scanned: timeline.rows_scanned() })
 }
 
 impl Edges {
@@ -66,29 +98,28 @@ impl Edges {
         match value {
             Some(value) if before.held && before.value == value => being.place = place,
             Some(value) if before.held => {
-                self.add(Edge::Stay, at, before.since, before);
+                self.add(Edge::Stay, id, at, before.since, before);
                 (being.since, being.value, being.place) = (at, value, place);
             }
             Some(value) => {
                 being = Being { held: true, began: at, since: at, value, place };
-                self.add(Edge::Start, at, at, being);
+                self.add(Edge::Start, id, at, at, being);
             }
             None if before.held => {
                 being.held = false;
-                self.add(Edge::End, at, before.began, before);
-                self.add(Edge::Stay, at, before.since, before);
+                self.add(Edge::End, id, at, before.began, before);
+                self.add(Edge::Stay, id, at, before.since, before);
             }
             None => return,
         }
         self.beings[id as usize] = being;
     }
 
-    fn add(&mut self, edge: Edge, at: i64, since: i64, of: Being) {
+    fn add(&mut self, edge: Edge, id: u32, at: i64, since: i64, of: Being) {
         if self.edge == edge {
             self.at.push(at);
-            self.values.push(of.value);
-            self.lengths.push(at.saturating_sub(since));
-            self.places.push(of.place);
+            let length = (since != EVER).then(|| at.saturating_sub(since));
+            self.rows.push(Row { place: of.place, id, value: of.value, length });
         }
     }
 
@@ -96,14 +127,8 @@ impl Edges {
     fn order(&mut self) {
         let Some(last) = self.at.last() else { return };
         let first = self.at.iter().rposition(|at| at != last).map_or(0, |before| before + 1);
-        if self.places[first..].is_sorted() {
-            return;
-        }
-        let mut order: Vec<(u32, i64, i64)> =
-            (first..self.at.len()).map(|i| (self.places[i], self.values[i], self.lengths[i])).collect();
-        order.sort_unstable();
-        for (i, (place, value, length)) in order.into_iter().enumerate() {
-            (self.places[first + i], self.values[first + i], self.lengths[first + i]) = (place, value, length);
+        if !self.rows[first..].is_sorted_by_key(|row| row.place) {
+            self.rows[first..].sort_unstable();
         }
     }
 }

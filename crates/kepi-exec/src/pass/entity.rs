@@ -46,7 +46,9 @@ pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
 fn begins(pass: &Pass, entity: &str, count: u32, source: &Source, plan: &mut Plan) -> Result<Arc<Begins>, ExecError> {
     match &pass.exists {
         Some(existence) if pass.aggregates.iter().any(|a| a.existing) => {
-            existence::begins(existence, entity, count, source, plan)
+            let (begins, scanned) = existence::begins(existence, entity, count, source, &pass.zone)?;
+            plan.report.rows_scanned += scanned;
+            Ok(begins)
         }
         _ => Ok(Arc::new(Begins::always(count))),
     }

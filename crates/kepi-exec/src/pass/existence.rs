@@ -1,26 +1,26 @@
 //! Since when entities exist: worked out once for a snapshot that stays open.
 
 use super::Source;
-use super::plan::Plan;
 use crate::ExecError;
-use crate::rows::{Column, Values};
+use crate::rows::{Clock, Column, Values};
 use crate::side_by_side::side_by_side;
 use kepi_extension::{ColumnKind, ScanRequest};
+use kepi_model::calendar::Zone;
 use kepi_model::core::Existence;
 use std::sync::Arc;
 
 /// Since when each entity of a kind exists.
 #[derive(Debug)]
-pub(super) struct Begins {
+pub(crate) struct Begins {
     /// By id; `i64::MIN`: always.
-    pub(super) at: Vec<i64>,
+    pub(crate) at: Vec<i64>,
     /// Those that begin at some moment, in the order in which they do.
-    pub(super) order: Vec<u32>,
+    pub(crate) order: Vec<u32>,
 }
 
 impl Begins {
     /// All exist always.
-    pub(super) fn always(count: u32) -> Begins {
+    pub(crate) fn always(count: u32) -> Begins {
         Begins { at: vec![i64::MIN; count as usize], order: Vec::new() }
     }
 
@@ -31,7 +31,7 @@ impl Begins {
     }
 
     /// When the first of them begins.
-    pub(super) fn first(&self) -> Option<i64> {
+    pub(crate) fn first(&self) -> Option<i64> {
         self.order.first().map(|&id| self.at[id as usize])
     }
 }
@@ -39,30 +39,31 @@ impl Begins {
 /// Nobody has seen it yet.
 const UNKNOWN: i64 = i64::MAX;
 
-/// Since when each entity exists: its attribute, else its first event, else always.
+/// Since when each entity exists: its attribute, else its first event, else always. And how many rows were read.
 pub(super) fn begins(
     existence: &Existence,
     entity: &str,
     count: u32,
     source: &Source,
-    plan: &mut Plan,
-) -> Result<Arc<Begins>, ExecError> {
-    let name = format!("since when {count} exist in {}: {existence:?}", plan.program.zone);
+    zone: &str,
+) -> Result<(Arc<Begins>, u64), ExecError> {
+    let name = format!("since when {count} exist in {zone}: {existence:?}");
     let kept = source.scan.derived();
     if let Some(known) = kept.and_then(|kept| kept.get::<Begins>(&name)) {
-        return Ok(known);
+        return Ok((known, 0));
     }
     let mut begins = vec![UNKNOWN; count as usize];
+    let mut scanned = 0;
     for (stream, role) in &existence.streams {
-        plan.report.rows_scanned += first_rows(stream, role, entity, source, &mut begins)?;
+        scanned += first_rows(stream, role, entity, source, &mut begins)?;
     }
     begins.iter_mut().filter(|b| **b == UNKNOWN).for_each(|b| *b = i64::MIN);
-    attributes(existence, entity, source, plan, &mut begins)?;
+    attributes(existence, entity, source, zone, &mut begins)?;
     let begins = Arc::new(Begins::of(begins));
     if let Some(kept) = kept {
         kept.keep(name, Arc::clone(&begins));
     }
-    Ok(begins)
+    Ok((begins, scanned))
 }
 
 /// Notes the moment of each entity's first row in a stream; gives how many rows were read.
@@ -121,7 +122,7 @@ fn attributes(
     existence: &Existence,
     entity: &str,
     source: &Source,
-    plan: &mut Plan,
+    zone: &str,
     begins: &mut [i64],
 ) -> Result<(), ExecError> {
     let Some(field) = &existence.from else { return Ok(()) };
@@ -130,6 +131,8 @@ fn attributes(
         return Ok(());
     }
     let attribute = source.scan.attribute(entity, field)?;
+    let zone = Zone::named(zone).ok_or_else(|| ExecError::Plan(format!("there is no time zone `{zone}`")))?;
+    let mut clock = Clock::new(zone);
     let from = Column::of_scan(&attribute.values, &attribute.kind, attribute.dictionary.as_ref())?;
     for (id, begin) in begins.iter_mut().enumerate().take(from.len()) {
         if !from.is_known(id) {
@@ -137,7 +140,7 @@ fn attributes(
         }
         *begin = match &from.values {
             Values::Time(times) => times[id],
-            Values::Date(days) => plan.program.clock.start_of_day(i64::from(days[id])),
+            Values::Date(days) => clock.start_of_day(i64::from(days[id])),
             other => return Err(ExecError::Plan(format!("{entity} exists from {}", other.words()))),
         };
     }

@@ -337,7 +337,12 @@ impl Held {
         let scale = if let Type::Decimal(scale) = at.ty() { power_f64(*scale) } else { 1.0 };
         let held = BooleanBuffer::collect_bool(frame.len, |row| {
             let Some(id) = subjects.get(row).filter(|&id| id < at.standing.ids()) else { return false };
-            micros[row] = at.standing.micros(id, end) - begun.map_or(0, |begun| begun.micros[id]);
+            let before = match (begun, at.standing.outside()) {
+                (Some(begun), _) => begun.micros[id],
+                (None, Some(outside)) => outside.micros_before(id, start),
+                (None, None) => 0,
+            };
+            micros[row] = at.standing.micros(id, end) - before;
             if micros[row] == 0 {
                 return false;
             }
@@ -396,6 +401,7 @@ fn of_any_value(state: &State, values: &State) -> bool {
     let yes = |row: &Row| row.node == RowNode::Const(Value::Bool(true));
     let State { entity, from, key, value, until, .. } = values;
     state.holds.as_ref().is_some_and(yes)
+        && state.existence.is_none()
         && (&state.entity, &state.from, &state.key, &state.value, &state.until) == (entity, from, key, value, until)
 }
 

@@ -17,6 +17,7 @@ mod lookback;
 mod lots;
 #[cfg(test)]
 mod naive;
+mod outside;
 mod overlap;
 mod packed;
 mod percentile;

@@ -1,6 +1,7 @@
 //! What holds for each entity, in arrays by id, while the rows that begin and end a state go by in the order of time.
 
 use super::exact::FloatSum;
+use super::outside::Outside;
 use crate::rows::float_of;
 
 /// What the values of a state are.
@@ -38,6 +39,8 @@ pub(crate) struct Standing {
     /// Whether rows end it.
     ends: bool,
     totals: Option<Totals>,
+    /// Of a condition on an entity: how it is told from what the rows say.
+    outside: Option<Outside>,
 }
 
 /// What holds for an entity; all of it lies together, since entities come in no order.
@@ -74,12 +77,22 @@ impl Standing {
         });
         let value = i64::from(kind == Values::None);
         let beings = vec![Being { until: i64::MIN, value, missed: i64::MIN }; ids];
-        Standing { kind, beings, ends: false, totals }
+        Standing { kind, beings, ends: false, totals, outside: None }
     }
 
     /// Makes room for rows that end it.
     pub(crate) fn with_ends(self) -> Standing {
         Standing { ends: true, ..self }
+    }
+
+    /// Makes it the state of a condition on an entity.
+    pub(crate) fn with_outside(self, outside: Option<Outside>) -> Standing {
+        Standing { outside, ..self }
+    }
+
+    /// How a condition is told from what the rows say.
+    pub(crate) fn outside(&self) -> Option<&Outside> {
+        self.outside.as_ref()
     }
 
     /// How many entities there is room for.
@@ -135,8 +148,8 @@ impl Standing {
     #[inline]
     fn close(&mut self, id: usize, end: i64, next: i64) {
         let Some(totals) = &mut self.totals else { return };
-        let since = totals.since[id];
-        if since != i64::MIN {
+        let since = totals.since[id].max(self.outside.as_ref().map_or(i64::MIN, |o| o.begin(id)));
+        if totals.since[id] != i64::MIN {
             let value = self.beings[id].value;
             totals.add(id, end.saturating_sub(since).max(0), self.kind, value);
         }
@@ -153,13 +166,20 @@ impl Standing {
     #[inline]
     pub(crate) fn value(&self, id: usize, moment: i64) -> Option<i64> {
         let being = &self.beings[id];
-        (being.until > moment).then_some(being.value)
+        let value = (being.until > moment).then_some(being.value);
+        match &self.outside {
+            None => value,
+            Some(outside) => outside.value(id, moment, value),
+        }
     }
 
     /// What lasts of the present stay up to an instant.
     fn lasting(&self, id: usize, instant: i64) -> i64 {
         match self.totals.as_ref().map(|t| t.since[id]) {
-            Some(since) if since != i64::MIN => self.until(id).min(instant).saturating_sub(since).max(0),
+            Some(since) if since != i64::MIN => {
+                let since = since.max(self.outside.as_ref().map_or(i64::MIN, |o| o.begin(id)));
+                self.until(id).min(instant).saturating_sub(since).max(0)
+            }
             _ => 0,
         }
     }
@@ -171,7 +191,8 @@ impl Standing {
             Values::Flags if self.beings[id].value == 0 => 0,
             _ => self.lasting(id, instant),
         };
-        self.totals.as_ref().map_or(0, |t| t.micros[id]).saturating_add(lasting)
+        let told = self.totals.as_ref().map_or(0, |t| t.micros[id]).saturating_add(lasting);
+        self.outside.as_ref().map_or(told, |outside| outside.micros(id, instant, told))
     }
 
     /// The same weighted with the values' digits.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 use super::naive::{V, shops, shown, shown_lines};
-use super::state_naive::{Data, condition, days, edges, held, mean_of, of_customers, states, time_in};
+use super::state_naive::{Data, STATES, condition, days, edges, held, mean_of, of_customers, states, time_in};
 use super::testing::*;
 use kepi_model::calendar::{Grain, TimeUnit, Zone};
 use kepi_model::core::*;
@@ -47,8 +47,8 @@ proptest! {
     #[test]
     fn states_agree_with_a_reading_of_their_definition(
         (orders, visits) in shops(),
-        picked in proptest::collection::vec((0..15_usize, 0..8_u8, 0..5_u8), 1..4),
-        label in (0..4_u8, 0..15_usize), moved in 0..10_usize, existing in any::<bool>(),
+        picked in proptest::collection::vec((0..STATES, 0..8_u8, 0..5_u8), 1..4),
+        label in (0..4_u8, 0..STATES), moved in 0..10_usize, existing in any::<bool>(),
         per in proptest::option::of(proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month])),
         windowed in any::<bool>(), batch in 1..40_usize, zoned in any::<bool>(), now in 19_720..19_800_i64,
     ) {
@@ -86,8 +86,8 @@ proptest! {
 
     #[test]
     fn what_changes_between_moments_makes_the_same_counts_and_sums(
-        (orders, visits) in shops(), picked in proptest::collection::vec((0..15_usize, 0..4_u8), 1..4),
-        label in (0..4_u8, 0..15_usize), moved in 0..10_usize, existing in any::<bool>(), batch in 1..40_usize,
+        (orders, visits) in shops(), picked in proptest::collection::vec((0..STATES, 0..4_u8), 1..4),
+        label in (0..4_u8, 0..STATES), moved in 0..10_usize, existing in any::<bool>(), batch in 1..40_usize,
         per in proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month]),
     ) {
         let mut memory = shop(5, &orders, &visits);
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn events_see_the_state_at_their_own_moment(
-        (orders, visits) in shops(), of in 0..15_usize, label in 0..15_usize, ordered in any::<bool>(),
+        (orders, visits) in shops(), of in 0..STATES, label in 0..STATES, ordered in any::<bool>(),
         batch in 1..40_usize, windowed in any::<bool>(),
     ) {
         let mut memory = shop(5, &orders, &visits);
@@ -152,7 +152,7 @@ proptest! {
 
     #[test]
     fn edges_agree_with_what_holds_before_and_after_each_moment(
-        (orders, visits) in shops(), of in 0..15_usize, edge in 0..3_usize, batch in 1..40_usize,
+        (orders, visits) in shops(), of in 0..STATES, edge in 0..3_usize, batch in 1..40_usize,
     ) {
         let mut memory = shop(5, &orders, &visits);
         memory.batch = batch;
@@ -178,7 +178,7 @@ proptest! {
 
     #[test]
     fn closing_is_opening_and_started_less_ended(
-        (orders, visits) in shops(), of in 0..15_usize, zoned in any::<bool>(),
+        (orders, visits) in shops(), of in 0..STATES, zoned in any::<bool>(),
         per in proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month]),
     ) {
         let memory = shop(5, &orders, &visits);

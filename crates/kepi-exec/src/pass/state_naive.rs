@@ -136,11 +136,31 @@ impl Data<'_> {
         let mut begun = self.stays(state, id).into_iter().filter(|s| s.0 <= moment);
         let holds = |s: &(i64, i64, V, usize)| s.1 > moment;
         let value = match &state.value {
-            None => begun.rfind(holds)?.2,
-            Some(_) => begun.next_back().filter(holds)?.2,
+            None => begun.rfind(holds),
+            Some(_) => begun.next_back().filter(holds),
         };
-        let Some(condition) = &state.holds else { return Some(value) };
+        let value = value.map(|stay| stay.2);
+        let Some(condition) = &state.holds else { return value };
+        let value = match &state.existence {
+            None => value?,
+            Some(existence) if self.begins(existence, id) > moment => return None,
+            Some(_) => value.unwrap_or_else(|| nothing_of(&state.value)),
+        };
         Some(V::Bool(self.on_value(condition, &value) == V::Bool(true)))
+    }
+
+    /// Since when a customer exists.
+    fn begins(&self, existence: &Existence, id: u32) -> i64 {
+        let said = existence.from.as_ref().and_then(|_| since(id));
+        let rows = existence.streams.iter().flat_map(|(stream, _)| self.rows(stream));
+        said.unwrap_or_else(|| rows.filter(|row| row.1 == Some(id)).map(|row| row.0).min().unwrap_or(i64::MIN))
+    }
+
+    /// When somebody begins to exist and is in a state from there on.
+    fn first_beginning(&self, state: &State) -> Option<i64> {
+        let existence = state.existence.as_ref()?;
+        let holds = self.on_value(state.holds.as_ref()?, &nothing_of(&state.value)) == V::Bool(true);
+        (0..5).map(|id| self.begins(existence, id)).filter(|&begin| holds && begin > i64::MIN).min()
     }
 
     fn on_value(&self, row: &Row, value: &V) -> V {
@@ -163,6 +183,7 @@ impl Data<'_> {
     /// All moments at which anything may change for an entity.
     fn moments(&self, state: &State, id: u32) -> Vec<i64> {
         let mut moments: Vec<i64> = self.stays(state, id).into_iter().flat_map(|s| [s.0, s.1]).collect();
+        moments.extend(state.existence.iter().map(|existence| self.begins(existence, id)).filter(|&t| t > i64::MIN));
         moments.sort_unstable();
         moments.dedup();
         moments
@@ -195,21 +216,25 @@ impl Data<'_> {
             let value = |moment| self.value(state, id, moment).filter(|v| *v != V::Bool(false));
             let product = |before: &dyn Fn(i64) -> bool| {
                 let Base::Stream(stream) = &state.from.base else { panic!("only streams") };
-                let row = stays.iter().rfind(|s| before(s.0)).unwrap().3;
-                if stream == "orders" { shown(&self.of_event(&field("product"), stream, row)) } else { "-".into() }
+                match stays.iter().rfind(|s| before(s.0)) {
+                    Some(stay) if stream == "orders" => shown(&self.of_event(&field("product"), stream, stay.3)),
+                    _ => "-".into(),
+                }
             };
-            let (mut began, mut since) = (0, 0);
+            // None: since ever.
+            let (mut began, mut since) = (None, None);
             for at in self.moments(state, id).into_iter().filter(|&t| t < i64::MAX) {
-                let mut put = |wanted, value: &V, from: i64, product: String| {
+                let mut put = |wanted, value: &V, from: Option<i64>, product: String| {
                     if edge == wanted {
-                        let length = shown(&V::Number((at - from) as f64 / 1e6));
+                        let length = from.map_or(V::Missing, |from| V::Number((at - from) as f64 / 1e6));
+                        let length = shown(&length);
                         lines.push(format!("c{id} {} {} {length} {product}", shown(&V::Time(at)), shown(value)));
                     }
                 };
                 match (value(at - 1), value(at)) {
                     (None, Some(new)) => {
-                        put(Edge::Start, &new, at, product(&|t| t <= at));
-                        (began, since) = (at, at);
+                        put(Edge::Start, &new, Some(at), product(&|t| t <= at));
+                        (began, since) = (Some(at), Some(at));
                     }
                     (Some(old), None) => {
                         put(Edge::End, &old, began, product(&|t| t < at));
@@ -217,7 +242,7 @@ impl Data<'_> {
                     }
                     (Some(old), Some(new)) if old != new => {
                         put(Edge::Stay, &old, since, product(&|t| t < at));
-                        since = at;
+                        since = Some(at);
                     }
                     _ => {}
                 }
@@ -244,7 +269,10 @@ impl Data<'_> {
             RowNode::State { state, .. } => self.state(state, id, time.until - 1),
             RowNode::StateAverage { state, .. } | RowNode::TimeIn { state, .. } => {
                 let until = time.until.min(self.now);
-                let first = || (0..5).filter_map(|id| Some(self.stays(state, id).first()?.0)).min();
+                let first = || {
+                    let begun = (0..5).filter_map(|id| Some(self.stays(state, id).first()?.0));
+                    begun.chain(self.first_beginning(state)).min()
+                };
                 let Some(from) = time.from.or_else(first).filter(|&f| f < until) else { return V::Missing };
                 let (held, weighted) = self.totals(state, id, from, until);
                 match &row.node {
@@ -341,6 +369,22 @@ fn nothing(state: &State) -> V {
     }
 }
 
+/// What stands for the value of a state that does not hold.
+fn nothing_of(value: &Option<Row>) -> V {
+    match value.as_ref().map(|value| &value.unit.kind) {
+        None | Some(Kind::Bool) => V::Bool(false),
+        Some(Kind::Number) => V::Number(0.0),
+        Some(_) => V::Missing,
+    }
+}
+
+/// The same as a condition on a customer who has to exist: since the attribute, where `from` says so.
+fn of_existing(state: State, from: Option<&str>) -> State {
+    let streams = ["orders", "visits"].map(|stream| (stream.to_string(), "customer".to_string())).to_vec();
+    let existence = Existence { entity: "customer".into(), from: from.map(String::from), streams };
+    State { existence: Some(existence), ..state }
+}
+
 pub(super) fn days(days: i32) -> CalendarSpan {
     CalendarSpan { months: 0, days, micros: 0 }
 }
@@ -359,10 +403,14 @@ pub(super) fn state(from: Events, value: Option<Row>, until: Until, holds: Optio
         value,
         until,
         holds,
+        existence: None,
     }
 }
 
-/// States of customers of each kind.
+/// How many [`states`] there are.
+pub(super) const STATES: usize = 22;
+
+/// States of customers of each kind; the last ones are conditions on customers, most of them also yes of nothing.
 pub(super) fn states() -> Vec<State> {
     let orders = || events("orders", vec![]);
     let at_least = |row, n| call(Op::GreaterEqual, &[row, number(n, 0)]);
@@ -381,6 +429,12 @@ pub(super) fn states() -> Vec<State> {
         Until::At(row(Kind::Time, RowNode::Case { whens, otherwise: None }))
     };
     let pear = call(Op::Equal, &[row(Kind::Text, RowNode::Field(VALUE.into())), text("pear")]);
+    let less = |n| call(Op::Less, &[value(), number(n, 0)]);
+    let of_text = || row(Kind::Text, RowNode::Field(VALUE.into()));
+    let flag = || row(Kind::Bool, RowNode::Field(VALUE.into()));
+    let not = |condition| call(Op::Not, &[condition]);
+    let missing = call(Op::IsMissing, &[of_text()]);
+    let since = Some("since");
     let apples = events("orders", vec![Stage::Where(call(Op::Equal, &[field("product"), text("apple")]))]);
     vec![
         state(orders(), None, month(), None),
@@ -396,8 +450,15 @@ pub(super) fn states() -> Vec<State> {
         state(orders(), Some(product()), visits(), None),
         state(orders(), Some(product()), Until::After(days(20)), None),
         state(orders(), Some(field("amount")), visits(), Some(at_least(value(), 10))),
-        state(orders(), Some(product()), Until::Never, Some(pear)),
+        state(orders(), Some(product()), Until::Never, Some(pear.clone())),
         state(orders(), Some(call(Op::Less, &[field("amount"), number(10, 0)])), visits(), None),
+        of_existing(state(orders(), Some(field("amount")), visits(), Some(less(10))), None),
+        of_existing(state(orders(), Some(product()), Until::Never, Some(not(pear.clone()))), None),
+        of_existing(state(orders(), Some(product()), Until::After(days(20)), Some(missing)), None),
+        of_existing(state(orders(), None, month(), Some(not(flag()))), None),
+        of_existing(state(orders(), Some(field("weight")), said(), Some(less(1))), since),
+        of_existing(state(orders(), Some(product()), visits(), Some(pear)), since),
+        of_existing(state(orders(), None, visits(), Some(flag())), since),
     ]
 }
 

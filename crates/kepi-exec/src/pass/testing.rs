@@ -175,11 +175,24 @@ pub(crate) fn shop(customers: u32, orders: &[Order], visits: &[(i64, Option<u32>
     let mut memory = Memory { texts, batch: 1000, ..Memory::default() };
     let dictionary = Some(memory.dictionary());
     let region = Attribute { kind: ColumnKind::Code, values: Arc::new(regions), dictionary };
-    let entity = Entity { keys: Arc::new(keys), attributes: vec![("region".into(), region)], past: BTreeMap::new() };
+    let times: TimestampMicrosecondArray = (0..customers).map(since).collect();
+    let values = Arc::new(times.with_timezone("UTC"));
+    let since = Attribute { kind: ColumnKind::Time, values, dictionary: None };
+    let attributes = vec![("region".into(), region), ("since".into(), since)];
+    let entity = Entity { keys: Arc::new(keys), attributes, past: BTreeMap::new() };
     memory.streams.insert("orders".into(), stream);
     memory.streams.insert("visits".into(), seen);
     memory.entities.insert("customer".into(), entity);
     memory
+}
+
+/// Since when a customer of a shop exists, where the attribute `since` says it.
+pub(crate) fn since(customer: u32) -> Option<i64> {
+    match customer {
+        1 => Some(19_745 * DAY),
+        3 => Some(19_800 * DAY + 3_600_000_000),
+        _ => None,
+    }
 }
 
 /// Gives an attribute a past: day, customer, code.

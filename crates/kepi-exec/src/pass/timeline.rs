@@ -2,12 +2,13 @@
 
 use super::Lot;
 use super::feed::Feed;
+use super::outside::{Outside, Told};
 use super::standing::{Begun, Standing, Values};
 use crate::rows::{self, Days, Payload, Program, Type};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
-use kepi_model::core::{State, Until};
-use kepi_model::value::CalendarSpan;
+use kepi_model::core::{Op, Row, RowNode, State, Until};
+use kepi_model::value::{CalendarSpan, Kind, Unit};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -49,7 +50,7 @@ enum Watch {
     #[default]
     Nothing,
     /// For whom something has changed since the moment that was last asked about.
-    Changes { changed: Vec<u32>, since: i64 },
+    Changes { changed: Vec<u32>, since: i64, born: usize },
     /// At which moments what may have changed, and by which row.
     Edges(Edges),
 }
@@ -61,6 +62,8 @@ struct Edges {
     /// The last row that began something for each entity, by its place among the rows of its base.
     places: Vec<u32>,
     ends: Ends,
+    /// How many entities have begun to exist, of those that begin.
+    born: usize,
 }
 
 /// Ends that lie ahead. They mostly come in order, since spans by the calendar mostly end in the order in which they
@@ -80,16 +83,35 @@ impl Timeline {
         now: i64,
         totals: bool,
     ) -> Result<Timeline, ExecError> {
+        let outside = Outside::of(state, source, zone, now)?;
+        Timeline::told(state, source, zone, now, totals, outside)
+    }
+
+    fn told(
+        state: &State,
+        source: &Source,
+        zone: &str,
+        now: i64,
+        totals: bool,
+        outside: Option<Outside>,
+    ) -> Result<Timeline, ExecError> {
         let program = |base| Program::of_base(base, source, zone, now);
         let mut from = Feed::new(program(&state.from.base)?, &state.from, &state.key, &state.entity, &state.text)?;
         let value = match (&state.value, &state.holds) {
             (None, _) => None,
             (Some(value), None) => Some(from.program.row(value)?),
             (Some(value), Some(holds)) => {
-                // What is missing begins nothing, also where the condition would be yes of it.
+                // What is missing says nothing: what holds goes on.
                 let of = from.program.row(value)?;
                 from.need(of);
-                Some(from.program.condition_on(of, holds)?)
+                Some(match outside.as_ref().map(|outside| outside.told) {
+                    Some(Told::Unless) => {
+                        let node = RowNode::Call { op: Op::Not, args: vec![holds.clone()] };
+                        let not = Row { unit: Unit::of(Kind::Bool), node };
+                        from.program.condition_on(of, &not)?
+                    }
+                    _ => from.program.condition_on(of, holds)?,
+                })
             }
         };
         if let (Some(value), None) = (value, &state.holds) {
@@ -120,6 +142,7 @@ impl Timeline {
         };
         let standing = Standing::new(kind, from.program.ids(&state.entity), totals);
         let standing = if until.is_some() { standing.with_ends() } else { standing };
+        let standing = standing.with_outside(outside);
         Ok(Timeline {
             from,
             until,
@@ -141,7 +164,8 @@ impl Timeline {
     /// The same before its first row.
     pub(crate) fn again(&self, state: &State) -> Result<Timeline, ExecError> {
         let Program { source, zone, now, .. } = &self.from.program;
-        Timeline::new(state, source, zone, *now, self.standing.has_totals())
+        let outside = self.standing.outside().map(Outside::again);
+        Timeline::told(state, source, zone, *now, self.standing.has_totals(), outside)
     }
 
     /// Goes back to before the first row; gives how many rows had been read. What was watched is not any more.
@@ -162,7 +186,7 @@ impl Timeline {
 
     /// Keeps from now on for whom something changes.
     pub(crate) fn watch_changes(&mut self) {
-        self.watch = Watch::Changes { changed: Vec::new(), since: i64::MIN };
+        self.watch = Watch::Changes { changed: Vec::new(), since: i64::MIN, born: 0 };
     }
 
     /// The type of its values; yes or no without any.
@@ -172,17 +196,20 @@ impl Timeline {
 
     /// How many rows were read.
     pub(crate) fn rows_scanned(&self) -> u64 {
-        self.from.rows_scanned() + self.until.as_ref().map_or(0, Feed::rows_scanned)
+        let outside = self.standing.outside().map_or(0, |outside| outside.scanned);
+        self.from.rows_scanned() + self.until.as_ref().map_or(0, Feed::rows_scanned) + outside
     }
 
-    /// The moment of the first row that may begin anything.
+    /// The moment of the first row that may begin anything, or of the first entity that is in it from its beginning on.
     pub(crate) fn first_row(&self) -> Result<Option<i64>, ExecError> {
-        self.from.first_row()
+        let first = self.from.first_row()?;
+        Ok(self.standing.outside().and_then(Outside::first).into_iter().chain(first).min())
     }
 
-    /// The moment of the first row that began anything, of those that have been read.
+    /// The moment of the first row that began anything, of those that have been read; or of the first entity that is in
+    /// it from its beginning on.
     pub(crate) fn first(&self) -> Option<i64> {
-        self.first
+        self.standing.outside().and_then(Outside::first).into_iter().chain(self.first).min()
     }
 
     /// Whether rows later than this moment have been read.
@@ -309,8 +336,15 @@ impl Timeline {
     /// Only while changes are watched.
     pub(crate) fn changed(&mut self, moment: i64, mut each: impl FnMut(u32)) -> Result<(), ExecError> {
         self.advance(moment)?;
-        let Timeline { standing, end, watch: Watch::Changes { changed, since }, .. } = self else { return Ok(()) };
+        let Timeline { standing, end, watch: Watch::Changes { changed, since, born }, .. } = self else {
+            return Ok(());
+        };
         changed.drain(..).for_each(&mut each);
+        let next = |born: usize| standing.outside()?.born(born).filter(|(at, _)| *at <= moment);
+        while let Some((_, id)) = next(*born) {
+            *born += 1;
+            each(id);
+        }
         // What only rows end has been named by them.
         if !matches!(end, End::Never) {
             for id in 0..standing.ids() {
@@ -337,11 +371,15 @@ impl Timeline {
     ) -> Result<Vec<i64>, ExecError> {
         self.from.keep_without();
         let places = vec![u32::MAX; self.standing.ids()];
-        self.watch = Watch::Edges(Edges { touched: Vec::new(), places, ends: Ends::default() });
+        self.watch = Watch::Edges(Edges { touched: Vec::new(), places, ends: Ends::default(), born: 0 });
         while let Some(moment) = self.next_change()? {
             self.advance(moment)?;
             if let Timeline { standing, watch: Watch::Edges(kept), .. } = self {
                 while let Some(id) = kept.ends.pop(moment, standing) {
+                    kept.touched.push(id);
+                }
+                while let Some((_, id)) = kept.born(standing).filter(|(at, _)| *at <= moment) {
+                    kept.born += 1;
                     kept.touched.push(id);
                 }
                 for id in kept.touched.drain(..) {
@@ -357,11 +395,11 @@ impl Timeline {
     /// The next moment at which something may change; none: nothing will.
     fn next_change(&mut self) -> Result<Option<i64>, ExecError> {
         let (from, until) = (self.from.peek()?, self.peek_until()?);
-        let end = match &mut self.watch {
-            Watch::Edges(edges) => edges.ends.peek(&self.standing),
-            _ => None,
+        let (end, born) = match &mut self.watch {
+            Watch::Edges(edges) => (edges.ends.peek(&self.standing), edges.born(&self.standing).map(|(at, _)| at)),
+            _ => (None, None),
         };
-        Ok([from, until, end].into_iter().flatten().min())
+        Ok([from, until, end, born].into_iter().flatten().min())
     }
 
     /// Goes through rows of the batch that are alone at their moments: most are.
@@ -377,7 +415,8 @@ impl Timeline {
         let Timeline { from, standing, values, ends, first, last, watch: Watch::Edges(kept), .. } = self else {
             return Ok(());
         };
-        let mut stop = kept.ends.peek(standing).map_or(stop, |end| stop.min(end));
+        let born = kept.born(standing).map_or(stop, |(at, _)| stop.min(at));
+        let mut stop = kept.ends.peek(standing).map_or(born, |end| born.min(end));
         let (ids, before) = (standing.ids(), from.place(0));
         from.take_alone(|row, at, id| {
             if at >= stop {
@@ -401,6 +440,11 @@ impl Timeline {
 }
 
 impl Edges {
+    /// The next entity that begins to exist, and when.
+    fn born(&self, standing: &Standing) -> Option<(i64, u32)> {
+        standing.outside()?.born(self.born)
+    }
+
     #[inline]
     fn began(&mut self, id: usize, end: i64, place: u32) {
         self.touched.push(id as u32);

@@ -1,6 +1,6 @@
 //! States: what holds over time for an entity, and how it is read.
 
-use super::{Events, Row};
+use super::{Events, Existence, Row};
 use crate::value::{CalendarSpan, Unit};
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// intervals that touch or overlap are one. Rows without the entity, and rows whose value is missing, begin nothing.
 /// A row of `until` ends what held just before it; what begins at its very moment goes on with what ended: of a yes/no
 /// state nothing begins or ends there, of values the old one's stay ends and the new one holds. Only where nothing held
-/// just before it does it end what begins at its moment, which then never was. No state holds before its first row of
-/// `from`.
+/// just before it does it end what begins at its moment, which then never was. No state but that of a condition (see
+/// `existence`) holds before its first row of `from`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// In the formatter's words, for `explain`.
@@ -28,8 +28,13 @@ pub struct State {
     pub value: Option<Row>,
     /// What ends it.
     pub until: Until,
-    /// Makes a state of values a yes/no state: it holds while this condition on [`super::VALUE`] is yes.
+    /// Makes it a yes/no state: it holds while this condition on [`super::VALUE`] is yes (of a yes/no state the value is
+    /// whether it holds).
     pub holds: Option<Row>,
+    /// Where `holds` is a condition on an entity, and no declared state: since when entities exist. Then it holds of those
+    /// that exist alone, and also where no value does if it is yes of what stands there: no, 0 or missing, after the
+    /// value's kind. An edge at an entity's beginning has no row of `from`.
+    pub existence: Option<Existence>,
 }
 
 /// What ends a state.

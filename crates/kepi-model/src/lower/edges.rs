@@ -44,8 +44,9 @@ pub(super) fn made(cx: &mut Cx<'_>, edge: Edge, name: &str, args: &[Argument], s
     let set = held::state(cx, &arg.value, name)?;
     let whole = format!("{name}({text})");
     let mut extra = Vec::new();
-    if let Some(value) = &set.core.value {
-        extra.push(Extra { name: "value", field: VALUE, unit: value.unit.clone() });
+    if set.core.value.is_some() {
+        // Of a condition it is yes.
+        extra.push(Extra { name: "value", field: VALUE, unit: set.core.unit.clone() });
     }
     if edge != Edge::Start {
         extra.push(Extra { name: "length", field: LENGTH, unit: Unit::of(Kind::Duration) });

@@ -5,13 +5,13 @@ use super::events::{self, EventSet};
 use super::expr::{self, Scope};
 use super::row::RowScope;
 use super::state::{self, StateSet, value_row};
-use super::{Cx, Node, entity};
+use super::{Cx, entity, query};
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Row, RowNode, State};
 use crate::declared::{EntityDecl, Signature};
 use crate::functions::Lowering;
 use crate::names;
-use crate::value::{Kind, Unit, Value};
+use crate::value::{Kind, Unit};
 use kepi_syntax::ast::{Argument, Expr, ExprKind, Name, Path};
 use kepi_syntax::{Code, Span};
 
@@ -236,7 +236,7 @@ fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> O
     let state = match scope {
         HoldsScope { why: Some(why), .. } => Err(why),
         HoldsScope { state: Some(state), .. } => match lowered {
-            Some(lowered) => held_while(state, &lowered, text).map(Box::new),
+            Some(lowered) => held_while(cx, state, &lowered, text).map(Box::new),
             None => Err(format!("`{text}` is more than a condition on its value")),
         },
         _ => Err("it is the same at any time".to_string()),
@@ -244,14 +244,8 @@ fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> O
     Some(Held::Condition(Box::new(Condition { of: entity, holds, state })))
 }
 
-/// The state of satisfying a condition on the value of another one.
-fn held_while(set: StateSet, condition: &Row, text: &str) -> Result<StateSet, String> {
-    if set.core.value.is_none() {
-        let itself = *condition == yes();
-        return itself
-            .then_some(set.clone())
-            .ok_or_else(|| format!("`{text}` is more than `{}` itself, which is only yes or no", set.name));
-    }
+/// The state of satisfying a condition on the value of another one: of a yes/no state, on whether it holds.
+fn held_while(cx: &Cx<'_>, set: StateSet, condition: &Row, text: &str) -> Result<StateSet, String> {
     if looks_at_time(condition) {
         return Err("`now` is no value of a state".to_string());
     }
@@ -259,6 +253,7 @@ fn held_while(set: StateSet, condition: &Row, text: &str) -> Result<StateSet, St
         text: text.to_string(),
         unit: Unit::of(Kind::Bool),
         holds: Some(condition.clone()),
+        existence: query::existence(cx.catalog, &set.entity.name),
         ..set.core.clone()
     };
     Ok(StateSet { name: text.to_string(), core, ..set })
@@ -280,10 +275,6 @@ pub(super) fn entity_set(entity: &EntityDecl) -> EventSet {
         stages: Vec::new(),
         once: Some(entity.name.clone()),
     }
-}
-
-fn yes() -> Row {
-    Row::constant(Value::Bool(true), Unit::of(Kind::Bool))
 }
 
 /// A condition as one on the value of a state: the state's name means its value, nothing else means anything.
@@ -332,10 +323,8 @@ impl Scope<Row> for HoldsScope {
             self.state = Some(state::of_symbol(cx, symbol, decl, path.span)?);
         }
         let known = self.state.as_ref()?;
-        Some(match &known.core.value {
-            None => yes(),
-            Some(value) => value_row(value.unit.clone()),
-        })
+        let unit = known.core.value.as_ref().map_or(Unit::of(Kind::Bool), |value| value.unit.clone());
+        Some(value_row(unit))
     }
 
     fn now(&self, _: &mut Cx<'_>, _: Span) -> Option<Row> {

@@ -141,8 +141,8 @@ pub(super) fn lower(cx: &mut Cx<'_>, symbol: &Symbol, decl: &StateDecl) -> Optio
     // A state whose values are yes and no holds while they are yes.
     let holds = value.as_ref().filter(|_| unit.kind == Kind::Bool).map(|_| value_row(unit.clone()));
     let events = from.events();
-    let core =
-        State { text: symbol.name.clone(), entity: entity.name.clone(), unit, from: events, key, value, until, holds };
+    let (text, entity_name) = (symbol.name.clone(), entity.name.clone());
+    let core = State { text, entity: entity_name, unit, from: events, key, value, until, holds, existence: None };
     if core.rows().into_iter().any(needs_a_cell) {
         return cx.error_help(
             Code::NoRow,

@@ -256,6 +256,10 @@ impl Dump {
         if let Some(holds) = &state.holds {
             write!(out, " while {}", self.row(holds)).unwrap();
         }
+        if let Some(existence) = &state.existence {
+            let from = existence.from.iter().map(|from| format!(" from {from}"));
+            write!(out, " of who exists{}", from.collect::<String>()).unwrap();
+        }
         out + "]"
     }
 

@@ -166,7 +166,7 @@ fn wrong_edges_of_states() {
         "show count(started())",
         "show count(started(active) per customer)",
         "segment at_risk of customer = now - last(orders.at) > 90 days\nshow count(started(at_risk)), avg(at_risk)",
-        "show count(ended(active and subscribed)), avg(not active)",
+        "show count(ended(active and subscribed)), avg(active and region = \"EU\")",
         "show stays(stage)",
         "show stays(stage).length",
         "show avg(stays(stage).lenght)",

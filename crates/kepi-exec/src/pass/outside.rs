@@ -1,0 +1,158 @@
+//! A condition on an entity as a state: it holds only of those that exist, and maybe also where the state that it looks
+//! at does not hold.
+
+use super::existence::{self, Begins};
+use crate::rows::{Base, Frame, Program};
+use crate::{ExecError, Source};
+use kepi_model::core::{Row, RowNode, State, VALUE};
+use kepi_model::value::{Kind, Unit, Value};
+use std::sync::Arc;
+
+/// Before all instants that mean anything: from here on the time is added up for entities that exist always.
+const LONG_AGO: i64 = i64::MIN / 4;
+
+/// How the condition is told from what rows begin and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It holds while that does.
+    While,
+    /// It holds while that does not: rows say of what it is no.
+    Unless,
+    /// It holds whatever they say.
+    Always,
+    /// It never holds.
+    Never,
+}
+
+/// Since when entities exist, and how a condition on them is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside {
+    begins: Arc<Begins>,
+    pub(crate) told: Told,
+    /// How many rows were read to know it.
+    pub(crate) scanned: u64,
+}
+
+impl Outside {
+    /// How a state's condition is told; none: it is a declared state, or one whose rows say all there is to know.
+    pub(crate) fn of(state: &State, source: &Source, zone: &str, now: i64) -> Result<Option<Outside>, ExecError> {
+        let (Some(existence), Some(holds)) = (&state.existence, &state.holds) else { return Ok(None) };
+        let yes = |value: Row| is_yes(holds, &value, source, zone, now);
+        let told = match &state.value {
+            Some(value) if yes(nothing(&value.unit))? => Told::Unless,
+            Some(_) => Told::While,
+            None => match (yes(flag(true))?, yes(flag(false))?) {
+                (true, false) => Told::While,
+                (false, true) => Told::Unless,
+                (true, true) => Told::Always,
+                (false, false) => Told::Never,
+            },
+        };
+        // Rows come after the beginning of an entity, unless an attribute says that it began later.
+        if existence.from.is_none() && told == Told::While {
+            return Ok(None);
+        }
+        let count = source.scan.entity(&state.entity).map_or(0, |entity| entity.count);
+        let (begins, scanned) = existence::begins(existence, &state.entity, count, source, zone)?;
+        Ok(Some(Outside { begins, told, scanned }))
+    }
+
+    /// The same for somebody who reads the rows of the state anew.
+    pub(crate) fn again(&self) -> Outside {
+        Outside { scanned: 0, ..self.clone() }
+    }
+
+    /// Since when an entity exists; `i64::MIN`: always.
+    #[inline]
+    pub(crate) fn begin(&self, id: usize) -> i64 {
+        self.begins.at.get(id).copied().unwrap_or(i64::MIN)
+    }
+
+    /// When the first entity begins that does not always exist, where it may be in the state from its beginning on.
+    pub(crate) fn first(&self) -> Option<i64> {
+        self.begins.first().filter(|_| self.is_told_by_existing())
+    }
+
+    /// The entity that begins as number `place` of those that do, and when.
+    pub(crate) fn born(&self, place: usize) -> Option<(i64, u32)> {
+        let id = *self.begins.order.get(place)?;
+        Some((self.begin(id as usize), id))
+    }
+
+    /// Whether an entity is in the state while no row says anything of it.
+    fn is_told_by_existing(&self) -> bool {
+        matches!(self.told, Told::Unless | Told::Always)
+    }
+
+    /// Whether an entity has been in the state since ever, before its first row.
+    pub(crate) fn holds_since_ever(&self, id: usize) -> bool {
+        self.is_told_by_existing() && self.begin(id) == i64::MIN
+    }
+
+    /// The value at a moment, where the rows say `value`.
+    #[inline]
+    pub(crate) fn value(&self, id: usize, moment: i64, value: Option<i64>) -> Option<i64> {
+        if self.begin(id) > moment {
+            return None;
+        }
+        match self.told {
+            Told::While => value,
+            Told::Unless => (value.unwrap_or(0) == 0).then_some(1),
+            Told::Always => Some(1),
+            Told::Never => None,
+        }
+    }
+
+    /// For how many microseconds it held before an instant, where what the rows say held for `micros` of them since the
+    /// entity's beginning.
+    pub(crate) fn micros(&self, id: usize, instant: i64, micros: i64) -> i64 {
+        let existed = instant.saturating_sub(self.begin(id).max(LONG_AGO)).max(0);
+        match self.told {
+            Told::While => micros,
+            Told::Unless => (existed - micros).max(0),
+            Told::Always => existed,
+            Told::Never => 0,
+        }
+    }
+
+    /// What [`Outside::micros`] counts before the first instant of all, for an entity that always exists.
+    pub(crate) fn micros_before(&self, id: usize, instant: i64) -> i64 {
+        if self.holds_since_ever(id) { instant.saturating_sub(LONG_AGO).max(0) } else { 0 }
+    }
+}
+
+/// What stands for the value of a state that does not hold.
+fn nothing(unit: &Unit) -> Row {
+    match &unit.kind {
+        Kind::Bool => flag(false),
+        kind if kind.is_numeric() => constant(Value::Decimal { digits: 0, scale: 0 }, unit.clone()),
+        _ => Row { unit: unit.clone(), node: RowNode::Field(VALUE.to_string()) },
+    }
+}
+
+fn flag(is: bool) -> Row {
+    constant(Value::Bool(is), Unit::of(Kind::Bool))
+}
+
+fn constant(value: Value, unit: Unit) -> Row {
+    Row { unit, node: RowNode::Const(value) }
+}
+
+/// Whether a condition on [`VALUE`] is yes of a value.
+fn is_yes(condition: &Row, value: &Row, source: &Source, zone: &str, now: i64) -> Result<bool, ExecError> {
+    // Of a stream without rows every field is missing.
+    let mut program = Program::new(Base::Stream(String::new(), None), source, zone, now)?;
+    let value = program.row(value)?;
+    let node = program.condition_on(value, condition)?;
+    let frame = Frame {
+        len: 1,
+        at: None,
+        back: 0,
+        columns: Vec::new(),
+        ids: None,
+        cell_starts: None,
+        window: 0..1,
+    };
+    program.evaluate(&frame)?;
+    Ok(program.value(node).mask()?.value(0))
+}
