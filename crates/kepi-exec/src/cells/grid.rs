@@ -149,14 +149,17 @@ impl Grid {
                 |start: &i64| Place { period: Some(*start), labels: None, values: by_period.get(start).copied() };
             return Ok(starts.iter().map(place).collect());
         }
-        let rows: Vec<u32> = has.any.into_iter().filter(inside).collect();
-        self.every_label_in_every_period(batch, &rows, &starts, period)
+        let rows: Vec<u32> = has.any.into_iter().filter(&inside).collect();
+        let all: Vec<u32> = (0..batch.num_rows() as u32).filter(inside).collect();
+        self.every_label_in_every_period(batch, (&rows, &all), &starts, period)
     }
 
+    /// A label is there where a shown aggregate has a row in some period; in the others there may still be rows of what
+    /// is only asked for, by `having` or an order.
     fn every_label_in_every_period(
         &self,
         batch: &RecordBatch,
-        rows: &[u32],
+        (rows, all): (&[u32], &[u32]),
         starts: &[i64],
         period: impl Fn(u32) -> Option<i64>,
     ) -> Result<Vec<Place>, ExecError> {
@@ -169,11 +172,13 @@ impl Grid {
         let mut groups: Vec<(u32, HashMap<i64, u32>)> = Vec::new();
         for &row in rows {
             let key = encoded.row(row as usize).data();
-            let group = *group_of.entry(key).or_insert_with(|| {
+            group_of.entry(key).or_insert_with(|| {
                 groups.push((row, HashMap::new()));
                 groups.len() - 1
             });
-            if let Some(period) = period(row) {
+        }
+        for &row in all {
+            if let (Some(&group), Some(period)) = (group_of.get(encoded.row(row as usize).data()), period(row)) {
                 groups[group].1.insert(period, row);
             }
         }
