@@ -46,7 +46,7 @@ fn row(of: &Row) -> Option<Row> {
         }
         RowNode::Key { of, entity } => RowNode::Key { of: Box::new(row(of)?), entity: entity.clone() },
         RowNode::Call { op, args } => RowNode::Call { op: op.clone(), args: all(args)? },
-        RowNode::State { state, of, when: When::Moment | When::Closing } => {
+        RowNode::State { state, of, when: When::Moment } => {
             RowNode::State { state: state.clone(), of: Box::new(row(of)?), when: When::Opening }
         }
         _ => return None,

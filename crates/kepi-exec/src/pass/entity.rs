@@ -84,9 +84,11 @@ fn filled_of(mut plan: Plan, pass: &Pass, source: &Source, begins: Arc<Begins>, 
         None => None,
     };
     let entities = Entities { name: Arc::from(entity.as_str()), count, begins, merged, lot };
-    // What is asked of a window's beginning is followed from one to the next, so these come in order, too.
+    // What is asked of a window's beginning is followed from one to the next, so these come in order, too; and who may have
+    // changed is only known up to the moment that is looked at.
     let in_order = !plan.program.needs_period || windows.is_sorted_by_key(|window| window.from);
-    let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1 && in_order);
+    let ahead = windows.iter().any(|w| w.cell.1 > w.until) && plan.program.looks_at_cell();
+    let kept = plan.kept(&pass.aggregates, count as usize).filter(|_| windows.len() > 1 && in_order && !ahead);
     let read = plan.report.rows_scanned;
     let follows = kept.is_some();
     let followed = kept.map_or(Ok(false), |kept| entities.follow_changes(&mut plan, kept, source, &windows))?;
@@ -138,7 +140,8 @@ impl Entities {
             back: 1,
             columns: Vec::new(),
             ids: Some(Column::new(Values::Id(ids.into(), Arc::clone(&self.name)), None)),
-            cell_starts: plan.program.needs_period.then(|| vec![window.from; len]),
+            cell_starts: plan.program.needs_period.then(|| vec![window.cell.0; len]),
+            cell_end: Some(window.cell.1),
             window: 0..len,
         };
         plan.program.evaluate(&frame)?;

@@ -191,6 +191,11 @@ impl Held {
         matches!(self.asked, Asked::Value(_))
     }
 
+    /// Whether it is given as it is at the end of the cell.
+    pub(crate) fn is_of_end(&self) -> bool {
+        self.asked == Asked::Value(When::Closing)
+    }
+
     /// Looks only at the rows of some entities.
     pub(crate) fn look_at(&mut self, lot: Lot) {
         locked(&self.at).timeline.look_at(lot);
@@ -255,8 +260,9 @@ impl Held {
 
     fn values(&mut self, subjects: Subjects<'_>, when: When, frame: &Frame) -> Result<Column, ExecError> {
         let Some(at) = &frame.at else { return Err(ExecError::Plan("a row has no moment".into())) };
-        let moment = |row: usize| match (when, &frame.cell_starts) {
-            (When::Opening, Some(starts)) => starts[row].saturating_sub(1),
+        let moment = |row: usize| match (when, &frame.cell_starts, frame.cell_end) {
+            (When::Opening, Some(starts), _) => starts[row].saturating_sub(1),
+            (When::Closing, _, Some(end)) => end.saturating_sub(1),
             _ => at[row].saturating_sub(frame.back),
         };
         let mut out = vec![0; frame.len];
@@ -312,7 +318,7 @@ impl Held {
     }
 
     fn totals(&mut self, subjects: Subjects<'_>, frame: &Frame) -> Result<Column, ExecError> {
-        let ends = frame.at.as_ref().and_then(|at| at.first());
+        let ends = frame.cell_end.as_ref().or(frame.at.as_ref().and_then(|at| at.first()));
         let starts = frame.cell_starts.as_ref().and_then(|starts| starts.first());
         let (Some(&end), Some(&start)) = (ends, starts) else { return Ok(Column::missing(frame.len)) };
         let end = end.min(self.now);

@@ -365,8 +365,10 @@ impl Elsewhere {
         let subjects = ids_of(&values[self.subject]);
         let mut out = vec![0; frame.len];
         let mut found = vec![false; frame.len];
+        // What lies in the cell does so wherever it is asked from.
+        let end = frame.cell_end.filter(|_| self.reading.over == Over::Period);
         for row in 0..frame.len {
-            let moment = at[row].saturating_sub(frame.back);
+            let moment = end.unwrap_or(at[row]).saturating_sub(frame.back);
             if !self.rows.is_up_to(moment) {
                 self.advance(moment)?;
             }

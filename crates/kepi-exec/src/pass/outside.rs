@@ -151,6 +151,7 @@ fn is_yes(condition: &Row, value: &Row, source: &Source, zone: &str, now: i64) -
         columns: Vec::new(),
         ids: None,
         cell_starts: None,
+        cell_end: None,
         window: 0..1,
     };
     program.evaluate(&frame)?;

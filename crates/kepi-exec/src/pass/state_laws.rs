@@ -184,11 +184,11 @@ proptest! {
         let memory = shop(5, &orders, &visits);
         let state = states()[of].clone();
         let known = match state.unit.kind {
-            Kind::Bool => held(&state, When::Closing),
+            Kind::Bool => held(&state, When::Moment),
             // Whoever has a value is in it, also where that is 0: a state of numbers says so where it holds.
             _ => held(&State { holds: Some(call(Op::Not, &[call(Op::IsMissing, &[
                 row(state.unit.kind.clone(), RowNode::Field(VALUE.into()))])])), unit: Unit::of(Kind::Bool), ..state.clone()
-            }, When::Closing),
+            }, When::Moment),
         };
         let count = |aggregate: Aggregate| -> BTreeMap<String, i64> {
             let mut pass = pass(vec![aggregate]);

@@ -26,6 +26,14 @@ type Key = (Option<i64>, Vec<String>);
 struct Time {
     from: Option<i64>,
     until: i64,
+    /// What an opening or a closing in a condition looks at: the window before [`Move::Start`].
+    cell: Option<(i64, i64)>,
+}
+
+impl Time {
+    fn of(from: Option<i64>, until: i64) -> Time {
+        Time { from, until, cell: None }
+    }
 }
 
 impl Data<'_> {
@@ -262,12 +270,16 @@ impl Data<'_> {
                 let args: Vec<V> = args.iter().map(|a| self.of_entity(a, id, time)).collect();
                 self.call(op, &args)
             }
-            RowNode::State { state, when: When::Opening, .. } => match time.from {
+            RowNode::State { state, when: When::Opening, .. } => match time.cell.map(|cell| cell.0).or(time.from) {
                 Some(from) => self.state(state, id, from - 1),
                 None => nothing(state),
             },
+            RowNode::State { state, when: When::Closing, .. } => {
+                self.state(state, id, time.cell.map_or(time.until, |cell| cell.1) - 1)
+            }
             RowNode::State { state, .. } => self.state(state, id, time.until - 1),
             RowNode::StateAverage { state, .. } | RowNode::TimeIn { state, .. } => {
+                let time = time.cell.map_or(time, |(from, until)| Time::of(Some(from), until));
                 let until = time.until.min(self.now);
                 let first = || {
                     let begun = (0..5).filter_map(|id| Some(self.stays(state, id).first()?.0));
@@ -325,13 +337,13 @@ impl Data<'_> {
     }
 
     fn windows(&self, pass: &Pass) -> Vec<(Option<i64>, Time)> {
-        let Some(grain) = &pass.per else { return vec![(None, Time { from: pass.from, until: pass.until })] };
+        let Some(grain) = &pass.per else { return vec![(None, Time::of(pass.from, pass.until))] };
         let mut windows = Vec::new();
         let from = pass.from.unwrap();
         let mut period = self.zone.truncate(grain, from);
         while period < pass.until {
             let next = self.zone.step(grain, period, 1);
-            windows.push((Some(period), Time { from: Some(period.max(from)), until: next.min(pass.until) }));
+            windows.push((Some(period), Time::of(Some(period.max(from)), next.min(pass.until))));
             period = next;
         }
         windows
@@ -341,13 +353,13 @@ impl Data<'_> {
         let back = |s: &CalendarSpan| CalendarSpan { months: -s.months, days: -s.days, micros: -s.micros };
         Some(match of {
             Move::Prior(by) => {
-                Time { from: time.from.map(|f| self.zone.add(f, back(by))), until: self.zone.add(time.until, back(by)) }
+                Time::of(time.from.map(|f| self.zone.add(f, back(by))), self.zone.add(time.until, back(by)))
             }
             Move::Trailing(by) => Time { from: Some(self.zone.add(time.until, back(by))), ..time },
             Move::ToDate(grain) => Time { from: Some(self.zone.truncate(grain, time.until - 1)), ..time },
             Move::Running => Time { from: pass.from, ..time },
             Move::AllTime => Time { from: None, ..time },
-            Move::Start => Time { from: None, until: time.from? },
+            Move::Start => Time { from: None, until: time.from?, cell: Some((time.from?, time.until)) },
         })
     }
 }

@@ -63,7 +63,7 @@ fn a_renewal_on_the_day_it_ends_is_no_end_and_a_return_is_a_start() {
     let memory = shop(3, &orders, &[]);
     let active = state(of_orders(), None, after(1), None);
     let months = |aggregate| per_month(&memory, &monthly(vec![aggregate], "2024-01-01", "2024-07-01"));
-    let closing = || of_customers(Some(held(&active, When::Closing)), Measure::Count, vec![]);
+    let closing = || of_customers(Some(held(&active, When::Moment)), Measure::Count, vec![]);
     // 31 January and a month is 29 February: c2 is not in it at the end of that day.
     assert_eq!(months(closing()), ["01 3", "02 1", "04 1"]);
     assert_eq!(months(at_start(closing())), ["02 3", "03 1", "05 1"]);

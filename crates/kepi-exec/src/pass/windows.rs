@@ -20,6 +20,15 @@ pub(crate) struct Window {
     pub(crate) from: i64,
     /// The instant behind the last.
     pub(crate) until: i64,
+    /// The first instant of the cell, and the one behind its last: those of the window, but for what is measured just
+    /// before it begins. Conditions look there for `opening`, `closing` and `over period`.
+    pub(crate) cell: (i64, i64),
+}
+
+impl Window {
+    fn of(period: Option<i64>, from: i64, until: i64) -> Window {
+        Window { period, from, until, cell: (from, until) }
+    }
 }
 
 /// The windows of a pass, one for each of its cells' periods, in order. `first`: the moment of the first row, where
@@ -30,7 +39,7 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
     let from = pass.first_instant();
     let mut windows = Vec::new();
     match &pass.per {
-        None => windows.push(Window { period: None, from: from.unwrap_or(NO_BEGINNING), until: pass.until }),
+        None => windows.push(Window::of(None, from.unwrap_or(NO_BEGINNING), pass.until)),
         Some(grain) => {
             let mut period = zone.truncate(grain, from.or(first).unwrap_or(pass.until.saturating_sub(1)));
             while period < pass.until {
@@ -39,7 +48,7 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
                     break;
                 }
                 let start = from.map_or(period, |from| from.max(period));
-                windows.push(Window { period: Some(period), from: start, until: next.min(pass.until) });
+                windows.push(Window::of(Some(period), start, next.min(pass.until)));
                 if windows.len() as u64 > WINDOWS_MAX {
                     let count = zone.periods_between(grain, windows[0].from, pass.until).unsigned_abs();
                     return Err(ExecError::TooLarge { what: "periods".into(), count, max: WINDOWS_MAX });
@@ -53,6 +62,7 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
         beginning = plus(zone, beginning, shift);
         for window in &mut windows {
             (window.from, window.until) = (plus(zone, window.from, shift), zone.add(window.until, shift));
+            window.cell = (window.from, window.until);
         }
     }
     for window in &mut windows {
@@ -60,7 +70,9 @@ pub(crate) fn windows(pass: &Pass, first: Option<i64>, zone: &Zone) -> Result<Ve
             if let Move::ToDate(grain) = of {
                 tables::has(grain, zone, window.until.saturating_sub(1))?;
             }
-            (window.from, window.until) = moved(of, zone, beginning, (window.from, window.until));
+            let before = (window.from, window.until);
+            (window.from, window.until) = moved(of, zone, beginning, before);
+            window.cell = if *of == Move::Start { before } else { (window.from, window.until) };
         }
     }
     Ok(windows)

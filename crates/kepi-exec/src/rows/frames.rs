@@ -97,7 +97,16 @@ impl Frames {
                 let columns = columns.iter().map(|c| c.slice(rows.start, len)).collect();
                 let at = Some(at.slice(rows.start, len));
                 rows.start += len;
-                Ok(Some(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, window: 0..len }))
+                Ok(Some(Frame {
+                    len,
+                    at,
+                    back: 0,
+                    columns,
+                    ids: None,
+                    cell_starts: None,
+                    cell_end: None,
+                    window: 0..len,
+                }))
             }
         }
     }

@@ -181,6 +181,8 @@ pub(crate) struct Frame {
     pub(crate) ids: Option<Column>,
     /// The first instant of each row's cell, where [`Program::needs_period`].
     pub(crate) cell_starts: Option<Vec<i64>>,
+    /// The end of the cell, where the rows are entities: they may be looked at before it.
+    pub(crate) cell_end: Option<i64>,
     /// The rows that are in the window.
     pub(crate) window: std::ops::Range<usize>,
 }
@@ -323,6 +325,12 @@ impl Program {
         self.nodes.iter().any(|node| matches!(node, Node::Held(held) if !held.is_of_moment()))
     }
 
+    /// Whether it asks for an end of the cell, or for what lies in it.
+    pub(crate) fn looks_at_cell(&self) -> bool {
+        let at_end = |node: &Node| matches!(node, Node::Held(held) if held.is_of_end());
+        self.needs_period || self.nodes.iter().any(at_end)
+    }
+
     /// Looks only at some entities: what states, histories and stages keep by their own ids is kept of them alone.
     pub(crate) fn look_at(&mut self, lot: Lot) {
         let own: Vec<bool> = self.nodes.iter().map(|node| matches!(node, Node::Entity)).collect();
@@ -413,7 +421,7 @@ impl Program {
             });
         }
         let len = batch.num_rows();
-        Ok(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, window: 0..len })
+        Ok(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, cell_end: None, window: 0..len })
     }
 
     /// The number of the input of this name.

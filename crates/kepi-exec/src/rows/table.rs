@@ -41,7 +41,8 @@ pub fn evaluate_table(
     let inputs: Option<Vec<Column>> = program.scanned().iter().map(read).collect();
     let inputs = inputs.ok_or_else(|| ExecError::Plan("a column of the table has gone".into()))?;
     let len = table.num_rows();
-    let frame = Frame { len, at: None, back: 0, columns: inputs, ids: None, cell_starts: None, window: 0..len };
+    let frame =
+        Frame { len, at: None, back: 0, columns: inputs, ids: None, cell_starts: None, cell_end: None, window: 0..len };
     program.evaluate(&frame)?;
     nodes.into_iter().map(|node| program.value(node).to_array(None)).collect()
 }

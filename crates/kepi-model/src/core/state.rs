@@ -61,8 +61,9 @@ pub enum When {
     /// At the row's own moment t: `from <= t < until`. For a row of entities, whose moment is the end e of a cell: just
     /// before it, `from < e <= until`.
     Moment,
-    /// Just before the first instant s of the aggregate's window, `from < s <= until`.
+    /// Just before the first instant s of the aggregate's window, `from < s <= until`. What is measured there itself (an
+    /// aggregate moved by [`Move::Start`](super::Move::Start)) looks at the window's ends, too.
     Opening,
-    /// Just before the end e of the aggregate's window, `from < e <= until`.
+    /// Just before the end e of that window, `from < e <= until`.
     Closing,
 }

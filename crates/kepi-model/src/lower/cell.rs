@@ -158,7 +158,7 @@ impl<'q> CellScope<'q> {
             across: self.across.clone(),
             aging,
         };
-        measured::read_at_opening(cx, &mut aggregate, span)?;
+        measured::read_at_opening(&mut aggregate);
         Some(self.keep(aggregate))
     }
 

@@ -225,16 +225,14 @@ pub(super) fn and(a: Option<Row>, b: Option<Row>) -> Option<Row> {
 }
 
 /// An aggregate that is seen just before the beginning of its window, where its conditions or labels name an end or the
-/// time of the cell themselves: then the window stays, and what is read at a moment is read at its opening.
-pub(super) fn read_at_opening(cx: &mut Cx<'_>, aggregate: &mut Aggregate, span: Span) -> Option<()> {
+/// time of the cell themselves: the window stays where all that is read at a moment can be read at its opening. Else it is
+/// moved there, and looks back at the cell from its beginning.
+pub(super) fn read_at_opening(aggregate: &mut Aggregate) {
     let named = || aggregate.filter.iter().chain(&aggregate.labels).any(names_the_cell);
-    if aggregate.moved.last() != Some(&Move::Start) || !named() {
-        return Some(());
+    if aggregate.moved.last() != Some(&Move::Start) || aggregate.existing || !named() {
+        return;
     }
     let read = || -> Result<(Option<Row>, Vec<Row>, Measure), ()> {
-        if aggregate.existing {
-            return Err(());
-        }
         let filter = aggregate.filter.as_ref().map(at_opening).transpose()?;
         let labels = aggregate.labels.iter().map(at_opening).collect::<Result<_, _>>()?;
         let measure = match &aggregate.measure {
@@ -243,18 +241,9 @@ pub(super) fn read_at_opening(cx: &mut Cx<'_>, aggregate: &mut Aggregate, span: 
         };
         Ok((filter, labels, measure))
     };
-    match read() {
-        Ok((filter, labels, measure)) => {
-            (aggregate.filter, aggregate.labels, aggregate.measure) = (filter, labels, measure);
-            aggregate.moved.pop();
-            Some(())
-        }
-        Err(()) => cx.error_help(
-            Code::NotYet,
-            span,
-            "what is seen before the period begins cannot also look at its end or its time, where a history stands beside",
-            "ask `closing`, or keep the two conditions apart",
-        ),
+    if let Ok((filter, labels, measure)) = read() {
+        (aggregate.filter, aggregate.labels, aggregate.measure) = (filter, labels, measure);
+        aggregate.moved.pop();
     }
 }
 

@@ -261,6 +261,7 @@ fn feed(
                 back: 1,
                 ids: None,
                 cell_starts: plan.program.needs_period.then_some(starts),
+                cell_end: None,
                 window: 0..rows.len(),
             };
             plan.program.evaluate(&frame)?;
