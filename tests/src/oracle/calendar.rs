@@ -417,6 +417,11 @@ impl Calendar {
         day
     }
 
+    /// Whether a moment lies outside the table that periods come from.
+    pub fn has_no_period(&self, grain: Grain, at: i64) -> bool {
+        self.is_outside(grain, self.day(at))
+    }
+
     /// Whether a table has no such day: there are no periods there.
     fn is_outside(&self, grain: Grain, day: Date) -> bool {
         grain.table.is_some_and(|table| self.table_day(table, day).is_none())

@@ -55,6 +55,11 @@ impl<'a> Asking<'a> {
             return Ok(Rc::clone(known));
         }
         let calendar = &self.oracle.calendar;
+        if let Move::ToDate(grain) = how
+            && self.periods.iter().flatten().any(|period| calendar.has_no_period(*grain, period.until - 1))
+        {
+            return Err("what lies outside a calendar's table has no period of it".to_string());
+        }
         let moved = |period: &Period| {
             let (from, until) = match how {
                 Move::Prior(length) => {
