@@ -10,6 +10,8 @@ pub(crate) struct PluginArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Check a plugin: its manifest, its file, its samples, and a connector against the service beside it
+    Check(CheckArgs),
     /// Take a plugin into the project, and grant what it asks for
     Add(AddArgs),
     /// List the plugins that the project can use
@@ -34,6 +36,18 @@ pub(crate) struct AddArgs {
     /// Grant what it asks for without a question
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A connector is checked against service.rhai beside it, a script that answers as the service does from the records of
+fixtures/STREAM.json: with shared times, small pages, second runs, refusals, redirects, cut and repeated answers.
+Exits with 1 when a rule is broken."
+)]
+pub(crate) struct CheckArgs {
+    /// The id of a plugin in plugins/, or a folder with a kepi-plugin.toml; none: this folder, or all in plugins/
+    #[arg(value_name = "ID|DIR")]
+    pub(crate) plugins: Vec<String>,
 }
 
 #[derive(Args, Debug)]

@@ -79,7 +79,7 @@ pub use pattern::Pattern;
 pub use profile::{ColumnProfile, Profile};
 pub use rest::{Definition, DefinitionError, RestConnector};
 pub use service::{
-    Grants, HttpLimits, HttpService, HttpSettings, Keep, OAuth, Pace, RateRule, Recorded, Recorder, Secrets, Tell,
-    WallPace,
+    Grants, HttpLimits, HttpService, HttpSettings, Imitation, Keep, OAuth, Pace, RateRule, Recorded, Recorder, Secrets,
+    Tell, WallPace,
 };
 pub use table::{Batch, Batches, Content, Rejected, Table};

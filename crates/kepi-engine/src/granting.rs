@@ -236,6 +236,12 @@ impl Engine {
         Ok(audit)
     }
 
+    /// The folders of the project's own plugins, by id.
+    pub fn plugin_folders(&self) -> Vec<(String, PathBuf)> {
+        let (found, _) = self.own_plugins();
+        found.into_iter().map(|found| (found.manifest.id, found.folder)).collect()
+    }
+
     fn lock(&self) -> Result<Lock, EngineError> {
         Lock::read(&self.project.root.join(LOCK)).map_err(plugin_error)
     }

@@ -3,6 +3,7 @@
 mod answer;
 mod api;
 mod calendars;
+mod conformance;
 mod demo;
 mod engine;
 mod governance;
@@ -10,9 +11,11 @@ mod granting;
 mod kept;
 mod load;
 mod model;
+mod plugin_check;
 mod plugins;
 mod project;
 mod project_files;
+mod samples;
 mod sync;
 mod watch;
 mod words;
@@ -22,12 +25,14 @@ pub use api::{
     CheckReport, Completion, Defined, DemoReport, Described, EngineError, Explanation, Listed, LoadReport, LoadRequest,
     OnConflict, Progress, RejectedRow, SourceText, SyncRequest, TargetReport,
 };
+pub use conformance::{RuleResult, Verdict};
 pub use engine::Engine;
 pub use governance::{
     DefinitionDiff, ExpectReport, LineageItem, LineageReport, Recorded, Report, TargetPeriod, TargetState,
     TargetStatus, TestReport, TestResult,
 };
 pub use granting::{PluginAudit, PluginListed, PluginOffer};
+pub use plugin_check::{PluginCheck, check_plugin, is_shipped_plugin};
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};

@@ -132,9 +132,9 @@ impl Plugins {
         let functions = loaded.functions();
         self.functions.scalars.extend(functions.scalars);
         self.functions.aggregates.extend(functions.aggregates);
-        let connector = match found.manifest.runtime {
-            Runtime::Rest => Some(described(found)?),
-            _ => loaded.connector(),
+        let connector = match loaded.connector() {
+            Some(connector) => Some(connector),
+            None => rest(found)?,
         };
         if let Some(connector) = connector {
             let (id, manifest) = (loaded.id().to_string(), found.manifest.clone());
@@ -162,8 +162,20 @@ pub(crate) fn plugin_error(error: PluginError) -> EngineError {
     }
 }
 
+/// The connector of a plugin, if it is one.
+pub(crate) fn connector_of(found: &Found, settings: &Settings) -> Result<Option<Arc<dyn Connector>>, PluginError> {
+    match load(found, "plugin", settings)?.connector() {
+        Some(connector) => Ok(Some(connector)),
+        None => rest(found),
+    }
+}
+
+fn rest(found: &Found) -> Result<Option<Arc<dyn Connector>>, PluginError> {
+    if found.manifest.runtime == Runtime::Rest { described(found).map(Some) } else { Ok(None) }
+}
+
 /// The connector that a definition describes.
-pub(crate) fn described(found: &Found) -> Result<Arc<dyn Connector>, PluginError> {
+fn described(found: &Found) -> Result<Arc<dyn Connector>, PluginError> {
     let Manifest { id, file, .. } = &found.manifest;
     let unsupported = |what: String| PluginError::Unsupported { id: id.clone(), what };
     let bytes = found.read()?;

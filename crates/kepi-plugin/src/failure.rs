@@ -1,6 +1,7 @@
 //! What went wrong inside a call, before it is known which function of which plugin it was.
 
-use kepi_extension::FunctionError;
+use kepi_extension::{ConnectorError, FunctionError};
+use std::time::Duration;
 
 /// Why a call gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub(crate) enum Failure {
     Failed(String),
     /// The plugin used more than it may; which limit, with its number.
     Limit(String),
+    /// A connector says that its service does not accept the credentials.
+    Refused(String),
+    /// A connector says that its service cannot answer now, and when to try again.
+    Transient(String, Option<Duration>),
 }
 
 impl Failure {
@@ -19,8 +24,23 @@ impl Failure {
         let (plugin, function) = (plugin.to_string(), function.to_string());
         match self {
             Failure::Argument(message) => FunctionError::BadArgument { function, message },
-            Failure::Failed(message) => FunctionError::Failed { plugin, function, message },
+            Failure::Failed(message) | Failure::Refused(message) | Failure::Transient(message, _) => {
+                FunctionError::Failed { plugin, function, message }
+            }
             Failure::Limit(limit) => FunctionError::Limit { plugin, function, limit },
+        }
+    }
+}
+
+impl Failure {
+    /// The same of a connector, where whose fault it is counts for what is done next.
+    pub(crate) fn of_connector(self, plugin: &str, function: &str) -> ConnectorError {
+        let connector = plugin.to_string();
+        match self {
+            Failure::Argument(message) => ConnectorError::Config { connector, message },
+            Failure::Refused(message) => ConnectorError::Refused { connector, message },
+            Failure::Transient(message, retry_after) => ConnectorError::Transient { connector, message, retry_after },
+            other => other.of(plugin, function).into(),
         }
     }
 }

@@ -25,8 +25,10 @@ pub use folder::FolderHost;
 pub use load::{Loaded, load};
 pub use lock::{LOCK, Lock, Locked, Standing, sha256};
 pub use manifest::{
-    Capabilities, FileAccess, Manifest, ManifestFunction, ManifestOAuth, ManifestRate, Provides, Runtime,
+    Capabilities, FileAccess, Manifest, ManifestFunction, ManifestOAuth, ManifestRate, ManifestSample, Provides,
+    Runtime,
 };
+pub use script::{ImitatedService, Select};
 pub use settings::{Limits, Settings, Stop};
 pub use shipped::shipped;
 pub use source_hash::{SOURCE_SECTION, append_custom_section, custom_section, hash_sources};

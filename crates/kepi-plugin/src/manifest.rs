@@ -75,6 +75,18 @@ pub struct ManifestFunction {
     pub signature: Signature,
     /// Whether it is called for rows with a missing argument.
     pub sees_missing: bool,
+    /// What it gives for some arguments; `kepi plugin check` runs them.
+    pub samples: Vec<ManifestSample>,
+}
+
+/// A call of a function and its answer, in JSON's values. An aggregate has a list of values for each parameter. In a
+/// manifest, what is missing is the text `missing`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManifestSample {
+    /// The arguments.
+    pub args: Vec<serde_json::Value>,
+    /// The answer.
+    pub gives: serde_json::Value,
 }
 
 /// What runs a plugin.
@@ -171,6 +183,15 @@ struct WrittenFunction {
     returns: Spanned<String>,
     #[serde(default)]
     sees_missing: bool,
+    #[serde(default, rename = "sample")]
+    samples: Vec<WrittenSample>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSample {
+    args: Vec<toml::Value>,
+    gives: toml::Value,
 }
 
 #[derive(Deserialize)]
@@ -317,7 +338,26 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
     }
     let (name, doc) = (function.name.into_inner(), function.doc.into_inner().trim().to_string());
     let signature = Signature { name, kind, doc, parameters, returns };
-    Ok(ManifestFunction { signature, sees_missing: function.sees_missing })
+    let sample = |written: WrittenSample| ManifestSample {
+        args: written.args.into_iter().map(plain).collect(),
+        gives: plain(written.gives),
+    };
+    let samples = function.samples.into_iter().map(sample).collect();
+    Ok(ManifestFunction { signature, sees_missing: function.sees_missing, samples })
+}
+
+/// A value of a sample; TOML has no word for what is missing.
+fn plain(value: toml::Value) -> serde_json::Value {
+    match value {
+        toml::Value::String(text) if text == "missing" => serde_json::Value::Null,
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(yes) => yes.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(values) => values.into_iter().map(plain).collect(),
+        toml::Value::Table(table) => table.into_iter().map(|(name, value)| (name, plain(value))).collect(),
+    }
 }
 
 /// What stands first in the parameters of a model and a series, and where constants may stand.

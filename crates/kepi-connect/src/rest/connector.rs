@@ -408,13 +408,14 @@ impl RestConnector {
             return None;
         }
         let spot = state.token.clone().map_or(Spot::Start, Spot::Cursor);
-        Some(Run { since, until, phase, windows: vec![(since, until)], spot, skip: 0 })
+        Some(Run { since, until, phase, windows: vec![(since, until)], spot, skip: 0, skipped: 0 })
     }
 }
 
 /// What comes after the page: the next page, window or phase; none: the run has ended.
 fn after(stream: &Stream, mut run: Run, next: Option<Spot>) -> Option<Run> {
     run.skip = 0;
+    run.skipped = 0;
     if let Some(spot) = next {
         run.spot = spot;
         return Some(run);
@@ -456,6 +457,22 @@ fn absolute(base: &str, url: &str) -> String {
     let start = base.find("://").map_or(0, |at| at + 3);
     let host = base[start..].find('/').map_or(base, |at| &base[..start + at]);
     format!("{host}{}{url}", if url.starts_with('/') { "" } else { "/" })
+}
+
+/// A hash of the keys of items; 0 of none, and where nothing tells records apart.
+fn keys_of(stream: &Stream, items: &[Item]) -> u64 {
+    if items.is_empty() || stream.shape.primary_key.is_empty() {
+        return 0;
+    }
+    let mut text = String::new();
+    for item in items {
+        let (Item::Record(value) | Item::Gone(value)) = item;
+        for path in &stream.shape.primary_key {
+            text.push_str(&at(value, path).map(Value::to_string).unwrap_or_default());
+            text.push('\n');
+        }
+    }
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
 impl Connector for RestConnector {
@@ -516,6 +533,11 @@ impl Connector for RestConnector {
         }
         let wanted = request.page_size.max(1) as usize;
         let total = answer.items.len();
+        if run.skip > total || keys_of(stream, &answer.items[..run.skip]) != run.skipped {
+            run.skip = 0;
+        }
+        let given = (run.skip + wanted).min(total);
+        let skipped = keys_of(stream, &answer.items[..given]);
         let mut page = Page::default();
         for item in answer.items.into_iter().skip(run.skip).take(wanted) {
             match item {
@@ -525,7 +547,7 @@ impl Connector for RestConnector {
         }
         let until = run.until;
         let next = match run.skip + wanted < total {
-            true => Some(Run { skip: run.skip + wanted, ..run }),
+            true => Some(Run { skip: run.skip + wanted, skipped, ..run }),
             false => after(stream, run, answer.next),
         };
         page.more = next.is_some();

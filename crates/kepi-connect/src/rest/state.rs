@@ -33,9 +33,16 @@ pub(super) struct Run {
     /// How many items of the page were given before, where fewer were wanted than it has.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) skip: usize,
+    /// A hash of the keys of those items: where the service gives another page by then, nothing of it is passed over.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub(super) skipped: u64,
 }
 
 fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+fn is_nothing(number: &u64) -> bool {
     *number == 0
 }
 

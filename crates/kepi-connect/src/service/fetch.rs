@@ -1,5 +1,6 @@
 //! A connector's request from the check of its address to an answer.
 
+use super::address::is_public;
 use super::fill::{Into, fill, masked};
 use super::oauth;
 use super::rate::Buckets;
@@ -7,9 +8,10 @@ use super::redirect::{HadSecrets, follow};
 use super::retry::{Backoff, is_transient, moment, retry_after};
 use super::scrub::Scrubber;
 use super::send::{Incoming, Outgoing, SendError, Sender};
-use super::settings::{HttpSettings, Keep};
+use super::settings::{HttpSettings, Imitation, Keep};
 use kepi_extension::{HttpError, HttpRequest, HttpResponse};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use ureq::http::Uri;
@@ -186,7 +188,10 @@ impl HttpService {
         for _ in 0..=self.settings.limits.redirects_max {
             let permit = self.settings.grants.check(&outgoing.uri).map_err(SendError::Denied)?;
             self.room(&permit.host, outgoing.uri.path())?;
-            let answer = self.sender.send(outgoing.clone(), &*self.settings.cancelled)?;
+            let answer = match &self.settings.imitation {
+                Some(imitation) => imitated(imitation, &outgoing, permit.private)?,
+                None => self.sender.send(outgoing.clone(), &*self.settings.cancelled)?,
+            };
             let next =
                 follow(&outgoing, answer.status, answer.header("location"), &secrets).map_err(SendError::Denied)?;
             let Some(next) = next else { return Ok(answer) };
@@ -265,6 +270,24 @@ impl HttpService {
     fn now(&self, answer: &Incoming) -> i64 {
         let passed = i64::try_from(self.settings.pace.elapsed().as_micros()).unwrap_or(i64::MAX);
         answer.header("date").and_then(moment).unwrap_or_else(|| self.settings.now.saturating_add(passed))
+    }
+}
+
+/// An answer of somebody in the place of the network. Names lead to public addresses there; an address that is written
+/// out is looked at as it is elsewhere.
+fn imitated(imitation: &Imitation, outgoing: &Outgoing, private: bool) -> Result<Incoming, SendError> {
+    let host = outgoing.uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if !private && address.is_ok_and(|address| !is_public(address)) {
+        return Err(SendError::Denied(format!("{host} is not on the public internet")));
+    }
+    let Outgoing { method, uri, headers, body } = outgoing.clone();
+    match imitation(&HttpRequest { method, url: uri.to_string(), headers, body }) {
+        Ok(answer) => Ok(Incoming { status: answer.status, headers: answer.headers, body: answer.body }),
+        Err(HttpError::Network(reason)) => Err(SendError::Network(reason)),
+        Err(HttpError::Denied(reason)) => Err(SendError::Denied(reason)),
+        Err(HttpError::TooLarge(reason)) => Err(SendError::TooLarge(reason)),
+        Err(HttpError::Cancelled) => Err(SendError::Cancelled),
     }
 }
 

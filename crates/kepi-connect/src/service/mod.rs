@@ -34,4 +34,4 @@ pub(crate) use rate::period;
 pub use recording::{Recorded, Recorder};
 pub(crate) use scrub::percent_encoded;
 pub use secrets::Secrets;
-pub use settings::{HttpLimits, HttpSettings, Keep, Tell};
+pub use settings::{HttpLimits, HttpSettings, Imitation, Keep, Tell};

@@ -1,6 +1,7 @@
 //! What a run grants its connector, and how far the services go for it.
 
 use super::{Grants, OAuth, Pace, RateRule, Recorded, Recorder, Secrets, WallPace};
+use kepi_extension::{HttpError, HttpRequest, HttpResponse};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +9,9 @@ use std::time::Duration;
 
 /// Somebody who is told what happens.
 pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Somebody who answers in the place of the network: requests as they would go out, with their secrets.
+pub type Imitation = Arc<dyn Fn(&HttpRequest) -> Result<HttpResponse, HttpError> + Send + Sync>;
 
 /// What a run grants its connector.
 #[derive(Clone)]
@@ -24,6 +28,8 @@ pub struct HttpSettings {
     pub limits: HttpLimits,
     /// Whether answers are kept, or taken from what was kept.
     pub keep: Keep,
+    /// Answers in the place of the network. All that is checked before a request goes out is checked before it, too.
+    pub imitation: Option<Imitation>,
     /// The instant of the run, in microseconds UTC; also the seed of what differs between waits.
     pub now: i64,
     /// The clock that is waited by.
@@ -44,6 +50,7 @@ impl Default for HttpSettings {
             rates: Vec::new(),
             limits: HttpLimits::default(),
             keep: Keep::Nothing,
+            imitation: None,
             now: 0,
             pace: Arc::new(WallPace::default()),
             cancelled: Arc::new(|| false),

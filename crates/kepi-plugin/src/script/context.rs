@@ -5,7 +5,7 @@
 
 use crate::failure::{Failure, inert};
 use crate::settings::{Limits, Settings, Stop};
-use kepi_extension::ConnectorHost;
+use kepi_extension::{ConnectorHost, HttpError, HttpRequest, HttpResponse};
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -44,6 +44,8 @@ struct Question {
 pub(super) enum Ask {
     ReadFile(String),
     ListFiles(String),
+    Fetch(HttpRequest),
+    Secret(String),
     Now,
     Log(String),
 }
@@ -52,6 +54,7 @@ pub(super) enum Ask {
 pub(super) enum Answer {
     Text(String),
     Names(Vec<String>),
+    Http(Result<HttpResponse, HttpError>),
     Instant(i64),
     Nothing,
 }
@@ -112,6 +115,8 @@ fn serve(host: &dyn ConnectorHost, asked: &Receiver<Question>, text_bytes_max: u
                 _ => Ok(Answer::Text(text)),
             }),
             Ask::ListFiles(pattern) => host.list_files(&pattern).map(Answer::Names),
+            Ask::Fetch(request) => Ok(Answer::Http(host.fetch(&request))),
+            Ask::Secret(name) => host.secret(&name).map(Answer::Text),
             Ask::Now => Ok(Answer::Instant(host.now())),
             Ask::Log(message) => {
                 host.log(&message);
@@ -137,8 +142,19 @@ pub(super) fn ask(what: Ask) -> Result<Answer, String> {
         context.host.clone().ok_or("only a connector has a host to ask".to_string())
     })?;
     let (answer, answered) = channel();
+    let waits = matches!(what, Ask::Fetch(_));
+    let asked = Instant::now();
     host.send(Question { what, answer }).map_err(|_| "the host is gone".to_string())?;
-    answered.recv().map_err(|_| "the host is gone".to_string())?
+    let given = answered.recv().map_err(|_| "the host is gone".to_string())?;
+    if waits {
+        // The network has limits of its own; its time is not the script's.
+        CONTEXT.with_borrow_mut(|context| {
+            if let Some(context) = context {
+                context.deadline += asked.elapsed();
+            }
+        });
+    }
+    given
 }
 
 /// Says something to the log: through the host where there is one.

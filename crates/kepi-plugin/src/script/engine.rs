@@ -1,7 +1,7 @@
 //! The interpreter: limits, what it offers to scripts, and what its errors mean.
 
 use super::context::{self, Answer, Ask, Halt};
-use super::{json, keyset};
+use super::{json, keyset, network};
 use crate::failure::{Failure, inert};
 use crate::settings::{Limits, bytes_in_words};
 use rhai::module_resolvers::DummyModuleResolver;
@@ -16,7 +16,7 @@ const FUNCTIONS_MAX: usize = 500;
 #[derive(Clone)]
 struct BadArgument(String);
 
-type Fallible<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 /// An interpreter with all limits set and nothing ambient: no files, no clock, no modules, no `eval`.
 pub(super) fn build(limits: &Limits) -> Engine {
@@ -48,6 +48,7 @@ pub(super) fn build(limits: &Limits) -> Engine {
     engine.register_type_with_name::<BadArgument>("bad_argument");
     engine.register_fn("bad_argument", |message: ImmutableString| BadArgument(message.to_string()));
     engine.register_fn("log", |message: ImmutableString| context::log(&message));
+    network::register(&mut engine);
     engine.register_fn("now", || -> Fallible<i64> {
         match context::ask(Ask::Now) {
             Ok(Answer::Instant(now)) => Ok(now),
@@ -78,7 +79,7 @@ pub(super) fn build(limits: &Limits) -> Engine {
 }
 
 /// An error of a function that scripts call.
-fn refuse<T>(message: &str) -> Fallible<T> {
+pub(super) fn refuse<T>(message: &str) -> Fallible<T> {
     Err(message.into())
 }
 
@@ -118,7 +119,7 @@ pub(super) fn explain(error: &EvalAltResult, file: &str, limits: &Limits) -> Fai
         }
         EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<BadArgument>() {
             Some(BadArgument(message)) => Failure::Argument(inert(&message)),
-            None => failed(&value.to_string()),
+            None => network::fault(value).unwrap_or_else(|| failed(&value.to_string())),
         },
         other => {
             // The interpreter's own text ends with the place, which stands in front already.

@@ -20,7 +20,7 @@ pub(super) fn records(text: &str) -> Result<Array, String> {
     Ok(texts.into_iter().map(|t| Dynamic::from(t.get().to_string())).collect())
 }
 
-fn to_dynamic(value: Value) -> Dynamic {
+pub(super) fn to_dynamic(value: Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
         Value::Bool(b) => b.into(),
@@ -40,7 +40,7 @@ pub(super) fn write(value: &Dynamic) -> Result<String, String> {
     to_value(value).map(|v| v.to_string())
 }
 
-fn to_value(value: &Dynamic) -> Result<Value, String> {
+pub(super) fn to_value(value: &Dynamic) -> Result<Value, String> {
     if value.is_unit() {
         return Ok(Value::Null);
     }

@@ -5,11 +5,14 @@ mod context;
 mod engine;
 mod json;
 mod keyset;
+mod network;
 mod scalar;
+mod service;
 mod values;
 
 pub(crate) use connector::ScriptConnector;
 pub(crate) use scalar::ScriptScalar;
+pub use service::{ImitatedService, Select};
 
 use crate::failure::Failure;
 use crate::{Found, Settings};
@@ -116,6 +119,11 @@ impl Script {
 }
 
 impl Callable<'_> {
+    /// Whether the script has the function, with so many parameters.
+    pub(super) fn is_there(&self, count: usize) -> bool {
+        self.ready.ast.iter_functions().any(|f| f.name == self.name && f.params.len() == count)
+    }
+
     /// Calls the function.
     pub(super) fn call(&self, arguments: Vec<Dynamic>) -> Result<Dynamic, Failure> {
         let options = CallFnOptions::new().eval_ast(false);

@@ -2,15 +2,19 @@
 
 mod add;
 mod audit;
+mod check;
 mod list;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::plugin_args::PluginCommand;
+use kepi_engine::is_shipped_plugin;
 use kepi_view::inert;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(context: &Context, command: &PluginCommand) -> Result<(), Failure> {
     match command {
+        PluginCommand::Check(args) => check::run(context, args),
         PluginCommand::Add(args) => add::run(context, args),
         PluginCommand::List => list::run(context),
         PluginCommand::Remove(args) => {
@@ -23,4 +27,37 @@ pub(crate) fn run(context: &Context, command: &PluginCommand) -> Result<(), Fail
         }
         PluginCommand::Audit => audit::run(context),
     }
+}
+
+/// The folders of plugins that are named: by id in the project, or by their place; none: this folder, or all of the
+/// project.
+fn folders(context: &Context, named: &[String]) -> Result<Vec<PathBuf>, Failure> {
+    let is_plugin = |folder: &Path| folder.join("kepi-plugin.toml").is_file();
+    if named.is_empty() {
+        if is_plugin(Path::new(".")) {
+            return Ok(vec![PathBuf::from(".")]);
+        }
+        let own = context.engine()?.plugin_folders();
+        return match own.is_empty() {
+            true => Err(Failure::usage("there is no plugin here, and none in plugins/ of the project")
+                .with_help("`kepi plugin new` makes one")),
+            false => Ok(own.into_iter().map(|(_, folder)| folder).collect()),
+        };
+    }
+    let one = |name: &String| {
+        if is_plugin(Path::new(name)) {
+            return Ok(PathBuf::from(name));
+        }
+        let own = context.engine().map(|engine| engine.plugin_folders()).unwrap_or_default();
+        let known = own.into_iter().find(|(id, _)| id == name).map(|(_, folder)| folder);
+        known.ok_or_else(|| match is_shipped_plugin(name) {
+            true => Failure::usage(format!("{name} is part of kepi; its source is in plugins/ of kepi's own checkout"))
+                .with_help("name its folder there"),
+            false => {
+                Failure::usage(format!("{name} is neither a folder with a kepi-plugin.toml nor the id of a plugin"))
+                    .with_help("`kepi plugin list` shows what there is")
+            }
+        })
+    };
+    named.iter().map(one).collect()
 }

@@ -1,0 +1,184 @@
+//! The samples of a manifest, run: each function has to give what its manifest says that it gives.
+
+use crate::{RuleResult, Verdict};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
+use kepi_model::declared::SignatureParameter;
+use kepi_model::value::Kind;
+use kepi_plugin::{Loaded, Manifest, ManifestSample};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Numbers that differ by less than this part are the same.
+const CLOSE: f64 = 1e-9;
+
+/// A result for each function.
+pub(crate) fn check(manifest: &Manifest, loaded: &Loaded) -> Vec<RuleResult> {
+    let mut results = Vec::new();
+    for function in &manifest.functions {
+        let own = &function.signature.name;
+        let mut faults = Vec::new();
+        for sample in &function.samples {
+            let call = format!("{own}({})", sample.args.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            match run(&format!("plugin.{own}"), &function.signature.parameters, sample, loaded) {
+                Ok(given) if same(&given, &sample.gives) => {}
+                Ok(given) => faults.push(format!("{call} gives {given} and not {}", sample.gives)),
+                Err(error) => faults.push(format!("{call}: {error}")),
+            }
+        }
+        if function.samples.is_empty()
+            && let Err(error) = start(&format!("plugin.{own}"), &function.signature.parameters, loaded)
+        {
+            faults.push(error);
+        }
+        let rule = match (faults.is_empty(), function.samples.is_empty()) {
+            (false, _) => Verdict::Broken(faults),
+            (true, true) => Verdict::NotChecked("it starts; it has no samples".to_string()),
+            (true, false) => Verdict::Holds,
+        };
+        results.push(RuleResult { stream: own.clone(), rule: "samples of the function", verdict: rule });
+    }
+    results
+}
+
+/// Whether a function can be called at all: with no rows.
+fn start(name: &str, parameters: &[SignatureParameter], loaded: &Loaded) -> Result<(), String> {
+    let functions = loaded.functions();
+    let none: Vec<ArrayRef> =
+        parameters.iter().filter(|p| !p.optional).map(|p| column(p, &[])).collect::<Result<_, _>>()?;
+    if let Some(scalar) = functions.scalars.get(name) {
+        return scalar.call(0, &none).map(|_| ()).map_err(|error| error.to_string());
+    }
+    if let Some(aggregate) = functions.aggregates.get(name) {
+        let started = aggregate.start().map_err(|error| error.to_string())?.finish();
+        return started.map(|_| ()).map_err(|error| error.to_string());
+    }
+    Ok(())
+}
+
+fn run(
+    name: &str,
+    parameters: &[SignatureParameter],
+    sample: &ManifestSample,
+    loaded: &Loaded,
+) -> Result<Value, String> {
+    let functions = loaded.functions();
+    if sample.args.len() > parameters.len() {
+        return Err(format!(
+            "the sample has {} arguments, and there are {} parameters",
+            sample.args.len(),
+            parameters.len()
+        ));
+    }
+    let pairs = || parameters.iter().zip(&sample.args);
+    if let Some(scalar) = functions.scalars.get(name) {
+        let args = pairs().map(|(p, arg)| column(p, std::slice::from_ref(arg))).collect::<Result<Vec<_>, _>>()?;
+        let given = scalar.call(1, &args).map_err(|error| error.to_string())?;
+        return Ok(value(&given));
+    }
+    if let Some(aggregate) = functions.aggregates.get(name) {
+        let columns = pairs().map(|(p, arg)| match arg {
+            Value::Array(rows) => column(p, rows),
+            _ => Err("an aggregate's sample has a list of values for each parameter".to_string()),
+        });
+        let args = columns.collect::<Result<Vec<_>, _>>()?;
+        let rows = args.first().map_or(0, |column| column.len());
+        if args.iter().any(|column| column.len() != rows) {
+            return Err("the lists of the sample have different lengths".to_string());
+        }
+        return halves(aggregate.as_ref(), &args, rows);
+    }
+    Err("samples are for scalar functions and aggregates".to_string())
+}
+
+/// The value of all rows, and the same of two parts whose states are saved and merged.
+fn halves(aggregate: &dyn kepi_extension::AggregateFunction, args: &[ArrayRef], rows: usize) -> Result<Value, String> {
+    let words = |error: kepi_extension::FunctionError| error.to_string();
+    let mut whole = aggregate.start().map_err(words)?;
+    whole.update(&vec![0; rows], 1, args).map_err(words)?;
+    let given = value(&whole.finish().map_err(words)?);
+    let half = rows / 2;
+    let mut merged = aggregate.start().map_err(words)?;
+    for (from, until) in [(half, rows), (0, half)] {
+        let part: Vec<ArrayRef> = args.iter().map(|column| column.slice(from, until - from)).collect();
+        let mut accumulator = aggregate.start().map_err(words)?;
+        accumulator.update(&vec![0; until - from], 1, &part).map_err(words)?;
+        merged.merge(&[0], 1, &accumulator.save().map_err(words)?).map_err(words)?;
+    }
+    let other = value(&merged.finish().map_err(words)?);
+    match same(&other, &given) {
+        true => Ok(given),
+        false => Err(format!("gives {given} of all rows, and {other} when two parts are saved and merged")),
+    }
+}
+
+/// A column of a parameter's first kind.
+fn column(parameter: &SignatureParameter, values: &[Value]) -> Result<ArrayRef, String> {
+    let guess = || match values.iter().find(|value| !value.is_null()) {
+        Some(Value::String(_)) => Kind::Text,
+        Some(Value::Bool(_)) => Kind::Bool,
+        _ => Kind::Number,
+    };
+    let kind = parameter.accepts.first().cloned().unwrap_or_else(guess);
+    fn all<T>(values: &[Value], due: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Vec<Option<T>>, String> {
+        let one = |value: &Value| match value.is_null() {
+            true => Ok(None),
+            false => read(value).map(Some).ok_or_else(|| format!("{value} is no {due}")),
+        };
+        values.iter().map(one).collect()
+    }
+    let moment = |value: &Value| match value {
+        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond),
+        number => number.as_i64(),
+    };
+    Ok(match kind {
+        Kind::Count => Arc::new(all(values, "whole number", Value::as_i64)?.into_iter().collect::<Int64Array>()),
+        Kind::Text | Kind::Entity(_) => {
+            let texts = all(values, "text", |value| value.as_str().map(str::to_string))?;
+            Arc::new(texts.into_iter().collect::<StringArray>())
+        }
+        Kind::Bool => Arc::new(all(values, "true or false", Value::as_bool)?.into_iter().collect::<BooleanArray>()),
+        Kind::Time => {
+            let times = all(values, "time such as \"2026-01-31T00:00:00Z\"", moment)?;
+            Arc::new(times.into_iter().collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
+        Kind::Date => {
+            let day = |value: &Value| match value {
+                Value::String(text) => {
+                    let date: jiff::civil::Date = text.parse().ok()?;
+                    i32::try_from(date.since(jiff::civil::date(1970, 1, 1)).ok()?.get_days()).ok()
+                }
+                number => i32::try_from(number.as_i64()?).ok(),
+            };
+            Arc::new(all(values, "date such as \"2026-01-31\"", day)?.into_iter().collect::<Date32Array>())
+        }
+        _ => Arc::new(all(values, "number", Value::as_f64)?.into_iter().collect::<Float64Array>()),
+    })
+}
+
+/// The first value of a column.
+fn value(column: &ArrayRef) -> Value {
+    use arrow_schema::DataType;
+    if column.is_empty() || column.is_null(0) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(0).into(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(0).into(),
+        DataType::Utf8 => column.as_string::<i32>().value(0).into(),
+        DataType::Boolean => column.as_boolean().value(0).into(),
+        DataType::Date32 => column.as_primitive::<Date32Type>().value(0).into(),
+        DataType::Timestamp(..) => column.as_primitive::<TimestampMicrosecondType>().value(0).into(),
+        other => format!("a value of type {other}").into(),
+    }
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() <= CLOSE * a.abs().max(b.abs()).max(1e-300),
+        _ => a == b,
+    }
+}
