@@ -653,6 +653,7 @@ impl Level {
             back: 1,
             ids: None,
             cell_starts: self.program.needs_period.then(|| starts().collect()),
+            cell_end: None,
             window: 0..rows.len(),
         };
         self.program.evaluate(&frame)?;
