@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Fewer rows than this are not worth a thread of their own.
-const PART_ROWS_MIN: u64 = if cfg!(debug_assertions) { 4 } else { 100_000 };
+const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
 /// Cuts a pass into up to `threads` parts by time; none: it is read in one go.
 pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {

@@ -29,7 +29,7 @@ use kepi_model::value::Kind;
 use std::ops::Range;
 
 /// Fewer stored rows than this are not worth a thread of their own.
-const PART_ROWS_MIN: u64 = if cfg!(debug_assertions) { 4 } else { 100_000 };
+const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
 /// Groups that are rows of one cell.
 struct Stretch {
