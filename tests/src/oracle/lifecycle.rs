@@ -9,7 +9,9 @@ use kepi_syntax::ast::{Argument, ExprKind};
 impl Oracle {
     /// New, returning, resurrecting or dormant, by the periods in which the entity has rows; else missing.
     pub(super) fn lifecycle(&self, arguments: &[Argument], scope: &Scope<'_, '_>) -> Result<Value, String> {
-        let [of, grain] = arguments else { return Err("lifecycle of an event, by a period".to_string()) };
+        let per = self.options_per(arguments);
+        let arguments: Vec<&Argument> = arguments.iter().filter(|a| matches!(a, Argument::Plain(_))).collect();
+        let [of, grain] = arguments[..] else { return Err("lifecycle of an event, by a period".to_string()) };
         let grain = match unscoped(grain)?.kind {
             ExprKind::Path(path) => self.calendar.grain(&path),
             _ => None,
@@ -25,7 +27,9 @@ impl Oracle {
             Here::Cell => return Err("lifecycle is a label of entities".to_string()),
         };
         let (event, rows) = self.rows_of_scoped(plain(of)?)?;
-        let rows = self.history_rows(&self.names.about(&event)?, rows, None, scope)?;
+        let mut theirs = self.names.about(&event)?;
+        theirs.retain(|about| per.as_ref().is_none_or(|per| about.entity == *per));
+        let rows = self.history_rows(&theirs, rows, None, scope)?;
         let current = self.calendar.start(grain, moment);
         let before = self.calendar.step(grain, current, -1);
         let times: Vec<i64> = rows.iter().filter_map(|row| self.row(*row).time).collect();

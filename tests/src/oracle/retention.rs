@@ -101,7 +101,8 @@ impl Oracle {
         Ok(members.into_iter().map(|(_, member)| member).collect())
     }
 
-    fn options_per(&self, arguments: &[Argument]) -> Option<String> {
+    /// `per: campaign`.
+    pub(super) fn options_per(&self, arguments: &[Argument]) -> Option<String> {
         arguments.iter().find_map(|argument| match argument {
             Argument::Named { name, value: NamedValue::Word(word) } if name.text == "per" => Some(word.text.clone()),
             _ => None,
