@@ -48,7 +48,7 @@ const FILES: [&str; 24] = [
 
 /// The folder of the cases that other people wrote, and how many there are to be.
 const OUTSIDE: &str = "outside";
-const AT_LEAST: usize = 494;
+const AT_LEAST: usize = 497;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("suite")

@@ -157,6 +157,7 @@ impl<'a> Runner<'a> {
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
         notes.extend(told::retention(query));
+        notes.extend(told::first_step(query));
         let mut steps = steps(&done.planned.plan.root);
         let mut scanned = scanned(&done.planned.plan);
         let mut rows = done.rows;
@@ -231,6 +232,7 @@ impl<'a> Runner<'a> {
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
         notes.extend(told::retention(query));
+        notes.extend(told::first_step(query));
         Ok((done.planned, steps, notes))
     }
 

@@ -2,8 +2,8 @@
 
 use crate::Note;
 use kepi_model::core::{
-    AGE, Aggregate, COHORT, CONVERTED, COUNT, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, OrderBy, Query,
-    REACHED, Shape, VALUE,
+    AGE, Aggregate, Base, COHORT, CONVERTED, COUNT, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, Made, OrderBy,
+    Query, REACHED, Row, RowNode, Shape, VALUE,
 };
 
 /// What groups an aggregate is taken of: "customer and month".
@@ -102,8 +102,21 @@ pub(crate) fn shape(query: &Query) -> Option<String> {
 
 /// How a retention counts: its mode and its clock are always said.
 pub(crate) fn retention(query: &Query) -> Option<Note> {
-    let Some(Shape::Ages { grain, own_clock, onward, brackets, .. }) = &query.shape else { return None };
+    let Some(Shape::Ages { grain, own_clock, onward, brackets, returned, .. }) = &query.shape else { return None };
     let grain = grain.name();
+    let made = match query.aggregates.get(*returned).map(|aggregate| &aggregate.events.base) {
+        Some(Base::Made(made)) => Some(&**made),
+        _ => None,
+    };
+    let mut often = String::new();
+    if let Some(Made::Returns(returns)) = made {
+        if returns.at_least > 1 {
+            often = format!(", at least {} times in a {grain}", returns.at_least);
+        }
+        if returns.hold.is_some() {
+            often += ", with what is held as in the first event";
+        }
+    }
     let what = match (brackets.is_empty(), onward) {
         (true, false) => format!("who came back in that very {grain} (mode exact)"),
         (true, true) => format!("who came back in that {grain} or later (mode onward)"),
@@ -121,5 +134,61 @@ pub(crate) fn retention(query: &Query) -> Option<Note> {
             format!(", brackets end with {grain} {}", ends.join(", "))
         }
     };
-    Some(Note { code: "retention".into(), text: format!("returned is {what}, {clock}{brackets}") })
+    Some(Note { code: "retention".into(), text: format!("returned is {what}{often}, {clock}{brackets}") })
+}
+
+/// Whose fields a condition of the query asks for, where the rows follow each other: those of the first step only.
+pub(crate) fn first_step(query: &Query) -> Option<Note> {
+    let mut found = None;
+    query.aggregates.iter().for_each(|aggregate| asked_of_first(aggregate, &mut found));
+    let (first, asked) = found?;
+    let first = match &query.shape {
+        Some(Shape::Steps { steps, .. }) => steps.first().cloned().unwrap_or(first),
+        _ => first,
+    };
+    let (is, them) = if asked.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let asked: Vec<String> = asked.iter().map(|name| format!("`{name}`")).collect();
+    let text = format!(
+        "{} in `where` {is} of the first step, `{first}`; `where:` among the arguments asks for {them} in every step",
+        asked.join(" and ")
+    );
+    Some(Note { code: "first_step".into(), text })
+}
+
+/// The fields that an aggregate over attempts or members asks for of the first step alone, with the rows of that step.
+fn asked_of_first(aggregate: &Aggregate, found: &mut Option<(String, Vec<String>)>) {
+    let Base::Made(made) = &aggregate.events.base else { return };
+    let first = match &**made {
+        Made::Groups(groups) => return groups.aggregates.iter().for_each(|inner| asked_of_first(inner, found)),
+        Made::Chain(chain) => chain.steps.first().map(|step| step.rows.events.base.words()),
+        Made::Returns(returns) => Some(returns.start.events.base.words()),
+        Made::Edges { .. } | Made::Sessions { .. } => None,
+    };
+    let (Some(first), Some(filter)) = (first, &aggregate.filter) else { return };
+    let mut names = Vec::new();
+    let mut steps = false;
+    own_fields(filter, &mut names, &mut steps);
+    if steps || names.is_empty() {
+        // Who names a later step knows that there are several.
+        return;
+    }
+    let (_, all) = found.get_or_insert_with(|| (first, Vec::new()));
+    names.retain(|name| !all.contains(name));
+    all.append(&mut names);
+}
+
+/// The fields of the row itself; and whether later steps are asked, too.
+fn own_fields(row: &Row, names: &mut Vec<String>, steps: &mut bool) {
+    match &row.node {
+        RowNode::Field(name) if ![REACHED, CONVERTED, COHORT, AGE].contains(&name.as_str()) => {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        RowNode::Step { .. } => *steps = true,
+        RowNode::Call { .. } | RowNode::Case { .. } | RowNode::Plugin { .. } | RowNode::Convert { .. } => {
+            row.parts().into_iter().for_each(|part| own_fields(part, names, steps));
+        }
+        _ => {}
+    }
 }

@@ -4,7 +4,7 @@ use super::calendar::Length;
 use super::evaluate::{Here, Scope};
 use super::names::{About, dotted};
 use super::{Oracle, OracleRow, Value};
-use kepi_syntax::ast::{Argument, Chain, Expr, ExprKind, NamedValue, Scoped};
+use kepi_syntax::ast::{Argument, BinaryOp, Chain, Expr, ExprKind, NamedValue, Scoped};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -31,6 +31,10 @@ pub(super) struct Attempt {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     within: Option<Length>,
+    /// How long after the step before each step may be.
+    each: Option<Length>,
+    /// What is asked of the rows of every step.
+    asked: Option<Expr>,
     /// Whether the very end of `within` is outside.
     open: bool,
     hold: Option<Expr>,
@@ -114,6 +118,11 @@ impl Oracle {
             match name {
                 "edge" => options.open = word.as_deref() == Some("open"),
                 "hold" => options.hold = Some(expr),
+                "where" => options.asked = Some(expr),
+                "each" => match self.evaluate(&expr, &Scope::at(Here::Cell))? {
+                    Value::Length(length) => options.each = Some(length),
+                    _ => return Err("each a length".to_string()),
+                },
                 "order" => options.order = word,
                 "per" => options.per = word,
                 "entry" => options.entry = word,
@@ -191,7 +200,7 @@ impl Oracle {
             found.map(|about| about.role).ok_or_else(|| format!("{event} has no {entity}"))
         };
         for (scoped, without) in all {
-            let (event, rows) = self.rows_of_scoped(scoped)?;
+            let (event, rows) = self.rows_of_scoped(&asked_too(scoped, options.asked.as_ref()))?;
             let whole = Scoped { filter: None, ..scoped.clone() };
             let role = role(&event)?;
             let without = match without {
@@ -209,6 +218,18 @@ impl Oracle {
         let found = self.names.about(event)?.into_iter().find(|about| about.entity == entity);
         found.map(|about| about.role).ok_or_else(|| format!("{event} has no {entity}"))
     }
+}
+
+/// An event with one more condition on its rows.
+pub(super) fn asked_too(scoped: &Scoped, asked: Option<&Expr>) -> Scoped {
+    let filter = match (&scoped.filter, asked) {
+        (Some(own), Some(asked)) => Some(Expr {
+            kind: ExprKind::Binary { op: BinaryOp::And, left: Box::new(own.clone()), right: Box::new(asked.clone()) },
+            span: own.span,
+        }),
+        (own, asked) => own.as_ref().or(asked).cloned(),
+    };
+    Scoped { filter, ..scoped.clone() }
 }
 
 /// The subject where all events share it, else the one entity that they share.
@@ -298,7 +319,8 @@ impl Course<'_> {
         }
         let last = found.best.iter().flatten().last().and_then(|row| self.time(*row));
         let Some((_, _, without)) = self.steps.get(found.best.len()) else { return Ok(false) };
-        Ok(without.iter().any(|x| self.time(*x) > last && self.is_within(first, *x)))
+        let before = found.best.iter().flatten().last().copied().unwrap_or(first);
+        Ok(without.iter().any(|x| self.time(*x) > last && self.is_within(first, *x) && self.is_soon(before, *x)))
     }
 
     fn time(&self, row: usize) -> Option<i64> {
@@ -360,7 +382,7 @@ impl Course<'_> {
         if self.time(row) < self.time(before) || path.contains(&row) || !self.is_within(first, row) {
             return Ok(false);
         }
-        if !self.holds(first, row, path.len())? {
+        if !self.is_soon(before, row) || !self.holds(first, row, path.len())? {
             return Ok(false);
         }
         let (_, _, without) = &self.steps[path.len()];
@@ -381,7 +403,16 @@ impl Course<'_> {
 
     /// `within` is closed: an event exactly so long after the first is within.
     fn is_within(&self, first: usize, row: usize) -> bool {
-        match (self.options.within, self.time(first), self.time(row)) {
+        self.is_in(self.options.within, first, row)
+    }
+
+    /// So is `each`, from the step before.
+    fn is_soon(&self, before: usize, row: usize) -> bool {
+        self.is_in(self.options.each, before, row)
+    }
+
+    fn is_in(&self, length: Option<Length>, first: usize, row: usize) -> bool {
+        match (length, self.time(first), self.time(row)) {
             (None, _, _) => true,
             (Some(length), Some(first), Some(at)) => {
                 let end = self.oracle.calendar.add(first, length);

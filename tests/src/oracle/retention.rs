@@ -2,11 +2,12 @@
 
 use super::calendar::{Grain, Length};
 use super::cells::{Asking, Cell, Placed, takes};
-use super::chains::common;
+use super::chains::{asked_too, common};
 use super::evaluate::{Here, Scope};
 use super::funnels::share;
 use super::{Oracle, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind, NamedValue, Path, TimeUnit};
+use std::cmp::Ordering;
 
 /// What a call says.
 struct Options {
@@ -15,6 +16,12 @@ struct Options {
     own: bool,
     brackets: Vec<i64>,
     age: Option<i64>,
+    /// What is asked of the rows of both events.
+    asked: Option<Expr>,
+    /// What must be the same in both.
+    hold: Option<Expr>,
+    /// How often somebody is back in a period.
+    at_least: usize,
 }
 
 /// An entity in a cohort.
@@ -25,14 +32,25 @@ pub(super) struct Member {
     start: i64,
     /// The cohort's first instant.
     cohort: i64,
-    /// The periods, from 1, in which it came back.
+    /// What it holds; missing equals nothing, but is one member.
+    held: Option<Value>,
+    /// The periods, from 1, in which it came back often enough.
     back: Vec<i64>,
 }
 
 impl Oracle {
     fn retention_options(&self, arguments: &[Argument]) -> Result<Options, String> {
         let grain = self.calendar.ordinary(TimeUnit::Month);
-        let mut options = Options { grain, onward: false, own: false, brackets: vec![], age: None };
+        let mut options = Options {
+            grain,
+            onward: false,
+            own: false,
+            brackets: vec![],
+            age: None,
+            asked: None,
+            hold: None,
+            at_least: 1,
+        };
         let whole = |expr: &Expr| -> Result<i64, String> {
             let value = self.evaluate(expr, &Scope::at(Here::Cell))?;
             let number = value.as_number().ok_or("an age is a number")?.0;
@@ -59,6 +77,9 @@ impl Oracle {
                     options.brackets = items.iter().map(whole).collect::<Result<_, _>>()?;
                 }
                 ("age", _) => options.age = Some(whole(&expr)?),
+                ("at_least", _) => options.at_least = whole(&expr)? as usize,
+                ("where", _) => options.asked = Some(expr),
+                ("hold", _) => options.hold = Some(expr),
                 ("per", _) => {}
                 (other, _) => return Err(format!("{other}: is no option of retention")),
             }
@@ -70,8 +91,9 @@ impl Oracle {
     fn members(&self, arguments: &[Argument], options: &Options) -> Result<Vec<Member>, String> {
         let chain = Self::chain_of(arguments)?;
         let [link] = &chain.rest[..] else { return Err("retention has two steps".to_string()) };
-        let (event, starts) = self.rows_of_scoped(&chain.first)?;
-        let (back_event, backs) = self.rows_of_scoped(&link.step)?;
+        let asked = options.asked.as_ref();
+        let (event, starts) = self.rows_of_scoped(&asked_too(&chain.first, asked))?;
+        let (back_event, backs) = self.rows_of_scoped(&asked_too(&link.step, asked))?;
         let entity = match self.options_per(arguments) {
             Some(per) => per,
             None => common(&[self.names.about(&event)?, self.names.about(&back_event)?])?,
@@ -85,20 +107,45 @@ impl Oracle {
         for row in starts {
             let (Some(key), Some(start)) = (self.key(row, &start_role), self.row(row).time) else { continue };
             let cohort = self.calendar.start(options.grain, start);
-            if !members.iter().any(|(known, member)| *known == key && member.cohort == cohort) {
-                members.push((key, Member { row, event: event.clone(), start, cohort, back: vec![] }));
+            let held = self.held_by(options, &event, row)?;
+            let mut known = false;
+            for (other, member) in &members {
+                let same = self.is_same(&member.held, &held)? || missing(&member.held) && missing(&held);
+                known |= *other == key && member.cohort == cohort && same;
+            }
+            if !known {
+                members.push((key, Member { row, event: event.clone(), start, cohort, held, back: vec![] }));
             }
         }
         for row in backs {
             let (Some(key), Some(at)) = (self.key(row, &back_role), self.row(row).time) else { continue };
+            let held = self.held_by(options, &back_event, row)?;
             for (_, member) in members.iter_mut().filter(|(known, member)| *known == key && member.start <= at) {
                 let age = self.age_at(member.start, at, options);
-                if age > 0 && !member.back.contains(&age) {
+                if age > 0 && self.is_same(&member.held, &held)? {
                     member.back.push(age);
                 }
             }
         }
-        Ok(members.into_iter().map(|(_, member)| member).collect())
+        let often = |all: &[i64]| {
+            let times = |age: i64| all.iter().filter(|other| **other == age).count();
+            all.iter().copied().filter(|age| times(*age) >= options.at_least).collect()
+        };
+        Ok(members.into_iter().map(|(_, member)| Member { back: often(&member.back), ..member }).collect())
+    }
+
+    /// What a row of an event holds; none: nothing has to be the same.
+    fn held_by(&self, options: &Options, event: &str, row: usize) -> Result<Option<Value>, String> {
+        let here = Here::Row { event: event.to_string(), row };
+        options.hold.as_ref().map(|hold| self.evaluate(hold, &Scope::at(here))).transpose()
+    }
+
+    /// Whether two rows hold the same; missing equals nothing.
+    fn is_same(&self, a: &Option<Value>, b: &Option<Value>) -> Result<bool, String> {
+        match (a, b) {
+            (Some(a), Some(b)) => Ok(!a.is_missing() && a.compare(b, &self.calendar)? == Some(Ordering::Equal)),
+            _ => Ok(true),
+        }
     }
 
     /// `per: campaign`.
@@ -145,6 +192,10 @@ impl Oracle {
         };
         age == 0 || member.back.iter().any(|back| *back >= from && (options.onward || *back <= until))
     }
+}
+
+fn missing(held: &Option<Value>) -> bool {
+    held.as_ref().is_some_and(Value::is_missing)
 }
 
 impl Asking<'_> {

@@ -287,6 +287,9 @@ fn chains(pick: &mut Pick) -> String {
     if pick.once_in(5) && of_campaigns {
         chain += ", hold: campaign";
     }
+    if pick.once_in(6) {
+        chain.push_str(&format!(", where: {}", pick.of(&["region = \"EU\"", "tier = \"gold\"", "count(orders) < 3"])));
+    }
     let labels = ["region", "customer", "tier"];
     if pick.once_in(2) {
         match pick.below(8) {
@@ -295,6 +298,9 @@ fn chains(pick: &mut Pick) -> String {
             2 => chain += ", order: strict, among: offers",
             3 => chain += ", order: later",
             _ => {}
+        }
+        if pick.once_in(4) && !chain.contains("order: any") {
+            chain.push_str(&format!(", each: {}", pick.of(&["1 day", "20 days", "1 month"])));
         }
         if pick.once_in(3) {
             chain.push_str(&format!(", entry: {}", pick.of(&["best", "first", "every"])));
@@ -324,7 +330,20 @@ fn returning(pick: &mut Pick) -> String {
     let back = pick.of(&["orders", "leads", "orders where amount > 15 EUR", "wins", "subs"]);
     let period = pick.of(&["month", "week", "quarter", "year"]);
     let mode = pick.of(&["", "", ", mode: onward"]);
-    let clock = pick.of(&["", "", ", clock: own"]);
+    let mut clock = pick.of(&["", "", ", clock: own"]).to_string();
+    if pick.once_in(4) {
+        clock += pick.of(&[", at_least: 2", ", at_least: 2", ", at_least: 3"]);
+    }
+    if pick.once_in(6) {
+        clock += pick.of(&[", where: region = \"EU\"", ", where: count(orders) >= 2"]);
+    }
+    if pick.once_in(4) {
+        // What both events have.
+        clock += match (start, back) {
+            ("orders", "orders" | "orders where amount > 15 EUR") => ", hold: product",
+            _ => ", hold: tier",
+        };
+    }
     match pick.below(6) {
         0 | 1 => {
             let brackets = if pick.once_in(4) { ", brackets: [1, 3, 7]" } else { "" };

@@ -2,6 +2,7 @@
 //! are stored, and then read like a stream.
 
 mod chain;
+mod counted;
 mod edges;
 mod gather;
 #[cfg(test)]
@@ -120,6 +121,7 @@ fn make(made: &Made, maker: &Maker) -> Result<Rows, ExecError> {
         Made::Edges { state, edge } => edges::make(maker, state, *edge),
         Made::Sessions { events, key, gap } => sessions::make(maker, events, key, *gap),
         Made::Chain(chain) => chain::make(maker, chain),
+        Made::Returns(returns) if returns.hold.is_some() || returns.at_least > 1 => counted::make(maker, returns),
         Made::Returns(returns) => returns::make(maker, returns),
         Made::Groups(_) => Err(ExecError::NotYet(made.words())),
     }

@@ -101,9 +101,12 @@ proptest! {
         (orders, visits) in happenings(), grain in grains(), own_clock in any::<bool>(), onward in any::<bool>(),
         brackets in proptest::collection::btree_set(1..40_i64, 0..4), firsts in any::<bool>(), same in any::<bool>(),
         batch in 1..9_usize, zone in proptest::sample::select(vec!["UTC", "America/New_York"]),
+        at_least in 1..4_u32, hold in any::<bool>(),
     ) {
         let mut memory = shop(3, &orders, &visits);
         memory.batch = batch;
+        // Visits have nothing to hold.
+        let hold = hold && same;
         let brackets: Vec<i64> = brackets.into_iter().collect();
         let stages = if firsts { vec![Stage::First { per: customer() }] } else { vec![] };
         let keyed = |stream: &str, stages| Keyed { events: events(stream, stages), key: customer() };
@@ -111,8 +114,14 @@ proptest! {
             start: keyed("orders", stages),
             back: keyed(if same { "orders" } else { "visits" }, vec![]),
             grain: grain.clone(), own_clock, onward, brackets: brackets.clone(),
+            hold: hold.then(|| Held { start: field("product"), back: field("product") }),
+            at_least,
         };
-        let backs: Vec<Visit> = if same { orders.iter().map(|o| (o.0, o.1)).collect() } else { visits.clone() };
+        let held = |product: u32| if hold { product } else { 0 };
+        let of_order = |o: &Order| (o.0, o.1, held(o.2));
+        let of_visit = |v: &Visit| (v.0, v.1, 0);
+        let backs: Vec<(i64, Option<u32>, u32)> =
+            if same { orders.iter().map(of_order).collect() } else { visits.iter().map(of_visit).collect() };
         let calendar = Zone::named(zone).unwrap();
         let age = |start: i64, back: i64| match own_clock {
             true => (1..).find(|&n| calendar.add(start, span(&grain, n)) > back).unwrap() - 1,
@@ -128,11 +137,14 @@ proptest! {
         for (place, order) in orders.iter().enumerate() {
             let Some(who) = order.1 else { continue };
             let cohort = calendar.truncate(&grain, order.0);
-            if !begun.insert((who, if firsts { 0 } else { cohort })) {
+            if !begun.insert(if firsts { (who, 0, 0) } else { (who, held(order.2), cohort) }) {
                 continue;
             }
             expected.push((order.0, place as u32, cohort, None));
-            let ages = backs.iter().filter(|b| b.1 == Some(who) && b.0 > order.0).map(|b| age(order.0, b.0));
+            let same = |b: &&(i64, Option<u32>, u32)| b.1 == Some(who) && b.0 > order.0 && b.2 == held(order.2);
+            let mut counts: BTreeMap<i64, u32> = BTreeMap::new();
+            backs.iter().filter(same).for_each(|b| *counts.entry(age(order.0, b.0)).or_default() += 1);
+            let ages = counts.into_iter().filter(|c| c.1 >= at_least).map(|c| c.0);
             let ages: BTreeSet<i64> = ages.filter_map(bracket).filter(|&a| a > 0).collect();
             let kept: Vec<i64> = if onward { ages.last().copied().into_iter().collect() } else { ages.into_iter().collect() };
             expected.extend(kept.into_iter().map(|age| (order.0, place as u32, cohort, Some(age))));

@@ -281,17 +281,12 @@ fn rows(maker: &Maker, returns: &Returns, zone: &Zone, found: Vec<Found>, ids: u
         out.cohorts.append(&mut made.cohorts);
         out.ages.append(&mut made.ages);
     }
-    let aged = BooleanBuffer::collect_bool(out.ages.len(), |row| out.ages[row] != MEMBER);
-    let own = vec![
-        Column::new(Values::Time(out.cohorts.into()), None),
-        Column::new(Values::Decimal(out.ages.into(), 0), Some(NullBuffer::new(aged))),
-    ];
-    Ok(Rows { at: out.at.into(), own, parents: vec![out.places], known: Vec::new(), without, scanned })
+    Ok(out.rows(without, scanned))
 }
 
 /// The number of the bracket that an age lies in, from 1; without brackets the age itself. What lies behind the last is
 /// in none, but whoever comes back then has come back after all of them.
-fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
+pub(super) fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
     if brackets.is_empty() || age < 1 {
         return age;
     }
@@ -324,20 +319,31 @@ fn by_id(rows: Vec<Vec<(u32, i64)>>, ids: usize) -> (Vec<u32>, Vec<i64>) {
 }
 
 /// Rows in the making.
-struct Made {
-    at: Vec<i64>,
+pub(super) struct Made {
+    pub(super) at: Vec<i64>,
     places: Vec<u32>,
     cohorts: Vec<i64>,
     ages: Vec<i64>,
 }
 
 /// In place of an age: the row is the member's own.
-const MEMBER: i64 = 0;
+pub(super) const MEMBER: i64 = 0;
 
 impl Made {
-    fn with_capacity(rows: usize) -> Made {
+    pub(super) fn with_capacity(rows: usize) -> Made {
         let of = || Vec::with_capacity(rows);
         Made { at: of(), places: Vec::with_capacity(rows), cohorts: of(), ages: of() }
+    }
+
+    /// As rows that are made.
+    pub(super) fn rows(self, without: Vec<i64>, scanned: u64) -> Rows {
+        let Made { at, places, cohorts, ages } = self;
+        let aged = BooleanBuffer::collect_bool(ages.len(), |row| ages[row] != MEMBER);
+        let own = vec![
+            Column::new(Values::Time(cohorts.into()), None),
+            Column::new(Values::Decimal(ages.into(), 0), Some(NullBuffer::new(aged))),
+        ];
+        Rows { at: at.into(), own, parents: vec![places], known: Vec::new(), without, scanned }
     }
 
     /// The rows of some members.
@@ -379,7 +385,7 @@ impl Made {
     }
 
     #[inline]
-    fn push(&mut self, at: i64, place: u32, cohort: i64, age: i64) {
+    pub(super) fn push(&mut self, at: i64, place: u32, cohort: i64, age: i64) {
         self.at.push(at);
         self.places.push(place);
         self.cohorts.push(cohort);

@@ -160,6 +160,8 @@ fn returns(unit: TimeUnit) -> Returns {
         own_clock: false,
         onward: false,
         brackets: vec![],
+        hold: None,
+        at_least: 1,
     }
 }
 

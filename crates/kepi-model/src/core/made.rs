@@ -79,6 +79,8 @@ pub struct Chain {
     pub steps: Vec<ChainStep>,
     /// All of it within this time of the first step, the end included.
     pub within: Option<CalendarSpan>,
+    /// Each step within this time of the one before, the end included.
+    pub each: Option<CalendarSpan>,
     /// Which order the steps need.
     pub order: ChainOrder,
     /// Further rows that interrupt a strict chain.
@@ -136,6 +138,9 @@ pub enum Credit {
 /// of the first such row, [`COHORT`] and [`AGE`] missing; and for each later period in which it has a row of `back` (not
 /// earlier than that first row), one with the same moment, fields and cohort and the period's number as `AGE` (age 0 is
 /// the member itself and makes none). With `onward` only the last of them: back in `AGE` or later.
+///
+/// With `hold` an entity is a member once for each value that its rows of `start` have in the period, and only rows of
+/// `back` with that value count; missing is a value that no row has again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Returns {
     /// What makes a member.
@@ -151,6 +156,19 @@ pub struct Returns {
     /// `brackets: [1, 3, 7]`: `AGE` is then the number of the bracket, from 1: the first ends with period 1, the second
     /// with period 3 … Empty: each period for itself.
     pub brackets: Vec<i64>,
+    /// What must be the same in the member's row and in those that count as coming back.
+    pub hold: Option<Held>,
+    /// How many rows of `back` a period must have to count as one of coming back: 1 …
+    pub at_least: u32,
+}
+
+/// What rows of two events must have in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Of the rows that make members.
+    pub start: Row,
+    /// Of the rows that count as coming back.
+    pub back: Row,
 }
 
 /// Groups with a value each, to compute an aggregate of aggregates.

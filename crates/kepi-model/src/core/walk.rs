@@ -62,7 +62,10 @@ impl Made {
                 let steps = chain.steps.iter().flat_map(ChainStep::parts);
                 steps.chain(chain.among.iter().flat_map(Keyed::rows)).collect()
             }
-            Made::Returns(returns) => returns.start.rows().into_iter().chain(returns.back.rows()).collect(),
+            Made::Returns(returns) => {
+                let held = returns.hold.iter().flat_map(|held| [&held.start, &held.back]);
+                returns.start.rows().into_iter().chain(returns.back.rows()).chain(held).collect()
+            }
             Made::Groups(groups) => groups.aggregates.iter().flat_map(Aggregate::rows).collect(),
         }
     }

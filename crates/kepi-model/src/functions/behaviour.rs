@@ -29,23 +29,23 @@ pub(super) const ALL: &[Builtin] = &[
     ),
     behaviour(
         "funnel",
-        "funnel(a -> b without x -> c, within 90 days, edge: closed, order: ordered, among: e, hold: field, entry: best, exclude: cut, per: customer)",
+        "funnel(a -> b without x -> c, within 90 days, each: 7 days, edge: closed, order: ordered, among: e, where: condition, hold: field, entry: best, exclude: cut, per: customer)",
         Lowering::Funnel,
-        "Counts the entities that reach each step: a table of `step`, `reached` (an entity once per period, dated by its first step), `rate` (of those of the first step), `step_rate` (of those of the step before; of the first step 100 %), `mean_time` and `median_time` (from the step before, of those who reached this one; with `order: any` from the first step; missing for the first). Each further step is not earlier than the one before, and all lie `within` the time after the first, its end included (`edge: open`: without it). `order: later` (each step later than the one before: what happens at one moment is one step), `strict` (the very next row of the steps' events, and of `among: e`, is the next step) or `any` (after the first in any order: `reached` then counts those with at least so many of the steps, and the times are those to the step itself); `without x` forbids x between two steps: the attempt ends there, with `exclude: drop` it does not count at all; `hold: field` wants it equal in all steps; `entry: best` counts the attempt of an entity that got furthest, `first` its first, `every` each. In `having` and `order by` the columns are those of the last step. Rates of nothing are missing.",
+        "Counts the entities that reach each step: a table of `step`, `reached` (an entity once per period, dated by its first step), `rate` (of those of the first step), `step_rate` (of those of the step before; of the first step 100 %), `mean_time` and `median_time` (from the step before, of those who reached this one; with `order: any` from the first step; missing for the first). Each further step is not earlier than the one before, and all lie `within` the time after the first, its end included (`edge: open`: without it), with `each: 7 days` so soon after the step before. `order: later` (each step later than the one before: what happens at one moment is one step), `strict` (the very next row of the steps' events, and of `among: e`, is the next step) or `any` (after the first in any order: `reached` then counts those with at least so many of the steps, and the times are those to the step itself); `without x` forbids x between two steps: the attempt ends there, with `exclude: drop` it does not count at all; `where: condition` asks the rows of every step, `hold: field` wants it equal in all; `entry: best` counts the attempt of an entity that got furthest, `first` its first, `every` each. In `having` and `order by` the columns are those of the last step. Rates of nothing are missing.",
         "funnel(leads -> wins, within 90 days)",
     ),
     behaviour(
         "conversion",
-        "conversion(a -> b, within 90 days, edge: closed, order: ordered, among: e, hold: field, credit: latest, exclude: cut, per: customer)",
+        "conversion(a -> b, within 90 days, edge: closed, order: ordered, among: e, where: condition, hold: field, credit: latest, exclude: cut, per: customer)",
         Lowering::Conversion,
         "Divides the first-step events with a conversion credited to them by all first-step events. Each conversion is credited to one of them, the `latest` or with `credit: earliest` the earliest that it may belong to; the other options are those of `funnel`. A percent, dated by the first step; without first steps missing, without conversions 0.",
         "conversion(leads -> wins, within 90 days)",
     ),
     behaviour(
         "retention",
-        "retention(a -> b, period: month, mode: exact, clock: calendar, brackets: [1, 3, 7], age: 1, per: customer)",
+        "retention(a -> b, period: month, mode: exact, clock: calendar, brackets: [1, 3, 7], at_least: 2, where: condition, hold: field, age: 1, per: customer)",
         Lowering::Retention,
-        "Takes who of those with an event a in a period has an event b in each later one: a table of `cohort`, `age`, `size`, `returned`, `rate`. Age 0 is the group itself. `mode: onward` counts who is back in that period or later, `clock: own` counts periods from each entity's own start, `brackets` join periods (the first ends with period 1, the next with period 3 …). With `age: n` it is a number: the share back in period n, dated by the cohort, a percent; missing of nothing, and totals leave out those for whom period n is not over.",
+        "Takes who of those with an event a in a period has an event b in each later one: a table of `cohort`, `age`, `size`, `returned`, `rate`. Age 0 is the group itself. `mode: onward` counts who is back in that period or later, `clock: own` counts periods from each entity's own start, `brackets` join periods (the first ends with period 1, the next with period 3 …), `at_least: 2` wants so many events b in the period, `where: condition` asks the rows of both events, and with `hold: field` only events b with the field of the first event count (who begins with several values in a period is a member with each; missing is never the same). With `age: n` it is a number: the share back in period n, dated by the cohort, a percent; missing of nothing, and totals leave out those for whom period n is not over.",
         "retention(new_customers -> orders, period: month)",
     ),
     behaviour(

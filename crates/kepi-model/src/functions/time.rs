@@ -21,6 +21,7 @@ const fn part(name: &'static str, usage: &'static str, op: Op, doc: &'static str
 }
 
 pub(super) const ALL: &[Builtin] = &[
+    truncate("minute", "minute(t)", TimeUnit::Minute, "Takes the first instant of the minute.", "minute(orders.at)"),
     truncate("hour", "hour(t)", TimeUnit::Hour, "Takes the first instant of the hour.", "hour(orders.at)"),
     truncate("day", "day(t)", TimeUnit::Day, "Takes the first instant of the day.", "day(orders.at)"),
     truncate("week", "week(t)", TimeUnit::Week, "Takes the first instant of the week.", "week(orders.at)"),

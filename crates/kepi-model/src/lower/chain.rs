@@ -9,12 +9,15 @@ use crate::declared::RoleDecl;
 use crate::names;
 use crate::units;
 use crate::value::CalendarSpan;
-use kepi_syntax::ast::{self, Argument, Expr, ExprKind, Name, NamedValue, Path, Scoped};
+use kepi_syntax::ast::{self, Argument, BinaryOp, Expr, ExprKind, Name, NamedValue, Path, Scoped};
 use kepi_syntax::{Code, Span};
 
 /// The arguments of a function of chains, taken apart.
 pub(super) struct ChainArguments<'a> {
-    pub(super) steps: Vec<&'a Scoped>,
+    /// The steps, each with the condition of `where:` behind its own.
+    pub(super) steps: Vec<Scoped>,
+    /// The steps as they are written.
+    written: Vec<&'a Scoped>,
     /// What is forbidden before each step; none before the first.
     without: Vec<Option<&'a Scoped>>,
     within: Option<CalendarSpan>,
@@ -78,9 +81,13 @@ impl<'a> ChainArguments<'a> {
         let Some(chain) = chain else {
             return cx.error_help(Code::Arguments, span, format!("`{name}` needs a chain of events"), written());
         };
-        let steps = std::iter::once(&chain.first).chain(chain.rest.iter().map(|link| &link.step)).collect();
+        let written: Vec<&Scoped> =
+            std::iter::once(&chain.first).chain(chain.rest.iter().map(|link| &link.step)).collect();
         let without = std::iter::once(None).chain(chain.rest.iter().map(|link| link.without.as_ref())).collect();
-        Some(ChainArguments { steps, without, within, named, span })
+        let mut all = ChainArguments { steps: Vec::new(), written, without, within, named, span };
+        let asked = all.value("where");
+        all.steps = all.written.iter().map(|step| with_condition(step, asked.as_ref())).collect();
+        Some(all)
     }
 
     /// Reports what is forbidden between steps, where nothing can be.
@@ -154,7 +161,7 @@ impl<'a> ChainArguments<'a> {
             return Some(among);
         }
         for step in self.steps.iter().filter(|step| step.filter.is_some()) {
-            let whole = dated_event(cx, function, &Scoped { filter: None, ..(*step).clone() })?;
+            let whole = dated_event(cx, function, &Scoped { filter: None, ..step.clone() })?;
             if !among.iter().any(|set| set.names == whole.names && set.stages == whole.stages) {
                 among.push(whole);
             }
@@ -179,7 +186,7 @@ impl<'a> ChainArguments<'a> {
         let without: Vec<Option<EventSet>> =
             without.into_iter().map(|w| w.map_or(Some(None), |set| set.map(Some))).collect::<Option<_>>()?;
         let (order, credit, without_drops, among) = (order?, credit?, without_drops?, among?);
-        let within = self.ending(cx, open?)?;
+        let (within, each) = self.ending(cx, function, open?)?;
         self.fitting(cx, function, order, &without, &among)?;
         let among = self.interrupting(cx, function, order, among)?;
         let all: Vec<&EventSet> = steps.iter().chain(without.iter().flatten()).chain(&among).collect();
@@ -196,8 +203,8 @@ impl<'a> ChainArguments<'a> {
             .map(|(index, (rows, hold))| ChainStep { rows, hold, without: forbidden[index].take() })
             .collect();
         let credit = (function == "conversion").then_some(credit);
-        let chain = Chain { steps: chain_steps, within, order, among, without_drops, credit };
-        let names: Vec<String> = self.steps.iter().map(|s| kepi_syntax::scoped_text(s)).collect();
+        let chain = Chain { steps: chain_steps, within, each, order, among, without_drops, credit };
+        let names: Vec<String> = self.written.iter().map(|s| kepi_syntax::scoped_text(s)).collect();
         let (first, later) = steps.split_first()?;
         if later.is_empty() {
             // One step makes no chain: its rows are the attempts.
@@ -211,17 +218,29 @@ impl<'a> ChainArguments<'a> {
         Some(Attempts { set, subject: roles.into_iter().next()?, order, names })
     }
 
-    /// How long an attempt may take: with an open edge the very end is outside, by the smallest time there is.
-    fn ending(&self, cx: &mut Cx<'_>, open: bool) -> Option<Option<CalendarSpan>> {
-        match (self.within, self.option("edge")) {
-            (Some(within), _) if open => Some(Some(CalendarSpan { micros: within.micros - 1, ..within })),
-            (None, Some((name, _))) => cx.error_help(
+    /// How long an attempt may take, and each of its steps since the one before: with an open edge the very end is
+    /// outside, by the smallest time there is.
+    fn ending(
+        &self,
+        cx: &mut Cx<'_>,
+        function: &str,
+        open: bool,
+    ) -> Option<(Option<CalendarSpan>, Option<CalendarSpan>)> {
+        let each = match self.value("each") {
+            Some(value) => Some(length(cx, function, &value)?),
+            None => None,
+        };
+        match self.option("edge") {
+            Some((name, _)) if self.within.is_none() && each.is_none() => cx.error_help(
                 Code::Arguments,
                 name.span,
                 "`edge` says whether the end of `within` is inside, and there is no `within`",
                 "write one, such as `within 90 days`, or leave out `edge`",
             ),
-            (within, _) => Some(within),
+            _ => {
+                let ends = |span: CalendarSpan| CalendarSpan { micros: span.micros - i64::from(open), ..span };
+                Some((self.within.map(ends), each.map(ends)))
+            }
         }
     }
 
@@ -240,6 +259,14 @@ impl<'a> ChainArguments<'a> {
                 self.option("among").map_or(self.span, |(name, _)| name.span),
                 "`among` says which further rows interrupt a strict chain",
                 "write `order: strict` too, or leave out `among`",
+            );
+        }
+        if let (Some((name, _)), ChainOrder::Any) = (self.option("each"), order) {
+            return cx.error_help(
+                Code::Arguments,
+                name.span,
+                "`each` is the time from the step before, and in any order no step has one before it",
+                "leave out `each`, or `order: any`; `within` is the time since the first step",
             );
         }
         let forbids = self.without.iter().flatten().next();
@@ -271,7 +298,7 @@ impl<'a> ChainArguments<'a> {
     }
 
     /// What `hold` keeps equal, for each step.
-    fn holds(&self, cx: &mut Cx<'_>, steps: &[EventSet]) -> Option<Vec<Option<Row>>> {
+    pub(super) fn holds(&self, cx: &mut Cx<'_>, steps: &[EventSet]) -> Option<Vec<Option<Row>>> {
         let Some(held) = self.value("hold") else { return Some(vec![None; steps.len()]) };
         let mut rows: Vec<Row> = Vec::new();
         let mut ok = true;
@@ -296,6 +323,19 @@ impl<'a> ChainArguments<'a> {
         }
         Some(rows.into_iter().map(Some).collect())
     }
+}
+
+/// A step with a further condition behind its own.
+fn with_condition(step: &Scoped, asked: Option<&Expr>) -> Scoped {
+    let Some(asked) = asked else { return step.clone() };
+    let filter = match &step.filter {
+        Some(own) => {
+            let (left, right) = (Box::new(own.clone()), Box::new(asked.clone()));
+            Expr { kind: ExprKind::Binary { op: BinaryOp::And, left, right }, span: own.span }
+        }
+        None => asked.clone(),
+    };
+    Scoped { filter: Some(filter), ..step.clone() }
 }
 
 /// A word of an option as an expression.

@@ -17,7 +17,7 @@ use kepi_syntax::{Code, Span};
 /// The columns of a funnel's table.
 pub(super) const COLUMNS: [&str; 5] = ["reached", "rate", "step_rate", "mean_time", "median_time"];
 
-const OPTIONS: &[&str] = &["within", "edge", "order", "among", "hold", "entry", "exclude", "per"];
+const OPTIONS: &[&str] = &["within", "each", "edge", "order", "among", "where", "hold", "entry", "exclude", "per"];
 
 /// Which attempts of an entity count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct Funnel {
 impl CellScope<'_> {
     /// `conversion(a -> b, within 90 days)`: the share of first-step events with a conversion credited to them.
     pub(super) fn conversion(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Formula> {
-        let options = ["within", "edge", "order", "among", "hold", "credit", "exclude", "per"];
+        let options = ["within", "edge", "order", "among", "where", "hold", "credit", "exclude", "per"];
         let chain = ChainArguments::read(cx, "conversion", args, &options, span)?;
         if chain.steps.len() < 2 {
             return cx.error_help(

@@ -3,7 +3,7 @@
 use super::Cx;
 use crate::calendar::{self, Grain};
 use crate::names;
-use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit};
+use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit, UnitWord};
 use kepi_syntax::{Code, Diagnostic};
 
 /// Reads a grain: `month`, `fiscal.quarter`.
@@ -66,5 +66,14 @@ pub(super) fn grain_word(cx: &mut Cx<'_>, value: &Expr) -> Option<Grain> {
 }
 
 fn no_period<T>(cx: &mut Cx<'_>, value: &Expr) -> Option<T> {
+    if let ExprKind::Quantity { unit: Some(UnitWord::Time(_)), .. } = &value.kind {
+        return cx.error_help(
+            Code::WrongKind,
+            value.span,
+            "a length is no period: it does not say when one begins",
+            "write `month`, `week` …; a table can name periods of your own, `calendar fortnights from \"fortnights.csv\"`, \
+             and a label counts lengths from a moment: `floor((at - 2025-01-01) / 14 days)`",
+        );
+    }
     cx.error_help(Code::WrongKind, value.span, "a period is needed here", "write `month`, `week` …")
 }

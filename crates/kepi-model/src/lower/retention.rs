@@ -6,12 +6,14 @@ use super::events::EventSet;
 use super::grain::grain_word;
 use super::{Cx, Node, behaviour, expr};
 use crate::calendar::{Grain, TimeUnit, Zone, span_of, unit_name};
-use crate::core::{AGE, Aging, COHORT, Formula, FormulaNode, Made, Measure, Move, Op, Returns, Row, RowNode, Shape};
+use crate::core::{
+    AGE, Aging, COHORT, Formula, FormulaNode, Held, Made, Measure, Move, Op, Returns, Row, RowNode, Shape,
+};
 use crate::value::{CalendarSpan, Kind, Unit, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind};
 use kepi_syntax::{Code, Span};
 
-const OPTIONS: &[&str] = &["period", "mode", "clock", "brackets", "age", "per"];
+const OPTIONS: &[&str] = &["period", "mode", "clock", "brackets", "at_least", "where", "hold", "age", "per"];
 
 /// The columns of the table beside its labels `cohort` and `age`.
 pub(super) const COLUMNS: [&str; 3] = ["size", "returned", "rate"];
@@ -57,9 +59,17 @@ fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
         None => Some(Vec::new()),
         Some(value) => brackets(cx, &value),
     };
+    let at_least = match chain.value("at_least") {
+        None => Some(1),
+        Some(value) => at_least(cx, &value),
+    };
     let start = behaviour::dated_event(cx, "retention", start);
     let back = behaviour::dated_event(cx, "retention", back);
-    let (start, back, grain, brackets) = (start?, back?, grain?, brackets?);
+    let (start, back, grain, brackets, at_least) = (start?, back?, grain?, brackets?, at_least?);
+    let hold = match &chain.holds(cx, &[start.clone(), back.clone()])?[..] {
+        [Some(start), Some(back)] => Some(Held { start: start.clone(), back: back.clone() }),
+        _ => None,
+    };
     let age = match chain.value("age") {
         None => None,
         Some(value) => Some(age(cx, &value, &brackets)?),
@@ -83,6 +93,8 @@ fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
         own_clock,
         onward,
         brackets: brackets.clone(),
+        hold,
+        at_least,
     };
     let text = format!("retention({} -> {})", start.name, back.name);
     let mut set = start.made_into(text, Made::Returns(Box::new(returns)), Vec::new());
@@ -129,6 +141,19 @@ fn age(cx: &mut Cx<'_>, value: &Expr, brackets: &[i64]) -> Option<i64> {
             value.span,
             "the age is the number of a period: a whole number, 0 for the group itself",
             "write `age: 1` for the period after that of the cohort",
+        ),
+    }
+}
+
+/// `at_least: 2`: how often in a period.
+fn at_least(cx: &mut Cx<'_>, value: &Expr) -> Option<u32> {
+    match whole(value).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0) {
+        Some(count) => Some(count),
+        None => cx.error_help(
+            Code::Arguments,
+            value.span,
+            "`at_least` is how often somebody must be back in a period: a whole number from 1 on",
+            "write `at_least: 2` for those who are back twice or more often in it",
         ),
     }
 }

@@ -29,6 +29,7 @@ fn options_of_chains() {
             "show lead_conversion, conversion(leads -> wins, credit: earliest) as won by source last 12 months order by won desc limit 10",
             "show trailing(conversion(first(leads) per customer -> first(orders) per customer), 1 quarter), lost_first per month",
             "show conversion(leads -> wins) by wins.owner, region where wins.value > 100 EUR",
+            "show funnel(leads -> orders where kind = \"a\", within 90 days, each: 2 weeks, where: region = \"DACH\", entry: every)",
         ]
     ));
 }
@@ -74,6 +75,7 @@ fn retention_is_a_table_or_a_number() {
             "show month_retention by cohort(new_customers, quarter) having count(new_customers) >= 30",
             "show retention(leads -> wins, period: fiscal.quarter, age: 2, mode: onward, per: customer) per fiscal.quarter",
             "show retention(orders -> orders, period: week, brackets: [1, 3, 7], age: 2, clock: own)",
+            "show retention(orders -> orders, period: month, at_least: 2, hold: kind, where: amount > 10 EUR, age: 1)",
         ]
     ));
 }
@@ -109,6 +111,11 @@ fn wrong_chains() {
         "show funnel(leads -> wins without losses -> orders, order: any)",
         "show funnel(leads -> wins, among: views)",
         "show funnel(leads -> wins, per: campaign)",
+        "show funnel(leads -> wins, where: source = \"web\")",
+        "show funnel(leads -> wins, where: web)",
+        "show funnel(leads -> wins -> orders, order: any, each: 3 days)",
+        "show funnel(leads -> wins, each: 3)",
+        "show conversion(leads -> wins, each: 3 days)",
         "show funnel(leads -> wins) having reachd > 5",
         "metric f : percent = funnel(leads -> wins)",
         "metric f = funnel(leads -> wins)\nmetric g = f * 2",
@@ -129,6 +136,10 @@ fn wrong_retention() {
         "show retention(new_customers -> orders, period: month, mode: rolling)",
         "show retention(new_customers -> orders, period: day, brackets: [1, 3, 3])",
         "show retention(new_customers -> orders, period: day, brackets: 3)",
+        "show retention(new_customers -> orders, period: day, at_least: 0)",
+        "show retention(new_customers -> orders, period: day, at_least: 1.5)",
+        "show retention(leads -> orders, period: day, hold: source)",
+        "show retention(leads -> orders, period: day, where: source = \"web\")",
         "show retention(new_customers -> orders, period: month, age: 1.5)",
         "show retention(new_customers -> orders, period: day, brackets: [1, 3], age: 3)",
         "show retention(new_customers -> orders, period: month) * 100",

@@ -283,6 +283,9 @@ impl Dump {
                 if let Some(within) = &chain.within {
                     write!(out, " within {}", span(within)).unwrap();
                 }
+                if let Some(each) = &chain.each {
+                    write!(out, " each {}", span(each)).unwrap();
+                }
                 for among in &chain.among {
                     write!(out, " among {}", self.keyed(among)).unwrap();
                 }
@@ -292,13 +295,17 @@ impl Dump {
                 out + if chain.without_drops { " dropping)" } else { ")" }
             }
             Made::Returns(returns) => format!(
-                "(returns {} -> {} per {}{}{}{})",
+                "(returns {} -> {} per {}{}{}{}{}{})",
                 self.keyed(&returns.start),
                 self.keyed(&returns.back),
                 grain(&returns.grain),
                 if returns.own_clock { " by the own clock" } else { "" },
                 if returns.onward { " or later" } else { "" },
                 if returns.brackets.is_empty() { String::new() } else { format!(" in {:?}", returns.brackets) },
+                if returns.at_least == 1 { String::new() } else { format!(" at least {} times", returns.at_least) },
+                returns.hold.as_ref().map_or(String::new(), |held| {
+                    format!(" hold {} and {}", self.row(&held.start), self.row(&held.back))
+                }),
             ),
             Made::Groups(groups) => {
                 let keys: Vec<&str> = groups.keys.iter().map(|k| k.name.as_str()).collect();

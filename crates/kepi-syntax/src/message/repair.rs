@@ -172,6 +172,10 @@ fn empty_place(scene: &Scene<'_>) -> Option<Diagnostic> {
         "having" => error("`having` needs a condition", "such as `having sum(revenue) > 1000 EUR`"),
         "when" => error("`when` needs a condition", "such as `case when profit > 0 EUR then \"yes\" else \"no\"`"),
         "by" => error("`by` needs a label", "such as `by region`"),
+        "per" if found.starts_with(|c: char| c.is_ascii_digit()) => error(
+            "`per` needs a period: a length does not say when one begins",
+            "such as `per week`; a table can name periods of your own: `calendar fortnights from \"fortnights.csv\"`, `per fortnights.week`",
+        ),
         "per" => error("`per` needs a period", "such as `per month`, or in parentheses `per customer`"),
         "as" => error("`as` needs a name", "such as `sum(revenue) as total`"),
         "over" => error("`over` needs a time", "such as `over last 90 days`, `over period` or `over all time`"),

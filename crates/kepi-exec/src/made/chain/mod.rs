@@ -14,6 +14,7 @@
 //! - **Strict**: the very next row of the entity, among all steps' rows and those of `among`, must be the next step (with
 //!   the same held value); any other ends the attempt.
 //! - **Any**: how many of the steps have a row of their own, not earlier than the first.
+//! - **Each** step no later than so long after the one before closes a way just as a forbidden row does.
 //! - **Dropped** with `without_drops` is an attempt that ends before a step with `without` while a forbidden row lies
 //!   behind the row that served the step before, within the attempt's time.
 //! - **Credit**: each row of the last step is credited to one first step: the latest (earliest) from which a chain leads
@@ -38,7 +39,9 @@ use super::{Maker, NOWHERE, Rows};
 use crate::rows::Type;
 use crate::side_by_side::side_by_side;
 use crate::{ExecError, Source};
+use kepi_model::calendar::Zone;
 use kepi_model::core::{CONVERTED, Chain, ChainOrder, Credit, REACHED};
+use kepi_model::value::CalendarSpan;
 use moments::Moments;
 use read::{Hold, Part, Timelines};
 use share::Share;
@@ -69,6 +72,10 @@ struct Shape {
     without: Vec<usize>,
     /// Per step: the number of its forbidden rows in `without`, or none.
     forbids: Vec<Option<usize>>,
+    /// How soon each step must follow the one before, by the calendar of a zone.
+    each: Option<(Zone, CalendarSpan)>,
+    /// The steps to which a way may be closed: by forbidden rows, or by the time since the step before.
+    guarded: Vec<usize>,
     drops: bool,
     credit: Option<Credit>,
     /// Per role: which stream its rows are of.
@@ -79,6 +86,11 @@ impl Shape {
     /// The role of a row of the first step whose held value is missing.
     fn alone(&self) -> u32 {
         self.bases.len() as u32 - 1
+    }
+
+    /// The last moment at which a step may follow one that was served at `at`.
+    fn soon(&self, at: i64) -> i64 {
+        self.each.as_ref().map_or(i64::MAX, |(zone, span)| zone.add(at, *span))
     }
 
     /// The stream of an entry, and its place there.
@@ -119,8 +131,13 @@ struct Attempt {
 struct Forbidden(Vec<Vec<i64>>);
 
 impl Forbidden {
-    /// The moment of the first forbidden row before a step that is later than `at`; the step may not be later than that.
+    /// The last moment at which a step may be served whose step before was served at `at`.
     fn limit(&self, shape: &Shape, step: usize, at: i64) -> i64 {
+        self.next(shape, step, at).min(shape.soon(at))
+    }
+
+    /// The moment of the first forbidden row before a step that is later than `at`; the step may not be later than that.
+    fn next(&self, shape: &Shape, step: usize, at: i64) -> i64 {
         let Some(without) = shape.forbids[step] else { return i64::MAX };
         let times = &self.0[without];
         times.get(times.partition_point(|&t| t <= at)).copied().unwrap_or(i64::MAX)
@@ -158,11 +175,11 @@ impl Attempts {
         let next = path.len() + 1;
         attempt.reached = next as u16;
         // Where nothing is forbidden any more, the limit is the end of time.
-        let limit = |step| forbidden.limit(shape, step, last);
+        let limit = |step| forbidden.next(shape, step, last);
         attempt.dropped = shape.drops
             && next < shape.steps
             && shape.forbids[next].is_some()
-            && limit(next) <= attempt.end.min(i64::MAX - 1);
+            && limit(next) <= attempt.end.min(shape.soon(last)).min(i64::MAX - 1);
     }
 }
 
@@ -178,6 +195,9 @@ pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
     let without = chain.steps.iter().any(|s| s.without.is_some());
     if chain.order == ChainOrder::Any && without {
         return Err(ExecError::NotYet("`without` in a chain of any order".into()));
+    }
+    if chain.each.is_some() && (chain.order == ChainOrder::Any || chain.credit.is_some()) {
+        return Err(ExecError::NotYet("a time between steps in any order, or in a conversion".into()));
     }
     if chain.order == ChainOrder::Any && chain.credit.is_some() && chain.steps.len() > 2 {
         return Err(ExecError::NotYet("a conversion over more than two steps in any order".into()));
@@ -207,7 +227,7 @@ fn look_at<H: Hold>(shape: &Shape, parts: Vec<Part<H>>, source: &Source) -> Resu
         }
         share.attempts.begin_again();
     }
-    if shape.order == ChainOrder::Strict && shape.without.is_empty() {
+    if shape.order == ChainOrder::Strict && shape.guarded.is_empty() {
         strict::look_at_all(shape, &mut share, source)?;
         return Ok(share.attempts);
     }

@@ -1,9 +1,9 @@
 //! Ordered chains: how far each attempt gets, from the last moment to the first.
 //!
 //! For each step it is known at which later moment it can next be served such that the rest of the way is open. Without
-//! forbidden rows the earliest moment is always right. With them it may lead into a dead end: a later row may lie behind
-//! the forbidden one. So ways are kept apart by their *aim*: one that only takes the earliest, and one per step with
-//! `without` that is sure to reach that step. An attempt takes the way with the farthest aim that it reaches in time.
+//! forbidden rows the earliest moment is always right. With them, or with a time within which each step must follow the
+//! one before, it may lead into a dead end: a later row may lie behind the forbidden one, or near enough to the next. So
+//! ways are kept apart by their *aim*: one that only takes the earliest, and one per guarded step that is sure to reach it. An attempt takes the way with the farthest aim that it reaches in time.
 //! A way that is open from a moment is open, and not later, from all moments before it that are open at all, so for each
 //! aim the earliest moment is right again, and each moment is looked at once.
 
@@ -26,7 +26,7 @@ const NONE: u32 = u32::MAX;
 /// How far the attempts of an entity get.
 pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &mut Moments) {
     let steps = shape.steps;
-    let aims = shape.without.len() + 1;
+    let aims = shape.guarded.len() + 1;
     work.nodes.clear();
     work.next.clear();
     work.next.resize(aims * (steps + 1), NONE);
@@ -60,7 +60,7 @@ pub(super) fn look_at(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbid
             for aim in (0..aims).rev() {
                 let Some(way) = best(shape, forbidden, work, aim, 0..last + 1, at) else { continue };
                 let reached = follow(work, aims, aim, moment, way, out, end);
-                if aim == 0 || work.path.len() >= shape.without[aim - 1] {
+                if aim == 0 || work.path.len() >= shape.guarded[aim - 1] {
                     let path = std::mem::take(&mut work.path);
                     attempts.put(shape, attempt, &path, reached, forbidden);
                     work.path = path;
@@ -92,11 +92,11 @@ fn best(
     steps: std::ops::Range<usize>,
     at: i64,
 ) -> Option<(u32, u32)> {
-    let target = if aim == 0 { 0 } else { shape.without[aim - 1] };
+    let target = if aim == 0 { 0 } else { shape.guarded[aim - 1] };
     steps.rev().find_map(|step| {
         let mut next = work.next[aim * (shape.steps + 1) + step + 1];
-        if next != NONE && shape.forbids.get(step + 1).is_some_and(Option::is_some) {
-            // The way is closed by a forbidden row before the next step.
+        if next != NONE && shape.guarded.contains(&(step + 1)) {
+            // The way is closed by a forbidden row before the next step, or by the time that it would take.
             let limit = forbidden.limit(shape, step + 1, at);
             if work.all[next as usize].at > limit {
                 next = NONE;

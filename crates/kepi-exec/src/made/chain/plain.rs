@@ -13,10 +13,10 @@ const CHECK_EVERY: usize = 65_536;
 
 /// Whether a chain's rows can be read in this way.
 pub(super) fn takes<H: Hold>(shape: &Shape) -> bool {
-    let Shape { steps, order, without, credit, .. } = shape;
+    let Shape { steps, order, guarded, credit, .. } = shape;
     !H::HOLDS
         && *order == ChainOrder::Ordered
-        && without.is_empty()
+        && guarded.is_empty()
         && (*credit != Some(Credit::Earliest) || *steps == 2)
 }
 

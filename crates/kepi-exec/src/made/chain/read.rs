@@ -79,7 +79,13 @@ pub(super) type Ready = (Program, Vec<Compiled>);
 
 /// Reads all rows that play a part.
 pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelines<H>, ExecError> {
-    let (sorts, bases, shape) = sorts(chain);
+    let (sorts, bases, mut shape) = sorts(chain);
+    let zone = || Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)));
+    if let Some(span) = chain.each {
+        shape.each = Some((zone()?, span));
+        shape.guarded = (1..shape.steps).collect();
+    }
+    let shape = shape;
     let compile = || compile(maker, &sorts, &bases, &shape);
     let programs = compile()?;
     let (room, entity) = room(&programs)?;
@@ -90,7 +96,7 @@ pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelin
     let read = side_by_side(maker.source.threads, stretches, |(from, until): (Option<i64>, Option<i64>)| {
         let mut programs = compile()?;
         let payload = holds(&mut programs)?;
-        let zone = Zone::named(maker.zone).ok_or_else(|| ExecError::Plan(format!("no time zone `{}`", maker.zone)))?;
+        let zone = zone()?;
         let before = match (from, chain.within) {
             (None, _) => i64::MIN,
             (Some(_), None) => i64::MAX,
@@ -231,8 +237,10 @@ fn sorts(chain: &Chain) -> (Vec<Sort<'_>>, Vec<&Base>, Shape) {
     let shape = Shape {
         steps: chain.steps.len(),
         order: chain.order,
+        guarded: without.clone(),
         without,
         forbids,
+        each: None,
         drops: chain.without_drops,
         credit: chain.credit,
         bases: sorts.iter().map(|p| p.base).chain(0..bases.len()).chain([0]).collect(),

@@ -29,6 +29,7 @@ struct Case {
     without: Vec<Option<usize>>,
     among: Option<usize>,
     within: Option<i64>,
+    each: Option<i64>,
     order: ChainOrder,
     hold: bool,
     drops: bool,
@@ -59,6 +60,8 @@ impl Case {
         Made::Chain(Box::new(Chain {
             steps: self.steps.iter().enumerate().map(step).collect(),
             within: self.within.map(|days| CalendarSpan { months: 0, days: 0, micros: days * DAY }),
+            // As days of the calendar, which in this zone are as long.
+            each: self.each.map(|days| CalendarSpan { months: 0, days: days as i32, micros: 0 }),
             order: self.order,
             among: self.among.map(keyed).into_iter().collect(),
             without_drops: self.drops,
@@ -96,6 +99,11 @@ impl Case {
         self.within.map_or(i64::MAX, |days| start.at + days * DAY)
     }
 
+    /// Until when a step may follow one that was served at a moment.
+    fn soon(&self, at: i64) -> i64 {
+        self.each.map_or(i64::MAX, |days| at + days * DAY)
+    }
+
     fn forbidden(&self, step: usize, who: u32) -> Vec<i64> {
         let Some(which) = self.without[step].filter(|_| step > 0) else { return Vec::new() };
         self.rows(which).into_iter().filter(|r| r.who == who).map(|r| r.at).collect()
@@ -116,7 +124,7 @@ impl Case {
                     let closed = forbidden.iter().any(|&x| last.at < x && x < row.at);
                     let later = row.at > last.at || (row.at == last.at && self.order != ChainOrder::Later);
                     let fits = row.who == start.who && later && self.holds(start, row);
-                    if fits && !used && !closed {
+                    if fits && !used && !closed && row.at <= self.soon(last.at) {
                         next.push([way.clone(), vec![row.clone()]].concat());
                     }
                 }
@@ -168,7 +176,7 @@ impl Case {
                     let rows = self.rows(self.steps[step]);
                     let Some(row) = rows.iter().find(|r| r.event == next.1) else { break };
                     let closed = self.forbidden(step, start.who).iter().any(|&x| last < x && x < row.at);
-                    if row.at > end || closed || !self.holds(start, row) {
+                    if row.at > end.min(self.soon(last)) || closed || !self.holds(start, row) {
                         break;
                     }
                     times.push(row.at);
@@ -200,7 +208,7 @@ impl Case {
     fn dropped(&self, start: &Seen, times: &[i64]) -> bool {
         let next = times.len() + 1;
         let last = times.last().copied().unwrap_or(start.at);
-        let limit = self.end(start);
+        let limit = self.end(start).min(self.soon(last));
         self.drops
             && next < self.steps.len()
             && self.order != ChainOrder::Any
@@ -291,7 +299,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let steps = proptest::collection::vec(0..5_usize, 2..5);
     let without = proptest::collection::vec(proptest::option::weighted(0.4, 0..5_usize), 5);
     let among = proptest::option::of(0..5_usize);
-    let within = proptest::option::of(0..12_i64);
+    let within = (proptest::option::of(0..12_i64), proptest::option::weighted(0.3, 1..6_i64));
     // Many rows at one moment, or few.
     let coarse = proptest::sample::select(vec![1, 4, 10_i64]);
     use ChainOrder::{Any, Later, Ordered, Strict};
@@ -299,7 +307,8 @@ fn cases() -> impl Strategy<Value = Case> {
     let credit = proptest::sample::select(vec![None, Some(Credit::Latest), Some(Credit::Earliest)]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     ((orders, visits, steps), (without, among, within, order), (credit, coarse), flags).prop_map(
-        |((orders, visits, mut steps), (without, among, within, order), (credit, coarse), (hold, drops, forbids))| {
+        |((orders, visits, mut steps), (without, among, times, order), (credit, coarse), (hold, drops, forbids))| {
+            let (within, each) = times;
             let mut orders: Vec<Order> =
                 orders.into_iter().map(|o| (o.0 / coarse * DAY, o.1, o.2, o.3, None)).collect();
             orders.sort_by_key(|o| o.0);
@@ -315,7 +324,8 @@ fn cases() -> impl Strategy<Value = Case> {
                 visits,
                 without: if forbids && !any { without } else { vec![None; 5] },
                 // A conversion is never asked to be later.
-                credit: if any && steps.len() > 2 || order == Later { None } else { credit },
+                credit: if any && steps.len() > 2 || order == Later || each.is_some() { None } else { credit },
+                each: each.filter(|_| !any),
                 steps,
                 among,
                 within,
@@ -358,6 +368,7 @@ fn funnel(memory: &Memory, steps: &[&str], within: CalendarSpan) -> Vec<String> 
     let chain = Chain {
         steps: steps.iter().map(step).collect(),
         within: Some(within),
+        each: None,
         order: ChainOrder::Ordered,
         among: vec![],
         without_drops: false,
@@ -410,6 +421,7 @@ fn a_hundred_thousand_rows_of_one_entity_are_no_trouble() {
         let chain = Chain {
             steps: vec![step(whose[0], None), step(whose[1], forbidden), step(whose[2], None)],
             within: None,
+            each: None,
             order,
             among: vec![],
             without_drops: false,
