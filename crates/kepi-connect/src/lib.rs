@@ -29,8 +29,9 @@
 //! | bool | true/false, yes/no, t/f, y/n, 1/0 in any case |
 //! | date, time | ISO 8601; year, month, day with `-` `/` `.` or as 8 digits; month or day first (over the whole column); month names; a time of day, AM/PM, an offset behind; any stated format |
 //!
-//! An empty cell is missing. `NULL`, `NA`, `N/A`, `#N/A`, `NaN`, `None`, `\N` and a lone dash are missing in all columns
-//! but text, where they are that text. Control characters are data and are kept; messages show them escaped.
+//! An empty cell is missing, and so is `NULL` or `\N` without quotes in delimited text, as databases export it. `NA`, `N/A`,
+//! `#N/A`, `NaN`, `None`, a lone dash, and `NULL` in other formats are missing in all columns but text, where they are that
+//! text. Control characters are data and are kept; messages show them escaped.
 //!
 //! ```
 //! use kepi_connect::{Hints, ReadOptions, Table, declaration, infer_table};

@@ -138,6 +138,11 @@ impl Records {
     }
 }
 
+/// Whether a cell is what databases write for nothing in their exports: `NULL` or `\N`, without quotes.
+fn is_null(buffer: &[u8], cell: Cell) -> bool {
+    matches!(&buffer[cell.start..cell.end], b"NULL" | b"\\N") && (cell.start == 0 || buffer[cell.start - 1] != b'"')
+}
+
 /// A text column under construction.
 struct Column {
     values: Vec<u8>,
@@ -236,7 +241,9 @@ impl TextReader {
                 continue;
             }
             for (&cell, column) in cells.iter().zip(&mut columns) {
-                append(buffer, cell, &mut column.values);
+                if !is_null(buffer, cell) {
+                    append(buffer, cell, &mut column.values);
+                }
                 column.end_cell();
             }
             lines.push(record.line);

@@ -110,6 +110,24 @@ impl<'w> Load<'w> {
         Ok(())
     }
 
+    /// Takes ids, text or 64-bit numbers, of rows that this load leaves out though their source has them; may be called many
+    /// times. Where changed rows take the place of stored ones ([`OnConflict::Replace`]), stored rows with such an id are no
+    /// longer there, unless a row of this load has it. An id that no row has means nothing.
+    pub fn left_out(&mut self, decl: &StreamDecl, ids: ArrayRef) -> Result<(), StoreError> {
+        if !matches!(ids.data_type(), DataType::Int64 | DataType::Utf8) {
+            let reason = format!("text or 64-bit numbers expected, {} given", ids.data_type());
+            return Err(StoreError::column(&decl.name, ID, reason));
+        }
+        if self.options.on_conflict == OnConflict::Keep {
+            return Ok(());
+        }
+        if !self.streams.contains_key(&decl.name) {
+            self.streams.insert(decl.name.clone(), StreamBuffer::new(self.writer, decl)?);
+        }
+        self.streams.get_mut(&decl.name).expect("it was put in just now").leave_out(self.writer, ids);
+        Ok(())
+    }
+
     /// Takes attributes of an entity; may be called many times, later rows win.
     ///
     /// Columns by name: `_key` (text), `_at` (optional: the moment from which the values hold), and attributes. An

@@ -31,6 +31,22 @@ pub(crate) fn ids_of_kind(pieces: &[ArrayRef], kind: IdKind) -> Result<Option<Ar
     Ok(Some(Arc::new(Int64Array::from_iter_values(numbers))))
 }
 
+/// Of ids that a load left out those that none of its rows has.
+pub(crate) fn not_given(left_out: ArrayRef, given: Option<&[ArrayRef]>) -> Result<ArrayRef, StoreError> {
+    let by_id = last_of_each(&left_out, |_| {});
+    let mut keep: Vec<bool> = (0..left_out.len()).map(|row| left_out.is_valid(row)).collect();
+    for piece in given.unwrap_or_default() {
+        for (_, row) in matches_in(piece, &by_id) {
+            keep[row as usize] = false;
+        }
+    }
+    // Of an id that was left out several times the last stands for all.
+    let mut last = vec![false; left_out.len()];
+    matches_in(&left_out, &by_id).into_iter().for_each(|(_, row)| last[row as usize] = true);
+    keep.iter_mut().zip(last).for_each(|(keep, last)| *keep &= last);
+    Ok(arrow_select::filter::filter(&left_out, &keep.into())?)
+}
+
 /// A row of the load that is removed by the same load is not stored.
 pub(crate) fn drop_given(removed: &ArrayRef, given: &ArrayRef, fates: &mut [Fate]) {
     for (row, _) in matches_in(given, &last_of_each(removed, |_| {})) {

@@ -37,6 +37,8 @@ pub(crate) struct StreamBuffer {
     rows: usize,
     /// Ids of rows that are gone, in pieces.
     removed: Vec<ArrayRef>,
+    /// Ids of rows that the load leaves out, in pieces; none where nothing is stored that could have them.
+    left_out: Vec<ArrayRef>,
 }
 
 /// Whether a row of the load is stored already, and where.
@@ -77,12 +79,21 @@ impl StreamBuffer {
             ids: Vec::new(),
             rows: 0,
             removed: Vec::new(),
+            left_out: Vec::new(),
         })
     }
 
     /// Takes ids of rows that are gone: stored ones, and those of this load, too.
     pub(crate) fn remove(&mut self, ids: ArrayRef) {
         self.removed.push(ids);
+    }
+
+    /// Takes ids of rows that are left out: stored ones are gone, unless the load has them too.
+    pub(crate) fn leave_out(&mut self, writer: &Writer, ids: ArrayRef) {
+        let stored = writer.current.streams.get(&self.name);
+        if stored.is_some_and(|stream| stream.schema.ids != IdKind::None && stream.rows() > 0) {
+            self.left_out.push(ids);
+        }
     }
 
     /// Takes a batch; returns the rows that cannot be stored.
@@ -204,6 +215,10 @@ impl StreamBuffer {
         let mut rows = Vec::new();
         let ids = given.iter().find(|(name, _)| name == ID).map(|(_, ids)| ids.as_slice());
         let removed = removed::ids_of_kind(&self.removed, id_kind)?;
+        let left_out = match removed::ids_of_kind(&self.left_out, id_kind)? {
+            Some(left_out) => Some(removed::not_given(left_out, ids)?),
+            None => None,
+        };
         if stream.rows() == 0 && removed.is_none() && self.is_in_order(ids) {
             // Most exports: nothing is there twice, nothing has to be moved.
             count.added = self.rows as u64;
@@ -231,7 +246,7 @@ impl StreamBuffer {
             }
         }
         let mut removed_rows = 0;
-        if let Some(removed) = &removed {
+        for removed in removed.iter().chain(&left_out) {
             removed::find_stored(removed, &stream, |slot, row| {
                 gone[slot].push(row);
                 removed_rows += 1;
@@ -239,7 +254,11 @@ impl StreamBuffer {
         }
         let numbers = stream.slots.iter().map(|slot| slot.segment.number);
         let mut gone: Vec<(u64, Vec<u32>)> = numbers.zip(gone).filter(|(_, rows)| !rows.is_empty()).collect();
-        gone.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
+        // A row may have changed, and be left out for another reason too.
+        gone.iter_mut().for_each(|(_, rows)| {
+            rows.sort_unstable();
+            rows.dedup();
+        });
         let texts = names.new_texts(&self.name)?;
         Ok((count, StreamChange { schema, segment: number, rows, gone, texts }, removed_rows))
     }

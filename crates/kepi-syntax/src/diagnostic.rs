@@ -103,6 +103,8 @@ codes! {
     LintNeverMatches = 504,
     /// A first row chosen among several at the same moment.
     LintSeveralFirst = 505,
+    /// Two mappings that fill one event with the same ids.
+    LintSameIds = 506,
 }
 
 impl fmt::Display for Code {

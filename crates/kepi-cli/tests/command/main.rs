@@ -1,6 +1,7 @@
 //! The command from outside: what it says, where, and with which exit code. Nothing here needs data.
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
+mod again;
 mod conformance;
 mod declared;
 mod governance;

@@ -210,3 +210,11 @@ fn headers_are_told_from_rows() {
     assert_eq!(rows(&open(&file, &[("header", "yes")])), ["2 1 bob|4"]);
     assert_eq!(rows(&open(&file, &[("columns", "who,n")])), ["1 1 ann|3", "2 2 bob|4"]);
 }
+
+#[test]
+fn null_without_quotes_is_nothing_as_databases_export_it() {
+    let folder = Folder::new();
+    let file = folder.file("a.csv", "id,name\n1,NULL\nNULL,\"NULL\"\n\\N,Null\n4,NULLA\n5,NA\n");
+    let read = rows(&open(&file, &[]));
+    assert_eq!(read, ["2 1 1|·", "3 2 ·|NULL", "4 3 ·|Null", "5 4 4|NULLA", "6 5 5|NA"]);
+}

@@ -7,7 +7,7 @@ use crate::model::Model;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{Field, Schema};
-use arrow_select::filter::filter_record_batch;
+use arrow_select::filter::{filter, filter_record_batch};
 use kepi_connect::{Faults, Formats, Table, convert, convert_coded, whole_numbers};
 use kepi_exec::evaluate_table;
 use kepi_extension::{AT, Functions, ID};
@@ -90,6 +90,8 @@ pub(crate) struct Mapped {
     /// Rows that another mapping may take, or that have no time yet or only one of two keys.
     pub(crate) filtered: u64,
     pub(crate) undated: u64,
+    /// The ids of those two, where rows have ids.
+    pub(crate) left_out: Option<ArrayRef>,
     /// Rows that cannot be read: place, column, reason.
     pub(crate) faults: Vec<(usize, String, String)>,
 }
@@ -200,7 +202,9 @@ impl Mapper {
         for (row, _, _) in &faults {
             keep[*row] = false;
         }
+        let read = faults.len();
         let undated = self.drop_undated(&arrays, &mut keep, &mut faults);
+        let unread: Vec<usize> = faults[..read].iter().map(|(row, _, _)| *row).collect();
         faults.sort();
         faults.dedup_by_key(|(row, _, _)| *row);
         let fields: Vec<Field> = self
@@ -216,11 +220,19 @@ impl Mapper {
         )
         .map_err(EngineError::failed)?;
         if keep.iter().all(|k| *k) {
-            return Ok(Mapped { rows, places: (0..length).collect(), filtered, undated, faults });
+            return Ok(Mapped { rows, places: (0..length).collect(), filtered, undated, left_out: None, faults });
         }
         let places: Vec<usize> = (0..length).filter(|row| keep[*row]).collect();
+        let left_out = match rows.column_by_name(ID) {
+            Some(ids) if matches!(self.filled, Filled::Stream(_)) && filtered + undated > 0 => {
+                let mut out: Vec<bool> = keep.iter().map(|keep| !keep).collect();
+                unread.iter().for_each(|row| out[*row] = false);
+                Some(filter(ids, &BooleanArray::from(out)).map_err(EngineError::failed)?)
+            }
+            _ => None,
+        };
         let rows = filter_record_batch(&rows, &BooleanArray::from(keep)).map_err(EngineError::failed)?;
-        Ok(Mapped { rows, places, filtered, undated, faults })
+        Ok(Mapped { rows, places, filtered, undated, left_out, faults })
     }
 
     /// Rows whose moment is empty have not happened yet, and who was never recognised is merged with nobody; entities

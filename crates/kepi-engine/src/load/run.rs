@@ -85,6 +85,11 @@ impl Loading {
                 targets[index].skipped += mapped.filtered + mapped.undated;
                 undated[index] += mapped.undated;
                 refused.extend(mapped.faults);
+                // A condition of this load alone says nothing of the rows that it leaves out.
+                let left_out = mapped.left_out.filter(|_| request.where_.is_none());
+                if let (Filled::Stream(decl), Some(ids)) = (&mapper.filled, left_out) {
+                    load.left_out(decl, ids).map_err(store_error)?;
+                }
                 let stored = store(&mut load, &mapper.filled, mapped.rows)?;
                 refused.extend(stored.into_iter().map(|(row, reason)| (mapped.places[row], String::new(), reason)));
             }

@@ -36,6 +36,7 @@ mod plugin;
 mod query;
 mod retention;
 mod row;
+mod same_ids;
 mod source;
 mod state;
 mod state_row;

@@ -25,11 +25,12 @@ impl Catalog {
             let mut cx = Cx::new(self, &placed.module, placed.file, now, placed.module.is_empty());
             let source = lower(&mut cx, placed);
             if !cx.failed() {
-                sources.push(source);
+                sources.push((placed, source));
             }
             diagnostics.append(&mut cx.diagnostics);
         }
-        (sources, diagnostics)
+        diagnostics.append(&mut super::same_ids::lints(&sources));
+        (sources.into_iter().map(|(_, source)| source).collect(), diagnostics)
     }
 
     /// Reads a condition on the columns of a table (`kepi load --where`).
@@ -226,6 +227,16 @@ fn fill_stream(
                 let row = column(name, Kind::Raw);
                 put(cx, stream, &mut filled, field, row, *of, name.span)
             }
+            Part::Computed { field, value } if is_own_id(stream, field) => {
+                let row = expr::lower::<Row>(cx, &mut TableScope, value)
+                    .and_then(|row| coerce(cx, row, &Unit::of(Kind::Text), value.span));
+                if filled.id.is_some() {
+                    cx.error::<()>(Code::Mapping, field.span, "`id` is filled twice")
+                } else {
+                    filled.id = row;
+                    filled.id.is_some().then_some(())
+                }
+            }
             Part::Computed { field, value } => expr::lower::<Row>(cx, &mut TableScope, value)
                 .and_then(|row| put(cx, stream, &mut filled, field, row, false, value.span)),
         };
@@ -241,6 +252,12 @@ fn fill_stream(
         return cx.error_help(Code::Mapping, mapping.span, message, help);
     }
     ok.then_some(filled)
+}
+
+/// Whether `id = …` is the id of the row, and no field that is called so.
+fn is_own_id(stream: &StreamDecl, field: &Name) -> bool {
+    let is_field = stream.fields.iter().any(|known| known.name == field.text);
+    field.text == "id" && !is_field && !stream.roles.iter().any(|role| role.name == field.text)
 }
 
 fn put(

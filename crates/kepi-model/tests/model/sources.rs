@@ -61,3 +61,30 @@ fn wrong_mappings() {
          source j from \"j.csv\" { orders: at day, amount = price where price > 5 EUR and \"x\" }"
     ));
 }
+
+#[test]
+fn rows_of_one_event_with_the_same_ids_are_told() {
+    let warned = |sources: &str| {
+        let catalog = shop(sources);
+        let (found, problems) = catalog.sources(now(&catalog));
+        assert!(!found.is_empty());
+        problems.iter().map(|p| format!("{} / {}", p.message, p.help.clone().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let two = warned(
+        "source web from \"web.csv\" { orders: at day, id no, of customer who }\n\
+         source pos from \"pos.csv\" { orders: at day, id no, of customer who }\n\
+         source later from \"crm:orders\" { orders: at day, id no, of customer who }\n\
+         source own from \"own.csv\" { orders: at day, id = concat(\"own-\", `no`), of customer who }",
+    );
+    let wanted = "`orders` is also filled by `web`: a row of `pos` with an id from there takes that row's place / where these \
+                  are different rows, make the ids differ: id = concat(\"pos-\", `no`)";
+    assert_eq!(two, [wanted]);
+    let one = warned(
+        "source crm from \"crm.csv\" {\n  orders: at created, id no, of customer who\n  orders: at closed, id no, of customer who\n}\n\
+         source split from \"crm:orders\" {\n  orders: at day, id no, of customer who where kind = \"a\"\n\
+           orders: at day, id no, of customer who where kind = \"b\"\n}",
+    );
+    let wanted = "`orders` is filled twice from one row with the same id, so that only one of the two is kept / where these \
+                  are different rows, make the ids differ: id = concat(\"orders-\", `no`)";
+    assert_eq!(one, [wanted]);
+}

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
+use kepi_store::{LoadOptions, OnConflict};
 use std::sync::Arc;
 
 fn texts(ids: &[&str]) -> ArrayRef {
@@ -71,4 +72,28 @@ fn a_first_load_may_remove_its_own_rows_and_an_empty_stream_has_none() {
     first.removals(&orders(), texts(&["8"])).unwrap();
     first.commit().unwrap();
     assert_eq!(rows(&folder.reader(), "orders").len(), 2);
+}
+
+#[test]
+fn what_a_load_leaves_out_is_gone_unless_the_load_has_it_too() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    load(&mut writer, &orders(), FILE);
+    let mut later = writer.load(options(1));
+    // 7 is left out by one mapping and taken by another, 8 has changed, 9 was left out, twice.
+    later.left_out(&orders(), texts(&["7", "9", "9", "70"])).unwrap();
+    let given = "_at _id customer product amount\n 1 7 ada tea 1.5\n 2 8 bob milk 3\n 4 10 eve beer 3";
+    later.events(&orders(), batch(given)).unwrap();
+    let summary = later.commit().unwrap();
+    assert_eq!((counts(&summary), summary.removed["orders"]), ((1, 1, 1), 1));
+    assert_eq!(rows(&folder.reader(), "orders").len(), 3);
+    // Where stored rows stay as they are, they also stay where they are.
+    let mut keeping = writer.load(LoadOptions { on_conflict: OnConflict::Keep, ..options(2) });
+    keeping.left_out(&orders(), texts(&["7"])).unwrap();
+    assert!(keeping.commit().unwrap().removed.is_empty());
+    // Only what is left out: no row is given at all.
+    let mut nothing = writer.load(options(3));
+    nothing.left_out(&orders(), Arc::new(Int64Array::from(vec![7, 8]))).unwrap();
+    assert_eq!(nothing.commit().unwrap().removed["orders"], 2);
+    assert_eq!(rows(&folder.reader(), "orders").len(), 1);
 }
