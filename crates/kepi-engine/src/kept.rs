@@ -115,7 +115,8 @@ fn calls_plugins(query: &Query) -> bool {
 }
 
 fn formula_calls(formula: &Formula) -> bool {
-    matches!(formula.node, FormulaNode::Plugin { .. }) || formula.parts().into_iter().any(formula_calls)
+    matches!(formula.node, FormulaNode::Plugin { .. } | FormulaNode::Series { .. })
+        || formula.parts().into_iter().any(formula_calls)
 }
 
 fn aggregate_calls(aggregate: &Aggregate) -> bool {

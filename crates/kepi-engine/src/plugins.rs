@@ -132,6 +132,8 @@ impl Plugins {
         let functions = loaded.functions();
         self.functions.scalars.extend(functions.scalars);
         self.functions.aggregates.extend(functions.aggregates);
+        self.functions.models.extend(functions.models);
+        self.functions.series.extend(functions.series);
         let connector = match loaded.connector() {
             Some(connector) => Some(connector),
             None => rest(found)?,

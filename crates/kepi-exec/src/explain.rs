@@ -51,6 +51,7 @@ pub fn explain(
         let mut words = sentences(query, &planned.times, &zone);
         words.extend(notes.into_iter().map(|note| sentence(&note.text)));
         words.extend(reports(&planned.plan.root).iter().map(|(pass, report)| read(pass, report)));
+        words.extend(reports(&planned.plan.root).iter().flat_map(|(_, report)| fitted(report)));
         let plan = displayable(planned.plan.root.as_ref()).indent(false).to_string();
         Ok(Explanation { words, steps, plan })
     })
@@ -69,6 +70,22 @@ fn read(pass: &Pass, report: &Report) -> String {
         return format!("For {name} {read} rows were read, and {kept} of the groups took part.");
     }
     format!("For {name} {read} rows were read, and {kept} took part{left}.")
+}
+
+/// How well models fit, a sentence for each of the first cells.
+fn fitted(report: &Report) -> Vec<String> {
+    let of_cell = |text: &str, cell: &str, values: &[(String, String)]| {
+        let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let cell = if cell.is_empty() { String::new() } else { format!(" in {cell}") };
+        format!("`{text}` was fitted{cell}: {}.", values.join("; "))
+    };
+    let fitted = report.learned.iter().filter(|l| !l.diagnostics.is_empty());
+    let sentences = fitted.flat_map(|l| {
+        let more = l.cells.saturating_sub(l.missing).saturating_sub(l.diagnostics.len() as u64);
+        let more = (more > 0).then(|| format!("`{}` was fitted in {} more cells.", l.text, grouped(more)));
+        l.diagnostics.iter().map(|(cell, values)| of_cell(&l.text, cell, values)).chain(more).collect::<Vec<_>>()
+    });
+    sentences.collect()
 }
 
 /// What a query means, without running it.

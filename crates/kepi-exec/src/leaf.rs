@@ -225,7 +225,7 @@ impl ExecutionPlan for LeafExec {
                 let permits = Arc::clone(&source.permits);
                 let finish = move |states: Vec<Vec<RecordBatch>>| {
                     let _timer = elapsed.timer();
-                    let cells = match alone {
+                    let mut cells = match alone {
                         true => pass::run(&pass, &source)?,
                         false => pass::together(merged(states)?, &pass, &source)?,
                     };

@@ -24,6 +24,6 @@ pub use error::ExecError;
 pub use explain::{Explanation, explain};
 pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use leaf::LeafExec;
-pub use pass::{Pass, Report, Source};
+pub use pass::{Learned, Pass, Report, Source};
 pub use rows::evaluate_table;
 pub use run::{RunOptions, run};

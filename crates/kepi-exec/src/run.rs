@@ -6,7 +6,7 @@ use crate::cells::openings::in_own_time;
 use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
 use crate::cells::{ages, bounds, notes, other, zone};
-use crate::steps::{reports, steps};
+use crate::steps::{refused, reports, steps};
 use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
 use crate::{tables, told};
 use arrow_array::cast::AsArray;
@@ -156,6 +156,8 @@ impl<'a> Runner<'a> {
         let done = self.rows(planned)?;
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(notes::learned(&reports(&done.planned.plan.root)));
+        notes.extend(refused(&done.planned.plan.root));
         notes.extend(told::retention(query));
         notes.extend(told::first_step(query));
         let mut steps = steps(&done.planned.plan.root);
@@ -231,6 +233,8 @@ impl<'a> Runner<'a> {
         let steps = steps(&done.planned.plan.root);
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(notes::learned(&reports(&done.planned.plan.root)));
+        notes.extend(refused(&done.planned.plan.root));
         notes.extend(told::retention(query));
         notes.extend(told::first_step(query));
         Ok((done.planned, steps, notes))

@@ -2,7 +2,7 @@
 
 use crate::cells::WholeExec;
 use crate::words;
-use crate::{LeafExec, Pass, Report, Step, told};
+use crate::{LeafExec, Note, Pass, Report, Step, told};
 use datafusion_common::JoinType;
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::filter::FilterExec;
@@ -112,6 +112,13 @@ pub(crate) fn reports(plan: &Arc<dyn ExecutionPlan>) -> Vec<(Pass, Report)> {
         return vec![(leaf.pass().clone(), leaf.report())];
     }
     in_order(plan).into_iter().flat_map(reports).collect()
+}
+
+/// Why some values of a plan are missing, of the operators that know it.
+pub(crate) fn refused(plan: &Arc<dyn ExecutionPlan>) -> Vec<Note> {
+    let own = plan.downcast_ref::<WholeExec>().and_then(WholeExec::refused);
+    let own = own.map(|text| Note { code: "no_forecast".into(), text });
+    in_order(plan).into_iter().flat_map(refused).chain(own).collect()
 }
 
 /// What an operator reads, the query's own cells before the totals that are put beside them.

@@ -39,6 +39,28 @@ pub trait Accumulator: Send {
 
     /// One value per group, in group order.
     fn finish(&mut self) -> Result<ArrayRef, FunctionError>;
+
+    /// The same for functions that look from an instant: `ends[i]`, in microseconds UTC, is the end of group i's window.
+    fn finish_at(&mut self, ends: &[i64]) -> Result<ArrayRef, FunctionError> {
+        let _ = ends;
+        self.finish()
+    }
+
+    /// What there is to tell of the values that were given last; nothing for most functions.
+    fn told(&mut self) -> Vec<Told> {
+        Vec::new()
+    }
+}
+
+/// What a function has to tell of the value of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The group.
+    pub group: u32,
+    /// Why its value is missing; none: it is not, or there was nothing to compute it of.
+    pub missing: Option<String>,
+    /// Names and values that tell how well it fits.
+    pub diagnostics: Vec<(String, String)>,
 }
 
 /// Every plugin function of a project, by full name.

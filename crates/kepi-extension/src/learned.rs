@@ -24,7 +24,8 @@ pub struct ModelTable<'a> {
     pub entities: &'a [u32],
     /// How many entities there are; each has at least one row.
     pub entity_count: usize,
-    /// The arguments: columns with a value per row, in the types of [`crate::ScalarFunction`].
+    /// The arguments behind the entity, in the types of [`crate::ScalarFunction`]: columns with a value per row, but with
+    /// one value where the parameter is constant.
     pub args: &'a [ArrayRef],
     /// The instant for which it is asked, in microseconds UTC: the end of the window.
     pub now: i64,

@@ -14,7 +14,7 @@ mod scan;
 
 pub use connector::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamField, StreamShape};
 pub use derived::Derived;
-pub use function::{Accumulator, AggregateFunction, FunctionError, Functions, ScalarFunction};
+pub use function::{Accumulator, AggregateFunction, FunctionError, Functions, ScalarFunction, Told};
 pub use http::{HttpError, HttpRequest, HttpResponse};
 pub use learned::{Fitted, ModelFunction, ModelTable, SeriesFunction};
 pub use partials::{Partials, SegmentInfo, Stored};

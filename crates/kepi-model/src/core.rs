@@ -259,6 +259,13 @@ pub enum FormulaNode {
         name: String,
         args: Vec<Formula>,
     },
+    /// A series of a plugin, `module.name`: in complete periods the value of `of`, in the others what the function goes on
+    /// with behind them. `constants`: its other arguments.
+    Series {
+        name: String,
+        of: Box<Formula>,
+        constants: Vec<Value>,
+    },
     /// The place of the cell among those of the same period by this value, from 1, the largest first; equal values
     /// share the first of their places, missing has none.
     Rank {

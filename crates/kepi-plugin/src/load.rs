@@ -1,10 +1,11 @@
 //! Making a plugin that was found usable under its alias.
 
 use crate::manifest::{ManifestFunction, Provides, Runtime, is_name};
-use crate::script::{Script, ScriptConnector, ScriptScalar};
-use crate::wasm::{Component, WasmAggregate, WasmScalar};
+use crate::model::ModelAggregate;
+use crate::script::{Script, ScriptAggregate, ScriptConnector, ScriptScalar, ScriptSeries};
+use crate::wasm::{Component, WasmAggregate, WasmConnector, WasmModel, WasmScalar, WasmSeries};
 use crate::{Found, PluginError, Settings};
-use kepi_extension::{AggregateFunction, Connector, Functions, ScalarFunction};
+use kepi_extension::{AggregateFunction, Connector, Functions, ModelFunction, ScalarFunction, SeriesFunction};
 use kepi_model::declared::{FunctionKind, Signature};
 use std::sync::Arc;
 
@@ -22,10 +23,13 @@ impl Loaded {
         &self.id
     }
 
-    /// The signatures of its functions by full name, such as `margins.margin_pct`: scalars first, each in order of name.
+    /// The signatures of its functions by full name, such as `margins.margin_pct`: scalars first, then those of rows together, then series.
     pub fn signatures(&self) -> Vec<Signature> {
         let scalars = self.functions.scalars.values().map(|f| f.signature().clone());
-        scalars.chain(self.functions.aggregates.values().map(|f| f.signature().clone())).collect()
+        // A model is among the aggregates too.
+        let aggregates = self.functions.aggregates.values().map(|f| f.signature().clone());
+        let series = self.functions.series.values().map(|f| f.signature().clone());
+        scalars.chain(aggregates).chain(series).collect()
     }
 
     /// Its functions by full name.
@@ -51,12 +55,10 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
     let mut connector: Option<Arc<dyn Connector>> = None;
     match found.manifest.runtime {
         Runtime::Wasm => {
-            if found.manifest.offers(Provides::Connector) {
-                return unsupported(
-                    "is a connector made of wasm, which is not there yet; rhai connectors are".to_string(),
-                );
-            }
             let component = Arc::new(Component::new(found.clone(), settings.clone()));
+            if found.manifest.offers(Provides::Connector) {
+                connector = Some(Arc::new(WasmConnector::new(Arc::clone(&component))));
+            }
             for function in &found.manifest.functions {
                 let signature = full_name(function);
                 let (name, own, component) = (signature.name.clone(), &function.signature.name, Arc::clone(&component));
@@ -70,8 +72,17 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
                             Arc::new(WasmAggregate::new(component, own, signature));
                         functions.aggregates.insert(name, aggregate);
                     }
-                    kind @ (FunctionKind::Model | FunctionKind::Series) => {
-                        return unsupported(format!("has a {} made of wasm, which is not there yet", kind.word()));
+                    FunctionKind::Model => {
+                        let model: Arc<dyn ModelFunction> = Arc::new(WasmModel::new(component, own, signature));
+                        let bytes_max = settings.limits.gathered_bytes_max;
+                        let id = &found.manifest.id;
+                        let aggregate = ModelAggregate::new(Arc::clone(&model), id, bytes_max);
+                        functions.aggregates.insert(name.clone(), Arc::new(aggregate));
+                        functions.models.insert(name, model);
+                    }
+                    FunctionKind::Series => {
+                        let series: Arc<dyn SeriesFunction> = Arc::new(WasmSeries::new(component, own, signature));
+                        functions.series.insert(name, series);
                     }
                 }
             }
@@ -82,17 +93,33 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
             let script = Arc::new(Script::new(found.clone(), settings.clone()));
             for function in &found.manifest.functions {
                 let signature = full_name(function);
-                if signature.kind != FunctionKind::Scalar {
-                    let kind = signature.kind.word();
-                    return unsupported(format!(
-                        "has the {kind} `{}` in rhai, which is not there yet; scalar functions and connectors are",
-                        function.signature.name
-                    ));
+                let (name, script) = (signature.name.clone(), Arc::clone(&script));
+                match signature.kind {
+                    FunctionKind::Scalar => {
+                        let scalar: Arc<dyn ScalarFunction> = Arc::new(ScriptScalar::new(script, function, signature));
+                        functions.scalars.insert(name, scalar);
+                    }
+                    FunctionKind::Aggregate if function.sees_missing => {
+                        let name = &function.signature.name;
+                        let what =
+                            format!("has the aggregate `{name}` with sees_missing, which a script's cannot have");
+                        return unsupported(what);
+                    }
+                    FunctionKind::Aggregate => {
+                        let aggregate = ScriptAggregate::new(script, function, signature);
+                        functions.aggregates.insert(name, Arc::new(aggregate));
+                    }
+                    FunctionKind::Series => {
+                        let series: Arc<dyn SeriesFunction> = Arc::new(ScriptSeries::new(script, function, signature));
+                        functions.series.insert(name, series);
+                    }
+                    FunctionKind::Model => {
+                        return unsupported(format!(
+                            "has the model `{}` in rhai, which would be too slow to fit: write it as a component",
+                            function.signature.name
+                        ));
+                    }
                 }
-                let name = signature.name.clone();
-                let scalar: Arc<dyn ScalarFunction> =
-                    Arc::new(ScriptScalar::new(Arc::clone(&script), function, signature));
-                functions.scalars.insert(name, scalar);
             }
             if found.manifest.offers(Provides::Connector) {
                 connector = Some(Arc::new(ScriptConnector::new(script)));

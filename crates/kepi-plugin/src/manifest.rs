@@ -329,6 +329,7 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
     }
     check_shape(kind, &parameters).map_err(|message| (params_span, message))?;
     let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+    let returns_span = function.returns.span();
     let returns = parse_returns(function.returns.get_ref(), &names);
     let returns = returns.map_err(|message| (function.returns.span(), message))?;
     if let Returns::SameAs(index) = returns
@@ -337,6 +338,7 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
         return Err((function.returns.span(), "the result cannot be the same as an optional parameter".to_string()));
     }
     let (name, doc) = (function.name.into_inner(), function.doc.into_inner().trim().to_string());
+    check_learned(kind, &parameters, &returns).map_err(|message| (returns_span, message))?;
     let signature = Signature { name, kind, doc, parameters, returns };
     let sample = |written: WrittenSample| ManifestSample {
         args: written.args.into_iter().map(plain).collect(),
@@ -391,6 +393,32 @@ fn check_shape(kind: FunctionKind, parameters: &[SignatureParameter]) -> Result<
         }
     }
     Ok(())
+}
+
+/// What a model and a series can learn from, and give: numbers that have a mean.
+fn check_learned(kind: FunctionKind, parameters: &[SignatureParameter], returns: &Returns) -> Result<(), String> {
+    if !matches!(kind, FunctionKind::Model | FunctionKind::Series) {
+        return Ok(());
+    }
+    let word = kind.word();
+    let numbers =
+        |kind: &Kind| matches!(kind, Kind::Number | Kind::Percent | Kind::Points | Kind::Money(_) | Kind::Duration);
+    if kind == FunctionKind::Model && parameters.iter().any(|p| p.accepts.is_empty() || p.accepts.contains(&Kind::Text))
+    {
+        return Err("a model takes an entity, times, dates, numbers and yes/no, no text and not `any`".to_string());
+    }
+    let gives = match returns {
+        Returns::Unit(unit) => numbers(&unit.kind),
+        Returns::SameAs(index) => {
+            let accepts = &parameters[*index].accepts;
+            !accepts.is_empty()
+                && accepts.iter().all(|k| numbers(k) || *k == Kind::Count && kind == FunctionKind::Series)
+        }
+    };
+    if gives {
+        return Ok(());
+    }
+    Err(format!("a {word} returns number, percent, points, money or duration"))
 }
 
 /// The file must lie in the plugin's own folder: no way out of it, whoever wrote the manifest.

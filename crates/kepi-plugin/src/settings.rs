@@ -44,6 +44,8 @@ pub struct Limits {
     pub script_array_items_max: usize,
     /// Entries of a map in a script, with all maps in it.
     pub script_map_entries_max: usize,
+    /// Rows that are kept until their groups are whole (of models, and of aggregates in scripts), in bytes.
+    pub gathered_bytes_max: usize,
     /// Records of one page of a connector.
     pub page_records_max: usize,
     /// Length of a cursor, in bytes.
@@ -65,6 +67,7 @@ impl Default for Limits {
             script_text_bytes_max: 16 << 20,
             script_array_items_max: 100_000,
             script_map_entries_max: 100_000,
+            gathered_bytes_max: 1 << 30,
             page_records_max: 10_000,
             cursor_bytes_max: 64 << 10,
         }
@@ -84,6 +87,7 @@ impl Limits {
 /// A number of bytes as messages say it: `64 MiB`, `512 KiB`.
 pub(crate) fn bytes_in_words(bytes: usize) -> String {
     match bytes {
+        b if b >= 1 << 30 && b % (1 << 30) == 0 => format!("{} GiB", b >> 30),
         b if b >= 1 << 20 && b % (1 << 20) == 0 => format!("{} MiB", b >> 20),
         b if b >= 1 << 10 && b % (1 << 10) == 0 => format!("{} KiB", b >> 10),
         b => format!("{b} bytes"),

@@ -16,7 +16,9 @@ macro_rules! plugin {
 
 const PLUGINS: &[(&str, &str, &[u8])] = &[
     plugin!("acme-margins", "acme-margins.wasm"),
+    plugin!("bgnbd", "bgnbd.wasm"),
     plugin!("discount", "discount.rhai"),
+    plugin!("holt", "holt.rhai"),
     plugin!("hubspot", "hubspot.toml"),
     plugin!("json-folder", "json-folder.rhai"),
     plugin!("salesforce", "salesforce.toml"),
@@ -46,7 +48,9 @@ mod tests {
         let ids: Vec<String> = shipped().into_iter().map(|f| f.manifest.id).collect();
         let wanted = [
             "acme.margins",
+            "kepi.bgnbd",
             "kepi.discount",
+            "kepi.holt",
             "kepi.hubspot",
             "kepi.json-folder",
             "kepi.salesforce",

@@ -97,7 +97,9 @@ impl FormulaExpr {
             FormulaNode::Aggregate(i) => take(batch, column(&self.inputs.aggregates, *i, "aggregate")?, rows),
             FormulaNode::Label(i) => take(batch, column(&self.inputs.labels, *i, "label")?, rows),
             FormulaNode::Period => take(batch, self.inputs.period, rows),
-            FormulaNode::Rank { .. } => Err(ExecError::Plan("a rank was not taken out".into())),
+            FormulaNode::Rank { .. } | FormulaNode::Series { .. } => {
+                Err(ExecError::Plan("a rank or a series was not taken out".into()))
+            }
             FormulaNode::Call { op, args } => self.call(op, args, batch, rows),
             FormulaNode::Case { whens, otherwise } => self.case(whens, otherwise.as_deref(), batch, rows),
             FormulaNode::Plugin { name, args } => self.plugin(name, args, &formula.unit, batch, rows),
@@ -293,6 +295,7 @@ pub(crate) fn type_of(formula: &Formula, inputs: &Inputs, schema: &Schema) -> Re
         FormulaNode::Label(i) => of_column(column(&inputs.labels, *i, "label")?)?,
         FormulaNode::Period => CellType::Time,
         FormulaNode::Rank { .. } => CellType::Exact(0),
+        FormulaNode::Series { .. } => CellType::Float,
         FormulaNode::Call { op, args } => {
             let types: Vec<CellType> = args.iter().map(|a| type_of(a, inputs, schema)).collect::<Result<_, _>>()?;
             let decimals = match args.get(1).map(|a| &a.node) {

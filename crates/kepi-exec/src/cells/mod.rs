@@ -22,6 +22,7 @@ mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
 mod rank;
+mod series;
 mod steps;
 mod target;
 #[cfg(test)]

@@ -111,6 +111,27 @@ pub(crate) fn without_entity(query: &Query, reports: &[(Pass, Report)]) -> Vec<N
     counts.into_iter().map(note).collect()
 }
 
+/// Why values of plugins' models are missing.
+pub(crate) fn learned(reports: &[(Pass, Report)]) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    for learned in reports.iter().flat_map(|(_, report)| &report.learned) {
+        let Some(why) = &learned.why else { continue };
+        let name = &learned.text;
+        let text = match (learned.cells, learned.missing) {
+            (1, _) => format!("`{name}` is missing: {why}"),
+            (cells, 1) => format!("`{name}` is missing in 1 of {cells} cells: {why}"),
+            (cells, missing) => {
+                format!("`{name}` is missing in {missing} of {cells} cells; in the first of them: {why}")
+            }
+        };
+        let note = Note { code: "not_learned".into(), text };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
 /// A number with a comma between thousands.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();

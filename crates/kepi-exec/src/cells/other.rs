@@ -55,8 +55,8 @@ fn forget_labels(formula: &mut Formula) {
         FormulaNode::Label(_) => formula.node = FormulaNode::Const(Value::Missing),
         FormulaNode::Const(_) | FormulaNode::Aggregate(_) | FormulaNode::Period => {}
         FormulaNode::Call { args, .. } | FormulaNode::Plugin { args, .. } => args.iter_mut().for_each(forget_labels),
-        // One row has no place among others.
-        FormulaNode::Rank { .. } => formula.node = FormulaNode::Const(Value::Missing),
+        // One row has no place among others, and no period to go on with.
+        FormulaNode::Rank { .. } | FormulaNode::Series { .. } => formula.node = FormulaNode::Const(Value::Missing),
         FormulaNode::Case { whens, otherwise } => {
             for (condition, value) in whens {
                 forget_labels(condition);

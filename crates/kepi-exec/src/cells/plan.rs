@@ -16,7 +16,7 @@ use crate::{ExecError, FrameColumn, Pass};
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::empty::EmptyExec;
-use kepi_model::core::{Aggregate, Base, Measure, Query, Reach, Row, RowNode, When};
+use kepi_model::core::{Aggregate, Base, Formula, FormulaNode, Measure, OrderBy, Query, Reach, Row, RowNode, When};
 use std::sync::Arc;
 
 /// Makes the leaf of a pass.
@@ -198,6 +198,18 @@ pub(crate) fn is_zero_of_nothing(aggregate: &Aggregate) -> bool {
     matches!(aggregate.measure, Measure::Count | Measure::Sum(_) | Measure::Unique(_))
 }
 
+/// Whether a shown, picked or ordering value goes on with a series: then every label needs every period.
+fn reads_series(query: &Query) -> bool {
+    fn reads(formula: &Formula) -> bool {
+        matches!(formula.node, FormulaNode::Series { .. }) || formula.parts().into_iter().any(reads)
+    }
+    let ordered = query.order.iter().filter_map(|key| match &key.by {
+        OrderBy::Formula(formula) => Some(formula),
+        _ => None,
+    });
+    query.columns.iter().map(|c| &c.formula).chain(&query.having).chain(ordered).any(reads)
+}
+
 /// Which rows the answer has.
 pub(crate) fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
     Grid {
@@ -205,7 +217,7 @@ pub(crate) fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
         per: query.per.clone(),
         zone: query.zone.clone(),
         span: times.span,
-        full: query.fill.is_some(),
+        full: query.fill.is_some() || reads_series(query),
         shown: shown_aggregates(query),
         zero: query.aggregates.iter().map(is_zero_of_nothing).collect(),
         sides: times.sides.clone(),

@@ -6,6 +6,7 @@ use crate::ExecError;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use kepi_model::core::{Formula, FormulaNode, OrderBy, Query};
+use kepi_model::value::Value;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -84,17 +85,25 @@ fn compare(a: &Cell, b: &Cell) -> Ordering {
     }
 }
 
-/// A value by which places are given, and the label in which the cells compared may differ.
+/// A value of which something is made over the whole grid.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Ranked {
     pub(crate) of: Formula,
-    /// None: in any.
-    pub(crate) over: Option<usize>,
+    pub(crate) how: Over,
 }
 
-/// What is ranked: each formula after those that it asks for the place by.
+/// What is made of it.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Over {
+    /// Its place among cells that may differ in this label; none: in any.
+    Rank(Option<usize>),
+    /// What a plugin's series goes on with.
+    Series { name: String, constants: Vec<Value> },
+}
+
+/// What is ranked or gone on with: each formula after those that it asks for it.
 ///
-/// In the query that comes with it the place by the k-th of them is aggregate `n + k`, `n` being the number of the
+/// In the query that comes with it what is made of the k-th of them is aggregate `n + k`, `n` being the number of the
 /// query's own.
 pub(crate) fn take_out(query: &Query) -> (Query, Vec<Ranked>) {
     let mut query = query.clone();
@@ -129,9 +138,17 @@ fn replace(formula: &mut Formula, own: usize, ranked: &mut Vec<Ranked>) {
                 replace(otherwise, own, ranked);
             }
         }
-        FormulaNode::Rank { of, over } => {
+        FormulaNode::Rank { of, .. } | FormulaNode::Series { of, .. } => {
             replace(of, own, ranked);
-            let asked = Ranked { of: Formula::clone(of), over: *over };
+            let of = Formula::clone(of);
+            let how = match &formula.node {
+                FormulaNode::Series { name, constants, .. } => {
+                    Over::Series { name: name.clone(), constants: constants.clone() }
+                }
+                FormulaNode::Rank { over, .. } => Over::Rank(*over),
+                _ => return,
+            };
+            let asked = Ranked { of, how };
             let place = ranked.iter().position(|known| *known == asked).unwrap_or_else(|| {
                 ranked.push(asked);
                 ranked.len() - 1

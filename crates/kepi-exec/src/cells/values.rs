@@ -5,7 +5,8 @@ use super::formula::{FormulaExpr, Inputs, Setting};
 use super::layout::Layout;
 use super::output::{change, change_percent, frame_columns};
 use super::plan::{Plan, Times};
-use super::rank::{Ranked, Ranking};
+use super::rank::{Over, Ranked, Ranking};
+use super::series::{Called, Series};
 use super::steps::Stepping;
 use super::target::Targets;
 use super::whole::{WholeExec, Work};
@@ -52,19 +53,45 @@ impl Values<'_> {
 
     /// Puts the places of each row behind the cells, one ranked formula after the other.
     pub(crate) fn ranked(&self, mut cells: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, ExecError> {
-        for (k, Ranked { of: formula, over }) in self.ranked.iter().enumerate() {
+        for (k, Ranked { of: formula, how }) in self.ranked.iter().enumerate() {
             let schema = cells.schema();
             let first = schema.fields().len();
             let mut columns = self.pass_on(&schema, 0..first);
             for side in 0..self.layout.sides {
                 columns.push(self.formula(formula, side, "rank", format!("rank_{k}_of_{side}"), &schema)?);
             }
-            let kept = (0..self.query.by.len()).filter(|label| over.is_some_and(|over| over != *label));
-            let equal = self.layout.per.then_some(0).into_iter().chain(kept.map(|i| self.layout.label(i))).collect();
-            let ranking = Ranking { equal, columns: first..first + self.layout.sides };
-            cells = WholeExec::over(Arc::new(ProjectionExec::try_new(columns, cells)?), Work::Rank(ranking))?;
+            let work = match how {
+                Over::Rank(over) => {
+                    let kept = (0..self.query.by.len()).filter(|label| over.is_some_and(|over| over != *label));
+                    let period = self.layout.per.then_some(0).into_iter();
+                    let equal = period.chain(kept.map(|i| self.layout.label(i))).collect();
+                    Work::Rank(Ranking { equal, columns: first..first + self.layout.sides })
+                }
+                Over::Series { name, constants } => Work::Series(self.series(name, constants, first)?),
+            };
+            cells = WholeExec::over(Arc::new(ProjectionExec::try_new(columns, cells)?), work)?;
         }
         Ok(cells)
+    }
+
+    /// A series over the column of the query's own values.
+    fn series(&self, name: &str, constants: &[Value], column: usize) -> Result<Series, ExecError> {
+        let function = self.setting.functions.series.get(name);
+        let function = function.ok_or_else(|| ExecError::Plan(format!("no plugin gives `{name}`")))?;
+        let per = self.query.per.clone();
+        let per = per.ok_or_else(|| ExecError::NotYet(format!("`{name}` of a total: it goes on with periods")))?;
+        Ok(Series {
+            name: name.to_string(),
+            constants: constants.to_vec(),
+            labels: (0..self.query.by.len()).map(|i| self.layout.label(i)).collect(),
+            column,
+            columns: self.layout.sides,
+            per,
+            zone: self.query.zone.clone(),
+            span: self.times.span,
+            now: self.query.now,
+            called: Called::new(Arc::clone(function)),
+        })
     }
 
     /// Computes every formula: keys, values of all sides, then (with `fill`) what filling needs, then what `having`

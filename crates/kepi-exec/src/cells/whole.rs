@@ -6,6 +6,7 @@ use super::compare::Alignment;
 use super::fill::Filling;
 use super::grid::Grid;
 use super::rank::Ranking;
+use super::series::Series;
 use super::steps::Stepping;
 use super::target::Targets;
 use crate::ExecError;
@@ -42,6 +43,8 @@ pub(crate) enum Work {
     Target(Targets),
     /// Puts places for values.
     Rank(Ranking),
+    /// Goes on with a series.
+    Series(Series),
     /// Makes the ages of cohorts dense.
     Ages(Ages),
     /// Makes a row per step.
@@ -57,6 +60,7 @@ impl Work {
             Work::Fill(filling) => filling.schema(input),
             Work::Target(targets) => targets.schema(input),
             Work::Rank(ranking) => Ok(ranking.schema(input)),
+            Work::Series(series) => Ok(series.schema(input)),
             Work::Ages(_) => Ok(Arc::clone(input)),
             Work::Steps(stepping) => stepping.schema(input),
         }
@@ -69,6 +73,7 @@ impl Work {
             Work::Fill(filling) => filling.apply(batch, schema),
             Work::Target(targets) => targets.apply(batch, schema),
             Work::Rank(ranking) => ranking.apply(batch, schema),
+            Work::Series(series) => series.apply(batch, schema),
             Work::Ages(ages) => ages.apply(batch, schema),
             Work::Steps(stepping) => stepping.apply(batch, schema),
         }
@@ -81,6 +86,7 @@ impl Work {
             Work::Fill(filling) => filling.words(),
             Work::Target(targets) => targets.words(),
             Work::Rank(ranking) => ranking.words(),
+            Work::Series(series) => series.words(),
             Work::Ages(ages) => ages.words(),
             Work::Steps(stepping) => stepping.words(),
         }
@@ -111,6 +117,14 @@ impl WholeExec {
     pub(crate) fn words(&self) -> String {
         self.work.words()
     }
+
+    /// Why some values of it are missing, after it ran.
+    pub(crate) fn refused(&self) -> Option<String> {
+        match &*self.work {
+            Work::Series(series) => series.refused(),
+            _ => None,
+        }
+    }
 }
 
 fn properties(schema: SchemaRef) -> Arc<PlanProperties> {
@@ -136,6 +150,7 @@ impl ExecutionPlan for WholeExec {
             Work::Fill(_) => "FillExec",
             Work::Target(_) => "TargetExec",
             Work::Rank(_) => "RankExec",
+            Work::Series(_) => "SeriesExec",
             Work::Ages(_) => "AgesExec",
             Work::Steps(_) => "StepsExec",
         }

@@ -12,6 +12,7 @@ mod fold;
 mod groups;
 mod held;
 mod labels;
+mod learned;
 mod lifecycle;
 mod lookback;
 mod lots;
@@ -110,10 +111,27 @@ pub struct Report {
     pub first: Option<i64>,
     /// How long it took.
     pub micros: u64,
+    /// What functions of plugins had to tell of their values: models, how well they fit, or why there is none.
+    pub learned: Vec<Learned>,
     /// The segments of which something was kept from before, by unit.
     pub kept: Vec<u64>,
     /// The segments that were read, by unit; none of either: it was not read by segments.
     pub read: Vec<u64>,
+}
+
+/// What a function of a plugin told of the values of an aggregate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// The aggregate, as it is written.
+    pub text: String,
+    /// How many cells it was asked for.
+    pub cells: u64,
+    /// In how many of them its value is missing for a reason that it gave.
+    pub missing: u64,
+    /// The first of these reasons.
+    pub why: Option<String>,
+    /// Of the first cells that have a value: the cell's labels and period, names and values of how well it fits.
+    pub diagnostics: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// What a pass is run on.
@@ -197,6 +215,7 @@ impl Report {
         self.micros = self.micros.max(other.micros);
         self.kept.extend(&other.kept);
         self.read.extend(&other.read);
+        self.learned.extend(other.learned.iter().cloned());
     }
 }
 

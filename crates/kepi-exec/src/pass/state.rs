@@ -9,7 +9,7 @@ use super::sets::IdSet;
 use super::{Pass, Report, Source};
 use crate::ExecError;
 use crate::rows::{Type, to_float};
-use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, SchemaRef};
 use kepi_model::core::Measure;
 use serde::{Deserialize, Serialize};
@@ -293,7 +293,7 @@ impl Cells {
     }
 
     /// The cells as rows, in order.
-    pub(crate) fn emit(&self, pass: &Pass, source: &Source, schema: SchemaRef) -> Result<RecordBatch, ExecError> {
+    pub(crate) fn emit(&mut self, pass: &Pass, source: &Source, schema: SchemaRef) -> Result<RecordBatch, ExecError> {
         let mut order: Vec<usize> = (0..self.keys.len()).collect();
         order.sort_unstable_by(|&a, &b| self.keys[a].cmp(&self.keys[b]));
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
@@ -307,12 +307,21 @@ impl Cells {
         }
         let found = self.states.iter().zip(&self.rows).zip(&self.types).zip(&pass.aggregates);
         let mut shown = 0;
+        let mut learned = Vec::new();
         for (((state, rows), outcome), aggregate) in found {
             let ty = schema.field(columns.len()).data_type();
-            columns.push(value(state, rows, outcome, &aggregate.measure, &order, ty, source)?);
+            if let (State::Plugin(states), Measure::Plugin { name, .. }) = (state, &aggregate.measure) {
+                let asked = super::learned::Asked { pass, keys: &self.keys, order: &order };
+                let (values, told) = super::learned::values(name, states, &asked, ty, source)?;
+                columns.push(values);
+                learned.extend(told.map(|told| super::Learned { text: aggregate.text.clone(), ..told }));
+            } else {
+                columns.push(value(state, rows, outcome, &aggregate.measure, &order, ty, source)?);
+            }
             columns.push(Arc::new(order.iter().map(|&i| Some(rows[i])).collect::<Int64Array>()));
             shown += 1;
         }
+        self.report.learned.extend(learned);
         if shown < pass.aggregates.len() {
             // No part had anything to say.
             while columns.len() < schema.fields().len() {
@@ -393,19 +402,7 @@ pub(crate) fn value(
             let Measure::Plugin { name, .. } = measure else {
                 return Err(ExecError::Plan("a plugin's states belong to another function".into()));
             };
-            let function = source.functions.aggregates.get(name);
-            let function = function.ok_or_else(|| ExecError::Plan(format!("no plugin gives `{name}`")))?;
-            let mut accumulator = function.start()?;
-            let groups: Vec<u32> = (0..order.len() as u32).collect();
-            let ordered: Vec<Vec<u8>> = order.iter().map(|&i| states[i].clone()).collect();
-            accumulator.merge(&groups, order.len(), &ordered)?;
-            let answer = accumulator.finish()?;
-            if answer.len() != order.len() || answer.data_type() != ty {
-                let plugin = name.split('.').next().unwrap_or(name).to_string();
-                let message = format!("it gave {} values of {} for {}", answer.len(), answer.data_type(), order.len());
-                return Err(kepi_extension::FunctionError::Failed { plugin, function: name.clone(), message }.into());
-            }
-            answer
+            super::learned::plain(name, states, order, ty, source)?
         }
     })
 }

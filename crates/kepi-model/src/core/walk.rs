@@ -180,7 +180,7 @@ impl Formula {
             FormulaNode::Case { whens, otherwise } => {
                 whens.iter().flat_map(|(c, v)| [c, v]).chain(otherwise.as_deref()).collect()
             }
-            FormulaNode::Rank { of, .. } => vec![of],
+            FormulaNode::Rank { of, .. } | FormulaNode::Series { of, .. } => vec![of],
         }
     }
 }

@@ -177,11 +177,11 @@ fn own_function(function: &Placed<Function>) -> Described {
 fn plugin(signature: &Signature) -> Described {
     let names: Vec<&str> = signature.parameters.iter().map(|p| p.name.as_str()).collect();
     let fields = signature.parameters.iter().map(|parameter| {
-        let accepts: Vec<String> =
-            parameter.accepts.iter().map(|kind| crate::value::Unit::of(kind.clone()).to_string()).collect();
+        let accepts: Vec<String> = parameter.accepts.iter().map(crate::lower::plugin_kind_words).collect();
         let accepts = if accepts.is_empty() { "any value".to_string() } else { accepts.join(" or ") };
         let optional = if parameter.optional { ", may be left out" } else { "" };
-        (parameter.name.clone(), format!("{accepts}{optional}"), None)
+        let constant = if parameter.constant { ", one value for all" } else { "" };
+        (parameter.name.clone(), format!("{accepts}{constant}{optional}"), None)
     });
     let returns = match &signature.returns {
         Returns::Unit(unit) => unit.to_string(),

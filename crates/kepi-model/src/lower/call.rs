@@ -53,9 +53,9 @@ pub(super) fn call<N: Node>(
     if let Some(signature) = cx.catalog.plugins.iter().find(|s| s.name == name) {
         return match signature.kind {
             FunctionKind::Scalar => plugin_scalar(cx, scope, signature, args, span),
-            FunctionKind::Aggregate => scope.plugin_aggregate(cx, signature, args, span),
-            FunctionKind::Model => cx.not_yet(span, "a plugin's model"),
-            FunctionKind::Series => cx.not_yet(span, "a plugin's series"),
+            FunctionKind::Aggregate | FunctionKind::Model | FunctionKind::Series => {
+                scope.plugin_aggregate(cx, signature, args, span)
+            }
         };
     }
     if let Some(result) = user_function(cx, scope, function, args, span) {

@@ -11,7 +11,7 @@ use super::{Cx, Node, behaviour, convert, events, groups, held, measured, over};
 use crate::calendar::Grain;
 use crate::catalog::SymbolKind;
 use crate::core::{Aggregate, Aging, Formula, FormulaNode, Measure, Move, Op, Row};
-use crate::declared::Signature;
+use crate::declared::{FunctionKind, Signature};
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit, Value};
@@ -359,7 +359,11 @@ impl Scope<Formula> for CellScope<'_> {
         args: &[Argument],
         span: Span,
     ) -> Option<Formula> {
-        self.aggregate_of_plugin(cx, signature, args, span)
+        match signature.kind {
+            FunctionKind::Model => self.model_of_plugin(cx, signature, args, span),
+            FunctionKind::Series => self.series_of_plugin(cx, signature, args, span),
+            FunctionKind::Scalar | FunctionKind::Aggregate => self.aggregate_of_plugin(cx, signature, args, span),
+        }
     }
 
     fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Formula>> {

@@ -109,6 +109,9 @@ impl CellScope<'_> {
                 otherwise: otherwise.map(|o| Box::new(self.moved_too(*o))),
             },
             FormulaNode::Rank { of, over } => FormulaNode::Rank { of: Box::new(self.moved_too(*of)), over },
+            FormulaNode::Series { name, of, constants } => {
+                FormulaNode::Series { name, of: Box::new(self.moved_too(*of)), constants }
+            }
             FormulaNode::Const(_) | FormulaNode::Label(_) | FormulaNode::Period => node,
         };
         Formula { unit, node }

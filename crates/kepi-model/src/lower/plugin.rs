@@ -20,13 +20,24 @@ pub(crate) fn accepted(cx: &mut Cx<'_>, signature: &Signature, index: usize, uni
     let parameter = &signature.parameters[index];
     let fits = parameter.accepts.is_empty()
         || unit.kind == Kind::Missing
-        || parameter.accepts.iter().any(|kind| units::accepts(&Unit::of(kind.clone()), &Unit::of(unit.kind.clone())));
+        || parameter.accepts.iter().any(|kind| match (kind, &unit.kind) {
+            (Kind::Entity(any), Kind::Entity(_)) if any.is_empty() => true,
+            _ => units::accepts(&Unit::of(kind.clone()), &Unit::of(unit.kind.clone())),
+        });
     if fits {
         return Some(());
     }
-    let kinds: Vec<String> = parameter.accepts.iter().map(ToString::to_string).collect();
+    let kinds: Vec<String> = parameter.accepts.iter().map(kind_words).collect();
     let message = format!("`{}` of `{}` takes {}, this is {unit}", parameter.name, signature.name, kinds.join(" or "));
     cx.error(Code::TypeMismatch, span, message)
+}
+
+/// A kind that a parameter takes, in words.
+pub(crate) fn kind_words(kind: &Kind) -> String {
+    match kind {
+        Kind::Entity(any) if any.is_empty() => "an entity".to_string(),
+        kind => kind.to_string(),
+    }
 }
 
 /// How a plugin's function is written.

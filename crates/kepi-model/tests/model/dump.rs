@@ -380,6 +380,7 @@ impl Dump {
             ),
             FormulaNode::Rank { of, over: None } => format!("rank({})", self.formula(of)),
             FormulaNode::Rank { of, over: Some(label) } => format!("rank({}, over label {label})", self.formula(of)),
+            FormulaNode::Series { name, of, constants } => format!("{name}({}, {constants:?})", self.formula(of)),
             FormulaNode::Plugin { name, args } => {
                 format!("{name}({})", args.iter().map(|a| self.formula(a)).collect::<Vec<_>>().join(", "))
             }

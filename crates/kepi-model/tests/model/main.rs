@@ -11,6 +11,7 @@ mod described;
 mod dump;
 mod events;
 mod groups;
+mod learned;
 mod lift;
 mod lints;
 mod messages;

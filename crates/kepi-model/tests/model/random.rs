@@ -436,6 +436,7 @@ fn fits(query: &Core, formula: &Formula) {
             assert!(over.is_none_or(|label| label < query.by.len()));
             fits(query, of);
         }
+        FormulaNode::Series { of, .. } => fits(query, of),
         FormulaNode::Const(_) | FormulaNode::Period => {}
     }
 }

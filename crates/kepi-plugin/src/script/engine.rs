@@ -1,7 +1,7 @@
 //! The interpreter: limits, what it offers to scripts, and what its errors mean.
 
 use super::context::{self, Answer, Ask, Halt};
-use super::{json, keyset, network};
+use super::{columns, json, keyset, network};
 use crate::failure::{Failure, inert};
 use crate::settings::{Limits, bytes_in_words};
 use rhai::module_resolvers::DummyModuleResolver;
@@ -45,6 +45,7 @@ pub(super) fn build(limits: &Limits) -> Engine {
     engine.register_fn("sleep", |_: f64| -> Fallible<()> { refuse("a script cannot sleep") });
     engine.register_fn("timestamp", || -> Fallible<()> { refuse("a script has no clock but now()") });
 
+    columns::register(&mut engine);
     engine.register_type_with_name::<BadArgument>("bad_argument");
     engine.register_fn("bad_argument", |message: ImmutableString| BadArgument(message.to_string()));
     engine.register_fn("log", |message: ImmutableString| context::log(&message));

@@ -1,5 +1,7 @@
 //! Plugins that are rhai scripts.
 
+mod aggregate;
+mod columns;
 mod connector;
 mod context;
 mod engine;
@@ -8,16 +10,20 @@ mod keyset;
 mod network;
 mod scalar;
 mod service;
+mod series;
 mod values;
 
+pub(crate) use aggregate::ScriptAggregate;
 pub(crate) use connector::ScriptConnector;
 pub(crate) use scalar::ScriptScalar;
 pub use service::{ImitatedService, Select};
+pub(crate) use series::ScriptSeries;
 
 use crate::failure::Failure;
 use crate::{Found, Settings};
 use context::Context;
 use kepi_extension::ConnectorHost;
+use kepi_model::declared::FunctionKind;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use std::fmt;
 use std::sync::OnceLock;
@@ -102,7 +108,10 @@ impl Script {
         };
         for function in &self.found.manifest.functions {
             let signature = &function.signature;
-            let names: Vec<&str> = signature.parameters.iter().map(|p| p.name.as_str()).collect();
+            let mut names: Vec<&str> = signature.parameters.iter().map(|p| p.name.as_str()).collect();
+            if signature.kind == FunctionKind::Series {
+                names.splice(1..1, ["season", "wanted"]);
+            }
             if !there(&signature.name, names.len()) {
                 return lacks(format!("{}({})", signature.name, names.join(", ")));
             }

@@ -85,7 +85,7 @@ impl ScriptScalar {
 
 /// Whether a count is to come as a float: where the parameter takes numbers and no counts. The script could not divide
 /// it otherwise without losing the remainder.
-fn wants_float(parameter: &SignatureParameter) -> bool {
+pub(super) fn wants_float(parameter: &SignatureParameter) -> bool {
     !parameter.accepts.is_empty() && !parameter.accepts.contains(&Kind::Count)
 }
 

@@ -244,3 +244,73 @@ fn files_have_to_be_asked_for_in_the_manifest() {
     let listed = read_with("provides = [\"connector\"]\n", "list_files(\"*\")", &Host::default()).unwrap_err();
     assert!(listed.contains("does not ask for files"), "{listed}");
 }
+
+/// The value of an aggregate `f(x, t)` of a script for the groups (1, 2, 4) and (10), with a text beside each number.
+fn aggregated(script: &str) -> Result<Vec<Option<f64>>, String> {
+    let function = "provides = [\"aggregate\"]\n[[function]]\nname = \"f\"\nkind = \"aggregate\"\ndoc = \"d\"\nparams = [{ name = \"x\", kind = \"number\" }, { name = \"t\", kind = \"text\" }]\nreturns = \"number\"\n";
+    let limits = Limits { script_array_items_max: 1_000, gathered_bytes_max: 1 << 20, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let loaded = load(&found(function, script), "p", &settings).unwrap();
+    let aggregate = Arc::clone(&loaded.functions().aggregates["p.f"]);
+    let part = |groups: &[u32], values: &[f64]| {
+        let mut accumulator = aggregate.start().unwrap();
+        let texts = arrow_array::StringArray::from_iter_values(values.iter().map(|v| format!("t{v}")));
+        let args: [ArrayRef; 2] = [Arc::new(Float64Array::from(values.to_vec())), Arc::new(texts)];
+        accumulator.update(groups, 3, &args).unwrap();
+        accumulator
+    };
+    let mut first = part(&[0, 1, 0], &[1.0, 10.0, 2.0]);
+    let mut second = part(&[0], &[4.0]);
+    first.merge(&[0, 1, 2], 3, &second.save().unwrap()).unwrap();
+    let values = first.finish().map_err(|e| e.to_string())?;
+    Ok(values.as_any().downcast_ref::<Float64Array>().unwrap().iter().collect())
+}
+
+#[test]
+fn an_aggregate_sees_each_group_whole() {
+    // A group without rows is missing, and the script is not asked.
+    assert_eq!(aggregated("fn f(x, t) { sum(x) }"), Ok(vec![Some(7.0), Some(10.0), None]));
+    assert_eq!(aggregated("fn f(x, t) { x.len }"), Ok(vec![Some(3.0), Some(1.0), None]));
+    assert_eq!(aggregated("fn f(x, t) { quantile(x, 0.5) }"), Ok(vec![Some(2.0), Some(10.0), None]));
+    assert_eq!(aggregated("fn f(x, t) { x[0] + mean(x) * 3.0 }"), Ok(vec![Some(8.0), Some(40.0), None]));
+    assert_eq!(aggregated("fn f(x, t) { dot(sorted(x), places(x)) }"), Ok(vec![Some(17.0), Some(10.0), None]));
+    assert_eq!(aggregated("fn f(x, t) { max(cumulated(x)) - min(x) }"), Ok(vec![Some(6.0), Some(0.0), None]));
+    assert_eq!(aggregated("fn f(x, t) { stddev(x) }").unwrap()[1..], [None, None]);
+    assert_eq!(aggregated("fn f(x, t) { if t[0] == \"t1\" { return; } 5 }"), Ok(vec![None, Some(5.0), None]));
+    let sum = "fn f(x, t) { let s = 0.0; for y in x.to_array() { s += y; } s }";
+    assert_eq!(aggregated(sum), Ok(vec![Some(7.0), Some(10.0), None]));
+}
+
+#[test]
+fn an_aggregate_that_fails_says_its_line() {
+    let failed = |script: &str| aggregated(script).unwrap_err();
+    assert_eq!(
+        failed("fn f(x, t) {\n  x[7]\n}"),
+        "the plugin test.script failed in p.f: t.rhai:2: there is no number 7 among 3"
+    );
+    assert_eq!(failed("fn f(x, t) { throw bad_argument(\"too few\") }"), "p.f does not take this: too few");
+    assert!(failed("fn f(x, t) { \"no number\" }").contains("where a number was due"));
+    assert!(failed("fn f(x, t) { quantile(x, 2.0) }").contains("a part between 0.0 and 1.0"));
+    assert_eq!(
+        failed("fn f(x, t) { let a = []; loop { a.push(1); } }"),
+        "the plugin test.script exceeded its 1000 items of an array in p.f"
+    );
+}
+
+#[test]
+fn a_series_gives_what_was_wanted() {
+    let function = "provides = [\"series\"]\n[[function]]\nname = \"f\"\nkind = \"series\"\ndoc = \"d\"\nparams = [{ name = \"x\", kind = \"number\" }, { name = \"by\", kind = \"number\", constant = true, optional = true }]\nreturns = \"same as x\"\n";
+    let extended = |script: &str, constants: &[ArrayRef]| {
+        let loaded = load(&found(function, script), "p", &Settings::default()).unwrap();
+        let past: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.0), None, Some(3.0)]));
+        let answer = loaded.functions().series["p.f"].extend(&past, Some(12), 2, constants);
+        answer.map(|a| a.as_any().downcast_ref::<Float64Array>().unwrap().iter().collect::<Vec<_>>())
+    };
+    let by: ArrayRef = Arc::new(Float64Array::from(vec![0.5]));
+    let script = "fn f(past, season, wanted, by) { [past[2] + by, if past[1] == () { season } else { 0 }] }";
+    assert_eq!(extended(script, &[by]).unwrap(), [Some(3.5), Some(12.0)]);
+    let script = "fn f(past, season, wanted, by) { [by, past[0]] }";
+    assert_eq!(extended(script, &[]).unwrap(), [None, Some(1.0)]);
+    let error = extended("fn f(past, season, wanted, by) { [1.0] }", &[]).unwrap_err();
+    assert_eq!(error.to_string(), "the plugin test.script failed in p.f: f(…) gave 1 values where 2 were due");
+}

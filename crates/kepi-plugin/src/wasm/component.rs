@@ -1,13 +1,13 @@
 //! A component: compiled at the first call, compared with its manifest, and its idle instances.
 
-use super::bindings::kepi::plugin::log;
 use super::bindings::kepi::plugin::types::{DataType as WasmType, Error as PluginFault, Signature as Described};
+use super::bindings::kepi::plugin::{clock, files, http, log, secrets};
 use super::engine::Runtime;
 use super::exports::Wanted;
 use super::instance::{Instance, State};
 use super::{cache, marshal};
 use crate::failure::{Failure, inert};
-use crate::manifest::Provides;
+use crate::manifest::{Capabilities, Provides};
 use crate::{Found, Settings};
 use kepi_model::declared::{FunctionKind, Returns, Signature};
 use std::collections::BTreeMap;
@@ -68,11 +68,22 @@ impl Component {
             .ok_or_else(|| Failure::Failed(format!("the component has no function `{name}`")))
     }
 
+    /// What the plugin asks for.
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.found.manifest.capabilities
+    }
+
+    /// An instance that nobody has used.
+    pub(super) fn fresh(&self) -> Result<Instance, Failure> {
+        let ready = self.ready()?;
+        instantiate(ready.runtime, &ready.instances, &ready.wanted, self.id(), &self.settings)
+    }
+
     /// An instance that nobody else uses.
     pub(super) fn take(&self) -> Result<Instance, Failure> {
-        let ready = self.ready()?;
+        self.ready()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| instantiate(ready.runtime, &ready.instances, &ready.wanted, self.id(), &self.settings), Ok)
+        idle.map_or_else(|| self.fresh(), Ok)
     }
 
     /// Gives an instance back. One that has trapped must be dropped instead: what it holds is not to be relied on. One
@@ -92,6 +103,18 @@ impl Component {
     ) -> (Option<Instance>, Result<R, Failure>) {
         match self.ready() {
             Ok(ready) => run(ready.runtime, instance, call),
+            Err(failure) => (None, Err(failure)),
+        }
+    }
+
+    /// The same for calls whose errors have words of their own.
+    pub(super) fn call_any<R>(
+        &self,
+        instance: Instance,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
+    ) -> (Option<Instance>, Result<R, Failure>) {
+        match self.ready() {
+            Ok(ready) => run_any(ready.runtime, instance, call),
             Err(failure) => (None, Err(failure)),
         }
     }
@@ -117,6 +140,12 @@ impl Component {
         let component = cache::compile(&runtime.engine, &wasm, self.settings.cache.as_deref()).map_err(unusable)?;
         let mut linker: Linker<State> = Linker::new(&runtime.engine);
         log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+        if self.found.manifest.offers(Provides::Connector) {
+            clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+            files::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+            http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+            secrets::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
+        }
         // WASI and whatever else it was built with: it may be imported, but not called.
         linker.define_unknown_imports_as_traps(&component).map_err(unusable)?;
         let instances = linker.instantiate_pre(&component).map_err(unusable)?;
@@ -172,15 +201,31 @@ fn instantiate(
 
 fn run<R>(
     runtime: &Runtime,
-    mut instance: Instance,
+    instance: Instance,
     call: impl FnOnce(&mut Instance) -> wasmtime::Result<Result<R, PluginFault>>,
+) -> (Option<Instance>, Result<R, Failure>) {
+    let (instance, answer) = run_any(runtime, instance, call);
+    let answer = answer.and_then(|answer| {
+        answer.map_err(|fault| match fault {
+            PluginFault::BadArgument(message) => Failure::Argument(inert(&message)),
+            PluginFault::Failed(message) => Failure::Failed(inert(&message)),
+        })
+    });
+    (instance, answer)
+}
+
+fn run_any<R>(
+    runtime: &Runtime,
+    mut instance: Instance,
+    call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
 ) -> (Option<Instance>, Result<R, Failure>) {
     let _ticking = runtime.ticking();
     instance.store.data_mut().begin();
-    match call(&mut instance) {
-        Ok(Ok(answer)) => (Some(instance), Ok(answer)),
-        Ok(Err(PluginFault::BadArgument(message))) => (Some(instance), Err(Failure::Argument(inert(&message)))),
-        Ok(Err(PluginFault::Failed(message))) => (Some(instance), Err(Failure::Failed(inert(&message)))),
+    let answer = call(&mut instance);
+    // Whoever answers the host's calls waits until nobody can ask any more.
+    instance.store.data_mut().services = None;
+    match answer {
+        Ok(answer) => (Some(instance), Ok(answer)),
         Err(error) => (None, Err(instance.store.data().explain(&error))),
     }
 }

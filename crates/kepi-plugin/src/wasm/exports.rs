@@ -1,6 +1,6 @@
 //! Which interfaces of the contract a component exports: only those that its manifest promises are looked for.
 
-use super::bindings::exports::kepi::plugin::{functions, models, series};
+use super::bindings::exports::kepi::plugin::{functions, models, series, source};
 use crate::manifest::{Manifest, Provides};
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{AsContextMut, Error};
@@ -11,6 +11,7 @@ pub(super) struct Wanted {
     functions: Option<functions::GuestIndices>,
     models: Option<models::GuestIndices>,
     series: Option<series::GuestIndices>,
+    source: Option<source::GuestIndices>,
 }
 
 /// The promised interfaces of one instance.
@@ -18,6 +19,7 @@ pub(super) struct Exports {
     functions: Option<functions::Guest>,
     models: Option<models::Guest>,
     series: Option<series::Guest>,
+    source: Option<source::Guest>,
 }
 
 impl Wanted {
@@ -32,6 +34,7 @@ impl Wanted {
             },
             models: if has(Provides::Model) { Some(models::GuestIndices::new(component)?) } else { None },
             series: if has(Provides::Series) { Some(series::GuestIndices::new(component)?) } else { None },
+            source: if has(Provides::Connector) { Some(source::GuestIndices::new(component)?) } else { None },
         })
     }
 
@@ -41,6 +44,7 @@ impl Wanted {
             functions: self.functions.as_ref().map(|i| i.load(&mut store, instance)).transpose()?,
             models: self.models.as_ref().map(|i| i.load(&mut store, instance)).transpose()?,
             series: self.series.as_ref().map(|i| i.load(&mut store, instance)).transpose()?,
+            source: self.source.as_ref().map(|i| i.load(&mut store, instance)).transpose()?,
         })
     }
 }
@@ -59,6 +63,11 @@ impl Exports {
     /// Series.
     pub(super) fn series(&self) -> wasmtime::Result<&series::Guest> {
         self.series.as_ref().ok_or_else(|| unpromised("series"))
+    }
+
+    /// A connector.
+    pub(super) fn source(&self) -> wasmtime::Result<&source::Guest> {
+        self.source.as_ref().ok_or_else(|| unpromised("source"))
     }
 }
 

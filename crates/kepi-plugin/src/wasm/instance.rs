@@ -3,9 +3,10 @@
 use super::bindings::kepi::plugin::log;
 use super::engine::{Runtime, STACK_BYTES_MAX};
 use super::exports::Exports;
+use super::services::Services;
 use crate::failure::{Failure, inert};
 use crate::settings::{Limits, Settings, Stop, bytes_in_words};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 /// The tables of a component may have this many entries.
@@ -29,6 +30,10 @@ pub(super) struct State {
     host_calls: u32,
     last_error: Option<String>,
     deadline: Instant,
+    /// The way to the host of a connector, while a call of it runs.
+    pub(super) services: Option<Services>,
+    /// What it was told in confidence.
+    secrets: Vec<String>,
 }
 
 /// A limit that the host itself found to be passed.
@@ -54,6 +59,8 @@ impl State {
             host_calls: 0,
             last_error: None,
             deadline: Instant::now() + settings.limits.wall_time_max,
+            services: None,
+            secrets: Vec::new(),
         };
         let mut store = Store::new(&runtime.engine, state);
         store.limiter(|state| state);
@@ -78,6 +85,32 @@ impl State {
         self.host_calls = 0;
         self.memory_refused = false;
         self.last_error = None;
+    }
+
+    /// Counts a call of the host.
+    pub(super) fn calls_host(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        if self.host_calls > self.limits.host_calls_max {
+            return Err(wasmtime::Error::new(Exceeded::HostCalls));
+        }
+        Ok(())
+    }
+
+    /// Gives back the time for which the host let it wait.
+    pub(super) fn waited(&mut self, time: Duration) {
+        self.deadline += time;
+    }
+
+    /// Remembers what must not be shown.
+    pub(super) fn keep_secret(&mut self, secret: &str) {
+        if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
+            self.secrets.push(secret.to_string());
+        }
+    }
+
+    /// A text with `***` where a secret stood.
+    pub(super) fn without_secrets(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_string(), |text, secret| text.replace(secret, "***"))
     }
 
     /// How much memory the instance has taken.
@@ -111,7 +144,9 @@ impl State {
             return Failure::Failed(format!("it calls {}, which kepi does not offer", inert(import)));
         }
         match (&self.last_error, trap) {
-            (Some(message), Some(Trap::UnreachableCodeReached)) => Failure::Failed(inert(message)),
+            (Some(message), Some(Trap::UnreachableCodeReached)) => {
+                Failure::Failed(inert(&self.without_secrets(message)))
+            }
             (None, Some(Trap::UnreachableCodeReached)) => Failure::Failed("it panicked without a message".to_string()),
             (_, Some(trap)) => Failure::Failed(format!("it trapped: {trap}")),
             (_, None) => Failure::Failed(inert(&root)),
@@ -137,11 +172,11 @@ impl ResourceLimiter for State {
 
 impl log::Host for State {
     fn write(&mut self, level: String, message: String) -> wasmtime::Result<()> {
-        self.host_calls += 1;
-        if self.host_calls > self.limits.host_calls_max {
-            return Err(wasmtime::Error::new(Exceeded::HostCalls));
+        self.calls_host()?;
+        let (plugin, text) = (self.plugin.as_str(), inert(&self.without_secrets(&message)));
+        if let Some(services) = &self.services {
+            services.log(&text);
         }
-        let (plugin, text) = (self.plugin.as_str(), inert(&message));
         match level.as_str() {
             "error" => {
                 tracing::error!(plugin, "{text}");

@@ -5,6 +5,7 @@
 mod discount;
 mod helpers;
 mod json_folder;
+mod learned;
 mod margins;
 mod misbehaves;
 mod source;

@@ -155,6 +155,7 @@ pub(super) fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecErr
         },
         FormulaNode::Plugin { name, args } => RowNode::Plugin { name: name.clone(), args: all(args)? },
         FormulaNode::Rank { .. } => return Err(ExecError::NotYet("a rank among groups".into())),
+        FormulaNode::Series { .. } => return Err(ExecError::NotYet("a series of groups".into())),
     };
     Ok(Row { unit: formula.unit.clone(), node })
 }
