@@ -23,9 +23,10 @@ pub fn declaration(inferred: &Inferred, options: &ReadOptions) -> String {
         line(&mut out, &format!("entity {} key {} {{ }}\n", name_of(entity), field_of(inferred, column)));
     }
     match &inferred.kind {
-        InferredKind::Entity { key } => {
+        InferredKind::Entity { key, from } => {
             line(&mut out, &format!("## {rows} of {file}, one for each {}.", shown(key)));
-            line(&mut out, &format!("entity {name} key {} {{", field_of(inferred, key)));
+            let from = from.as_ref().map_or_else(String::new, |from| format!(" from {}", field_of(inferred, from)));
+            line(&mut out, &format!("entity {name} key {}{from} {{", field_of(inferred, key)));
         }
         kind => {
             let dated = match kind {

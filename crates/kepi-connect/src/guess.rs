@@ -44,6 +44,8 @@ pub struct ColumnGuess {
     pub whole: bool,
     /// Whether a whole number begins with a zero, as codes do.
     pub leading_zeros: bool,
+    /// Whether a whole number does not fit into 64 bits, so that a number would lose digits of it.
+    pub beyond: bool,
     /// Whether cells have a time of day.
     pub timed: bool,
     /// The longest cell in bytes.
@@ -82,6 +84,7 @@ pub struct Guesser {
     fractions: u64,
     whole: u64,
     leading_zeros: u64,
+    beyond: u64,
     percents: u64,
     signs: u64,
     currencies: Vec<Currency>,
@@ -132,6 +135,7 @@ impl Guesser {
             fractions: 0,
             whole: 0,
             leading_zeros: 0,
+            beyond: 0,
             percents: 0,
             signs: 0,
             currencies: Vec::new(),
@@ -198,6 +202,7 @@ impl Guesser {
         if cell.bytes().all(|b| b.is_ascii_digit()) {
             self.whole += 1;
             self.leading_zeros += u64::from(number::has_leading_zero(cell));
+            self.beyond += u64::from(cell.parse::<i64>().is_err());
         } else if !matches!(reading.number, number::Number::Decimal { scale: 0, .. }) {
             self.fractions += 1;
         }
@@ -371,6 +376,7 @@ impl Guesser {
             examples: self.examples.clone(),
             whole: only_digits && known > 0,
             leading_zeros: self.leading_zeros > 0,
+            beyond: self.beyond > 0,
             timed: self.timed > 0,
             longest: self.longest,
             ambiguous_day,

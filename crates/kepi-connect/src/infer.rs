@@ -1,8 +1,10 @@
 //! What a table is when nobody has said it: an event or an entity, and what each column means in it.
 
+use crate::about;
 use crate::error::{ConnectError, Result};
 use crate::moment::{MomentFormat, SHAPES};
 use crate::naming;
+use crate::nouns::{self, Own};
 use crate::options::ReadOptions;
 use crate::profile::{ColumnProfile, Profile};
 use crate::table::Table;
@@ -24,9 +26,22 @@ pub struct Hints {
     /// The project's currency: amounts are money only if there is one, or if the cells say it.
     pub currency: Option<Currency>,
     /// Entities that are declared already.
-    pub known_entities: Vec<String>,
+    pub known: Vec<KnownEntity>,
+    /// All names that are declared already, of entities too.
+    pub taken: Vec<String>,
     /// What the source reads, as it is to be written; else the first file.
     pub from: Option<String>,
+}
+
+/// An entity that is declared already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownEntity {
+    /// Its name.
+    pub name: String,
+    /// The name of its key.
+    pub key: String,
+    /// Whether it has no attributes yet, so that a table may bring them.
+    pub open: bool,
 }
 
 /// What a table is taken for.
@@ -62,6 +77,8 @@ pub enum InferredKind {
     Entity {
         /// The column.
         key: String,
+        /// The column of the moment from which each of them exists.
+        from: Option<String>,
     },
     /// Rows happen, but nothing says when.
     UndatedEvent,
@@ -108,7 +125,9 @@ pub enum Role {
 
 /// Says what a table is.
 ///
-/// A time column makes an event; none but a unique key an entity; else an undated event.
+/// A time column makes an event; none but a unique key an entity; else an undated event. A table of things, such as
+/// `customers` with a `customer_id`, is an entity that exists from that time on; one that links things, or has the parts
+/// of one, is an event of them.
 ///
 /// # Errors
 /// A hint names a column that the table does not have.
@@ -129,68 +148,54 @@ pub fn infer(table: &Table, profile: &Profile, hints: &Hints) -> Result<Inferred
             example: crate::error::shown(column.guess.examples.first().map_or("", String::as_str)),
         });
     }
-    let stem = naming::snake(&table.stem());
+    let own = Own::of(&table.stem());
     let mut notes = Vec::new();
     if profile.rows == 0 {
         notes.push("there are no rows, only names: all columns are taken as text".to_string());
     }
     let columns: Vec<Look> = profile.columns.iter().map(|c| Look::at(c, profile, hints)).collect();
-    let mut time = time_column(&columns, hints, profile);
-    // When a row was copied says nothing about it: a table of things with keys stays one.
-    if hints.at.is_none()
-        && time.as_deref().is_some_and(|t| naming::time_score(t) < -40)
-        && key_column(&columns, &stem).is_some()
-    {
-        time = None;
-    }
-    let key = match (&hints.entity, &time) {
-        (Some((_, column)), _) => Some(column.clone()),
-        // What is called an event is one, though it has no time.
-        (None, None) if hints.name.is_none() => key_column(&columns, &stem),
-        _ => None,
-    };
+    let time = time_column(&columns, hints, profile);
+    let rows = about::rows(&columns, &own, time, profile.rows, hints, &mut notes);
     let mut inferred = Inferred {
-        kind: match (&key, &time) {
-            (Some(key), _) => InferredKind::Entity { key: key.clone() },
-            (None, Some(time)) => InferredKind::Event { time: time.clone() },
-            _ => InferredKind::UndatedEvent,
-        },
-        name: stem.clone(),
+        name: naming::snake(&table.stem()),
         from: hints.from.clone().unwrap_or_else(|| table.first_file().to_string()),
         rows: profile.rows,
         entities: Vec::new(),
         new_entities: Vec::new(),
         columns: Vec::new(),
         notes,
+        kind: rows.kind,
     };
-    if let Some(key) = &key {
-        inferred.name = match &hints.entity {
-            Some((name, _)) => name.clone(),
-            None => naming::entity_of(key).map_or_else(|| entity_of_file(&stem), |(noun, _)| noun.to_string()),
-        };
-        inferred.entities.push(inferred.name.clone());
-    }
-    let (roles, id) = match key {
-        Some(_) => (Vec::new(), None),
-        None => {
-            let roles = entity_columns(&columns, &stem, time.as_deref(), hints);
-            let id = id_column(&columns, &stem, &roles, hints);
+    let (roles, id) = match &inferred.kind {
+        InferredKind::Entity { .. } => {
+            if let Some((entity, _)) = rows.entity {
+                inferred.entities.push(entity.clone());
+                inferred.name = entity;
+            }
+            (Vec::new(), None)
+        }
+        _ => {
+            let roles = about::entity_columns(&columns, &own, &inferred.kind, rows.entity, hints, &mut inferred.notes);
+            let id = about::id_column(&columns, &own, &roles, hints);
             (roles, id)
         }
     };
     for (entity, column) in &roles {
         inferred.entities.push(entity.clone());
-        if !hints.known_entities.contains(entity) && naming::written(entity).is_some() {
+        if !hints.known.iter().any(|k| k.name == *entity) && naming::written(entity).is_some() {
             inferred.new_entities.push((entity.clone(), column.clone()));
         }
     }
-    if matches!(inferred.kind, InferredKind::Event { .. } | InferredKind::UndatedEvent) {
-        if let Some(name) = &hints.name {
-            inferred.name.clone_from(name);
-        } else if inferred.entities.contains(&inferred.name) || hints.known_entities.contains(&inferred.name) {
-            let many = naming::plural(&inferred.name);
-            inferred.name = if many == inferred.name { format!("{many}_rows") } else { many };
-        }
+    let (key, time) = match &inferred.kind {
+        InferredKind::Entity { key, .. } => (Some(key.clone()), None),
+        InferredKind::Event { time } => (None, Some(time.clone())),
+        InferredKind::UndatedEvent => (None, None),
+    };
+    if key.is_none() {
+        inferred.name = match &hints.name {
+            Some(name) => name.clone(),
+            None => about::event_name(&inferred.name, &inferred.entities, hints),
+        };
     }
     let mut fields: Vec<String> = Vec::new();
     for look in &columns {
@@ -209,13 +214,14 @@ pub fn infer(table: &Table, profile: &Profile, hints: &Hints) -> Result<Inferred
 }
 
 /// A column with what its name and values say together.
-struct Look<'a> {
-    profile: &'a ColumnProfile,
-    unit: Unit,
-    /// A field that holds the rows' currency makes amounts `money(field)`.
+pub(crate) struct Look<'a> {
+    pub(crate) profile: &'a ColumnProfile,
+    pub(crate) unit: Unit,
     why: String,
-    idlike: bool,
-    entity: Option<(&'static str, usize)>,
+    /// Whether the name says that the values are identities.
+    pub(crate) idlike: bool,
+    /// The entity that the values refer to, and how likely it is the subject (0 first).
+    pub(crate) entity: Option<(String, usize)>,
 }
 
 impl<'a> Look<'a> {
@@ -224,6 +230,10 @@ impl<'a> Look<'a> {
         let idlike = naming::is_id(name);
         let mut why = String::new();
         let kind = match &guess.kind {
+            Kind::Number if guess.whole && guess.beyond => {
+                why = "a code, kept as text: no number holds all its digits".to_string();
+                Kind::Text
+            }
             // Codes are not added up, and a leading zero is part of one.
             Kind::Number if guess.whole && (naming::is_code(name) || guess.leading_zeros) => {
                 why = "a code, kept as text".to_string();
@@ -243,7 +253,11 @@ impl<'a> Look<'a> {
             other => other.clone(),
         };
         let textual = kind == Kind::Text || (kind == Kind::Number && guess.whole);
-        let entity = naming::entity_of(name).filter(|_| textual && guess.known > 0);
+        let refers = about::known_of(name, &hints.known).or_else(|| {
+            let (noun, rank) = nouns::entity_of(name)?;
+            Some((noun.to_string(), rank))
+        });
+        let entity = refers.filter(|_| textual && guess.known > 0);
         Look { profile: column, unit: Unit::of(kind), why, idlike, entity }
     }
 
@@ -376,105 +390,6 @@ fn time_column(columns: &[Look<'_>], hints: &Hints, profile: &Profile) -> Option
         }
     }
     best.map(|b| b.1.to_string())
-}
-
-/// The column that identifies the rows of a table of entities.
-fn key_column(columns: &[Look<'_>], stem: &str) -> Option<String> {
-    let unique: Vec<&Look<'_>> = columns
-        .iter()
-        .filter(|c| {
-            c.profile.guess.unique && !matches!(c.unit.kind, Kind::Bool | Kind::Date | Kind::Time | Kind::Percent)
-        })
-        .filter(|c| c.unit.kind == Kind::Text || c.profile.guess.whole)
-        .collect();
-    let own = naming::words(&entity_of_file(stem)).pop().unwrap_or_default();
-    let rank = |c: &Look<'_>| {
-        let words = naming::words(&c.profile.name);
-        let named_like_file = words.iter().any(|w| naming::singular(w) == own);
-        match (c.idlike, named_like_file, c.entity.is_some()) {
-            (true, _, _) if words.len() == 1 => 0,
-            (true, true, _) => 1,
-            (true, false, true) => 2,
-            (false, true, _) if words.len() == 1 => 3,
-            (true, false, false) => 4,
-            (false, _, true) => 5,
-            // A unique text in the first column names the rows: `sales_agent` in a table of teams.
-            _ if c.unit.kind == Kind::Text && columns.first().is_some_and(|f| f.profile.name == c.profile.name) => 6,
-            _ => 9,
-        }
-    };
-    unique.into_iter().min_by_key(|c| rank(c)).filter(|c| rank(c) < 9).map(|c| c.profile.name.clone())
-}
-
-/// The entity that the rows of a file are: `crm_accounts_data` holds accounts.
-fn entity_of_file(stem: &str) -> String {
-    const NOISE: [&str; 16] = [
-        "data", "history", "export", "table", "list", "dump", "raw", "csv", "file", "sample", "full", "all", "stg",
-        "dim", "fact", "src",
-    ];
-    let words = naming::words(stem);
-    if let Some((noun, _)) = words.iter().rev().find_map(|w| naming::entity_in(w)) {
-        return noun.to_string();
-    }
-    let kept: Vec<String> = words.iter().filter(|w| !NOISE.contains(&w.as_str())).cloned().collect();
-    let mut kept = if kept.is_empty() { words } else { kept };
-    if let Some(last) = kept.last_mut() {
-        *last = naming::singular(last);
-    }
-    naming::snake(&kept.join("_"))
-}
-
-/// The entities of an event with their columns, the subject first.
-fn entity_columns(columns: &[Look<'_>], stem: &str, time: Option<&str>, hints: &Hints) -> Vec<(String, String)> {
-    let mut roles = hints.of.clone();
-    let mut found: Vec<(usize, usize, String, String)> = Vec::new();
-    for (place, look) in columns.iter().enumerate() {
-        let name = &look.profile.name;
-        let mentioned = roles.iter().any(|(_, c)| c == name) || hints.id.as_ref() == Some(name) || time == Some(name);
-        if mentioned {
-            continue;
-        }
-        // The table's own rows are no entity of it: `order_id` that is unique in a table of orders.
-        let own = look.profile.guess.unique && look.entity.is_some_and(|(e, _)| e == entity_of_file(stem));
-        let repeated = !look.profile.guess.unique;
-        match look.entity {
-            Some((entity, rank)) if !own && (repeated || rank < 16) => {
-                found.push((rank + if look.idlike { 0 } else { 2 }, place, entity.to_string(), name.clone()));
-            }
-            // The versions of a thing in its history: `id` repeats.
-            None if look.idlike && repeated && naming::words(name).len() == 1 && look.unit.kind == Kind::Text => {
-                found.push((50, place, entity_of_file(stem), name.clone()));
-            }
-            _ => {}
-        }
-    }
-    found.sort();
-    for (_, _, entity, column) in found {
-        if !roles.iter().any(|(e, _)| *e == entity) {
-            roles.push((entity, column));
-        }
-    }
-    roles
-}
-
-/// The column that identifies a row of an event.
-fn id_column(columns: &[Look<'_>], stem: &str, roles: &[(String, String)], hints: &Hints) -> Option<String> {
-    if hints.id.is_some() {
-        return hints.id.clone();
-    }
-    let own = naming::words(&entity_of_file(stem)).pop().unwrap_or_default();
-    let rank = |c: &Look<'_>| {
-        let words = naming::words(&c.profile.name);
-        let of_entity = roles.iter().any(|(_, column)| *column == c.profile.name);
-        match words.as_slice() {
-            [_] if !of_entity => 0,
-            _ if words.iter().any(|w| naming::singular(w) == own) => 1,
-            _ if !of_entity => 2,
-            _ => 3,
-        }
-    };
-    let unique = columns.iter().filter(|c| c.profile.guess.unique && c.idlike);
-    unique.min_by_key(|c| rank(c)).map(|c| c.profile.name.clone())
 }
 
 /// The options with which the table was read, as the source states them so that later loads need no flags.

@@ -17,7 +17,8 @@
 //! # Without a declaration
 //!
 //! [`infer_table`] reads the whole table, guesses every column ([`ColumnGuess`]) and says what the table is
-//! ([`Inferred`]): a time column makes an event, none but a unique key an entity, else an undated event. [`declaration`]
+//! ([`Inferred`]): a time column makes an event, none but a unique key an entity, else an undated event; a table of
+//! things such as customers is an entity also where they have a date. [`declaration`]
 //! writes that as a model file, whose `source` states the options found, so that later loads need no flags.
 //!
 //! # What a cell may be
@@ -41,9 +42,10 @@
 //! std::fs::write(&file, "order_id,customer_id,ordered_at,amount\n1,c1,2025-01-31,12.50\n2,c1,2025-02-28,7\n")?;
 //! let table = Table::open(&[file.display().to_string()], &ReadOptions::default())?;
 //! let (inferred, options, _) = infer_table(&table, &Hints::default())?;
-//! assert!(declaration(&inferred, &options).contains("event orders of customer at ordered_at {"));
+//! assert!(declaration(&inferred, &options).contains("event orders of customer, order at ordered_at {"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod about;
 mod boolean;
 mod civil;
 mod columnar;
@@ -58,6 +60,7 @@ mod input;
 mod json;
 pub mod moment;
 mod naming;
+mod nouns;
 pub mod number;
 mod options;
 mod pattern;
@@ -74,7 +77,8 @@ pub use declare::declaration;
 pub use dialect::Dialect;
 pub use error::{ConnectError, Result, shown};
 pub use guess::{ColumnGuess, Guesser, detect_column};
-pub use infer::{Hints, Inferred, InferredColumn, InferredKind, Role, infer, infer_table};
+pub use infer::{Hints, Inferred, InferredColumn, InferredKind, KnownEntity, Role, infer, infer_table};
+pub use nouns::{names_of, row_key};
 pub use options::{Delimiter, OPTION_NAMES, ReadOptions};
 pub use pattern::Pattern;
 pub use profile::{ColumnProfile, Profile};

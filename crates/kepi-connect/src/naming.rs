@@ -1,5 +1,6 @@
-//! What names of columns and files tell: words, entities, times, money, codes.
+//! What names of columns and files tell: words, times, money, codes.
 
+use crate::nouns::entity_in;
 use kepi_model::RESERVED;
 
 /// The words of a name in lower case: `customerID`, `cust_id`, `Customer Id` are `customer`/`cust`, `id`.
@@ -67,6 +68,11 @@ const STATEMENTS: [&str; 20] = [
 
 /// The English singular, as far as rules go.
 pub(crate) fn singular(word: &str) -> String {
+    const ODD: [(&str, &str); 4] =
+        [("people", "person"), ("series", "series"), ("movies", "movie"), ("cookies", "cookie")];
+    if let Some((_, one)) = ODD.iter().find(|(many, _)| *many == word) {
+        return (*one).to_string();
+    }
     if let Some(stem) = word.strip_suffix("ies").filter(|s| s.len() > 1) {
         return format!("{stem}y");
     }
@@ -95,82 +101,6 @@ pub(crate) fn plural(word: &str) -> String {
     format!("{word}s")
 }
 
-/// Who or what a KPI is about, the likeliest subject first.
-const SUBJECTS: [&str; 34] = [
-    "customer",
-    "client",
-    "user",
-    "subscriber",
-    "member",
-    "account",
-    "person",
-    "visitor",
-    "guest",
-    "patient",
-    "student",
-    "player",
-    "contact",
-    "lead",
-    "household",
-    "company",
-    "organization",
-    "deal",
-    "opportunity",
-    "subscription",
-    "order",
-    "invoice",
-    "ticket",
-    "session",
-    "campaign",
-    "product",
-    "item",
-    "store",
-    "device",
-    "vendor",
-    "supplier",
-    "agent",
-    "employee",
-    "seller",
-];
-
-/// Nouns that name an entity without `id` behind them: `account`, but not `order`, which may be a number.
-const BARE: [&str; 14] = [
-    "customer",
-    "client",
-    "user",
-    "subscriber",
-    "member",
-    "account",
-    "visitor",
-    "guest",
-    "patient",
-    "student",
-    "player",
-    "contact",
-    "company",
-    "product",
-];
-
-const SHORT: [(&str, &str); 14] = [
-    ("cust", "customer"),
-    ("cst", "customer"),
-    ("acct", "account"),
-    ("acc", "account"),
-    ("usr", "user"),
-    ("org", "organization"),
-    ("organisation", "organization"),
-    ("prod", "product"),
-    ("sess", "session"),
-    ("opp", "opportunity"),
-    ("emp", "employee"),
-    ("subscr", "subscription"),
-    ("sub", "subscription"),
-    ("merchant", "seller"),
-];
-
-/// Words that make the one before them a key.
-const KEY_WORDS: [&str; 8] = ["id", "key", "uuid", "guid", "number", "no", "nr", "code"];
-
 /// Whether the name says that the values are identities.
 pub(crate) fn is_id(name: &str) -> bool {
     let words = words(name);
@@ -182,30 +112,6 @@ pub(crate) fn is_id(name: &str) -> bool {
         [.., last] => ["id", "uuid", "guid", "key"].contains(&last.as_str()),
         [] => false,
     }
-}
-
-/// The entity that a column's name refers to, and how likely it is the subject (0 first).
-pub(crate) fn entity_of(name: &str) -> Option<(&'static str, usize)> {
-    let words = words(name);
-    let (last, before) = words.split_last()?;
-    if before.is_empty() {
-        // `customerid` in one word.
-        if let Some(stem) = last.strip_suffix("id").filter(|s| s.len() > 2) {
-            return entity_in(stem.trim_end_matches('_'));
-        }
-        return entity_in(last).filter(|(noun, _)| BARE.contains(noun));
-    }
-    if KEY_WORDS.contains(&last.as_str()) {
-        return entity_in(before.last()?);
-    }
-    None
-}
-
-/// The entity that a word is.
-pub(crate) fn entity_in(word: &str) -> Option<(&'static str, usize)> {
-    let word = singular(word);
-    let word = SHORT.iter().find(|(short, _)| *short == word).map_or(word.as_str(), |(_, long)| long);
-    SUBJECTS.iter().position(|s| *s == word).map(|at| (SUBJECTS[at], at))
 }
 
 /// Whether whole numbers under this name are codes: they are read as text.
@@ -269,7 +175,10 @@ pub(crate) fn is_counted(name: &str) -> bool {
 
 /// How well a name fits the moment at which something happened; the highest is taken.
 pub(crate) fn time_score(name: &str) -> i32 {
-    let words = words(name);
+    let mut words = words(name);
+    // `createdate` and `closedate` in one word; a name of several words is none of the bare ones below.
+    let joined: Vec<String> = words.iter().filter_map(|w| w.strip_suffix("date")).map(str::to_string).collect();
+    words.extend(joined.into_iter().filter(|stem| stem.len() >= 4));
     let has = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
     let mut score = 40;
     if words.len() == 1
@@ -308,6 +217,7 @@ pub(crate) fn time_score(name: &str) -> i32 {
         "engage",
         "subscribed",
         "joined",
+        "since",
         "started",
         "start",
         "begin",
@@ -381,29 +291,12 @@ mod tests {
     }
 
     #[test]
-    fn entities_are_found_in_names() {
-        for (name, entity) in [
-            ("customer_id", Some("customer")),
-            ("cust_id", Some("customer")),
-            ("customerID", Some("customer")),
-            ("CustomerNo", Some("customer")),
-            ("userid", Some("user")),
-            ("account", Some("account")),
-            ("fullVisitorId", Some("visitor")),
-            ("package_id", None),
-            ("customer_segment", None),
-            ("id", None),
-        ] {
-            assert_eq!(entity_of(name).map(|e| e.0), entity, "{name}");
-        }
-    }
-
-    #[test]
     fn times_are_ranked_by_name() {
         assert!(time_score("created_at") > time_score("updated_at"));
         assert!(time_score("updated_at") > time_score("_fivetran_synced"));
         assert!(time_score("engage_date") > time_score("close_date"));
         assert!(time_score("birth_date") < 0);
+        assert!(time_score("createdate") > time_score("closedate"));
     }
 
     #[test]
@@ -411,6 +304,7 @@ mod tests {
         assert_eq!(singular("companies"), "company");
         assert_eq!(singular("orders"), "order");
         assert_eq!(singular("status"), "status");
+        assert_eq!(singular("people"), "person");
         assert_eq!(plural("opportunity"), "opportunities");
         assert_eq!(plural("orders"), "orders");
     }

@@ -81,7 +81,7 @@ impl SymbolKind {
 
 impl SymbolKind {
     /// What it is, with its article, for messages.
-    pub(crate) fn a_word(&self) -> String {
+    pub fn a_word(&self) -> String {
         let word = self.word();
         let article = if word.starts_with('e') { "an" } else { "a" };
         format!("{article} {word}")

@@ -4,6 +4,7 @@
 mod again;
 mod conformance;
 mod declared;
+mod first_hour;
 mod governance;
 // Shared with the tests of the crate that it was written for.
 #[path = "../../../kepi-connect/src/service/mock.rs"]

@@ -1,7 +1,7 @@
 //! What is inferred from small tables, as the model file that is written.
 
 use crate::{Folder, options};
-use kepi_connect::{Hints, Inferred, Table, declaration, infer_table};
+use kepi_connect::{Hints, Inferred, KnownEntity, Table, declaration, infer_table};
 use kepi_model::value::Currency;
 
 fn declared(name: &str, text: &str, hints: &Hints) -> String {
@@ -30,7 +30,7 @@ fn an_event_with_time_id_and_subject() {
     insta::assert_snapshot!(declared("orders.csv", text, &Hints::default()));
     let hints = Hints {
         currency: Some(Currency(*b"EUR")),
-        known_entities: vec!["customer".to_string()],
+        known: vec![KnownEntity { name: "customer".to_string(), key: "customer_id".to_string(), open: true }],
         name: Some("sales".to_string()),
         ..Hints::default()
     };
@@ -92,4 +92,129 @@ fn json_paths_become_fields() {
 fn a_header_without_rows_is_said() {
     let text = declared("h.csv", "customer_id,created_at\n", &Hints::default());
     assert!(text.contains("there are no rows"), "{text}");
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| line.starts_with("entity ") || line.starts_with("event ")).unwrap_or_default()
+}
+
+#[test]
+fn tables_of_things_are_entities_from_their_date_and_tables_of_facts_are_events() {
+    let cases = [
+        (
+            "customers.csv",
+            "customer_id,name,signup_date\na,Ann,2025-01-01\nb,Bob,2025-01-02\n",
+            "entity customer key customer_id from signup_date {",
+        ),
+        ("crm_accounts.csv", "id,name,updated_at\na,Ann,2025-01-01\nb,Bob,2025-01-02\n", "entity account key `id` {"),
+        ("plans.csv", "id,price,created\na,5,2025-01-01\nb,6,2025-01-02\n", "entity plan key `id` from created {"),
+        // The day of an export is nobody's beginning.
+        ("users.csv", "user_id,email,date\na,x@y,2025-01-01\nb,z@y,2025-01-01\n", "entity user key user_id {"),
+        (
+            "contact_list.csv",
+            "id,name,created_at\n1,a,2025-01-01\n2,b,2025-01-02\n",
+            "entity contact_list key `id` from created_at {",
+        ),
+        (
+            "people.csv",
+            "customer_id,email,created_at\na,x,2025-01-01\nb,z,2025-01-03\n",
+            "entity customer key customer_id from created_at {",
+        ),
+        // Rows that happened, though each is of another customer so far.
+        (
+            "signups.csv",
+            "customer_id,plan,signed_up_at\na,x,2025-01-01\nb,z,2025-01-03\n",
+            "event signups of customer at signed_up_at {",
+        ),
+        (
+            "payments.csv",
+            "payment_id,customer_id,paid_at,amount\n1,a,2025-01-01,1\n2,b,2025-01-03,2\n",
+            "event payments of customer at paid_at {",
+        ),
+        (
+            "customers_history.csv",
+            "customer_id,tier,changed_at\na,1,2025-01-01\na,2,2025-01-03\n",
+            "event customers_history of customer at changed_at {",
+        ),
+        // A time of somebody else.
+        (
+            "marketing_campaign.csv",
+            "ID,Income,Dt_Customer\n1,5,2025-01-01\n2,6,2025-01-03\n",
+            "event marketing_campaign at Dt_Customer {",
+        ),
+    ];
+    for (file, text, wanted) in cases {
+        let text = declared(file, text, &Hints::default());
+        let found =
+            text.lines().filter(|line| line.ends_with(" {") && !line.starts_with("source ")).collect::<Vec<_>>();
+        assert_eq!(found, [wanted], "{file}\n{text}");
+    }
+}
+
+#[test]
+fn what_has_a_number_of_its_own_is_an_event_of_it_and_parts_and_links_are_of_what_they_name() {
+    let cases = [
+        (
+            "Invoice.csv",
+            "InvoiceId,CustomerId,InvoiceDate\n1,a,2025-01-03\n2,b,2025-02-03\n3,a,2025-02-04\n",
+            "event invoices of customer, invoice at InvoiceDate {",
+        ),
+        (
+            "deals.csv",
+            "id,company_id,created,amount\n1,a,2025-01-03,5\n2,a,2025-02-03,6\n",
+            "event deals of company, deal at created {",
+        ),
+        (
+            "InvoiceLine.csv",
+            "InvoiceLineId,InvoiceId,Quantity\n1,1,1\n2,1,2\n3,2,1\n",
+            "event invoice_line of invoice {",
+        ),
+        ("lines.csv", "line_id,order_id,n\n1,1,1\n2,1,2\n3,2,1\n", "event lines of order {"),
+        ("order_items.csv", "order_item_id,order_id,name,price\n1,1,a,1\n2,2,b,2\n", "event order_items of order {"),
+        (
+            "deal_contact_data.csv",
+            "contact_id,deal_id,category\n1,1,x\n2,2,x\n",
+            "event deal_contact_data of contact, deal {",
+        ),
+        // Tags of an order have its number, which does not repeat in so few rows.
+        (
+            "order_tag.csv",
+            "index,order_id,_fivetran_synced,value\n1,7,2025-01-01,a\n1,8,2025-01-01,b\n",
+            "event order_tag of order {",
+        ),
+        ("customer_summary.csv", "customer_id,orders\na,1\nb,2\n", "entity customer key customer_id {"),
+        ("ProductLines.csv", "productLine,textDescription\na,x\nb,y\n", "entity product_line key productLine {"),
+    ];
+    for (file, text, wanted) in cases {
+        let text = declared(file, text, &Hints::default());
+        let found = text.lines().rfind(|line| line.ends_with(" {") && !line.starts_with("source "));
+        assert_eq!(found, Some(wanted), "{file}\n{text}");
+        // A foreign key is no identity, though it does not repeat yet.
+        assert!(
+            !text.contains("id order_id, of") && !text.contains(" id deal_id") && !text.contains(" id contact_id"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn names_that_are_taken_are_left_alone() {
+    let entity = |open| KnownEntity { name: "customer".to_string(), key: "customer_id".to_string(), open };
+    let hints = |open| Hints { known: vec![entity(open)], taken: vec!["customer".to_string()], ..Hints::default() };
+    let rows = "customer_id,email,created_at\na,x,2025-01-01\nb,z,2025-01-03\n";
+    let open = declared("vip_customers.csv", rows, &hints(true));
+    assert_eq!(first_line(&open), "entity customer key customer_id from created_at {");
+    let own = declared("vip_customers.csv", rows, &hints(false));
+    assert_eq!(first_line(&own), "entity vip_customer key customer_id from created_at {");
+    let summary = declared("customer_summary.csv", "customer_id,orders\na,1\nb,2\n", &hints(false));
+    assert_eq!(first_line(&summary), "event customer_summary of customer {");
+    assert!(
+        summary.contains("`kepi load customer_summary.csv --entity customer --key customer_id --all`"),
+        "{summary}"
+    );
+    let lines = "line_id,invoice_id,n\n1,1,1\n2,1,2\n";
+    let taken = Hints { taken: vec!["invoice".to_string(), "invoice_lines".to_string()], ..Hints::default() };
+    let lines = declared("invoice_lines.csv", lines, &taken);
+    assert_eq!(first_line(&lines), "event invoice_lines_rows {");
+    assert!(lines.contains("`invoice_id` stays a text"), "{lines}");
 }

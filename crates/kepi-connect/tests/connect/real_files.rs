@@ -88,7 +88,7 @@ fn complaints() {
 fn telco_customers() {
     let Some((inferred, profile, faults)) = inferred("ibm_telco_cognos/IBM_Cognos_Data.csv", &[]) else { return };
     assert_eq!((profile.rows, faults), (7043, 0));
-    assert_eq!(inferred.kind, InferredKind::Entity { key: "customerID".to_string() });
+    assert_eq!(inferred.kind, InferredKind::Entity { key: "customerID".to_string(), from: None });
     assert_eq!(inferred.name, "customer");
     for (column, expected) in [
         ("SeniorCitizen", Kind::Bool),

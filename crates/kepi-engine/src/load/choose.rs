@@ -2,11 +2,13 @@
 //! the table is taken for.
 
 use super::connect_error;
+use super::declared::role_columns;
 use super::more::unread;
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress, SourceText};
 use crate::engine::Engine;
 use crate::model::Model;
 use kepi_connect::{ReadOptions, Table};
+use kepi_model::catalog::SymbolKind;
 use kepi_model::core::{Row, RowNode};
 use kepi_model::declared::{EntityDecl, MappingDecl, SourceDecl, StreamDecl, Target};
 use kepi_model::value::{Kind, Unit};
@@ -66,11 +68,17 @@ impl Engine {
                 return self.by_columns(request, &model, &stream, table?, report);
             }
             if let Some(symbol) = model.catalog.find(event) {
+                let help = match &symbol.kind {
+                    SymbolKind::Entity(decl) => {
+                        format!("`kepi load {} --entity {event} --key {}` fills it", request.files.join(" "), decl.key)
+                    }
+                    _ => "choose another name with `--as`".to_string(),
+                };
                 return Err(EngineError::usage(format!(
-                    "`{event}` is a {}: rows go into stored events",
-                    symbol.kind.word()
+                    "`{event}` is {}: rows go into stored events",
+                    symbol.kind.a_word()
                 ))
-                .with_help("choose another name with `--as`"));
+                .with_help(help));
             }
             return self.infer(request, &model, Self::table(request)?, progress, report);
         }
@@ -82,7 +90,13 @@ impl Engine {
                 let (model, source) = self.with_all(request, model, source, report)?;
                 self.with_source(request, &model, source)
             }
-            [] => self.infer(request, &model, Self::table(request)?, progress, report),
+            [] => {
+                let table = Self::table(request)?;
+                match self.declared(request, &model, &sources, &table, report)? {
+                    Some(request) => self.choose(&request, progress, report),
+                    None => self.infer(request, &model, table, progress, report),
+                }
+            }
             several => {
                 let names: Vec<&str> = several.iter().map(|s| s.name.as_str()).collect();
                 Err(EngineError::usage(format!("several sources read this file: {}", names.join(", ")))
@@ -156,8 +170,7 @@ impl Engine {
             roles.push((role.name.clone(), field(&need("--of", column)?, Unit::of(Kind::Text))));
         }
         for role in &stream.roles {
-            let key = model.catalog.entity(&role.entity).map(|e| e.key.clone()).unwrap_or_default();
-            let guesses = [role.name.clone(), format!("{}_{key}", role.name), format!("{}_id", role.name)];
+            let guesses = role_columns(&model.catalog, role);
             if !roles.iter().any(|(name, _)| *name == role.name)
                 && let Some(column) = guesses.iter().find_map(|g| find(g))
             {

@@ -2,11 +2,13 @@
 
 use super::choose::Chosen;
 use super::connect_error;
+use super::fitting::columns_of;
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress};
 use crate::engine::Engine;
 use crate::model::Model;
-use kepi_connect::{Hints, InferredKind, ReadOptions, Table, declaration, infer_table};
+use kepi_connect::{Hints, InferredKind, KnownEntity, ReadOptions, Table, declaration, infer_table};
 use kepi_model::catalog::SymbolKind;
+use kepi_model::declared::{SourceDecl, Target};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::PoisonError;
@@ -22,9 +24,21 @@ impl Engine {
         report: &mut LoadReport,
     ) -> Result<Chosen, EngineError> {
         progress(Progress { what: format!("looking at {}", table.first_file()), done: 0, total: None });
+        let columns = table.columns();
         let key = |entity: &String| {
-            request.key.clone().or_else(|| table.columns().first().cloned()).map(|k| (entity.clone(), k))
+            let known = || model.catalog.find(entity).and_then(|symbol| key_of(&symbol.kind));
+            let known = || known().filter(|key| columns.contains(key));
+            let key = request.key.clone().or_else(known).or_else(|| columns.first().cloned());
+            key.map(|key| (entity.clone(), key))
         };
+        // What other modules declare is no name here.
+        let own = || model.catalog.symbols().filter(|symbol| symbol.module.is_empty());
+        let known = own().filter_map(|symbol| match &symbol.kind {
+            SymbolKind::Entity(decl) => {
+                Some(KnownEntity { name: decl.name.clone(), key: decl.key.clone(), open: decl.fields.is_empty() })
+            }
+            _ => None,
+        });
         let hints = Hints {
             name: request.as_event.clone(),
             at: request.at.clone(),
@@ -32,7 +46,8 @@ impl Engine {
             of: request.of.clone(),
             entity: request.entity.as_ref().and_then(key),
             currency: model.catalog.settings.currency,
-            known_entities: model.catalog.entities().map(|e| e.name.clone()).collect(),
+            known: known.collect(),
+            taken: own().map(|symbol| symbol.name.clone()).collect(),
             from: Some(self.source_path(&request.files)),
         };
         let (inferred, options, profile) = infer_table(&table, &hints).map_err(connect_error)?;
@@ -51,11 +66,17 @@ impl Engine {
             return Err(EngineError::usage(format!(
                 "`{name}` is declared already, and this file does not fit it by itself"
             ))
-            .with_help(format!("load it into that with `--as {name}`, or choose another name with `--as`")));
+            .with_help(match request.entity.is_some() {
+                true => "choose another name with `--entity`".to_string(),
+                false => "choose another name with `--as`".to_string(),
+            }));
         }
         let mut path = self.project.model_folder().join(format!("{}.kepi", file_name(&name)));
-        if path.exists() {
-            path = self.project.model_folder().join(format!("{}_inferred.kepi", file_name(&name)));
+        let mut number = 1;
+        while path.exists() {
+            let behind = if number == 1 { String::new() } else { format!("_{number}") };
+            path = self.project.model_folder().join(format!("{}_inferred{behind}.kepi", file_name(&name)));
+            number += 1;
         }
         // The declaration has to hold before it is written: a mistake in it would break the whole model.
         let (formatted, _) = crate::words::format(&text);
@@ -74,11 +95,23 @@ impl Engine {
         }
         let tried = self.model(&formatted).and_then(|tried| match tried.mistakes_of_request() {
             Some(mistakes) => Err(tried.text_error(mistakes)),
-            None => self.filter(request, &tried),
+            // What a source fills is looked into only here.
+            None => self.sources(&tried).and_then(|_| self.filter(request, &tried)),
         });
-        let filter = tried.inspect_err(|_| {
+        let filter = tried.map_err(|error| {
             *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files_before;
+            match error {
+                EngineError::Text { mut texts, diagnostics } => {
+                    let written = texts.iter_mut().filter(|text| text.text == formatted);
+                    written.for_each(|text| text.path = format!("what {} is taken for", table.first_file()).into());
+                    EngineError::Text { texts, diagnostics }
+                }
+                other => other,
+            }
         })?;
+        if let Some(note) = self.same_columns(model, &columns, &name, &request.files)? {
+            report.notes.push(note);
+        }
         if let Some((file, without)) = &bare {
             let path = self.project.root.join(file);
             fs::write(&path, without)
@@ -114,6 +147,40 @@ impl Engine {
         }
         let table = table.reopened(&read).map_err(connect_error)?;
         Ok(Chosen { source, files: request.files.clone(), options, table: Some(table) })
+    }
+
+    /// Says where a file has the very columns that a source reads: it may be more of the same.
+    fn same_columns(
+        &self,
+        model: &Model,
+        columns: &[String],
+        name: &str,
+        files: &[String],
+    ) -> Result<Option<String>, EngineError> {
+        let same = |source: &SourceDecl| {
+            let [mapping] = source.mappings.as_slice() else { return false };
+            let read = columns_of(mapping);
+            matches!(mapping.target, Target::Stream(_))
+                && read.len() == columns.len()
+                && read.len() > 2
+                && columns.iter().all(|column| read.contains(column))
+        };
+        let found = self.sources(model)?.into_iter().find(same);
+        Ok(found.map(|source| {
+            format!(
+                "it has the columns that the source `{0}` reads; more rows of that are loaded with `kepi load {1} --source \
+                 {0}`, not as `{name}`",
+                source.name,
+                files.join(" ")
+            )
+        }))
+    }
+}
+
+fn key_of(kind: &SymbolKind) -> Option<String> {
+    match kind {
+        SymbolKind::Entity(decl) => Some(decl.key.clone()),
+        _ => None,
     }
 }
 

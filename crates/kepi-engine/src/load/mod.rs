@@ -1,6 +1,7 @@
 //! Loading: files to tables, tables through mappings to streams and entities, rejected rows kept with their reasons.
 
 mod choose;
+mod declared;
 mod fitting;
 mod infer;
 mod mapping;
