@@ -16,6 +16,7 @@ use datafusion_physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
     PlanProperties, ReplaceChildrenOptions,
 };
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -117,6 +118,24 @@ impl LeafExec {
         Ok(Arc::new(LeafExec::of(pass, source, Mode::Final, input, properties)))
     }
 
+    /// The cells of a part as they are: in one process they need not be bytes on their way to the final leaf. None: this
+    /// is no partial leaf, or has no such part.
+    fn cells(&self, part: usize) -> Option<impl Future<Output = DataFusionResult<Cells>> + Send + use<>> {
+        let Mode::Partial(parts) = &self.mode else { return None };
+        let number = part;
+        let part = parts.get(part).cloned()?;
+        let (pass, source) = (Arc::clone(&self.pass), self.source.clone());
+        let elapsed = MetricBuilder::new(&self.metrics).elapsed_compute(number);
+        let output_rows = MetricBuilder::new(&self.metrics).output_rows(number);
+        let permits = Arc::clone(&source.permits);
+        Some(off_thread(permits, move || {
+            let _timer = elapsed.timer();
+            let cells = pass::run_part(&pass, &source, &part)?;
+            output_rows.add(1);
+            Ok(cells)
+        }))
+    }
+
     fn of(
         pass: Arc<Pass>,
         source: Source,
@@ -214,16 +233,19 @@ impl ExecutionPlan for LeafExec {
                 }))
             }
             Mode::Final => {
-                let mut parts = Vec::new();
+                let mut parts: Vec<BoxFuture<'static, DataFusionResult<Cells>>> = Vec::new();
                 if let Some(input) = &self.input {
                     for i in 0..input.output_partitioning().partition_count() {
-                        parts.push(input.execute(i, Arc::clone(&context))?);
+                        parts.push(match input.downcast_ref::<LeafExec>().and_then(|leaf| leaf.cells(i)) {
+                            Some(cells) => Box::pin(cells),
+                            None => Box::pin(states_of(input.execute(i, Arc::clone(&context))?)),
+                        });
                     }
                 }
                 let (schema, report) = (Arc::clone(&schema), Arc::clone(&self.report));
                 let alone = self.input.is_none();
                 let permits = Arc::clone(&source.permits);
-                let finish = move |states: Vec<Vec<RecordBatch>>| {
+                let finish = move |states: Vec<Cells>| {
                     let _timer = elapsed.timer();
                     let mut cells = match alone {
                         true => pass::run(&pass, &source)?,
@@ -238,8 +260,7 @@ impl ExecutionPlan for LeafExec {
                     true => futures::future::Either::Left(off_thread(permits, move || finish(Vec::new()))),
                     false => futures::future::Either::Right(async move {
                         // All parts run side by side on the runtime's blocking threads.
-                        let states = parts.into_iter().map(|s| s.try_collect::<Vec<_>>());
-                        let states = futures::future::try_join_all(states).await?;
+                        let states = futures::future::try_join_all(parts).await?;
                         off_thread(permits, move || finish(states)).await
                     }),
                 };
@@ -278,14 +299,23 @@ fn off_thread<T: Send + 'static>(
     }
 }
 
-fn merged(states: Vec<Vec<RecordBatch>>) -> Result<Cells, ExecError> {
+/// The cells of a part that come as bytes: from a leaf elsewhere.
+async fn states_of(stream: SendableRecordBatchStream) -> DataFusionResult<Cells> {
     let mut all = Cells::default();
-    for batch in states.iter().flatten() {
+    for batch in stream.try_collect::<Vec<_>>().await? {
         let column = batch.column(0).as_any().downcast_ref::<BinaryArray>();
         let column = column.ok_or_else(|| ExecError::Plan("a partial leaf gave no states".into()))?;
         for bytes in column.iter().flatten() {
             all.merge(Cells::from_bytes(bytes)?)?;
         }
+    }
+    Ok(all)
+}
+
+fn merged(parts: Vec<Cells>) -> Result<Cells, ExecError> {
+    let mut all = Cells::default();
+    for cells in parts {
+        all.merge(cells)?;
     }
     Ok(all)
 }

@@ -16,6 +16,17 @@ impl Derived {
         values.get(name).cloned().and_then(|value| value.downcast().ok())
     }
 
+    /// The value of a name, which begins empty: the same for all who ask at the same time.
+    pub fn shared<T: Any + Send + Sync + Default>(&self, name: &str) -> Arc<T> {
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = values.get(name).cloned().and_then(|value| value.downcast().ok());
+        known.unwrap_or_else(|| {
+            let value = Arc::<T>::default();
+            values.insert(name.to_owned(), value.clone());
+            value
+        })
+    }
+
     /// Keeps a value.
     pub fn keep<T: Any + Send + Sync>(&self, name: String, value: Arc<T>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value);

@@ -1,5 +1,6 @@
 //! Edges of a state: where being in it begins and ends, and the stays with one value.
 
+use super::stays::Stays;
 use super::{Maker, NOWHERE, Rows};
 use crate::ExecError;
 use crate::pass::{Standing, Timeline};
@@ -55,6 +56,9 @@ fn timeline(state: &State, maker: &Maker) -> Result<Timeline, ExecError> {
 /// Makes one row per edge. What holds is compared before and after each instant at which a row or an end lies, for the
 /// entities that these are about: so what begins and ends at one instant is no edge.
 pub(super) fn make(maker: &Maker, state: &State, edge: Edge) -> Result<Rows, ExecError> {
+    if let Some(stays) = maker.source.stays(state, maker.zone, maker.now)? {
+        return of_stays(maker, state, &stays, edge);
+    }
     let mut timeline = timeline(state, maker)?;
     let flags = *timeline.ty() == Type::Bool;
     let being = |id: usize| match timeline.standing.outside() {
@@ -88,6 +92,33 @@ pub(super) fn make(maker: &Maker, state: &State, edge: Edge) -> Result<Rows, Exe
         Vec::new()
     };
     Ok(Rows { at: at.into(), own, parents: vec![places], known, without, scanned: timeline.rows_scanned() })
+}
+
+/// Makes the same of stays that are known already.
+fn of_stays(maker: &Maker, state: &State, stays: &Stays, edge: Edge) -> Result<Rows, ExecError> {
+    // Moment, the row that it is made of, how long the stay was.
+    let edges: Vec<(i64, u32, i64)> = match edge {
+        Edge::Start => stays.list.iter().map(|stay| (stay.began, stay.first, 0)).collect(),
+        Edge::End | Edge::Stay => {
+            let ended = stays.list.iter().filter(|stay| stay.until != i64::MAX);
+            ended.map(|stay| (stay.until, stay.last, stay.until.saturating_sub(stay.began))).collect()
+        }
+    };
+    let edges = if edges.is_sorted() {
+        edges
+    } else {
+        let mut edges = edges;
+        edges.sort_unstable();
+        edges
+    };
+    let values = vec![1; edges.len()];
+    let lengths: Vec<i64> = edges.iter().map(|edge| edge.2).collect();
+    let at: Vec<i64> = edges.iter().map(|edge| edge.0).collect();
+    let places = edges.iter().map(|edge| edge.1).collect();
+    let mut payload = timeline(state, maker)?.payload;
+    let own = vec![payload.decode(values, None), Column::new(Values::Decimal(lengths.into(), 6), None)];
+    let (without, scanned) = (stays.without.clone(), stays.take_scanned());
+    Ok(Rows { at: at.into(), own, parents: vec![places], known: Vec::new(), without, scanned })
 }
 
 impl Edges {

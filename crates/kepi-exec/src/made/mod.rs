@@ -11,6 +11,7 @@ mod own_periods;
 mod read;
 mod returns;
 mod sessions;
+mod stays;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub(crate) const NOWHERE: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     streams: Mutex<Vec<Arc<Stream>>>,
+    stays: stays::Kept,
     /// How many bytes made rows may take together.
     bytes_max: Option<u64>,
     bytes: AtomicU64,

@@ -7,7 +7,7 @@ use crate::side_by_side::side_by_side;
 use kepi_extension::{ColumnKind, ScanRequest};
 use kepi_model::calendar::Zone;
 use kepi_model::core::Existence;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Since when each entity of a kind exists.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ impl Begins {
     }
 }
 
+/// What stays as long as a snapshot is open.
+#[derive(Default)]
+struct Kept(Mutex<Option<Arc<Begins>>>);
+
 /// Nobody has seen it yet.
 const UNKNOWN: i64 = i64::MAX;
 
@@ -48,9 +52,11 @@ pub(super) fn begins(
     zone: &str,
 ) -> Result<(Arc<Begins>, u64), ExecError> {
     let name = format!("since when {count} exist in {zone}: {existence:?}");
-    let kept = source.scan.derived();
-    if let Some(known) = kept.and_then(|kept| kept.get::<Begins>(&name)) {
-        return Ok((known, 0));
+    let kept = source.scan.derived().map_or_else(Arc::<Kept>::default, |kept| kept.shared(&name));
+    // Parts of a query ask at the same time: one of them reads, on all threads, and the others wait for it.
+    let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = &*kept {
+        return Ok((Arc::clone(known), 0));
     }
     let mut begins = vec![UNKNOWN; count as usize];
     let mut scanned = 0;
@@ -60,9 +66,7 @@ pub(super) fn begins(
     begins.iter_mut().filter(|b| **b == UNKNOWN).for_each(|b| *b = i64::MIN);
     attributes(existence, entity, source, zone, &mut begins)?;
     let begins = Arc::new(Begins::of(begins));
-    if let Some(kept) = kept {
-        kept.keep(name, Arc::clone(&begins));
-    }
+    *kept = Some(Arc::clone(&begins));
     Ok((begins, scanned))
 }
 

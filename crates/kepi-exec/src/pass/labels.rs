@@ -1,6 +1,6 @@
 //! Labels as small numbers: each row's labels become one dense number, its group.
 
-use super::scalar::{Scalar, scalar_of};
+use super::scalar::{Labels, Scalar, scalar_of};
 use crate::ExecError;
 use crate::rows::{Column, Payload, Type, Values};
 use arrow_array::StringArray;
@@ -200,6 +200,8 @@ impl Pairs {
 pub(crate) struct Groups {
     labels: Vec<Label>,
     pairs: Vec<Pairs>,
+    /// The labels of groups that were asked for: a group has a cell in many periods.
+    decoded: NumberMap<u32, Labels>,
 }
 
 impl Groups {
@@ -213,7 +215,7 @@ impl Groups {
             values: Vec::new(),
             recent: Vec::new(),
         };
-        Groups { labels: types.into_iter().map(label).collect(), pairs }
+        Groups { labels: types.into_iter().map(label).collect(), pairs, decoded: NumberMap::default() }
     }
 
     /// The groups of rows, by row; empty without labels.
@@ -230,7 +232,16 @@ impl Groups {
     }
 
     /// The labels of a group.
-    pub(crate) fn decode(&mut self, group: u32) -> Vec<Scalar> {
+    pub(crate) fn decode(&mut self, group: u32) -> Labels {
+        if let Some(known) = self.decoded.get(&group) {
+            return known.clone();
+        }
+        let labels = Labels::from(self.values(group));
+        self.decoded.insert(group, labels.clone());
+        labels
+    }
+
+    fn values(&mut self, group: u32) -> Vec<Scalar> {
         let mut values = Vec::with_capacity(self.labels.len());
         let mut rest = group;
         for i in (0..self.labels.len()).rev() {

@@ -94,7 +94,7 @@ impl Asked<'_> {
         let Some(key) = self.order.get(place).map(|&i| &self.keys[i]) else { return String::new() };
         let zone = crate::cells::zone(&self.pass.zone).ok();
         let period = key.period.zip(zone).map(|(start, zone)| zone.local(start).date().to_string());
-        let labels = self.pass.labels.iter().zip(&key.labels).map(|(label, value)| match value {
+        let labels = self.pass.labels.iter().zip(key.labels.iter()).map(|(label, value)| match value {
             Scalar::Text(text) => text.clone(),
             Scalar::Number(number) => format!("{} {number}", label.name),
             Scalar::Missing => format!("no {}", label.name),

@@ -11,6 +11,7 @@ mod feed;
 mod fold;
 mod groups;
 mod held;
+mod inside;
 mod labels;
 mod learned;
 mod lifecycle;

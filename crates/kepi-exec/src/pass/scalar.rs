@@ -8,7 +8,10 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use kepi_model::value::{Kind, Unit};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A value. Ordered within one type; missing comes last.
@@ -23,13 +26,76 @@ pub(crate) enum Scalar {
     Missing,
 }
 
+/// The labels of a cell, which many cells share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels(Arc<[Scalar]>);
+
+impl Labels {
+    /// Where they lie: those of one place are equal.
+    pub(crate) fn place(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+}
+
+impl From<Vec<Scalar>> for Labels {
+    fn from(values: Vec<Scalar>) -> Labels {
+        Labels(values.into())
+    }
+}
+
+impl Deref for Labels {
+    type Target = [Scalar];
+
+    fn deref(&self) -> &[Scalar] {
+        &self.0
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Labels) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Labels {}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Labels) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Labels) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+        Vec::deserialize(deserializer).map(Labels::from)
+    }
+}
+
 /// The place of a row in the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct CellKey {
     /// The period's first instant.
     pub(crate) period: Option<i64>,
     /// One value per label.
-    pub(crate) labels: Vec<Scalar>,
+    pub(crate) labels: Labels,
 }
 
 /// Takes a number out of its array's encoding.

@@ -2,9 +2,10 @@
 
 use super::exact::{FloatSum, Spread};
 use super::fold::{interpolate, scale};
+use super::labels::NumberMap;
 use super::percentile::{Percent, neighbours};
 use super::ranked::Ranked;
-use super::scalar::{CellKey, Scalar, array};
+use super::scalar::{CellKey, Labels, Scalar, array};
 use super::sets::IdSet;
 use super::{Pass, Report, Source};
 use crate::ExecError;
@@ -257,6 +258,10 @@ impl Cells {
             self.pieces = other.pieces;
             return Ok(());
         }
+        if self.ends_before(&other) {
+            self.extend(other);
+            return Ok(());
+        }
         let mut index: HashMap<CellKey, usize> = self.keys.iter().cloned().enumerate().map(|(i, k)| (k, i)).collect();
         let mut place = |key: CellKey| {
             let next = self.keys.len();
@@ -287,15 +292,53 @@ impl Cells {
             (self.keys, self.rows, self.states, self.types) = (other.keys, other.rows, other.states, other.types);
             return;
         }
+        self.extend(other);
+    }
+
+    /// Whether all periods of other cells come after those of these, so that no cell is in both.
+    fn ends_before(&self, other: &Cells) -> bool {
+        let last = self.keys.iter().map(|key| key.period).max().flatten();
+        let next = other.keys.iter().map(|key| key.period).min().flatten();
+        last.zip(next).is_some_and(|(last, next)| last < next)
+    }
+
+    fn extend(&mut self, other: Cells) {
         self.keys.extend(other.keys);
         self.rows.iter_mut().zip(other.rows).for_each(|(rows, more)| rows.extend(more));
         self.states.iter_mut().zip(other.states).for_each(|(state, more)| state.append(more));
     }
 
+    /// The places of the cells in their order.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        // Most labels are those of many cells: they are compared once, and then by their places among all.
+        let mut known: NumberMap<usize, u32> = NumberMap::default();
+        let mut different: Vec<&Labels> = Vec::new();
+        let number = |key: &'_ CellKey| key.labels.place();
+        for key in &self.keys {
+            known.entry(number(key)).or_insert_with(|| {
+                different.push(&key.labels);
+                0
+            });
+        }
+        if different.len() * 2 > self.keys.len() {
+            order.sort_unstable_by(|&a, &b| self.keys[a].cmp(&self.keys[b]));
+            return order;
+        }
+        different.sort_unstable();
+        let mut rank = 0;
+        for (i, labels) in different.iter().enumerate() {
+            rank += u32::from(i > 0 && different[i - 1] != *labels);
+            known.insert(labels.place(), rank);
+        }
+        let ranks: Vec<u32> = self.keys.iter().map(|key| known.get(&number(key)).copied().unwrap_or(0)).collect();
+        order.sort_unstable_by_key(|&i| (self.keys[i].period, ranks[i]));
+        order
+    }
+
     /// The cells as rows, in order.
     pub(crate) fn emit(&mut self, pass: &Pass, source: &Source, schema: SchemaRef) -> Result<RecordBatch, ExecError> {
-        let mut order: Vec<usize> = (0..self.keys.len()).collect();
-        order.sort_unstable_by(|&a, &b| self.keys[a].cmp(&self.keys[b]));
+        let order = self.order();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         if pass.per.is_some() {
             let periods: TimestampMicrosecondArray = order.iter().map(|&i| self.keys[i].period).collect();

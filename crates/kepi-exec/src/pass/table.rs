@@ -104,7 +104,7 @@ impl Table {
             return Ok(table);
         }
         // On its way a cell is known by the number of its labels.
-        let key = |(row, period)| CellKey { period, labels: vec![Scalar::Number(i64::from(number(row)))] };
+        let key = |(row, period)| CellKey { period, labels: vec![Scalar::Number(i64::from(number(row)))].into() };
         let cells = Cells {
             keys: self.periods().enumerate().map(key).collect(),
             rows: self.rows,

@@ -358,6 +358,28 @@ impl Timeline {
         Ok(())
     }
 
+    /// Goes through all rows that may begin it, in their order: calls with the entity, the moment, the instant from which
+    /// on what begins does not last any more, and the row's place among the rows of its base.
+    ///
+    /// Gives the moments of the rows that name no entity.
+    pub(crate) fn each_row(&mut self, mut each: impl FnMut(usize, i64, i64, u32)) -> Result<Vec<i64>, ExecError> {
+        self.from.keep_without();
+        while self.from.peek()?.is_some() {
+            if self.batch != self.from.batch() {
+                self.encode()?;
+            }
+            let Timeline { from, standing, ends, lot, .. } = self;
+            let (ids, before) = (standing.ids(), from.place(0));
+            from.take(i64::MAX, |row, at, id| {
+                if id < ids && lot.has(id) {
+                    let end = ends.get(row).copied().unwrap_or(i64::MAX);
+                    each(id, at, end, before.saturating_add(row as u32));
+                }
+            });
+        }
+        Ok(self.from.take_without())
+    }
+
     /// Goes through all moments at which something may change, to the end of all rows and of what they began. `each` is
     /// called with the moment, an entity for which something may have changed at it, and the place of the last row that
     /// began something for it; `at_end` when all of a moment have been named.
