@@ -5,7 +5,7 @@ use super::{Family, Question};
 pub(super) const FUNNELS: Family =
     Family { title: "funnels", streams: &["signups", "visits", "purchases", "surveys"], questions: &QUESTIONS };
 
-const QUESTIONS: [Question; 8] = [
+const QUESTIONS: [Question; 9] = [
     Question::new(
         "three steps within 7 days of joining, by channel",
         "show funnel(signups -> visits where page = \"/page/03\" -> purchases, within 7 days) by channel
@@ -104,6 +104,53 @@ const QUESTIONS: [Question; 8] = [
                 'visits where page = \"/page/02\"',
                 'visits where page = \"/page/03\"',
                 'purchases'])[step], n, n / first_value(n) over (order by step), n / lag(n, 1, n) over (order by step) from reached",
+    ),
+    Question::new(
+        "five steps within 30 days, by plan",
+        "show funnel(visits where page = \"/page/00\" -> visits where page = \"/page/01\"
+                 -> visits where page = \"/page/02\" -> visits where page = \"/page/03\" -> purchases,
+                 within 30 days)
+         by customer.tier since 2022-01-01",
+        "
+        with one as (select customer, visited as start from visits where page = '/page/00'),
+             two as (
+                 select o.customer, start, v.visited as moment
+                 from one as o asof left join (select * from visits where page = '/page/01') as v
+                      on v.customer = o.customer and v.visited >= o.start),
+             three as (
+                 select o.customer, start, v.visited as moment
+                 from (from two where moment <= start + interval 30 day) as o
+                      asof left join (select * from visits where page = '/page/02') as v
+                      on v.customer = o.customer and v.visited >= o.moment),
+             four as (
+                 select o.customer, start, v.visited as moment
+                 from (from three where moment <= start + interval 30 day) as o
+                      asof left join (select * from visits where page = '/page/03') as v
+                      on v.customer = o.customer and v.visited >= o.moment),
+             five as (
+                 select o.customer, start, p.bought as moment
+                 from (from four where moment <= start + interval 30 day) as o
+                      asof left join purchases as p
+                      on p.customer = o.customer and p.bought >= o.moment),
+             reached as (
+                 select 1 as step, customer from one
+                 union all
+                 select 2, customer from two where moment <= start + interval 30 day
+                 union all
+                 select 3, customer from three where moment <= start + interval 30 day
+                 union all
+                 select 4, customer from four where moment <= start + interval 30 day
+                 union all
+                 select 5, customer from five where moment <= start + interval 30 day),
+             steps as (
+                 select plan, step, count(distinct customer) as n from reached join signups using (customer) group by all)
+        select plan, ([
+                'visits where page = \"/page/00\"',
+                'visits where page = \"/page/01\"',
+                'visits where page = \"/page/02\"',
+                'visits where page = \"/page/03\"',
+                'purchases'])[step], n, n / first_value(n) over mine, n / lag(n, 1, n) over mine
+        from steps window mine as (partition by plan order by step)",
     ),
     Question::new(
         "the next row must be the next step: three steps within a day",

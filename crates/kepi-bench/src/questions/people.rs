@@ -8,7 +8,7 @@ pub(super) const PEOPLE: Family = Family {
     questions: &QUESTIONS,
 };
 
-const QUESTIONS: [Question; 9] = [
+const QUESTIONS: [Question; 10] = [
     Question::new(
         "repeat rate: share of customers with two purchases in the month",
         "show share(customer where count(purchases over period) >= 2) per month since 2022-01-01",
@@ -43,6 +43,30 @@ const QUESTIONS: [Question; 9] = [
         select week, sum(change) over (order by week) from weeks",
     )
     .exact(),
+    Question::new(
+        "repeat rate of 90 days, per day: of the customers who bought in them, the share that did so twice",
+        "show ratio(count(customer where count(purchases over last 90 days) >= 2),
+                    count(customer where count(purchases over last 90 days) >= 1)) per day since 2022-01-01",
+        "
+        with beside as (
+                 select bought, lag(bought) over mine + interval 90 day as two_until,
+                        bought + interval 90 day as one_until, lead(bought) over mine as next
+                 from purchases window mine as (partition by customer order by bought, purchase)),
+             changes as (
+                 select date_trunc('day', bought) as day, 1 as one, coalesce(two_until > bought, false)::int as two
+                 from beside
+                 union all
+                 select date_trunc('day', least(one_until, coalesce(next, one_until))), -1, 0 from beside
+                 union all
+                 select date_trunc('day', least(two_until, coalesce(next, two_until))), 0, -1
+                 from beside where two_until > bought),
+             summed as (select day, sum(one) as one, sum(two) as two from changes group by 1),
+             days as (
+                 select day, coalesce(one, 0) as one, coalesce(two, 0) as two
+                 from generate_series(timestamp '2022-01-01', timestamp '2025-12-31', interval 1 day) as all_days(day)
+                      left join summed using (day))
+        select day, sum(two) over (order by day) / nullif(sum(one) over (order by day), 0) from days",
+    ),
     Question::new(
         "NPS by each customer's latest answer, per month",
         "show nps_latest per month since 2022-01-01",
