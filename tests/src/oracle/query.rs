@@ -1,6 +1,6 @@
 //! A query: cells, values, comparisons, then `having`, order and limit.
 
-use super::cells::{Asking, Cell, Labels, Spot, exactly, same, takes};
+use super::cells::{Asking, Cell, Labels, Shape, Spot, exactly, same, takes};
 use super::evaluate::{Here, Scope};
 use super::names::dotted;
 use super::order::ordered;
@@ -178,12 +178,22 @@ impl Oracle {
         Ok(first)
     }
 
-    /// How many periods come before the first in which any shown aggregate has a row.
+    /// How many periods come before the first in which any shown aggregate has a row; a state has one where it begins.
     fn periods_before_rows(&self, query: &Rc<Query>, periods: &[Period]) -> Result<usize, String> {
+        let Some(last) = periods.last() else { return Ok(0) };
         let asking = Asking::new(self, query, periods.iter().copied().map(Some).collect());
+        let whole = Period { start: window::EVER, from: None, until: last.until, partial: false };
+        let whole = Asking::new(self, query, vec![Some(whole)]);
         let mut first = periods.len();
-        for (asking, name, arguments) in shown_aggregates(&asking, false)? {
-            first = asking.placed(&name, &arguments)?.iter().map(|row| row.period).fold(first, usize::min);
+        for (spot, of_all) in shown_aggregates(&asking, false)?.into_iter().zip(shown_aggregates(&whole, false)?) {
+            let (cells, name, arguments) = spot;
+            if matches!(self.shape(&name, &arguments)?, Shape::State(_)) {
+                let times = of_all.0.placed(&name, &arguments)?;
+                let begins = times.iter().filter_map(|row| row.time).min();
+                first = first.min(begins.map_or(first, |at| periods.partition_point(|period| period.until <= at)));
+            } else {
+                first = cells.placed(&name, &arguments)?.iter().map(|row| row.period).fold(first, usize::min);
+            }
         }
         Ok(first)
     }

@@ -6,7 +6,7 @@ use super::made::seconds;
 use super::names::dotted;
 use super::states::{parts, value_at};
 use super::value::{Kind, Unit};
-use super::window::EVER;
+use super::window::{EVER, Period};
 use super::{Number, Oracle, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind, Scoped};
 
@@ -28,8 +28,11 @@ impl Asking<'_> {
                     None if period.start == EVER || name != "closing" => {
                         first.filter(|first| *first < period.until).map(|_| Value::Bool(true))
                     }
-                    _ => oracle.state_measure(name, &of.value, &entity, key, range, self.grouped)?,
+                    _ => oracle.state_measure(name, &of.value, &entity, key, range)?,
                 };
+                if self.grouped && matches!(name, "opening" | "closing") {
+                    placed.extend(self.place_either(of, &entity, key, index)?);
+                }
                 let Some(value) = value else {
                     continue;
                 };
@@ -46,6 +49,21 @@ impl Asking<'_> {
             }
         }
         Ok(placed)
+    }
+
+    /// A group also exists where a number has a value at one end only: it has the labels of the end, and nothing is added
+    /// to it.
+    fn place_either(&self, of: &Scoped, entity: &str, key: &str, index: usize) -> Result<Option<Placed>, String> {
+        let Some(Period { from: Some(from), until, .. }) = self.periods[index] else { return Ok(None) };
+        let measured = |name| self.oracle.state_measure(name, &of.value, entity, key, (Some(from), until));
+        let unit = match measured("opening")?.or(measured("closing")?) {
+            Some(Value::Number(_, unit)) => unit,
+            _ => return Ok(None),
+        };
+        let here = Here::Entity { entity: entity.into(), key: key.into(), moment: Moment::Before(until) };
+        let found = self.place(index, &here, of.filter.as_ref(), None, false)?;
+        let value = self.converted(Value::Number(Number::ZERO, unit), &here)?;
+        Ok(found.map(|found| Placed { value, time: None, ..found }))
     }
 
     fn is_subject(&self, entity: &str, key: &str) -> bool {
@@ -68,23 +86,14 @@ impl Oracle {
         entity: &str,
         key: &str,
         (from, until): (Option<i64>, i64),
-        grouped: bool,
     ) -> Result<Option<Value>, String> {
         let at = |at: Option<i64>| match at {
             Some(at) => self.held(state, entity, key, at - 1),
             None => Ok(None),
         };
         match name {
-            "opening" | "closing" => {
-                let (opening, closing) = (at(from)?, at(Some(until))?);
-                let (mine, other) = if name == "opening" { (opening, closing) } else { (closing, opening) };
-                // A group also exists where the state has a value at the other end only; there it adds nothing.
-                let nothing = || match other {
-                    Some(Value::Number(..)) => Some(Value::number(Number::ZERO)),
-                    _ => None,
-                };
-                Ok(if grouped { mine.or_else(nothing) } else { mine })
-            }
+            "opening" => at(from),
+            "closing" => at(Some(until)),
             "kept" => Ok((at(from)?.is_some() && at(Some(until))?.is_some()).then_some(Value::Bool(true))),
             _ => {
                 let from = from.ok_or_else(|| format!("{name} over all time has no length"))?;
@@ -152,7 +161,7 @@ impl Oracle {
             return Err(format!("a row never looks ahead, and {name} does"));
         }
         let Some(key) = self.key_here(&entity, scope)? else { return Ok(Value::Missing) };
-        let found = self.state_measure(name, &of.value, &entity, &key, range, false)?;
+        let found = self.state_measure(name, &of.value, &entity, &key, range)?;
         match (found, name) {
             (Some(value), _) => Ok(value),
             (None, "opening" | "closing") => self.state_value(&of.value, None, 0),
