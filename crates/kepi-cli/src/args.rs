@@ -160,7 +160,7 @@ pub(crate) struct LoadArgs {
     /// The character encoding, such as `windows-1252`
     #[arg(long, value_name = "NAME", help_heading = "How the file is written")]
     pub(crate) encoding: Option<String>,
-    /// The format of dates, such as `%d/%m/%Y`
+    /// The format of dates, such as `%d/%m/%Y`; `epoch`, `epoch_ms` for seconds, milliseconds since 1970
     #[arg(long, value_name = "FORMAT", help_heading = "How the file is written")]
     pub(crate) dates: Option<String>,
     /// The decimal character: `.` or `,`

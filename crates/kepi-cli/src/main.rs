@@ -15,7 +15,7 @@ use args::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use context::Context;
 use failure::Failure;
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 use terminal::Terminal;
 
@@ -59,10 +59,14 @@ fn run(context: &Context, command: Option<Command>) -> Result<(), Failure> {
     }
 }
 
-/// `kepi` alone: the prompt where there is a person and a project, else the help.
+/// `kepi` alone in a project: the prompt, for a person or for what comes through a pipe; else the help.
 fn run_alone(context: &Context) -> Result<(), Failure> {
-    let person = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if person && context.project().is_ok() {
+    let asked = match std::io::stdin().is_terminal() {
+        true => std::io::stdout().is_terminal(),
+        // Nothing asks where the input is empty, as in a job without one.
+        false => std::io::stdin().lock().fill_buf().is_ok_and(|input| !input.is_empty()),
+    };
+    if asked && context.project().is_ok() {
         return repl::run(context);
     }
     context.terminal.data(Arguments::command().render_help().to_string().as_bytes())

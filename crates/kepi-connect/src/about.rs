@@ -96,6 +96,10 @@ fn relation(columns: &[Look<'_>], own: &Own, key: &Look<'_>, count: u64) -> Rela
     // `deal_contact` links deals and contacts, `order_line` has the parts of orders.
     let mut links = others().filter(|c| c.idlike && own.mentions(&c.profile.name));
     if own.is_key(name) {
+        // Two keys of the same kind, of which one repeats: the rows say something of each of the others.
+        if others().any(|c| c.idlike && own.is_key(&c.profile.name) && !c.profile.guess.unique) {
+            return Relation::Reference;
+        }
         let records = |c: &Look<'_>| c.idlike && c.entity.as_ref().is_some_and(|(e, _)| !nouns::is_thing(e));
         let holds = (own.is_called_part() && others().any(records))
             || links.any(|c| c.entity.as_ref().is_none_or(|(e, _)| !nouns::is_thing(e)) || !describes(columns));
@@ -184,10 +188,12 @@ pub(crate) fn known_of(column: &str, known: &[KnownEntity]) -> Option<(String, u
     let words = naming::words(column);
     let noun = nouns::key_noun(column);
     let id = noun.len() < words.len();
-    let found = known.iter().find(|k| {
-        // `id`, `name` and `code` are keys of many.
-        let same_key = words.len() > 1 && naming::words(&k.key) == words;
-        same_key || (id && !noun.is_empty() && naming::words(&k.name) == noun)
+    let named = known.iter().find(|k| id && !noun.is_empty() && naming::words(&k.name) == noun);
+    // `id`, `name` and `code` are keys of many, and so may be a longer name.
+    let same_key = |k: &&KnownEntity| words.len() > 1 && naming::words(&k.key) == words;
+    let found = named.or_else(|| {
+        let mut same = known.iter().filter(same_key);
+        same.next().filter(|_| same.next().is_none())
     })?;
     let rank = nouns::entity_in(naming::words(&found.name).last()?).map_or(40, |(_, rank)| rank);
     Some((found.name.clone(), rank))

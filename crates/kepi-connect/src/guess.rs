@@ -46,6 +46,8 @@ pub struct ColumnGuess {
     pub leading_zeros: bool,
     /// Whether a whole number does not fit into 64 bits, so that a number would lose digits of it.
     pub beyond: bool,
+    /// The microseconds of a unit where all cells may be units since 1970: seconds, milliseconds or microseconds.
+    pub epoch: Option<i64>,
     /// Whether cells have a time of day.
     pub timed: bool,
     /// The longest cell in bytes.
@@ -85,6 +87,8 @@ pub struct Guesser {
     whole: u64,
     leading_zeros: u64,
     beyond: u64,
+    /// Whole numbers as long as those of our years in seconds, milliseconds and microseconds since 1970.
+    epochs: [u64; 3],
     percents: u64,
     signs: u64,
     currencies: Vec<Currency>,
@@ -136,6 +140,7 @@ impl Guesser {
             whole: 0,
             leading_zeros: 0,
             beyond: 0,
+            epochs: [0; 3],
             percents: 0,
             signs: 0,
             currencies: Vec::new(),
@@ -203,6 +208,9 @@ impl Guesser {
             self.whole += 1;
             self.leading_zeros += u64::from(number::has_leading_zero(cell));
             self.beyond += u64::from(cell.parse::<i64>().is_err());
+            for (count, length) in self.epochs.iter_mut().zip([10, 13, 16]) {
+                *count += u64::from(cell.len() == length && cell.starts_with('1'));
+            }
         } else if !matches!(reading.number, number::Number::Decimal { scale: 0, .. }) {
             self.fractions += 1;
         }
@@ -377,6 +385,11 @@ impl Guesser {
             whole: only_digits && known > 0,
             leading_zeros: self.leading_zeros > 0,
             beyond: self.beyond > 0,
+            epoch: self
+                .epochs
+                .iter()
+                .position(|count| *count == known && known > 0)
+                .map(|at| [1_000_000, 1_000, 1][at]),
             timed: self.timed > 0,
             longest: self.longest,
             ambiguous_day,

@@ -8,6 +8,7 @@ use crate::nouns::{self, Own};
 use crate::options::ReadOptions;
 use crate::profile::{ColumnProfile, Profile};
 use crate::table::Table;
+use arrow_schema::DataType;
 use kepi_model::value::{Currency, Kind, Unit};
 
 /// What is known beyond the table; everything may be left empty.
@@ -218,6 +219,8 @@ pub(crate) struct Look<'a> {
     pub(crate) profile: &'a ColumnProfile,
     pub(crate) unit: Unit,
     why: String,
+    /// The format of times that are written as numbers.
+    epoch: Option<MomentFormat>,
     /// Whether the name says that the values are identities.
     pub(crate) idlike: bool,
     /// The entity that the values refer to, and how likely it is the subject (0 first).
@@ -229,7 +232,13 @@ impl<'a> Look<'a> {
         let (name, guess) = (column.name.as_str(), &column.guess);
         let idlike = naming::is_id(name);
         let mut why = String::new();
+        let counted = guess.epoch.filter(|_| column.stored == DataType::Utf8 && naming::is_moment(name) && !idlike);
+        let epoch = counted.filter(|_| guess.kind == Kind::Number && guess.whole).map(MomentFormat::Epoch);
         let kind = match &guess.kind {
+            Kind::Number if epoch.is_some() => {
+                why = "counted from 1970".to_string();
+                Kind::Time
+            }
             Kind::Number if guess.whole && guess.beyond => {
                 why = "a code, kept as text: no number holds all its digits".to_string();
                 Kind::Text
@@ -258,7 +267,7 @@ impl<'a> Look<'a> {
             Some((noun.to_string(), rank))
         });
         let entity = refers.filter(|_| textual && guess.known > 0);
-        Look { profile: column, unit: Unit::of(kind), why, idlike, entity }
+        Look { profile: column, unit: Unit::of(kind), why, epoch, idlike, entity }
     }
 
     fn column(
@@ -301,7 +310,9 @@ impl<'a> Look<'a> {
         InferredColumn {
             column: name.clone(),
             field: field.unwrap_or_default(),
-            moment: guess.moment.as_ref().filter(|m| dated && **m != iso).map(|m| m.strftime(false)),
+            moment: (self.epoch.as_ref().or(guess.moment.as_ref()))
+                .filter(|m| dated && **m != iso)
+                .map(|m| m.strftime(false)),
             role: if writable { role } else { Role::Skipped },
             why: self.words(&unit),
             unit,

@@ -264,6 +264,15 @@ pub(crate) fn time_score(name: &str) -> i32 {
     score
 }
 
+/// Whether a name is that of a moment, so that a whole number under it may count from 1970.
+pub(crate) fn is_moment(name: &str) -> bool {
+    let words = words(name);
+    words.last().is_some_and(|last| {
+        ["at", "ts", "on", "epoch", "ms", "created", "updated", "modified"].contains(&last.as_str())
+            || ["date", "time", "timestamp"].iter().any(|ending| last.ends_with(ending))
+    })
+}
+
 /// A name as the language writes it where any word may stand: bare, or in backticks. None: it cannot be written.
 pub(crate) fn written(name: &str) -> Option<String> {
     let bare = name.starts_with(|c: char| c.is_alphabetic() || c == '_')

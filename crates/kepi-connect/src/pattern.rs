@@ -82,7 +82,7 @@ impl Pattern {
                 '%' => Item::Literal('%'),
                 other => {
                     return Err(format!(
-                        "`%{other}` is not known; there are %Y %y %m %b %d %j %H %I %M %S %.f %p %z %a"
+                        "`%{other}` is not known; there are %Y %y %m %b %d %j %H %I %M %S %.f %p %z %a, and alone `epoch`, `epoch_ms` and `epoch_us`"
                     ));
                 }
             });

@@ -156,6 +156,8 @@ pub struct TargetReport {
     pub known: u64,
     /// Known ids whose row has changed and was replaced.
     pub replaced: u64,
+    /// Rows whose place a later row of the same load took that has their id and other values.
+    pub overtaken: u64,
     /// Rows that were removed, since their records are gone at their source.
     pub removed: u64,
     /// Rows that the mapping leaves out: another kind of row, or no time yet.

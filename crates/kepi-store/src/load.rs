@@ -60,6 +60,9 @@ pub struct LoadSummary {
     pub counts: Vec<LoadCount>,
     /// By stream how many stored rows were removed.
     pub removed: BTreeMap<String, u64>,
+    /// By stream how many of the rows that count as known are not equal to what is stored: a later row of the same load
+    /// has their id and other values.
+    pub overtaken: BTreeMap<String, u64>,
 }
 
 /// A load that is not committed yet. Dropping it leaves nothing behind.
@@ -162,11 +165,13 @@ impl<'w> Load<'w> {
         let Load { writer, options, names, streams, entities, merges } = self;
         let current = writer.current.clone();
         let mut change = Change::default();
-        let (mut counts, mut removed) = (Vec::new(), BTreeMap::new());
+        let (mut counts, mut removed, mut overtaken) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for (next_file, (name, buffer)) in (current.next_file..).zip(&streams) {
-            let (count, stream, gone) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
-            if gone > 0 {
-                removed.insert(name.clone(), gone);
+            let (count, stream, fewer) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
+            for (counts, count) in [(&mut removed, fewer.removed), (&mut overtaken, fewer.overtaken)] {
+                if count > 0 {
+                    counts.insert(name.clone(), count);
+                }
             }
             counts.push(count);
             let schema_known = current.streams.get(name).is_some_and(|s| s.schema == stream.schema);
@@ -183,7 +188,7 @@ impl<'w> Load<'w> {
         change.entities = entity_changes;
         if change.streams.is_empty() && change.entities.is_empty() && options.cursor.is_none() {
             names.return_tables(writer, &BTreeSet::new());
-            return Ok(LoadSummary { snapshot: current.number, counts, removed });
+            return Ok(LoadSummary { snapshot: current.number, counts, removed, overtaken });
         }
         let streams_committed = change.streams.iter().map(|stream| stream.schema.name.clone());
         let committed: BTreeSet<String> = streams_committed.chain(entity_texts).collect();
@@ -193,7 +198,7 @@ impl<'w> Load<'w> {
         // Where the order of ids changes, segments are written anew, which only a bulk commit does.
         writer.commit(&change, record, options.cursor, changed > SMALL_LOAD || renumbered)?;
         names.return_tables(writer, &committed);
-        Ok(LoadSummary { snapshot, counts, removed })
+        Ok(LoadSummary { snapshot, counts, removed, overtaken })
     }
 }
 

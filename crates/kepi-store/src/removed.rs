@@ -33,7 +33,7 @@ pub(crate) fn ids_of_kind(pieces: &[ArrayRef], kind: IdKind) -> Result<Option<Ar
 
 /// Of ids that a load left out those that none of its rows has.
 pub(crate) fn not_given(left_out: ArrayRef, given: Option<&[ArrayRef]>) -> Result<ArrayRef, StoreError> {
-    let by_id = last_of_each(&left_out, |_| {});
+    let by_id = last_of_each(&left_out, |_, _| {});
     let mut keep: Vec<bool> = (0..left_out.len()).map(|row| left_out.is_valid(row)).collect();
     for piece in given.unwrap_or_default() {
         for (_, row) in matches_in(piece, &by_id) {
@@ -49,7 +49,7 @@ pub(crate) fn not_given(left_out: ArrayRef, given: Option<&[ArrayRef]>) -> Resul
 
 /// A row of the load that is removed by the same load is not stored.
 pub(crate) fn drop_given(removed: &ArrayRef, given: &ArrayRef, fates: &mut [Fate]) {
-    for (row, _) in matches_in(given, &last_of_each(removed, |_| {})) {
+    for (row, _) in matches_in(given, &last_of_each(removed, |_, _| {})) {
         fates[row as usize] = Fate::Known;
     }
 }
@@ -60,6 +60,6 @@ pub(crate) fn find_stored(
     stream: &Stream,
     mut found: impl FnMut(usize, u32),
 ) -> Result<(), StoreError> {
-    let by_id = last_of_each(removed, |_| {});
+    let by_id = last_of_each(removed, |_, _| {});
     stored_ids(stream, &[], &by_id, removed, |slot, row, _, _| found(slot, row))
 }

@@ -35,14 +35,14 @@ pub(crate) fn are_rising(pieces: &[ArrayRef]) -> bool {
     })
 }
 
-/// Finds the last row of each id, and calls `superseded` with the rows before it.
-pub(crate) fn last_of_each(ids: &ArrayRef, mut superseded: impl FnMut(usize)) -> ById {
+/// Finds the last row of each id, and calls `superseded` with each row before it and the next one of that id.
+pub(crate) fn last_of_each(ids: &ArrayRef, mut superseded: impl FnMut(usize, usize)) -> ById {
     match ids.as_primitive_opt::<Int64Type>() {
         Some(numbers) => {
             let mut rows = HashMap::with_capacity_and_hasher(numbers.len(), BuildHasherDefault::default());
             for row in (0..numbers.len()).filter(|&row| numbers.is_valid(row)) {
                 if let Some(earlier) = rows.insert(numbers.value(row), row as u32) {
-                    superseded(earlier as usize);
+                    superseded(earlier as usize, row);
                 }
             }
             ById::Numbers(rows)
@@ -56,7 +56,7 @@ pub(crate) fn last_of_each(ids: &ArrayRef, mut superseded: impl FnMut(usize)) ->
                     true => rows.push(row as u32),
                     false => {
                         let earlier = std::mem::replace(&mut rows[number as usize], row as u32);
-                        superseded(earlier as usize);
+                        superseded(earlier as usize, row);
                     }
                 }
             }

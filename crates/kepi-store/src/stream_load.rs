@@ -41,6 +41,15 @@ pub(crate) struct StreamBuffer {
     left_out: Vec<ArrayRef>,
 }
 
+/// Rows of which nothing is left in the stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fewer {
+    /// Stored rows that were removed.
+    pub(crate) removed: u64,
+    /// Given rows whose place a later row of the load took that has the same id and other values.
+    pub(crate) overtaken: u64,
+}
+
 /// Whether a row of the load is stored already, and where.
 pub(crate) enum Fate {
     Add,
@@ -177,15 +186,14 @@ impl StreamBuffer {
         }
     }
 
-    /// What the load changes in the stream, how many rows were new, and how many were removed. The new rows are segment
-    /// `number`.
+    /// What the load changes in the stream, and how many rows were new. The new rows are segment `number`.
     pub(crate) fn finish(
         &self,
         writer: &Writer,
         names: &Names,
         on_conflict: OnConflict,
         number: u64,
-    ) -> Result<(LoadCount, StreamChange, u64), StoreError> {
+    ) -> Result<(LoadCount, StreamChange, Fewer), StoreError> {
         let before = writer.current.streams.get(&self.name).map(|s| s.as_ref().clone());
         let (id_kind, ids) = self.settled_ids(before.as_ref())?;
         let mut schema = before.as_ref().map_or_else(
@@ -213,6 +221,7 @@ impl StreamBuffer {
             LoadCount { name: self.name.clone(), entity: false, added: 0, known: 0, replaced: 0, first, last };
         let mut gone: Vec<Vec<u32>> = vec![Vec::new(); stream.slots.len()];
         let mut rows = Vec::new();
+        let mut fewer = Fewer::default();
         let ids = given.iter().find(|(name, _)| name == ID).map(|(_, ids)| ids.as_slice());
         let removed = removed::ids_of_kind(&self.removed, id_kind)?;
         let left_out = match removed::ids_of_kind(&self.left_out, id_kind)? {
@@ -227,7 +236,7 @@ impl StreamBuffer {
             let (column_names, pieces): (Vec<String>, Vec<Vec<ArrayRef>>) = given.into_iter().unzip();
             let columns = pieces.iter().map(|pieces| joined(pieces, &DataType::Null)).collect::<Result<_, _>>()?;
             let whole = table_of(column_names, columns)?;
-            let mut fates = self.fates(names, &stream, &whole, on_conflict, (first, last))?;
+            let mut fates = self.fates(names, &stream, &whole, on_conflict, (first, last), &mut fewer.overtaken)?;
             if let (Some(removed), Some(ids)) = (&removed, whole.column_by_name(ID)) {
                 removed::drop_given(removed, ids, &mut fates);
             }
@@ -245,11 +254,10 @@ impl StreamBuffer {
                 rows.push(in_order(&whole, &fates, count.known > 0)?);
             }
         }
-        let mut removed_rows = 0;
         for removed in removed.iter().chain(&left_out) {
             removed::find_stored(removed, &stream, |slot, row| {
                 gone[slot].push(row);
-                removed_rows += 1;
+                fewer.removed += 1;
             })?;
         }
         let numbers = stream.slots.iter().map(|slot| slot.segment.number);
@@ -260,7 +268,7 @@ impl StreamBuffer {
             rows.dedup();
         });
         let texts = names.new_texts(&self.name)?;
-        Ok((count, StreamChange { schema, segment: number, rows, gone, texts }, removed_rows))
+        Ok((count, StreamChange { schema, segment: number, rows, gone, texts }, fewer))
     }
 
     /// The first and the last moment.
@@ -323,14 +331,17 @@ impl StreamBuffer {
         rows: &RecordBatch,
         on_conflict: OnConflict,
         (first, last): (Option<i64>, Option<i64>),
+        overtaken: &mut u64,
     ) -> Result<Vec<Fate>, StoreError> {
         let mut fates: Vec<Fate> = (0..self.rows).map(|_| Fate::Add).collect();
         let ids = rows.column_by_name(ID);
         if stream.rows() == 0 && ids.is_none_or(|ids| are_rising(std::slice::from_ref(ids))) {
             return Ok(fates);
         }
-        let by_id = ids.map(|ids| last_of_each(ids, |row| fates[row] = Fate::Known));
-        if stream.rows() == 0 {
+        let mut again: Vec<(usize, usize)> = Vec::new();
+        let by_id = ids.map(|ids| last_of_each(ids, |earlier, later| again.push((earlier, later))));
+        again.iter().for_each(|(earlier, _)| fates[*earlier] = Fate::Known);
+        if stream.rows() == 0 && again.is_empty() {
             return Ok(fates);
         }
         let presented = self.presenters(stream, names)?;
@@ -339,6 +350,11 @@ impl StreamBuffer {
             columns.push(presented.present(rows.column_by_name(name).cloned(), self.rows)?);
         }
         let hashes_given = hashes(&columns, self.rows);
+        *overtaken =
+            again.iter().filter(|(earlier, later)| hashes_given[*earlier] != hashes_given[*later]).count() as u64;
+        if stream.rows() == 0 {
+            return Ok(fates);
+        }
         if let (Some(by_id), Some(ids)) = (&by_id, ids) {
             stored_ids(stream, &presented, by_id, ids, |slot, row, hash, given| {
                 let same = hash == hashes_given[given] || on_conflict == OnConflict::Keep;

@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &LoadArgs) -> Result<(), Failure> {
     for line in summary(&report) {
         context.terminal.words(&line);
     }
-    let taken = |t: &TargetReport| t.added + t.known + t.replaced + t.skipped > 0;
+    let taken = |t: &TargetReport| t.added + t.known + t.replaced + t.overtaken + t.skipped > 0;
     if report.rejected_count > 0 && !report.targets.iter().any(taken) {
         return Err(Failure::io("no row could be loaded"));
     }
@@ -92,6 +92,7 @@ fn counts(target: &TargetReport) -> String {
         (target.known, "known"),
         (target.added, "new"),
         (target.replaced, "replaced"),
+        (target.overtaken, "replaced by later rows of this load"),
         (target.removed, "deleted"),
         (target.skipped, "left out by the mapping"),
     ]

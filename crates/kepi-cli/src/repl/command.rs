@@ -17,7 +17,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("list", "[KIND]", "what the model defines"),
     ("describe", "NAME", "everything about a definition"),
     ("explain", "QUERY", "how a query is understood and run"),
-    ("format", "NAME", "how answers are shown: table, line, md, csv, json, jsonl"),
+    ("format", "NAME", "how answers are shown: table, line, md, csv, sheet, json, jsonl"),
     ("quit", "", "leave; Ctrl-D does as well"),
 ];
 

@@ -1,6 +1,6 @@
 //! The first hour with files of one's own: plain `kepi load FILE`, in whatever order they lie there.
 
-use crate::{Said, kepi, project_with};
+use crate::{Said, kepi, kepi_with, project_with};
 use std::path::{Path, PathBuf};
 
 const CUSTOMERS: &str = "customer_id,name,country,signup_date\nc1,Ann,NL,2025-01-01\nc2,Bob,DE,2025-01-15\n";
@@ -154,6 +154,67 @@ fn whole_numbers_that_no_number_holds_are_codes() {
     let folder = project_with(&[("b.csv", ids)]);
     load_all(&folder, &["b.csv"]);
     assert_eq!(answer(&folder, "show unique(b.big)"), "unique(b.big)\n2\n");
+}
+
+#[test]
+fn rows_with_one_id_are_told_when_they_are_not_equal() {
+    let declared =
+        "event lines at day { amount: number }\nsource o from \"lines.csv\" { lines: at day, id order_no, amount }\n";
+    let rows =
+        "order_no,day,amount\n1,2025-01-01,10\n1,2025-01-01,20\n2,2025-01-02,30\n2,2025-01-02,30\n2,2025-01-02,40\n";
+    let folder = project_with(&[("model/m.kepi", declared), ("lines.csv", rows)]);
+    let said = load(&folder, &["lines.csv"]);
+    let counts = "lines  1 known, 2 new, 2 replaced by later rows of this load";
+    assert!(said.code == 0 && said.err.contains(counts), "{}", said.err);
+    assert!(
+        said.err.contains("`order_no` repeats with other values: of rows with one id the last is kept"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn several_tables_in_one_load_are_told_how_to_be_loaded() {
+    let folder = project_with(&[("customers.csv", CUSTOMERS), ("orders.csv", ORDERS)]);
+    let said = load(&folder, &["customers.csv", "orders.csv"]);
+    assert!(said.code == 4 && said.err.contains("do kepi load \"$file\"; done"), "{}", said.err);
+    load_all(&folder, &["orders.csv"]);
+    std::fs::write(folder.path().join("older.csv"), "order_id,customer_id,ordered_at\n7,c1,2024-01-05\n").unwrap();
+    let said = load(&folder, &["older.csv", "--source", "orders"]);
+    assert!(said.code == 4 && said.err.contains("--as EVENT --id COLUMN"), "{}", said.err);
+    let said = load(&folder, &["older.csv", "--as", "orders", "--id", "order_id"]);
+    assert!(said.code == 0 && said.err.contains("orders  1 new"), "{}", said.err);
+}
+
+#[test]
+fn questions_through_a_pipe_are_answered_by_the_command_alone() {
+    let folder = project_with(&[("orders.csv", ORDERS)]);
+    load_all(&folder, &["orders.csv"]);
+    let said = kepi_with(folder.path(), &[], "show sum(orders.amount)\n");
+    assert!(said.code == 0 && said.out.contains("50"), "{} {}", said.out, said.err);
+    let wrong = kepi_with(folder.path(), &[], "show sum(orders.amout)\n");
+    assert!(wrong.code == 1 && wrong.out.is_empty(), "{} {}", wrong.out, wrong.err);
+    let silent = kepi_with(folder.path(), &[], "");
+    assert!(silent.code == 0 && silent.out.contains("Usage"), "{} {}", silent.out, silent.err);
+}
+
+#[test]
+fn texts_are_raw_in_csv_and_defused_for_spreadsheets() {
+    let folder = project_with(&[("calls.csv", "at,phone\n2025-01-01,+31612345678x\n2025-01-02,@handle\n")]);
+    load_all(&folder, &["calls.csv"]);
+    let query = "show count(calls) by phone";
+    assert_eq!(answer(&folder, query), "phone,count(calls)\n+31612345678x,1\n@handle,1\n");
+    let sheet = kepi(folder.path(), &["query", query, "--format", "sheet", "--now", "2025-06-01"]);
+    assert_eq!(sheet.out, "phone,count(calls)\n'+31612345678x,1\n'@handle,1\n");
+}
+
+#[test]
+fn milliseconds_since_1970_are_times() {
+    let events = "user_id,timestamp\na,1735689600000\na,1738368000000\nb,1738368000001\n";
+    let folder = project_with(&[("clicks.csv", events)]);
+    load_all(&folder, &["clicks.csv"]);
+    let per_month = answer(&folder, "show count(clicks) per month from 2025-01-01 until 2025-03-01");
+    assert_eq!(per_month, "month,count(clicks)\n2025-01-01,1\n2025-02-01,2\n");
 }
 
 /// Every export of a service is taken as it lies there, and all of the model that comes of it holds.

@@ -170,6 +170,8 @@ fn what_has_a_number_of_its_own_is_an_event_of_it_and_parts_and_links_are_of_wha
             "event invoice_line of invoice {",
         ),
         ("lines.csv", "line_id,order_id,n\n1,1,1\n2,1,2\n3,2,1\n", "event lines of order {"),
+        // The deals that were merged into others are not all deals.
+        ("merged_deals.csv", "deal_id,merged_deal_id,who\n1,7,a\n1,8,b\n", "event merged_deals of deal {"),
         ("order_items.csv", "order_item_id,order_id,name,price\n1,1,a,1\n2,2,b,2\n", "event order_items of order {"),
         (
             "deal_contact_data.csv",
@@ -217,4 +219,12 @@ fn names_that_are_taken_are_left_alone() {
     let lines = declared("invoice_lines.csv", lines, &taken);
     assert_eq!(first_line(&lines), "event invoice_lines_rows {");
     assert!(lines.contains("`invoice_id` stays a text"), "{lines}");
+}
+
+#[test]
+fn numbers_that_count_from_1970_are_times_where_the_name_says_so() {
+    let text = "user_id,timestamp,phone\na,1735689600000,1735689600\na,1735689601000,1735689601\n";
+    let found = declared("events.csv", text, &Hints::default());
+    assert!(found.contains("event events of user at timestamp {") && found.contains("dates = \"epoch_ms\""), "{found}");
+    assert!(found.contains("phone: text"), "{found}");
 }

@@ -158,6 +158,12 @@ impl Mapper {
         Mapper::new(model, &bare, table, now)
     }
 
+    /// The column that the id of a row is taken from; none: it is computed, or there is none.
+    pub(crate) fn id_column(&self) -> Option<String> {
+        let (_, row) = self.outputs.iter().find(|(name, _)| name == ID)?;
+        matches!(row.node, RowNode::Field(_)).then(|| self.column_of(row))
+    }
+
     pub(crate) fn name(&self) -> &str {
         match &self.filled {
             Filled::Stream(stream) => &stream.name,

@@ -62,6 +62,13 @@ impl Engine {
 pub(crate) fn connect_error(error: ConnectError) -> EngineError {
     match error {
         ConnectError::UnknownOption { .. } | ConnectError::OptionValue { .. } => EngineError::usage(error),
+        ConnectError::OtherHeader { .. } => EngineError::data(error).with_help(
+            "one load reads one table, in one file or in several; load other tables by themselves, such as `for file in \
+             *.csv; do kepi load \"$file\"; done`",
+        ),
+        ConnectError::UnknownColumn { .. } => EngineError::data(error).with_help(
+            "`kepi load FILE --as EVENT --id COLUMN` takes the columns that are there, by the names of the fields",
+        ),
         other => EngineError::data(other),
     }
 }

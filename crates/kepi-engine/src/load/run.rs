@@ -118,10 +118,15 @@ impl Loading {
             }
         }
         let summary = load.commit().map_err(store_error)?;
-        for target in &mut targets {
+        for (target, mapper) in targets.iter_mut().zip(&self.mappers) {
+            target.overtaken = summary.overtaken.get(&target.name).copied().unwrap_or(0);
+            if target.overtaken > 0 {
+                let id = mapper.id_column().map_or_else(|| "the id".to_string(), |id| format!("`{id}`"));
+                target.notes.push(format!("{id} repeats with other values: of rows with one id the last is kept"));
+            }
             if let Some(count) = summary.counts.iter().find(|c| c.name == target.name) {
                 target.added = count.added;
-                target.known = count.known;
+                target.known = count.known - target.overtaken.min(count.known);
                 target.replaced = count.replaced;
             }
             target.removed = summary.removed.get(&target.name).copied().unwrap_or(0);
@@ -185,6 +190,7 @@ impl Outcome {
                     sum.added += target.added;
                     sum.known += target.known;
                     sum.replaced += target.replaced;
+                    sum.overtaken += target.overtaken;
                     sum.removed += target.removed;
                     sum.skipped += target.skipped;
                 }

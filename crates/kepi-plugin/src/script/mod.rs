@@ -9,15 +9,15 @@ mod json;
 mod keyset;
 mod network;
 mod scalar;
-mod service;
 mod series;
+mod service;
 mod values;
 
 pub(crate) use aggregate::ScriptAggregate;
 pub(crate) use connector::ScriptConnector;
 pub(crate) use scalar::ScriptScalar;
-pub use service::{ImitatedService, Select};
 pub(crate) use series::ScriptSeries;
+pub use service::{ImitatedService, Select};
 
 use crate::failure::Failure;
 use crate::{Found, Settings};

@@ -146,3 +146,28 @@ fn a_text_that_only_a_row_not_kept_had_takes_no_code() {
     load(&mut writer, &orders(), "_at _id product\n2 y milk\n3 z beer");
     assert_eq!(rows(&folder.reader(), "orders"), ["1 x - tea - -", "2 y - milk - -", "3 z - beer - -"]);
 }
+
+#[test]
+fn rows_that_a_later_row_of_their_load_overtakes_are_told_from_equal_ones() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    let lines = "
+        _at _id customer product amount
+        1   7   ada      tea     1
+        1   7   ada      tea     1
+        2   7   ada      milk    2
+        3   8   bob      tea     1
+    ";
+    let first = load(&mut writer, &orders(), lines);
+    assert_eq!((counts(&first), first.overtaken.get("orders")), ((2, 2, 0), Some(&1)));
+    // So they are when they come again.
+    let again = load(&mut writer, &orders(), lines);
+    assert_eq!((counts(&again), again.overtaken.get("orders")), ((0, 4, 0), Some(&1)));
+    let equal = "
+        _at _id customer product amount
+        9   9   eve      tea     1
+        9   9   eve      tea     1
+    ";
+    let equal = load(&mut writer, &orders(), equal);
+    assert_eq!((counts(&equal), equal.overtaken.len()), ((1, 1, 0), 0));
+}

@@ -38,8 +38,16 @@ impl std::fmt::Debug for Format {
 }
 
 /// The formats that are there.
-pub const FORMATS: &[&Format] =
-    &[&table::FORMAT, &line::FORMAT, &md::FORMAT, &html::FORMAT, &csv::FORMAT, &json::FORMAT, &jsonl::FORMAT];
+pub const FORMATS: &[&Format] = &[
+    &table::FORMAT,
+    &line::FORMAT,
+    &md::FORMAT,
+    &html::FORMAT,
+    &csv::FORMAT,
+    &csv::SHEET,
+    &json::FORMAT,
+    &jsonl::FORMAT,
+];
 
 /// The formats that are promised and not there.
 pub const LATER: &[&str] = &["svg", "parquet", "arrow"];
@@ -77,11 +85,11 @@ mod tests {
         let refused = |name| find_format(name).err().map(|e| e.to_string());
         assert_eq!(
             refused("svg").as_deref(),
-            Some("the format svg is not there yet; there are table, line, md, html, csv, json, jsonl")
+            Some("the format svg is not there yet; there are table, line, md, html, csv, sheet, json, jsonl")
         );
         assert_eq!(
             refused("xls").as_deref(),
-            Some("there is no format xls; there are table, line, md, html, csv, json, jsonl")
+            Some("there is no format xls; there are table, line, md, html, csv, sheet, json, jsonl")
         );
         assert_eq!(refused("json"), None);
     }
