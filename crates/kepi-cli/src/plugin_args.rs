@@ -1,6 +1,7 @@
 //! The arguments of `kepi plugin` and its help.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 pub(crate) struct PluginArgs {
@@ -10,6 +11,10 @@ pub(crate) struct PluginArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Begin a plugin
+    New(NewArgs),
+    /// Build a plugin's component from its source
+    Build(BuildArgs),
     /// Check a plugin: its manifest, its file, its samples, and a connector against the service beside it
     Check(CheckArgs),
     /// Take a plugin into the project, and grant what it asks for
@@ -57,4 +62,55 @@ pub(crate) struct RemoveArgs {
     /// Remove its folder in plugins/ as well
     #[arg(long)]
     pub(crate) files: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kepi plugin new margins --lang rhai --kind scalar       a KPI in a script of ten lines
+  kepi plugin new crm --lang rhai --kind connector        with an imitated service to check it against
+  kepi plugin new spread --lang rust --kind aggregate     a component; `kepi plugin build` builds it
+
+A connector of a plain web service needs no code: docs/connectors/rest.md shows the TOML file that describes one.")]
+pub(crate) struct NewArgs {
+    /// Its name: small letters, digits and `-`
+    pub(crate) name: String,
+    /// What it is written in: rhai, rust, python or js
+    #[arg(long, value_name = "LANGUAGE", default_value = "rhai", hide_possible_values = true)]
+    pub(crate) lang: Language,
+    /// What it is: scalar, aggregate, connector, model or series; not every language does every kind
+    #[arg(long, value_name = "KIND", default_value = "scalar", hide_possible_values = true)]
+    pub(crate) kind: Kind,
+    /// Where its folder is made [default: plugins/ of the project, else this folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rhai,
+    Rust,
+    Python,
+    #[value(alias = "javascript")]
+    Js,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Scalar,
+    Aggregate,
+    Connector,
+    Model,
+    Series,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Rust needs cargo and `rustup target add wasm32-unknown-unknown`; where rustup is absent, KEPI_WASM_TOOLCHAIN may name a
+folder with a `rustc` that knows the target and has the standard library as source. Python needs componentize-py,
+JavaScript node and componentize-js. Scripts and descriptions need no building."
+)]
+pub(crate) struct BuildArgs {
+    /// The id of a plugin in plugins/, or its folder; none: this folder, or all in plugins/
+    #[arg(value_name = "ID|DIR")]
+    pub(crate) plugins: Vec<String>,
 }

@@ -16,6 +16,7 @@ mod plugins;
 mod project;
 mod project_files;
 mod samples;
+mod scaffold;
 mod sync;
 mod watch;
 mod words;
@@ -33,6 +34,7 @@ pub use governance::{
 };
 pub use granting::{PluginAudit, PluginListed, PluginOffer};
 pub use plugin_check::{PluginCheck, check_plugin, is_shipped_plugin};
+pub use scaffold::{PluginKind, PluginLanguage, build_plugin, new_plugin};
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};

@@ -34,3 +34,4 @@ pub use script::{ImitatedService, Select};
 pub use settings::{Limits, Settings, Stop};
 pub use shipped::shipped;
 pub use source_hash::{SOURCE_SECTION, append_custom_section, custom_section, hash_sources};
+pub use wasm::core_to_component;

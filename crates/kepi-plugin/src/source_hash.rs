@@ -11,11 +11,24 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// The custom section that holds the hash of the source, as 32 hexadecimal digits.
 pub const SOURCE_SECTION: &str = "kepi-source";
 
-/// Hashes what a plugin is built from: `Cargo.toml`, `Cargo.lock` and every file below `src/`, by path and content.
-/// Line ends do not count, since git may change them.
+/// Hashes what a plugin is built from: `Cargo.toml`, `Cargo.lock` and every file below `src/`, by path and content, and
+/// the same of crates that are named by their path. Line ends do not count, since git may change them.
 pub fn hash_sources(folder: &Path) -> io::Result<String> {
     let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("Cargo.lock")];
     let mut folders = vec![PathBuf::from("src")];
+    let mut crates = vec![PathBuf::new()];
+    let mut next = 0;
+    while let Some(own) = crates.get(next).cloned() {
+        for named in named_by_path(&fs::read_to_string(folder.join(&own).join("Cargo.toml"))?) {
+            let other = own.join(named);
+            if !crates.contains(&other) {
+                files.push(other.join("Cargo.toml"));
+                folders.push(other.join("src"));
+                crates.push(other);
+            }
+        }
+        next += 1;
+    }
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(folder.join(&next))? {
             let entry = entry?;
@@ -36,6 +49,12 @@ pub fn hash_sources(folder: &Path) -> io::Result<String> {
         }
     }
     Ok(format!("{:032x}", hasher.digest128()))
+}
+
+/// The paths in `name = { path = "…" }` of a Cargo.toml. Read by lines: the chore that uses this file reads no TOML.
+fn named_by_path(manifest: &str) -> Vec<&str> {
+    let lines = manifest.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('{'));
+    lines.filter_map(|line| line.split_once("path = \"")?.1.split_once('"')).map(|(path, _)| path).collect()
 }
 
 /// Appends a custom section to a module or component.

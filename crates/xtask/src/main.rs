@@ -10,6 +10,7 @@ mod readme;
 #[allow(unreachable_pub)] // It is public in the crate that the file belongs to.
 mod source_hash;
 mod tidy;
+mod walk;
 mod wasm_toolchain;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,11 @@ const COMMANDS: &[Command] = &[
         "readme",
         "KEPI                 run the README's commands with this binary, and compare what they show",
         readme::run,
+    ),
+    (
+        "walk",
+        "KEPI                 run the walk-through of docs/plugins.md with this binary, and compare what it shows",
+        walk::run,
     ),
 ];
 

@@ -1,6 +1,9 @@
 //! Margins.
 
+use kepi_plugin_sdk as kepi;
+
 /// Margin as a share of revenue; missing where revenue is 0, since nothing was sold that could have a margin.
+#[kepi::scalar]
 pub fn margin_pct(revenue: f64, cost: f64) -> Option<f64> {
     (revenue != 0.0).then(|| (revenue - cost) / revenue)
 }

@@ -1,6 +1,6 @@
 //! `kepi plugin`: what a plugin asks for is shown, granted, remembered and compared.
 
-use super::{kepi, project_with};
+use super::{kepi, kepi_in, project_with};
 use std::fs;
 
 const MANIFEST: &str = "id = \"acme.crm\"\nversion = \"0.1.0\"\napi = \"0.1\"\nruntime = \"rhai\"\nprovides = [\"connector\"]\n\
@@ -96,4 +96,62 @@ fn what_cannot_be_added_is_refused_in_words() {
         assert!(said.code == 2 && said.err.contains(told), "{}", said.err);
     }
     assert!(!folder.path().join("kepi.lock").exists());
+}
+
+#[test]
+fn what_is_begun_in_rhai_works_at_once() {
+    let folder = project_with(&[]);
+    let plugin = |arguments: &[&str]| kepi(folder.path(), &[&["plugin"], arguments].concat());
+    assert_eq!(plugin(&["new", "margins"]).code, 0);
+    let checked = plugin(&["check", "my.margins"]);
+    assert!(checked.code == 0 && checked.out.contains("  ok    margin: samples of the function"), "{}", checked.out);
+    fs::write(folder.path().join("orders.csv"), "day,revenue,cost\n2026-01-01,200,150\n2026-01-02,0,5\n").unwrap();
+    let model = "use plugin \"my.margins\" as margins\nevent orders at day { revenue: money(EUR)  cost: money(EUR) }\n\
+        source file from \"orders.csv\" { orders: at day, revenue, cost }\nmetric margin = avg(margins.margin(orders.revenue, orders.cost))\n";
+    fs::write(folder.path().join("model/orders.kepi"), model).unwrap();
+    let loaded = kepi(folder.path(), &["load", "--source", "file"]);
+    assert_eq!(loaded.code, 0, "{}", loaded.err);
+    let shown = kepi(folder.path(), &["query", "margin", "--format", "line"]);
+    assert!(shown.out.contains("25"), "{}{}", shown.out, shown.err);
+    // A sample that is not so is told with both values.
+    let file = folder.path().join("plugins/margins/margins.rhai");
+    let script = fs::read_to_string(&file).unwrap();
+    fs::write(&file, script.replace("/ revenue", "/ cost")).unwrap();
+    let broken = plugin(&["check", "my.margins"]);
+    let told = "fails margin: samples of the function: margin(200.0, 150.0) gives 0.3333333333333333 and not 0.25";
+    assert!(broken.code == 1 && broken.out.contains(told), "{}", broken.out);
+    // A connector keeps every rule, and is used only once it was granted.
+    assert_eq!(plugin(&["new", "crm", "--kind", "connector"]).code, 0);
+    let checked = plugin(&["check", "my.crm"]);
+    assert!(checked.code == 0 && checked.out.contains("  ok    orders: ties on the cursor"), "{}", checked.out);
+    assert_eq!(plugin(&["new", "crm", "--kind", "connector"]).code, 2);
+}
+
+#[test]
+fn kinds_and_builders_that_are_not_there_are_refused_in_words() {
+    let folder = project_with(&[]);
+    let plugin = |arguments: &[&str]| kepi(folder.path(), &[&["plugin"], arguments].concat());
+    for (language, kind, told) in [
+        ("rhai", "model", "there is no model in rhai yet"),
+        ("python", "connector", "there is no connector in python yet"),
+        ("js", "series", "there is no series in js yet"),
+    ] {
+        let said = plugin(&["new", "a", "--lang", language, "--kind", kind]);
+        assert!(said.code == 2 && said.err.contains(told) && said.err.contains("hint: "), "{}", said.err);
+    }
+    assert!(plugin(&["new", "Margins"]).err.contains("`Margins` is no name of a plugin"));
+    // Nothing is in the path.
+    for (language, told, repair) in [
+        ("rust", "there is no Rust here", "https://rustup.rs"),
+        ("python", "there is no componentize-py here", "pip install componentize-py"),
+        ("js", "there is no node here", "https://nodejs.org"),
+    ] {
+        assert_eq!(plugin(&["new", language, "--lang", language]).code, 0);
+        let id = format!("my.{language}");
+        let said = kepi_in(folder.path(), &["plugin", "build", &id], &[("PATH", "/nonexistent"), ("RUSTC", "rustc")]);
+        assert!(said.code == 2 && said.err.contains(told) && said.err.contains(repair), "{}", said.err);
+        let checked = plugin(&["check", &id]);
+        assert!(checked.code == 1 && checked.out.contains("fails its file is there"), "{}", checked.out);
+    }
+    assert!(plugin(&["build", "my.other"]).err.contains("nor the id of a plugin"));
 }

@@ -89,7 +89,7 @@ fn time_and_id_may_have_other_names_and_be_numbers() {
 fn bad_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let none = failure(read(folder.path(), None, 10, "{}"));
-    assert_eq!(none, "read does not take this: there are no files for the stream orders");
+    assert_eq!(none, "kepi.json-folder: there are no files for the stream orders");
     fs::write(folder.path().join("orders.json"), "[{\"id\": 1}]").unwrap();
     let field = failure(read(folder.path(), None, 10, "{}"));
     let expected = "orders.json: record 1 has no number or text in the field updated_at";

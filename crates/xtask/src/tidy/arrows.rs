@@ -17,6 +17,9 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("kepi-extension", &["kepi-model"]),
     ("kepi-model", &["kepi-syntax"]),
     ("kepi-plugin", &["kepi-extension", "kepi-model"]),
+    // What guests use: nothing of kepi's own.
+    ("kepi-plugin-macros", &[]),
+    ("kepi-plugin-sdk", &["kepi-plugin-macros"]),
     ("kepi-store", &["kepi-extension", "kepi-model"]),
     ("kepi-syntax", &[]),
     ("kepi-tests", &["kepi-engine", "kepi-syntax", "kepi-view"]),

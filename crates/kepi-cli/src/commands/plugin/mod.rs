@@ -4,16 +4,28 @@ mod add;
 mod audit;
 mod check;
 mod list;
+mod new;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::plugin_args::PluginCommand;
-use kepi_engine::is_shipped_plugin;
+use kepi_engine::{build_plugin, is_shipped_plugin};
 use kepi_view::inert;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(context: &Context, command: &PluginCommand) -> Result<(), Failure> {
     match command {
+        PluginCommand::New(args) => new::run(context, args),
+        PluginCommand::Build(args) => {
+            for folder in folders(context, &args.plugins)? {
+                let said = match build_plugin(&folder)? {
+                    Some(component) => format!("built {}", component.display()),
+                    None => format!("{}: nothing has to be built", folder.display()),
+                };
+                context.terminal.words(&said);
+            }
+            Ok(())
+        }
         PluginCommand::Check(args) => check::run(context, args),
         PluginCommand::Add(args) => add::run(context, args),
         PluginCommand::List => list::run(context),

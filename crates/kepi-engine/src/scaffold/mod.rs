@@ -1,0 +1,251 @@
+//! `kepi plugin new`: the files with which a plugin begins, in the languages and kinds that work.
+
+mod build;
+
+pub use build::build_plugin;
+
+use crate::api::EngineError;
+use crate::project_files::write_new;
+use std::path::{Path, PathBuf};
+
+/// The contract of components.
+const CONTRACT: &str = include_str!("../../../../plugins/wit/v0.1/kepi-plugin.wit");
+
+/// The records of the imitated service.
+const ORDERS: &str = include_str!("templates/orders.json");
+/// When the recording was made: 2026-03-01, in microseconds.
+const RECORDED: i64 = 1_772_323_200_000_000;
+
+/// What the author writes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginLanguage {
+    /// A script.
+    Rhai,
+    /// A component of Rust.
+    Rust,
+    /// A component of Python.
+    Python,
+    /// A component of JavaScript.
+    JavaScript,
+}
+
+/// What is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginKind {
+    /// A function of rows.
+    Scalar,
+    /// A function of groups of rows.
+    Aggregate,
+    /// Records from outside.
+    Connector,
+    /// A function that learns from entities.
+    Model,
+    /// A function that goes on with past periods.
+    Series,
+}
+
+/// The SDK as a plugin carries it: no registry has it, and none is needed.
+const SDK: &[(&str, &str)] = &[
+    ("src/aggregate.rs", include_str!("../../../kepi-plugin-sdk/src/aggregate.rs")),
+    ("src/argument.rs", include_str!("../../../kepi-plugin-sdk/src/argument.rs")),
+    ("src/column.rs", include_str!("../../../kepi-plugin-sdk/src/column.rs")),
+    ("src/connector.rs", include_str!("../../../kepi-plugin-sdk/src/connector.rs")),
+    ("src/host.rs", include_str!("../../../kepi-plugin-sdk/src/host.rs")),
+    ("src/learned.rs", include_str!("../../../kepi-plugin-sdk/src/learned.rs")),
+    ("src/lib.rs", include_str!("../../../kepi-plugin-sdk/src/lib.rs")),
+    ("src/scalar.rs", include_str!("../../../kepi-plugin-sdk/src/scalar.rs")),
+    ("src/state.rs", include_str!("../../../kepi-plugin-sdk/src/state.rs")),
+    ("src/testing.rs", include_str!("../../../kepi-plugin-sdk/src/testing.rs")),
+    ("src/wasm.rs", include_str!("../../../kepi-plugin-sdk/src/wasm.rs")),
+    ("wit/kepi-plugin.wit", CONTRACT),
+    ("macros/src/described.rs", include_str!("../../../kepi-plugin-macros/src/described.rs")),
+    ("macros/src/lib.rs", include_str!("../../../kepi-plugin-macros/src/lib.rs")),
+    ("macros/src/scalar.rs", include_str!("../../../kepi-plugin-macros/src/scalar.rs")),
+    ("macros/src/state.rs", include_str!("../../../kepi-plugin-macros/src/state.rs")),
+    ("Cargo.toml", SDK_MANIFEST),
+    ("macros/Cargo.toml", MACROS_MANIFEST),
+];
+const SDK_MANIFEST: &str = r#"[package]
+name = "kepi-plugin-sdk"
+version = "0.1.0"
+edition = "2024"
+license = "MIT OR Apache-2.0"
+publish = false
+
+[dependencies]
+kepi-plugin-macros = { path = "macros" }
+
+[target.'cfg(target_arch = "wasm32")'.dependencies]
+wit-bindgen = { version = "0.61", default-features = false, features = ["macros", "realloc", "std"] }
+"#;
+const MACROS_MANIFEST: &str = r#"[package]
+name = "kepi-plugin-macros"
+version = "0.1.0"
+edition = "2024"
+license = "MIT OR Apache-2.0"
+publish = false
+
+[lib]
+proc-macro = true
+
+[dependencies]
+proc-macro2 = "1"
+quote = "1"
+syn = { version = "2", features = ["full"] }
+"#;
+
+/// Makes the files of a plugin in a new folder of its name below `place`; gives them. Where `cargo` or another builder is
+/// needed, `kepi plugin build` calls it.
+///
+/// Errors: a name that is none, a folder that is there, a kind that the language cannot do.
+pub fn new_plugin(
+    place: &Path,
+    name: &str,
+    language: PluginLanguage,
+    kind: PluginKind,
+) -> Result<Vec<PathBuf>, EngineError> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(good) {
+        return Err(EngineError::usage(format!("`{name}` is no name of a plugin"))
+            .with_help("small letters, digits and `-` are needed, as in `crm-orders`"));
+    }
+    let body = body(language, kind)?;
+    let folder = place.join(name);
+    if folder.exists() {
+        return Err(EngineError::usage(format!("{} is there already", folder.display())));
+    }
+    let secret = format!("{}_TOKEN", name.replace('-', "_").to_uppercase());
+    let fill = |text: &str| {
+        let text = text.replace("@NAME@", name).replace("@SECRET@", &secret);
+        text.replace("@secret@", &secret.to_lowercase())
+    };
+    let mut files: Vec<(String, String)> =
+        vec![("kepi-plugin.toml".to_string(), manifest(name, language, kind, &secret))];
+    match language {
+        PluginLanguage::Rhai => files.push((format!("{name}.rhai"), fill(body))),
+        PluginLanguage::Rust => {
+            files.push(("src/lib.rs".to_string(), fill(body)));
+            files.push(("Cargo.toml".to_string(), cargo_manifest(name)));
+            files.push((".gitignore".to_string(), "target/\n".to_string()));
+            files.extend(SDK.iter().map(|(path, text)| (format!("sdk/{path}"), (*text).to_string())));
+        }
+        PluginLanguage::Python => {
+            let groups = match kind {
+                PluginKind::Aggregate => include_str!("templates/aggregate_functions.py"),
+                _ => include_str!("templates/scalar_functions.py"),
+            };
+            files.push(("plugin.py".to_string(), fill(body)));
+            files.push(("functions.py".to_string(), fill(groups)));
+        }
+        PluginLanguage::JavaScript => files.push(("plugin.js".to_string(), fill(body))),
+    }
+    if matches!(language, PluginLanguage::Python | PluginLanguage::JavaScript) {
+        files.push(("wit/kepi-plugin.wit".to_string(), CONTRACT.to_string()));
+    }
+    if kind == PluginKind::Connector {
+        files.push(("service.rhai".to_string(), fill(include_str!("templates/service.rhai"))));
+        files.push(("recording/recording.jsonl".to_string(), recording(name, &secret)?));
+        files.push(("fixtures/orders.json".to_string(), ORDERS.to_string()));
+    }
+    let mut written = Vec::new();
+    for (path, text) in files {
+        written.extend(write_new(&folder.join(path), &text)?);
+    }
+    Ok(written)
+}
+
+/// What the service answered once: all orders on one page, as `kepi sync --record` would have written it.
+fn recording(name: &str, secret: &str) -> Result<String, EngineError> {
+    let orders: serde_json::Value = serde_json::from_str(ORDERS).map_err(EngineError::failed)?;
+    let body = serde_json::json!({"orders": orders, "more": false}).to_string();
+    let head = serde_json::json!({"kepi_recording": 1, "source": format!("{name}_orders"), "now": RECORDED});
+    let answer = serde_json::json!({
+        "method": "GET",
+        "url": "https://api.example.com/orders?after_time=&after_id=&limit=1000",
+        "request_headers": [["Authorization", format!("Bearer {{{{secret:{secret}}}}}")]],
+        "status": 200,
+        "body": {"text": body},
+    });
+    Ok(format!("{head}\n{answer}\n"))
+}
+
+/// The author's part; the error says what works.
+fn body(language: PluginLanguage, kind: PluginKind) -> Result<&'static str, EngineError> {
+    use PluginKind::{Aggregate, Connector, Scalar};
+    use PluginLanguage::{JavaScript, Python, Rhai, Rust};
+    match (language, kind) {
+        (Rhai, Scalar) => Ok(include_str!("templates/scalar.rhai")),
+        (Rhai, Connector) => Ok(include_str!("templates/connector.rhai")),
+        (Rust, Scalar) => Ok(include_str!("templates/scalar.rs")),
+        (Rust, Aggregate) => Ok(include_str!("templates/aggregate.rs")),
+        (Python, Scalar) => Ok(include_str!("templates/scalar.py")),
+        (Python, Aggregate) => Ok(include_str!("templates/aggregate.py")),
+        (JavaScript, Scalar) => Ok(include_str!("templates/scalar.js")),
+        (JavaScript, Aggregate) => Ok(include_str!("templates/aggregate.js")),
+        _ => {
+            let (language, works) = match language {
+                Rhai => ("rhai", "scalar and connector"),
+                Rust => ("rust", "scalar and aggregate"),
+                Python => ("python", "scalar and aggregate"),
+                JavaScript => ("js", "scalar and aggregate"),
+            };
+            let kind = format!("{kind:?}").to_lowercase();
+            Err(EngineError::usage(format!("there is no {kind} in {language} yet"))
+                .with_help(format!("{language} does {works}; connectors are written in rhai, or as a TOML file")))
+        }
+    }
+}
+
+fn manifest(name: &str, language: PluginLanguage, kind: PluginKind, secret: &str) -> String {
+    let (runtime, file) = match language {
+        PluginLanguage::Rhai => ("rhai", format!("{name}.rhai")),
+        _ => ("wasm", format!("{name}.wasm")),
+    };
+    let provides = format!("{kind:?}").to_lowercase();
+    let head = format!(
+        "id = \"my.{name}\"\nversion = \"0.1.0\"               # the plugin's own\napi = \"0.1\"                     # the contract \
+         that it is written for\nruntime = \"{runtime}\"\nprovides = [\"{provides}\"]\nfile = \"{file}\"\ndescription = \"\"\n"
+    );
+    let rest = match kind {
+        PluginKind::Connector => format!(
+            "\n# What it asks for; `kepi plugin add my.{name}` shows and grants it.\n[capabilities]\nhosts = [\"api.example.com\"]\n\
+             secrets = [\"{secret}\"]\n"
+        ),
+        PluginKind::Aggregate => "\n[[function]]\nname = \"spread\"\nkind = \"aggregate\"\ndoc = \"The largest value less the smallest one. \
+            Missing of nothing.\"\nparams = [{ name = \"x\", kind = \"number\" }]\nreturns = \"number\"\n\
+            # `kepi plugin check` runs these.\nsample = [{ args = [[3.0, 1.0, 8.0]], gives = 7.0 }, { args = [[]], gives = \"missing\" }]\n"
+            .to_string(),
+        _ => "\n[[function]]\nname = \"margin\"\nkind = \"scalar\"\ndoc = \"Margin as a share of revenue. Missing where revenue is 0.\"\n\
+            params = [{ name = \"revenue\", kind = \"money\" }, { name = \"cost\", kind = \"money\" }]\nreturns = \"percent\"\n\
+            # `kepi plugin check` runs these.\nsample = [{ args = [200.0, 150.0], gives = 0.25 }, { args = [0.0, 1.0], gives = \"missing\" }]\n"
+            .to_string(),
+    };
+    format!("{head}{rest}")
+}
+
+fn cargo_manifest(name: &str) -> String {
+    format!(
+        r#"[package]
+name = "{name}"
+version = "0.1.0"
+edition = "2024"
+publish = false
+
+# A plugin is a workspace of its own.
+[workspace]
+
+[lib]
+crate-type = ["cdylib"]
+
+[dependencies]
+kepi-plugin-sdk = {{ path = "sdk" }}
+
+[profile.release]
+opt-level = "s"
+lto = true
+codegen-units = 1
+panic = "abort"
+strip = true
+"#
+    )
+}
