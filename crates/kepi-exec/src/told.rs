@@ -2,8 +2,8 @@
 
 use crate::Note;
 use kepi_model::core::{
-    AGE, Aggregate, Base, COHORT, CONVERTED, COUNT, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, Made, OrderBy,
-    Query, REACHED, Row, RowNode, Shape, VALUE,
+    AGE, Aggregate, Base, COHORT, CONVERTED, COUNT, ChainOrder, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, Made,
+    OrderBy, Query, REACHED, Row, RowNode, Shape, VALUE,
 };
 
 /// What groups an aggregate is taken of: "customer and month".
@@ -142,8 +142,9 @@ pub(crate) fn first_step(query: &Query) -> Option<Note> {
     let mut found = None;
     query.aggregates.iter().for_each(|aggregate| asked_of_first(aggregate, &mut found));
     let (first, asked) = found?;
+    let (first, free) = first;
     let first = match &query.shape {
-        Some(Shape::Steps { steps, .. }) => steps.first().cloned().unwrap_or(first),
+        Some(Shape::Steps { steps, .. }) if !free => steps.first().cloned().unwrap_or(first),
         _ => first,
     };
     let (is, them) = if asked.len() == 1 { ("is", "it") } else { ("are", "them") };
@@ -155,13 +156,16 @@ pub(crate) fn first_step(query: &Query) -> Option<Note> {
     Some(Note { code: "first_step".into(), text })
 }
 
-/// The fields that an aggregate over attempts or members asks for of the first step alone, with the rows of that step.
-fn asked_of_first(aggregate: &Aggregate, found: &mut Option<(String, Vec<String>)>) {
+/// The fields that an aggregate over attempts or members asks for of the first step alone, with the rows of that step and
+/// whether any step may be the first.
+fn asked_of_first(aggregate: &Aggregate, found: &mut Option<((String, bool), Vec<String>)>) {
     let Base::Made(made) = &aggregate.events.base else { return };
     let first = match &**made {
         Made::Groups(groups) => return groups.aggregates.iter().for_each(|inner| asked_of_first(inner, found)),
-        Made::Chain(chain) => chain.steps.first().map(|step| step.rows.events.base.words()),
-        Made::Returns(returns) => Some(returns.start.events.base.words()),
+        Made::Chain(chain) => {
+            chain.steps.first().map(|step| (step.rows.events.base.words(), chain.order == ChainOrder::Free))
+        }
+        Made::Returns(returns) => Some((returns.start.events.base.words(), false)),
         Made::Edges { .. } | Made::Sessions { .. } => None,
     };
     let (Some(first), Some(filter)) = (first, &aggregate.filter) else { return };

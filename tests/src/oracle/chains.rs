@@ -46,6 +46,13 @@ pub(super) struct Options {
     exclude: Option<String>,
 }
 
+impl Options {
+    /// Whether any step may be the first.
+    pub(super) fn is_free(&self) -> bool {
+        self.order.as_deref() == Some("free")
+    }
+}
+
 /// What the search from a first step found.
 struct Found {
     /// The rows of the best attempt, by step.
@@ -149,7 +156,8 @@ impl Oracle {
         let steps = self.steps(chain, &options)?;
         let mut attempts = Vec::new();
         let mut keys: Vec<String> = Vec::new();
-        for row in &steps[0].rows {
+        let free = options.is_free();
+        for row in steps.iter().take(if free { steps.len() } else { 1 }).flat_map(|step| &step.rows) {
             keys.extend(self.key(*row, &steps[0].role).filter(|key| !keys.contains(key)));
         }
         for key in keys {
@@ -252,16 +260,24 @@ pub(super) fn common(abouts: &[Vec<About>]) -> Result<String, String> {
 impl Course<'_> {
     fn attempts(&self, key: &str) -> Result<Vec<Attempt>, String> {
         let (first, rows, _) = &self.steps[0];
+        let free = self.options.is_free();
+        let mut starts: Vec<usize> = if free { Vec::new() } else { rows.clone() };
+        for row in self.steps.iter().flat_map(|(_, rows, _)| rows) {
+            if free && !starts.contains(row) {
+                starts.push(*row);
+            }
+        }
         let mut attempts = Vec::new();
         // For each last step the first steps that it may be credited to.
         let mut credits: Vec<(usize, Vec<usize>)> = Vec::new();
-        for row in rows {
+        for row in &starts {
             if self.time(*row).is_none() {
                 continue;
             }
             let mut found = Found { best: vec![Some(*row)], lasts: vec![] };
             match self.options.order.as_deref() {
                 Some("any") => self.search_any(*row, &mut found)?,
+                Some("free") => self.search_free(*row, &mut found)?,
                 _ => self.search(&mut vec![*row], &mut found)?,
             }
             if self.is_dropped(*row, &found)? {
@@ -373,6 +389,30 @@ impl Course<'_> {
             if let (Some(last), true) = (last, count(&one) == self.steps.len()) {
                 found.add_last(*last);
             }
+        }
+        Ok(())
+    }
+
+    /// Any step may be the first: the most steps that have a row of their own from the first row on, and of all such
+    /// choices the one whose rows come earliest, in the order of time.
+    fn search_free(&self, first: usize, found: &mut Found) -> Result<(), String> {
+        let mut all: Vec<Vec<usize>> = vec![vec![]];
+        for (step, (_, rows, _)) in self.steps.iter().enumerate() {
+            let mut longer = Vec::new();
+            for row in rows {
+                let after = self.time(*row) >= self.time(first) && self.is_within(first, *row);
+                if after && self.holds(first, *row, step)? {
+                    let free = all.iter().filter(|so_far| !so_far.contains(row));
+                    longer.extend(free.map(|so_far| [&so_far[..], &[*row]].concat()));
+                }
+            }
+            all.extend(longer);
+        }
+        all.iter_mut().for_each(|one| one.sort_by_key(|row| self.time(*row)));
+        let times = |one: &Vec<usize>| one.iter().map(|row| self.time(*row)).collect::<Vec<_>>();
+        let best = all.iter().min_by_key(|one| (std::cmp::Reverse(one.len()), times(one)));
+        if let Some(best) = best.filter(|best| !best.is_empty()) {
+            found.best = best.iter().copied().map(Some).collect();
         }
         Ok(())
     }

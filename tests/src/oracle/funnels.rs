@@ -54,8 +54,12 @@ impl Cell<'_> {
             let reached = |step: usize| chosen.iter().filter(|attempt| attempt.reached > step).count();
             let before = if index == 0 { chosen.len() } else { reached(index - 1) };
             let times: Vec<Value> = chosen.iter().filter_map(|attempt| attempt.took[index].map(seconds)).collect();
+            let name = match oracle.options(arguments)?.is_free() {
+                true => format!("{} step{}", index + 1, if index == 0 { "" } else { "s" }),
+                false => kepi_syntax::scoped_text(step),
+            };
             rows.push(vec![
-                Value::Text(kepi_syntax::scoped_text(step)),
+                Value::Text(name),
                 Value::count(reached(index)),
                 share(reached(index), chosen.len()),
                 share(reached(index), before),

@@ -325,6 +325,33 @@ fn chains(pick: &mut Pick) -> String {
     with_clauses(pick, &[value], &labels, &["region = \"EU\"", "tier is known", "count(orders) >= 1"])
 }
 
+/// A funnel in any order, of which any step may be the first.
+fn free(pick: &mut Pick) -> String {
+    let steps = [
+        "orders where product = \"pen\"",
+        "orders where amount > 15 EUR",
+        "orders where amount <= 15 EUR",
+        "orders where product is missing or product != \"pen\"",
+        "orders where tier = \"gold\"",
+        "orders",
+    ];
+    let count = 2 + pick.below(2);
+    let mut chain = (0..count).map(|_| pick.of(&steps)).collect::<Vec<_>>().join(" -> ");
+    chain += ", order: free, per: customer";
+    if pick.once_in(2) {
+        chain.push_str(&format!(", within {}", pick.of(&["1 day", "30 days", "2 months"])));
+    }
+    if pick.once_in(4) {
+        chain += pick.of(&[", hold: product", ", hold: campaign"]);
+    }
+    if pick.once_in(3) {
+        chain.push_str(&format!(", entry: {}", pick.of(&["best", "first", "every"])));
+    }
+    let by = pick.of(&["", " by region", " by product", " by customer"]);
+    let window = pick.of(&["", " per month during 2025-Q1", " during 2025", " per week last 10 weeks"]);
+    format!("show funnel({chain}){by}{window}")
+}
+
 fn returning(pick: &mut Pick) -> String {
     let start = pick.of(&["leads", "new_customers", "leads where source = \"web\"", "orders", "started(subscribed)"]);
     let back = pick.of(&["orders", "leads", "orders where amount > 15 EUR", "wins", "subs"]);
@@ -419,6 +446,11 @@ fn moved_windows_agree() {
 #[test]
 fn chains_agree() {
     agree("chains", 6, life::life(), from(chains));
+}
+
+#[test]
+fn chains_of_any_first_step_agree() {
+    agree("chains of any first step", 6, life::life(), from(free));
 }
 
 #[test]

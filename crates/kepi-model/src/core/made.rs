@@ -122,6 +122,10 @@ pub enum ChainOrder {
     Strict,
     /// Any order, after (or with) the first.
     Any,
+    /// Any order, and any of them first: the chain's first step has the rows of all others, which are of one base. An
+    /// attempt has reached as many steps as have a row of their own from its row on, that row among them; step 1 is then
+    /// the earliest of these, step 2 the next …
+    Free,
 }
 
 /// Which first step gets a conversion.

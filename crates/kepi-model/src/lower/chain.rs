@@ -4,11 +4,11 @@ use super::behaviour::{dated_event, length, usage};
 use super::events::EventSet;
 use super::row::{RowScope, listed, listed_owned};
 use super::{Cx, Node, expr};
-use crate::core::{Chain, ChainOrder, ChainStep, Credit, Keyed, Made, Row};
+use crate::core::{Chain, ChainOrder, ChainStep, Credit, Keyed, Made, Op, Row, Stage};
 use crate::declared::RoleDecl;
 use crate::names;
 use crate::units;
-use crate::value::CalendarSpan;
+use crate::value::{CalendarSpan, Kind, Unit};
 use kepi_syntax::ast::{self, Argument, BinaryOp, Expr, ExprKind, Name, NamedValue, Path, Scoped};
 use kepi_syntax::{Code, Span};
 
@@ -171,8 +171,8 @@ impl<'a> ChainArguments<'a> {
 
     /// The attempts that these steps make.
     pub(super) fn attempts(&self, cx: &mut Cx<'_>, function: &str) -> Option<Attempts> {
-        use ChainOrder::{Any, Later, Ordered, Strict};
-        let orders = [("ordered", Ordered), ("later", Later), ("strict", Strict), ("any", Any)];
+        use ChainOrder::{Any, Free, Later, Ordered, Strict};
+        let orders = [("ordered", Ordered), ("later", Later), ("strict", Strict), ("any", Any), ("free", Free)];
         let order = self.word(cx, "order", &orders, Ordered);
         let credit =
             self.word(cx, "credit", &[("latest", Credit::Latest), ("earliest", Credit::Earliest)], Credit::Latest);
@@ -189,6 +189,10 @@ impl<'a> ChainArguments<'a> {
         let (within, each) = self.ending(cx, function, open?)?;
         self.fitting(cx, function, order, &without, &among)?;
         let among = self.interrupting(cx, function, order, among)?;
+        let steps = match order {
+            Free => std::iter::once(self.together(cx, &steps)?).chain(steps).collect(),
+            _ => steps,
+        };
         let all: Vec<&EventSet> = steps.iter().chain(without.iter().flatten()).chain(&among).collect();
         let roles = shared_subject(cx, &all, self.chosen().as_deref(), self.span)?;
         let mut keyed = all.iter().zip(&roles).map(|(set, role)| keyed(set, role));
@@ -200,22 +204,68 @@ impl<'a> ChainArguments<'a> {
             .into_iter()
             .zip(holds)
             .enumerate()
-            .map(|(index, (rows, hold))| ChainStep { rows, hold, without: forbidden[index].take() })
+            .map(|(index, (rows, hold))| ChainStep {
+                rows,
+                hold,
+                without: forbidden.get_mut(index).and_then(Option::take),
+            })
             .collect();
         let credit = (function == "conversion").then_some(credit);
         let chain = Chain { steps: chain_steps, within, each, order, among, without_drops, credit };
-        let names: Vec<String> = self.written.iter().map(|s| kepi_syntax::scoped_text(s)).collect();
+        let mut names: Vec<String> = self.written.iter().map(|s| kepi_syntax::scoped_text(s)).collect();
+        let text = format!("{function}({})", names.join(" -> "));
+        if order == Free {
+            // Which of them was the first, the second … differs from attempt to attempt.
+            names = (1..=names.len()).map(|n| if n == 1 { "1 step".into() } else { format!("{n} steps") }).collect();
+        }
         let (first, later) = steps.split_first()?;
         if later.is_empty() {
             // One step makes no chain: its rows are the attempts.
             return Some(Attempts { set: first.clone(), subject: roles.into_iter().next()?, order, names });
         }
-        let mut set =
-            first.made_into(format!("{function}({})", names.join(" -> ")), Made::Chain(Box::new(chain)), vec![]);
+        let mut set = first.made_into(text, Made::Chain(Box::new(chain)), vec![]);
         // A message speaks of the first step: its names are meant by bare ones.
         set.name = first.name.clone();
-        set.steps = later.to_vec();
+        if order != Free {
+            set.steps = later.to_vec();
+        }
         Some(Attempts { set, subject: roles.into_iter().next()?, order, names })
+    }
+
+    /// The rows of all steps, of which each may be the first: they must be rows of one event, told apart by conditions.
+    fn together(&self, cx: &mut Cx<'_>, steps: &[EventSet]) -> Option<EventSet> {
+        let first = steps.first()?;
+        let mut conditions: Vec<Option<Row>> = Vec::new();
+        for (step, written) in steps.iter().zip(&self.written) {
+            let mut own: Option<Row> = None;
+            for stage in &step.stages {
+                let Stage::Where(condition) = stage else {
+                    let message = format!(
+                        "with `order: free` any step may be the first, and `{}` takes first ones only",
+                        step.name
+                    );
+                    let help = "write a condition that a row meets by itself, or `order: any` for the others after the first step";
+                    return cx.error_help(Code::Arguments, written.span, message, help);
+                };
+                own = Some(joined(Op::And, own, condition.clone()));
+            }
+            if step.events().base != first.events().base {
+                let message = format!(
+                    "with `order: free` any step may be the first, so all are rows of one event: `{}` is another than `{}`",
+                    step.name, first.name
+                );
+                let help = "take rows of one event, such as `visits where page = \"a\"`, or `order: any` for the others after the first step";
+                return cx.error_help(Code::Arguments, written.span, message, help);
+            }
+            conditions.push(own);
+        }
+        // What all of them are made of.
+        let names: Vec<String> =
+            first.names.iter().filter(|name| steps.iter().all(|s| s.names.contains(name))).cloned().collect();
+        let name = names.first().map_or(first.name.clone(), |full| names::bare(full).to_string());
+        let all: Option<Vec<Row>> = conditions.into_iter().collect();
+        let any = all.and_then(|all| all.into_iter().reduce(|a, b| joined(Op::Or, Some(a), b)));
+        Some(EventSet { name, names, stages: any.map(Stage::Where).into_iter().collect(), once: None, ..first.clone() })
     }
 
     /// How long an attempt may take, and each of its steps since the one before: with an open edge the very end is
@@ -261,21 +311,23 @@ impl<'a> ChainArguments<'a> {
                 "write `order: strict` too, or leave out `among`",
             );
         }
-        if let (Some((name, _)), ChainOrder::Any) = (self.option("each"), order) {
+        let any = matches!(order, ChainOrder::Any | ChainOrder::Free);
+        let written = if order == ChainOrder::Free { "order: free" } else { "order: any" };
+        if let (Some((name, _)), true) = (self.option("each"), any) {
             return cx.error_help(
                 Code::Arguments,
                 name.span,
                 "`each` is the time from the step before, and in any order no step has one before it",
-                "leave out `each`, or `order: any`; `within` is the time since the first step",
+                format!("leave out `each`, or `{written}`; `within` is the time since the first step"),
             );
         }
         let forbids = self.without.iter().flatten().next();
-        if let (Some(forbidden), ChainOrder::Any) = (forbids, order) {
+        if let (Some(forbidden), true) = (forbids, any) {
             return cx.error_help(
                 Code::Arguments,
                 forbidden.span,
                 "in any order nothing lies between two steps",
-                "leave out `without`, or `order: any`",
+                format!("leave out `without`, or `{written}`"),
             );
         }
         if let (Some((name, _)), "conversion", ChainOrder::Later) = (self.option("order"), function, order) {
@@ -284,6 +336,14 @@ impl<'a> ChainArguments<'a> {
                 name.span,
                 "a conversion may happen at the moment of its first step",
                 "leave out `order: later`, or take the last rate of a funnel with it",
+            );
+        }
+        if let (Some((name, _)), "conversion", ChainOrder::Free) = (self.option("order"), function, order) {
+            return cx.error_help(
+                Code::Arguments,
+                name.span,
+                "a conversion counts the events of its first step, and with `order: free` any step may be the first",
+                "leave out `order: free`, or take the last rate of a funnel with it",
             );
         }
         if let (Some((name, _)), true) = (self.option("exclude"), without.iter().all(Option::is_none)) {
@@ -336,6 +396,13 @@ fn with_condition(step: &Scoped, asked: Option<&Expr>) -> Scoped {
         None => asked.clone(),
     };
     Scoped { filter: Some(filter), ..step.clone() }
+}
+
+fn joined(op: Op, before: Option<Row>, condition: Row) -> Row {
+    match before {
+        Some(before) => Row::call(op, vec![before, condition], Unit::of(Kind::Bool)),
+        None => condition,
+    }
 }
 
 /// A word of an option as an expression.

@@ -141,7 +141,9 @@ impl CellScope<'_> {
     ) -> Option<(Formula, Formula)> {
         let duration = Unit::of(Kind::Duration);
         let from = if attempts.order == ChainOrder::Any { 1 } else { step - 1 };
-        let time = Row::call(Op::Elapsed, vec![moment(step), moment(from)], duration.clone());
+        // Where any step may be the first, the first, the second … of them stand behind the row that begins.
+        let ahead = usize::from(attempts.order == ChainOrder::Free);
+        let time = Row::call(Op::Elapsed, vec![moment(step + ahead), moment(from + ahead)], duration.clone());
         let text = |word: &str| format!("{word} time to {}", attempts.names[step - 1]);
         let measures = |row: Row| {
             let median = Measure::Percentile { of: row.clone(), percent: 50.0, observed: false };

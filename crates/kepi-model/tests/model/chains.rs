@@ -29,6 +29,7 @@ fn options_of_chains() {
             "show lead_conversion, conversion(leads -> wins, credit: earliest) as won by source last 12 months order by won desc limit 10",
             "show trailing(conversion(first(leads) per customer -> first(orders) per customer), 1 quarter), lost_first per month",
             "show conversion(leads -> wins) by wins.owner, region where wins.value > 100 EUR",
+            "show funnel(orders where kind = \"a\" -> upsells -> orders, within 9 days, order: free)",
             "show funnel(leads -> orders where kind = \"a\", within 90 days, each: 2 weeks, where: region = \"DACH\", entry: every)",
         ]
     ));
@@ -114,6 +115,10 @@ fn wrong_chains() {
         "show funnel(leads -> wins, where: source = \"web\")",
         "show funnel(leads -> wins, where: web)",
         "show funnel(leads -> wins -> orders, order: any, each: 3 days)",
+        "show funnel(leads -> orders, order: free)",
+        "show funnel(first(orders) per customer -> orders, order: free)",
+        "show funnel(orders -> upsells without losses -> orders, order: free)",
+        "show conversion(orders -> upsells, order: free)",
         "show funnel(leads -> wins, each: 3)",
         "show conversion(leads -> wins, each: 3 days)",
         "show funnel(leads -> wins) having reachd > 5",

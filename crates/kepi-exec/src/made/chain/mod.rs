@@ -14,6 +14,7 @@
 //! - **Strict**: the very next row of the entity, among all steps' rows and those of `among`, must be the next step (with
 //!   the same held value); any other ends the attempt.
 //! - **Any**: how many of the steps have a row of their own, not earlier than the first.
+//! - **Free**: how many of the steps behind the first have a row of their own, where the first has the rows of all.
 //! - **Each** step no later than so long after the one before closes a way just as a forbidden row does.
 //! - **Dropped** with `without_drops` is an attempt that ends before a step with `without` while a forbidden row lies
 //!   behind the row that served the step before, within the attempt's time.
@@ -23,6 +24,7 @@
 
 mod any;
 mod credit;
+mod free;
 mod matching;
 mod moments;
 mod ordered;
@@ -193,10 +195,19 @@ pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
         return Err(ExecError::TooLarge { what, count, max: u64::from(u16::MAX) });
     }
     let without = chain.steps.iter().any(|s| s.without.is_some());
-    if chain.order == ChainOrder::Any && without {
+    let any = matches!(chain.order, ChainOrder::Any | ChainOrder::Free);
+    if any && without {
         return Err(ExecError::NotYet("`without` in a chain of any order".into()));
     }
-    if chain.each.is_some() && (chain.order == ChainOrder::Any || chain.credit.is_some()) {
+    let first = &chain.steps[0].rows.events.base;
+    if chain.order == ChainOrder::Free
+        && (chain.credit.is_some() || chain.steps.iter().any(|step| step.rows.events.base != *first))
+    {
+        return Err(ExecError::Plan(
+            "in any order, any step first, rows of several events, or their conversions".into(),
+        ));
+    }
+    if chain.each.is_some() && (any || chain.credit.is_some()) {
         return Err(ExecError::NotYet("a time between steps in any order, or in a conversion".into()));
     }
     if chain.order == ChainOrder::Any && chain.credit.is_some() && chain.steps.len() > 2 {
@@ -308,6 +319,7 @@ fn one<H: Hold>(
     work.read(shape, attempts, entries);
     match shape.order {
         ChainOrder::Any if shape.steps > 2 => any::look_at(shape, attempts, forbidden, work),
+        ChainOrder::Free => free::look_at(shape, attempts, forbidden, work),
         _ => ordered::look_at(shape, attempts, forbidden, work),
     }
     if let Some(credit) = shape.credit {

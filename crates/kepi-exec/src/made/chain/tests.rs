@@ -202,6 +202,28 @@ impl Case {
                 }
                 (1 + most(self, start, 1, &mut vec![start.event]), vec![])
             }
+            ChainOrder::Free => {
+                // All choices of rows, as their moments in order: the most, and of those the earliest.
+                let mut all: Vec<Vec<Seen>> = vec![vec![]];
+                for which in &self.steps[1..] {
+                    let rows = self.rows(*which);
+                    let fits =
+                        |r: &&Seen| r.who == start.who && r.at >= start.at && r.at <= end && self.holds(start, r);
+                    let longer = |way: &Vec<Seen>| -> Vec<Vec<Seen>> {
+                        let free = rows.iter().filter(fits).filter(|r| way.iter().all(|w| w.event != r.event));
+                        free.map(|r| [way.clone(), vec![r.clone()]].concat()).collect()
+                    };
+                    let more: Vec<Vec<Seen>> = all.iter().flat_map(longer).collect();
+                    all.extend(more);
+                }
+                let times = |way: &Vec<Seen>| {
+                    let mut times: Vec<i64> = way.iter().map(|r| r.at).collect();
+                    times.sort_unstable();
+                    times
+                };
+                let best = all.iter().map(times).min_by_key(|t| (Reverse(t.len()), t.clone())).unwrap();
+                (best.len().max(1), best)
+            }
         }
     }
 
@@ -211,7 +233,7 @@ impl Case {
         let limit = self.end(start).min(self.soon(last));
         self.drops
             && next < self.steps.len()
-            && self.order != ChainOrder::Any
+            && !matches!(self.order, ChainOrder::Any | ChainOrder::Free)
             && self.forbidden(next, start.who).iter().any(|&x| last < x && x <= limit)
     }
 
@@ -302,8 +324,8 @@ fn cases() -> impl Strategy<Value = Case> {
     let within = (proptest::option::of(0..12_i64), proptest::option::weighted(0.3, 1..6_i64));
     // Many rows at one moment, or few.
     let coarse = proptest::sample::select(vec![1, 4, 10_i64]);
-    use ChainOrder::{Any, Later, Ordered, Strict};
-    let order = proptest::sample::select(vec![Ordered, Ordered, Later, Strict, Any]);
+    use ChainOrder::{Any, Free, Later, Ordered, Strict};
+    let order = proptest::sample::select(vec![Ordered, Ordered, Later, Strict, Any, Free]);
     let credit = proptest::sample::select(vec![None, Some(Credit::Latest), Some(Credit::Earliest)]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     ((orders, visits, steps), (without, among, within, order), (credit, coarse), flags).prop_map(
@@ -318,13 +340,22 @@ fn cases() -> impl Strategy<Value = Case> {
                 // Visits have nothing to hold.
                 steps.iter_mut().for_each(|s| *s %= 4);
             }
-            let any = order == ChainOrder::Any;
+            let any = matches!(order, Any | Free);
+            if order == Free {
+                // The first step has the rows of all others, and each of its rows serves one of them.
+                let kinds: [&[usize]; 5] = [&[3, 0, 1, 2], &[3, 2, 1], &[3, 3, 0, 1], &[2, 0, 2], &[3, 1, 2, 2]];
+                steps = kinds[steps.iter().sum::<usize>() % kinds.len()].to_vec();
+            }
             Case {
                 orders,
                 visits,
                 without: if forbids && !any { without } else { vec![None; 5] },
                 // A conversion is never asked to be later.
-                credit: if any && steps.len() > 2 || order == Later || each.is_some() { None } else { credit },
+                credit: if any && steps.len() > 2 || matches!(order, Later | Free) || each.is_some() {
+                    None
+                } else {
+                    credit
+                },
                 each: each.filter(|_| !any),
                 steps,
                 among,
