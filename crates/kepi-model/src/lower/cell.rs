@@ -60,7 +60,7 @@ pub(crate) struct CellScope<'q> {
     /// Labels by which groups are not told apart: those over all of whose values the aggregate of the groups is taken.
     pub(super) blank: Vec<usize>,
     /// What a bare name of `by` or `where` meant for the first aggregate, and for which event.
-    pub(super) meanings: Vec<(Meaning, String)>,
+    pub(super) meanings: Vec<(Meaning, EventSet)>,
 }
 
 /// An aggregate over rows, before labels and the query's filter are read for them.

@@ -9,6 +9,7 @@ use super::{Cx, Node, expr, group_keys};
 use crate::calendar::Grain;
 use crate::core::{Op, Row, RowNode};
 use crate::declared::EntityDecl;
+use crate::names;
 use crate::units;
 use crate::value::{Kind, Unit, Value};
 use kepi_syntax::{Code, Span};
@@ -111,20 +112,21 @@ impl CellScope<'_> {
     fn agree(&mut self, cx: &mut Cx<'_>, set: &EventSet, seen: Vec<Meaning>, span: Span, of_query: bool) {
         for meaning in seen {
             let Some((first, event)) = self.meanings.iter().find(|(m, _)| m.name == meaning.name) else {
-                self.meanings.push((meaning, set.name.clone()));
+                self.meanings.push((meaning, set.clone()));
                 continue;
             };
             if first.found == meaning.found {
                 continue;
             }
             let Meaning { name, words, found } = &meaning;
-            let message = format!("`{name}` means {} for `{event}`, but {words} for `{}`", first.words, set.name);
+            let message =
+                format!("`{name}` means {} for `{}`, but {words} for `{}`", first.words, event.name, set.name);
             let paths = [(&first.found, &first.words), (found, words)];
             let path =
                 paths.iter().find(|(found, _)| found.starts_with("attribute")).and_then(|(_, w)| w.split('`').nth(1));
             let help = match path {
                 Some(path) if path != name => format!("write `{path}` if that is meant"),
-                _ => "ask for them in two queries, or keep it on an entity that both are of".to_string(),
+                _ => on_an_entity(name, event, set),
             };
             if of_query {
                 in_query(cx, |cx| cx.error_help::<()>(Code::Ambiguous, span, message, help));
@@ -132,6 +134,24 @@ impl CellScope<'_> {
                 cx.error_help::<()>(Code::Ambiguous, span, message, help);
             }
         }
+    }
+}
+
+/// How a field that two events have each for itself becomes one label for both: as what an entity that both are of has
+/// had last.
+fn on_an_entity(name: &str, one: &EventSet, other: &EventSet) -> String {
+    let others = other.roles();
+    let shared = one.roles().into_iter().find(|role| others.iter().any(|other| other.entity == role.entity));
+    let plain = !name.contains('.') && one.made.is_none() && other.made.is_none();
+    match shared.filter(|_| plain) {
+        Some(role) => {
+            let (entity, event) = (names::bare(&role.entity), &other.name);
+            format!(
+                "ask for them in two queries, or for what their `{entity}` had last: \
+                 `dimension {name}_of of {entity} = last({event}.{name})`"
+            )
+        }
+        None => "ask for them in two queries, or keep it on an entity that both are of".to_string(),
     }
 }
 

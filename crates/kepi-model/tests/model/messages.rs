@@ -79,10 +79,15 @@ fn one_name_one_meaning() {
     assert_snapshot!(each(&[
         "show cac by kind",
         "show count(sends), count(opens) by message",
+        "show ratio(count(renewals), count(expiries)) by plan",
         "show count(orders), count(leads), count(spend) where region = \"EU\"",
         "show sum(revenue), sum(spend.amount) by cohort(new_customers, month)",
         "show sum(revenue), count(closes) by customer",
     ]));
+    // What the help says works, and so does a rate of the one event that led to the other.
+    let of_customer = "dimension plan_of of customer = last(expiries.plan)\n";
+    assert_eq!(said(&format!("{of_customer}show ratio(count(renewals), count(expiries)) by plan_of")), "");
+    assert_eq!(said("show conversion(expiries -> renewals, hold: plan) by plan"), "");
     // The same attribute through other roles, and of the entity itself, is the same thing.
     assert_eq!(said("show count(customer), sum(revenue), count(wins) by region, customer.tier"), "");
     assert_eq!(said("show campaign_profit by campaign.kind, campaign"), "");
