@@ -180,14 +180,26 @@ pub enum CompareWith {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // The fields say it.
 pub enum TargetLine {
-    /// A total over `[from, until)`; a part of that time has its part by elapsed time.
-    Total { from: i64, until: i64, reach: Value },
-    /// The same total in each period of the grain in `[from, until)`.
-    Each { from: i64, until: i64, grain: Grain, reach: Value },
+    /// A total over `[from, until)`. Where the value `adds_up`, a part of that time has its part by elapsed time; else
+    /// each part has to reach the same.
+    Total { from: i64, until: i64, reach: Value, adds_up: bool },
+    /// The same in each period of the grain in `[from, until)`; where the value `adds_up`, a longer time has the sum.
+    Each { from: i64, until: i64, grain: Grain, reach: Value, adds_up: bool },
     /// A level at `by`, on a line from a dated baseline where there is one; read at the cell's end.
     Level { by: i64, reach: Value, baseline: Option<(i64, Value)> },
     /// Totals of times that do not overlap, one year's after the other's: what they ask for together.
     Several(Vec<TargetLine>),
+}
+
+impl TargetLine {
+    /// Whether what it asks for in the parts of a time makes what it asks for in all of it.
+    pub fn adds_up(&self) -> bool {
+        match self {
+            TargetLine::Total { adds_up, .. } | TargetLine::Each { adds_up, .. } => *adds_up,
+            TargetLine::Level { .. } => false,
+            TargetLine::Several(lines) => lines.iter().all(TargetLine::adds_up),
+        }
+    }
 }
 
 /// A key of the order.

@@ -17,7 +17,7 @@ pub mod settings;
 mod units;
 pub mod value;
 
-pub use lower::{GivenColumn, GivenRows, SOURCE_OPTIONS, TargetDecl};
+pub use lower::{GivenColumn, GivenRows, Growth, SOURCE_OPTIONS, TargetDecl};
 pub use units::{TYPE_NAMES, per_name};
 // The language's own list, for who writes names without reading texts.
 pub use kepi_syntax::RESERVED;

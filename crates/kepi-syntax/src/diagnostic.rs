@@ -105,6 +105,8 @@ codes! {
     LintSeveralFirst = 505,
     /// Two mappings that fill one event with the same ids.
     LintSameIds = 506,
+    /// A value beside a target for a period of another length.
+    LintOtherPeriod = 507,
 }
 
 impl fmt::Display for Code {

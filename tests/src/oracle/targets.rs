@@ -3,9 +3,10 @@
 use super::calendar::Grain;
 use super::cells::Cell;
 use super::evaluate::{Here, Scope};
+use super::names::{dotted, only_argument};
 use super::window::Period;
 use super::{Number, Oracle, Value};
-use kepi_syntax::ast::{Bound, DateTime, Expr, Goal, Target};
+use kepi_syntax::ast::{BinaryOp, Bound, DateTime, Expr, ExprKind, Goal, Target};
 
 impl Oracle {
     /// The target of a shown value in a cell; none where there is none for it.
@@ -23,6 +24,13 @@ impl Oracle {
             // Totals of several times: what they ask for together.
             several if several.iter().all(|target| matches!(target.goal, Goal::Total { .. })) => {
                 let mut sum = Value::Missing;
+                if !self.adds_up(value) {
+                    let parts = several.iter().map(|target| self.should_be(target, period));
+                    let parts: Vec<Value> = parts.collect::<Result<_, _>>()?;
+                    let mut known = parts.into_iter().filter(|part| !part.is_missing());
+                    // Where two of them meet neither is meant.
+                    return Ok(known.next().filter(|_| known.next().is_none()).unwrap_or(Value::Missing));
+                }
                 for target in several {
                     sum = match (sum.as_number(), self.should_be(target, period)?) {
                         (_, Value::Missing) => sum,
@@ -97,6 +105,9 @@ impl Oracle {
                 if from >= until {
                     return Ok(Value::Missing);
                 }
+                if !self.adds_up(&target.on) {
+                    return worth(reach);
+                }
                 let part = match each {
                     None => part((start, end), (from, until)),
                     Some(grain) => {
@@ -123,6 +134,28 @@ impl Oracle {
                 };
                 Ok(Value::Number(begin.plus(goal.minus(begin).times(way)), unit))
             }
+        }
+    }
+
+    /// Whether the parts of a time make the whole: what is counted or summed, and sums and multiples of that.
+    fn adds_up(&self, value: &Expr) -> bool {
+        match &value.kind {
+            ExprKind::Path(path) => self.names.values.get(&dotted(path)).is_some_and(|(_, d)| self.adds_up(&d.value)),
+            ExprKind::Call { function, arguments } => {
+                let of_entity = only_argument(arguments).is_ok_and(|of| match &of.value.kind {
+                    ExprKind::Path(path) => self.names.entities.contains_key(&dotted(path)),
+                    _ => false,
+                });
+                matches!(&dotted(function)[..], "count" | "sum" | "unique" | "time_in") && !of_entity
+            }
+            ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Subtract, left, right } => {
+                self.adds_up(left) && self.adds_up(right)
+            }
+            ExprKind::Binary { op: BinaryOp::Multiply | BinaryOp::Divide, left, right } => {
+                self.adds_up(left) && matches!(right.kind, ExprKind::Quantity { .. })
+            }
+            ExprKind::Negate(inner) => self.adds_up(inner),
+            _ => false,
         }
     }
 

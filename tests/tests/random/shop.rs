@@ -29,12 +29,14 @@ metric left_share : percent = ratio(count(ended(fee)), opening(fee > 0 EUR))
 "#;
 
 /// Targets: totals, amounts of each period, levels with and without a line.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 10] = [
     "target a on revenue during 2025 reach 730 EUR",
     "target a on revenue where region = \"EU\" during fiscal.2025 reach 1200 EUR",
     "target b on sold during 2025 reach 2 each month",
     "target b on sold during 2025-Q1 reach 9 each week",
     "target c on rate by 2025-12-31 reach 50%",
+    "target c on rate during 2025 reach 55% each month",
+    "target c on rate during 2025 reach 45%",
     "target c on rate by 2025-06-30 reach 60% from 40% at 2025-01-01 review monthly",
     "target c on rate by 2025-03-31 reach 10% from 40% at 2024-07-01 review weekly",
     "target b on sold by 2025-06-30 reach 12 from 4 at 2024-12-31",

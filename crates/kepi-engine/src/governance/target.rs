@@ -71,9 +71,10 @@ pub struct TargetStatus {
     pub reach: f64,
     /// The instant behind its time.
     pub due: i64,
-    /// What is needed per review period from now on; none once its time is over, and for targets of each period.
+    /// What is needed per review period from now on; none once its time is over, for targets of each period, and for
+    /// totals of what does not add up.
     pub required: Option<f64>,
-    /// What the last three review periods brought, per period.
+    /// What the last three review periods brought, per period; none for totals of what does not add up.
     pub trailing: Option<f64>,
     /// After which periods it is looked at: `month`.
     pub review: String,
@@ -154,10 +155,10 @@ impl Measuring<'_> {
             attributes: target.attributes.clone(),
         };
         match &target.line {
-            TargetLine::Total { from, until, reach } => {
+            TargetLine::Total { from, until, reach, .. } => {
                 self.total(target, *from, *until, number(reach), &mut report)?
             }
-            TargetLine::Each { from, until, grain, reach } => {
+            TargetLine::Each { from, until, grain, reach, .. } => {
                 self.each(target, *from, *until, grain, number(reach), &mut report)?;
             }
             TargetLine::Level { by, reach, baseline } => {
@@ -184,19 +185,25 @@ impl Measuring<'_> {
         }
         let end = self.now.min(until);
         let value = self.value(target, from, end)?;
-        let expected = reach * (end - from) as f64 / (until - from) as f64;
+        // What does not add up has the whole to reach at any time.
+        let adds_up = target.line.adds_up();
+        let expected = if adds_up { reach * (end - from) as f64 / (until - from) as f64 } else { reach };
         (report.value, report.expected) = (value, Some(expected));
         let reached = |wanted: f64| value.is_some_and(|v| good(target.better, v, wanted));
         let over = self.now >= until;
         report.state = match (value, target.better) {
             (None, _) => TargetState::NoData,
-            (_, Better::Up) if reached(reach) => TargetState::Met,
-            (_, Better::Down) if !reached(reach) => TargetState::Missed,
+            // What adds up cannot be undone.
+            (_, Better::Up) if reached(reach) && (adds_up || over) => TargetState::Met,
+            (_, Better::Down) if !reached(reach) && (adds_up || over) => TargetState::Missed,
             (_, Better::Up) if over => TargetState::Missed,
             (_, Better::Down) if over => TargetState::Met,
             _ if reached(expected) => TargetState::OnTrack,
             _ => TargetState::AtRisk,
         };
+        if !adds_up {
+            return Ok(());
+        }
         let last = self.zone.truncate(&target.review, end);
         let first = self.zone.step(&target.review, last, -TRAILING).max(from);
         let periods = self.zone.periods_between(&target.review, first, last);
@@ -235,6 +242,7 @@ impl Measuring<'_> {
             report.value = value;
             report.expected = Some(match over {
                 true => reach,
+                false if !target.line.adds_up() => reach,
                 false => reach * (self.now - first) as f64 / (last - first) as f64,
             });
             start = next;

@@ -91,11 +91,16 @@ impl Targets {
 fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cell, ExecError> {
     let number = |value: Option<f64>| Cell::number(value.and_then(Number::float));
     Ok(match line {
-        TargetLine::Total { from, until, reach } => {
+        TargetLine::Total { from, until, reach, adds_up: false }
+        | TargetLine::Each { from, until, reach, adds_up: false, .. } => match part((*from, *until), (start, end)) {
+            Some(_) => number(amount(reach)?),
+            None => Cell::Missing,
+        },
+        TargetLine::Total { from, until, reach, adds_up: true } => {
             let part = part((*from, *until), (start, end));
             number(amount(reach)?.zip(part).map(|(reach, part)| reach * part))
         }
-        TargetLine::Each { from, until, grain, reach } => {
+        TargetLine::Each { from, until, grain, reach, adds_up: true } => {
             let (start, end) = (start.max(*from), end.min(*until));
             if start >= end {
                 return Ok(Cell::Missing);
@@ -113,13 +118,15 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
             number(amount(reach)?.map(|reach| reach * periods))
         }
         TargetLine::Several(lines) => {
-            let mut sum = None;
+            let mut parts = Vec::new();
             for line in lines {
                 if let Cell::Number(part) = asked(line, zone, (start, end))? {
-                    sum = Some(sum.unwrap_or(0.0) + part.as_f64());
+                    parts.push(part.as_f64());
                 }
             }
-            number(sum)
+            // What does not add up has nothing to reach where two of them meet.
+            let add_up = lines.iter().all(TargetLine::adds_up);
+            number((parts.len() == 1 || add_up && !parts.is_empty()).then(|| parts.iter().sum()))
         }
         TargetLine::Level { by, .. } if start > *by => Cell::Missing,
         TargetLine::Level { reach, baseline: None, .. } => constant(reach)?,

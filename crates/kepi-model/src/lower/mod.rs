@@ -20,6 +20,7 @@ mod grain;
 mod group_keys;
 mod group_rows;
 mod groups;
+mod growth;
 mod held;
 mod history;
 mod history_groups;
@@ -48,6 +49,7 @@ mod test;
 mod versus;
 mod window;
 
+pub use growth::Growth;
 pub use target::TargetDecl;
 pub use test::{GivenColumn, GivenRows};
 

@@ -1,6 +1,7 @@
 //! Targets: what is measured, what it has to reach, and the line on which it gets there.
 
 use super::cell::CellScope;
+use super::growth::{self, Growth};
 use super::literal::{fit, seconds};
 use super::{Cx, Node, expr, grain, window};
 use crate::calendar::Grain;
@@ -22,6 +23,8 @@ pub struct TargetDecl {
     pub filter: Option<Expr>,
     /// The unit of what it measures.
     pub unit: Unit,
+    /// What a longer time makes of what it measures.
+    pub growth: Growth,
     /// What it asks for over time.
     pub line: TargetLine,
     /// After which periods it is looked at.
@@ -64,18 +67,20 @@ fn target(cx: &mut Cx<'_>, placed: &Placed<Target>) -> Option<TargetDecl> {
         );
     }
     let unit = measured.unit.clone();
+    let growth = growth::of(&measured, &scope.aggregates);
+    let adds_up = growth == Growth::Amount;
     let zone = window::zone_of(cx.catalog);
     let line = match goal {
         Goal::Total { during, reach, each } => {
             let (from, until) = window::bounds(cx, &zone, during)?;
             let reach = amount(cx, reach, &unit)?;
             match each {
-                None => TargetLine::Total { from, until, reach },
+                None => TargetLine::Total { from, until, reach, adds_up },
                 Some(path) => {
                     let grain = grain::grain(cx, path)?;
                     window::covered(cx, &zone, &grain, ("it begins on", from), path.span)?;
                     window::covered(cx, &zone, &grain, ("its last day is", until - 1), path.span)?;
-                    TargetLine::Each { from, until, grain, reach }
+                    TargetLine::Each { from, until, grain, reach, adds_up }
                 }
             }
         }
@@ -119,6 +124,7 @@ fn target(cx: &mut Cx<'_>, placed: &Placed<Target>) -> Option<TargetDecl> {
         on: on.clone(),
         filter: filter.clone(),
         unit,
+        growth,
         line,
         review,
         better,

@@ -3,6 +3,7 @@
 use super::Cx;
 use crate::calendar::{self, Grain, TimeUnit};
 use crate::core::{Compare, CompareWith, TargetLine, Window};
+use crate::lower::growth::Growth;
 use crate::lower::target::TargetDecl;
 use crate::names;
 use crate::units;
@@ -62,6 +63,9 @@ pub(super) fn targets(
             cx.error_help::<()>(Code::UnitMismatch, span, message, "leave out `in`, or `vs target`");
             ok = false;
         }
+        for target in &fitting {
+            other_period(cx, target, (window, per), span);
+        }
         lines.push(match fitting.len() {
             0 | 1 => target.map(|target| target.line.clone()),
             _ => Some(TargetLine::Several(fitting.iter().map(|target| target.line.clone()).collect())),
@@ -92,6 +96,51 @@ pub(super) fn comparable(cx: &mut Cx<'_>, with: &Grain, per: Option<&Grain>, spa
     };
     let message = format!("`per {}` has no counterparts in the {} before", per.name(), with.name());
     cx.error_help(Code::WrongKind, span, message, help)
+}
+
+/// Warns of a value that changes with the length of its period where that is another one than the target's: what is
+/// shown and what is asked for are of two times then.
+fn other_period(cx: &mut Cx<'_>, target: &TargetDecl, (window, per): (Option<&Window>, Option<&Grain>), span: Span) {
+    let goal = match (&target.line, target.growth) {
+        (_, Growth::Level) | (TargetLine::Several(_), _) => return,
+        // Amounts are spread over shorter times and summed up over longer ones.
+        (TargetLine::Total { .. } | TargetLine::Each { .. }, Growth::Amount) => return,
+        (TargetLine::Total { from, until, .. }, Growth::Rate) => Err((*from, *until)),
+        (TargetLine::Each { grain, .. }, Growth::Rate) => Ok(grain),
+        (TargetLine::Level { .. }, Growth::Amount | Growth::Rate) => Ok(&target.review),
+    };
+    if let (TargetLine::Total { from, until, .. } | TargetLine::Each { from, until, .. }, Some(window)) =
+        (&target.line, window)
+        && (window.until <= *from || window.from.is_some_and(|start| start >= *until))
+    {
+        // Nothing is asked for in that time.
+        return;
+    }
+    let zone = super::window::zone_of(cx.catalog);
+    // All of a period, or what is over of the one that runs.
+    let ends = |window: &Window, until: i64| window.until == until || window.until == cx.now && cx.now < until;
+    let same = match (goal, per, window) {
+        (Ok(grain), Some(per), _) => grain == per,
+        (Ok(grain), None, Some(window)) => window
+            .from
+            .is_some_and(|from| zone.truncate(grain, from) == from && ends(window, zone.step(grain, from, 1))),
+        (Err((from, until)), None, Some(window)) => window.from == Some(from) && ends(window, until),
+        _ => false,
+    };
+    if same {
+        return;
+    }
+    let shown = per.map_or("all of the time".to_string(), |per| format!("a {}", per.name()));
+    let (asked, help) = match goal {
+        Ok(grain) => (format!("a {}", grain.name()), format!("ask `per {}`, as the target does", grain.name())),
+        Err(_) => ("its whole time".to_string(), "ask for the target's own time, without `per`".to_string()),
+    };
+    let message = format!(
+        "`{}` changes with the length of its period: here that is {shown}, for the target `{}` it is {asked}",
+        name_of(target),
+        target.name,
+    );
+    cx.warn(Code::LintOtherPeriod, span, message, help);
 }
 
 fn name_of(target: &TargetDecl) -> String {

@@ -1,7 +1,7 @@
 //! `vs target`: which target each value gets, and what is said where none is there.
 
 use crate::messages::each;
-use crate::shop::{meant, shop};
+use crate::shop::{meant, said, shop};
 use insta::assert_snapshot;
 
 const TARGETS: &str = "target benelux on new_revenue where region = \"Benelux\" during 2026 reach 1.2M EUR with owner = \"sales\"\n\
@@ -39,4 +39,46 @@ fn wrong_targets() {
         &with("show new_revenu vs target"),
         &with("show win_rate vs target, target during 2026"),
     ]));
+}
+
+#[test]
+fn a_value_that_changes_with_its_period_is_told_beside_another_one() {
+    let with = |query: &str| {
+        format!(
+            "target churn on churn_rate by 2026-12-31 reach 2% from 4% at 2026-01-01 review monthly\n\
+             target quarterly on ratio(count(churns), avg(active)) during 2026 reach 5% each quarter\n\
+             target yearly on 1 - ratio(count(ended(active)), opening(active)) during 2026 reach 80%\n\
+             target sales on sum(revenue) by 2026-12-31 reach 100k EUR\n{query}"
+        )
+    };
+    assert_snapshot!(each(&[
+        &with("show churn_rate vs target during 2026-Q1"),
+        &with("show churn_rate per quarter vs target during 2026"),
+        &with("show ratio(count(churns), avg(active)) per month vs target during 2026"),
+        &with("show 1 - ratio(count(ended(active)), opening(active)) per month vs target during 2026"),
+        &with("show 1 - ratio(count(ended(active)), opening(active)) vs target during 2026-Q1"),
+        &with("show sum(revenue) vs target during 2026-Q1"),
+    ]));
+    for right in [
+        "show churn_rate per month vs target during 2026",
+        "show churn_rate vs target during 2026-02",
+        "show ratio(count(churns), avg(active)) per quarter vs target during 2026",
+        "show 1 - ratio(count(ended(active)), opening(active)) vs target during 2026",
+        "show 1 - ratio(count(ended(active)), opening(active)) vs target during 2025",
+        "show sum(revenue) per month vs target during 2026",
+    ] {
+        assert_eq!(said(&with(right)), "", "{right}");
+    }
+    // A share, a mean and what has a window of its own are the same for a longer time; amounts add up.
+    for (measured, goal) in [
+        ("win_rate", "by 2026-12-31 reach 30%"),
+        ("avg(orders.amount)", "during 2026 reach 50 EUR each month"),
+        ("closing(active)", "by 2026-12-31 reach 100"),
+        ("trailing(churn_rate, 1 month)", "by 2026-12-31 reach 2%"),
+        ("sum(revenue) - sum(orders.cost)", "during 2026 reach 50k EUR each month"),
+        ("sum(sum(revenue) per customer)", "during 2026 reach 50k EUR"),
+    ] {
+        let text = format!("target goal on {measured} {goal}\nshow {measured} per quarter vs target during 2026");
+        assert_eq!(said(&text), "", "{text}");
+    }
 }

@@ -22,7 +22,12 @@ fn vs(asked: Ask, line: TargetLine) -> Ask {
 }
 
 fn year(reach: i128) -> TargetLine {
-    TargetLine::Total { from: at("UTC", "2025-01-01"), until: at("UTC", "2026-01-01"), reach: whole(reach) }
+    TargetLine::Total {
+        from: at("UTC", "2025-01-01"),
+        until: at("UTC", "2026-01-01"),
+        reach: whole(reach),
+        adds_up: true,
+    }
 }
 
 #[test]
@@ -64,6 +69,7 @@ fn a_target_for_each_month_adds_up_and_is_cut_by_time() {
         until: at("UTC", "2025-04-01"),
         grain: Grain::ordinary(TimeUnit::Month),
         reach: whole(62),
+        adds_up: true,
     };
     let quarters = ask("UTC", "2026-01-01").during("2025-01-16", "2025-07-01", "").per(TimeUnit::Quarter);
     let quarters = vs(quarters.show_count("orders"), each());
@@ -128,4 +134,22 @@ fn targets_stand_beside_other_comparisons_in_the_order_written() {
     asked.query.fill = Some(Fill::Missing);
     // What is filled is what rows stand behind; a target needs none.
     assert_eq!(asked.rows(&orders())[0], "north 110 - - - - - - - - - 2 - - - 90 -88 -0.9777777777777777 - - -");
+}
+
+#[test]
+fn what_does_not_add_up_has_the_same_to_reach_in_every_part() {
+    let (from, until) = (at("UTC", "2025-01-01"), at("UTC", "2025-04-01"));
+    let total = TargetLine::Total { from, until, reach: whole(2), adds_up: false };
+    let grain = Grain::ordinary(TimeUnit::Month);
+    let each = TargetLine::Each { from, until, grain, reach: whole(2), adds_up: false };
+    for line in [total, each] {
+        let months = ask("UTC", "2026-01-01").during("2025-03-01", "2025-05-01", "").per(TimeUnit::Month);
+        let months = vs(months.show_count("orders"), line.clone());
+        let found = months.rows(&orders());
+        let wanted: Vec<&str> = found.iter().filter_map(|row| row.split(' ').nth(2)).collect();
+        assert_eq!(wanted, ["2", "-"], "{found:?}");
+        let quarter = ask("UTC", "2026-01-01").during("2025-01-01", "2025-04-01", "");
+        let found = vs(quarter.show_count("orders"), line).rows(&orders());
+        assert_eq!(found[0].split(' ').nth(1), Some("2"), "{found:?}");
+    }
 }
