@@ -32,7 +32,7 @@ pub struct Writer {
     /// Opened when it is first asked: a load that needs none of it does not wait for it.
     memory: OnceLock<Memory>,
     opening: Mutex<()>,
-    /// Whether the store was made just now: then its folders are synced with the first commit.
+    /// Whether nothing was ever committed: then the store's folders are synced with the first commit.
     new: bool,
     /// Dictionaries of columns as they are committed, so that many small loads do not read them each time.
     pub(crate) tables: BTreeMap<(String, String), KeyTable>,
@@ -63,7 +63,7 @@ impl Writer {
         if generation == 0 {
             create(&layout)?;
             let promised = manifest::read(&layout)?.map_or(0, |manifest| manifest.length);
-            return Ok(Writer { new: true, ..Writer::open_locked(layout, lock, 1, promised, false)? });
+            return Writer::open_locked(layout, lock, 1, promised, false);
         }
         Writer::open_locked(layout, lock, generation, promised, manifest.is_none())
     }
@@ -79,12 +79,13 @@ impl Writer {
         let (entries, end) = journal::read(&path, 0, None, promised)?;
         let replay = replay(&layout, generation, entries, end)?;
         let journal = AppendFile::open(&path, replay.end.offset)?;
+        let new = replay.snapshot.number == 0;
         let writer = Writer {
             layout,
             current: Arc::new(replay.snapshot),
             memory: OnceLock::new(),
             opening: Mutex::new(()),
-            new: false,
+            new,
             tables: BTreeMap::new(),
             sealed: replay.sealed,
             tail: replay.tail,
