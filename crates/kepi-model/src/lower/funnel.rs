@@ -9,7 +9,6 @@ use crate::core::{
     Aggregate, Base, CONVERTED, ChainOrder, Events, Formula, FormulaNode, Groups, LABEL, Label, Made, Measure, Op,
     REACHED, Row, RowNode, VALUE,
 };
-use crate::declared::RoleDecl;
 use crate::value::{Kind, Unit, Value};
 use kepi_syntax::ast::Argument;
 use kepi_syntax::{Code, Span};
@@ -122,8 +121,7 @@ impl CellScope<'_> {
                 let value = if alone { constant(1) } else { field(REACHED, Kind::Count) };
                 let of = Measure::Best { of: value, rank: constant(1) };
                 let first = "how far the first attempt got".to_string();
-                let groups =
-                    self.per_entity(cx, &attempts.set, &attempts.subject, (of, first), Unit::of(Kind::Count))?;
+                let groups = self.per_entity(cx, attempts, None, (of, first), Unit::of(Kind::Count))?;
                 let far = (step > 1).then(|| at_least(VALUE, step));
                 Some(self.of_groups(groups, far, Measure::Count, Unit::of(Kind::Count), text))
             }
@@ -162,7 +160,11 @@ impl CellScope<'_> {
             let which = if entry == Entry::Best { "that got furthest" } else { "that came first" };
             let before = &attempts.names[from - 1];
             let text = format!("the time from {before} to {} in the attempt {which}", attempts.names[step - 1]);
-            let groups = self.per_entity(cx, &attempts.set, &attempts.subject, (of, text), duration.clone())?;
+            // Whose best attempt does not get so far has no time; in a chain of any order one may have the step that
+            // reaches no more than others do.
+            let in_order = !matches!(attempts.order, ChainOrder::Any | ChainOrder::Free);
+            let far = (entry == Entry::Best && in_order).then(|| at_least(REACHED, step));
+            let groups = self.per_entity(cx, attempts, far, (of, text), duration.clone())?;
             for (measure, text) in measures(field(VALUE, Kind::Duration)) {
                 made.push(self.of_groups(groups.clone(), None, measure, duration.clone(), text));
             }
@@ -171,16 +173,18 @@ impl CellScope<'_> {
         Some((made.pop()?, median))
     }
 
-    /// One value per entity in each cell, as the rows of groups; with the labels that each has.
+    /// One value per entity in each cell, of its attempts that get far enough, as the rows of groups; with the labels
+    /// that each has.
     fn per_entity(
         &mut self,
         cx: &mut Cx<'_>,
-        set: &EventSet,
-        subject: &RoleDecl,
+        attempts: &Attempts,
+        far: Option<Row>,
         (measure, text): (Measure, String),
         unit: Unit,
     ) -> Option<(Groups, Vec<Row>)> {
-        let (filter, mut labels) = self.read(cx, set, None)?;
+        let (set, subject) = (&attempts.set, &attempts.subject);
+        let (filter, mut labels) = self.read(cx, set, far)?;
         let outer = labels.iter().enumerate().map(|(index, row)| stored(LABEL, index, &row.unit)).collect();
         let who = set.role_row(subject);
         // An event without its entity takes no part in chains.
