@@ -5,7 +5,7 @@ use crate::cells::formula::{Setting, aggregates_of};
 use crate::cells::openings::in_own_time;
 use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
-use crate::cells::{ages, bounds, notes, other, zone};
+use crate::cells::{ages, bounds, notes, other, rest, zone};
 use crate::steps::{refused, reports, steps};
 use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
 use crate::{tables, told};
@@ -197,7 +197,11 @@ impl<'a> Runner<'a> {
             }
         } else if let Some(limit) = query.limit.as_ref().filter(|l| l.with_other) {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX).min(rows.num_rows());
-            if let Some(rest) = other::rest(query, &rows, kept)? {
+            if let Some(sums) = rest::summed(query, &rows, kept)? {
+                let (with_other, note) = other::append(query, &rows.slice(0, kept), &sums)?;
+                rows = with_other;
+                notes.extend(note);
+            } else if let Some(rest) = other::rest(query, &rows, kept)? {
                 let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
                 scanned += self::scanned(&other.planned.plan);
                 steps.extend(self::steps(&other.planned.plan.root));

@@ -22,6 +22,7 @@ mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;
 mod rank;
+pub(crate) mod rest;
 mod series;
 mod steps;
 mod target;
