@@ -15,6 +15,10 @@ mod stays;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use stays::Stay;
+pub(crate) use stays::Stays;
+
 use crate::rows::{Column, Type, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;

@@ -27,6 +27,8 @@ pub(crate) struct Stay {
     /// The places of the rows that began it and went on with it last, among the rows of the state's base.
     pub(crate) first: u32,
     pub(crate) last: u32,
+    /// Whose it is.
+    pub(crate) id: u32,
 }
 
 /// The stay that an entity is in, or was in last.
@@ -53,6 +55,12 @@ struct Shared {
 }
 
 impl Stays {
+    /// Of no rows at all.
+    #[cfg(test)]
+    pub(crate) fn of(list: Vec<Stay>) -> Stays {
+        Stays { list, ..Stays::default() }
+    }
+
     /// How many stored rows were read that nobody has accounted for yet.
     pub(crate) fn take_scanned(&self) -> u64 {
         self.scanned.swap(0, Ordering::Relaxed)
@@ -81,7 +89,7 @@ impl Stays {
                 (before.until, before.last) = (own.until, own.last);
             }
             *own = Open { began: at, until, last: place, number: list.len() as u32 };
-            list.push(Stay { began: at, until, first: place, last: place });
+            list.push(Stay { began: at, until, first: place, last: place, id: id as u32 });
         })?;
         for own in open.iter().filter(|own| own.until != i64::MIN) {
             let last = &mut list[own.number as usize];

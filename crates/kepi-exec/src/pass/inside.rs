@@ -1,69 +1,135 @@
-//! How many entities are in a state at the end of each window, where nothing else is asked of them: counted from where
-//! their stays begin and end, instead of looking at the entities.
+//! How many entities are in a state when each window ends or begins, where nothing else is asked of them: counted from
+//! where their stays begin and end, instead of looking at the entities.
 
 use super::scalar::{CellKey, Labels};
 use super::state::{Cells, Outcome, State};
-use super::windows::windows;
+use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Pass, Report, Source};
 use crate::ExecError;
+use crate::made::Stays;
 use kepi_model::calendar::Zone;
 use kepi_model::core::{self, Base, Measure, RowNode, When};
 
 /// The cells of a pass over entities; none: it asks for more than how many are in one state without values that only
 /// ends by itself.
 pub(super) fn count(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecError> {
-    let (Base::Entity(entity), Some(state)) = (&pass.base, asked(pass)) else { return Ok(None) };
+    let (Base::Entity(entity), Some((state, asked))) = (&pass.base, asked(pass)) else { return Ok(None) };
     let Some(info) = source.scan.entity(entity).filter(|_| state.entity == *entity) else { return Ok(None) };
     let (Some(zone), None) = (Zone::named(&pass.zone), source.scan.merged(entity)?) else { return Ok(None) };
-    let Some(stays) = source.stays(state, &pass.zone, pass.now)? else { return Ok(None) };
     // Periods begin with the first row that may begin a stay, also where it begins none.
     let first = match &state.from.base {
         Base::Stream(name) => source.scan.stream(name).and_then(|info| info.first),
         _ => return Ok(None),
     };
     let mut windows = windows(pass, first, &zone)?;
-    windows.retain(|window| window.until > i64::MIN);
+    windows.retain(|window| window.until > NO_BEGINNING);
     windows.sort_by_key(|window| (window.until, window.from));
-    // What is asked of is the last moment of each window.
-    let ends: Vec<i64> = windows.iter().map(|window| window.until.saturating_sub(1)).collect();
-    let mut changes = vec![0_i64; windows.len() + 1];
-    for stay in &stays.list {
-        changes[ends.partition_point(|&end| end < stay.began)] += 1;
-        changes[ends.partition_point(|&end| end < stay.until)] -= 1;
+    let moments: Vec<Vec<i64>> = asked.iter().map(|when| moments(&windows, *when)).collect();
+    if !moments.iter().all(|moments| moments.is_sorted()) {
+        return Ok(None);
     }
-    let mut cells = Cells { types: vec![Outcome::Other; pass.aggregates.len()], ..Cells::default() };
-    let (mut inside, mut counts) = (0, Vec::new());
-    for (window, change) in windows.iter().zip(changes) {
-        inside += change;
-        if inside > 0 {
-            cells.keys.push(CellKey { period: window.period, labels: Labels::default() });
-            counts.push(inside);
-        }
-    }
-    let last = ends.last().copied().unwrap_or(i64::MIN);
-    cells.report = Report {
+    let Some(stays) = source.stays(state, &pass.zone, pass.now)? else { return Ok(None) };
+    let counts: Vec<Vec<i64>> = moments.iter().map(|moments| inside(moments, &stays)).collect();
+    let any: Vec<usize> = (0..windows.len()).filter(|&i| counts.iter().any(|counts| counts[i] > 0)).collect();
+    let last = moments.iter().filter_map(|moments| moments.last()).max();
+    let report = Report {
         rows_scanned: stays.take_scanned() + u64::from(info.count),
-        rows_kept: counts.iter().sum::<i64>().unsigned_abs(),
+        rows_kept: taken(&moments, &stays, info.count as usize),
         without_entity: vec![0; pass.aggregates.len()],
-        first: stays.list.first().map(|stay| stay.began).filter(|&began| began <= last),
+        first: stays.list.first().map(|stay| stay.began).filter(|began| last.is_some_and(|last| began <= last)),
         ..Report::default()
     };
-    cells.rows = vec![counts; pass.aggregates.len()];
-    cells.states = vec![State::Count; pass.aggregates.len()];
-    Ok(Some(cells))
+    Ok(Some(Cells {
+        keys: any.iter().map(|&i| CellKey { period: windows[i].period, labels: Labels::default() }).collect(),
+        rows: counts.iter().map(|counts| any.iter().map(|&i| counts[i]).collect()).collect(),
+        states: vec![State::Count; pass.aggregates.len()],
+        types: vec![Outcome::Other; pass.aggregates.len()],
+        report,
+        pieces: false,
+    }))
 }
 
-/// The one state that all aggregates ask for; none: they ask for more.
-fn asked(pass: &Pass) -> Option<&core::State> {
+/// The one state that all aggregates ask for, and when each does; none: they ask for more.
+fn asked(pass: &Pass) -> Option<(&core::State, Vec<When>)> {
     let mut state = None;
+    let mut asked = Vec::with_capacity(pass.aggregates.len());
     for aggregate in &pass.aggregates {
         let plain = aggregate.measure == Measure::Count && !aggregate.existing && aggregate.labels.is_empty();
         let filter = aggregate.filter.as_ref().filter(|_| plain && aggregate.events.stages.is_empty())?;
-        let RowNode::State { state: own, of, when: When::Moment } = &filter.node else { return None };
+        let RowNode::State { state: own, of, when: when @ (When::Moment | When::Opening) } = &filter.node else {
+            return None;
+        };
         if !matches!(of.node, RowNode::Role(_)) || state.is_some_and(|state: &core::State| *state != **own) {
             return None;
         }
         state = Some(&**own);
+        asked.push(*when);
     }
-    state
+    Some((state?, asked))
+}
+
+/// The moment of each window that is looked at.
+fn moments(windows: &[Window], when: When) -> Vec<i64> {
+    let moment = |window: &Window| match when {
+        When::Opening => window.cell.0.saturating_sub(1),
+        When::Moment | When::Closing => window.until.saturating_sub(1),
+    };
+    windows.iter().map(moment).collect()
+}
+
+/// How many stays last at each of some moments, which rise.
+fn inside(moments: &[i64], stays: &Stays) -> Vec<i64> {
+    let mut changes = vec![0_i64; moments.len() + 1];
+    for stay in &stays.list {
+        changes[moments.partition_point(|&moment| moment < stay.began)] += 1;
+        changes[moments.partition_point(|&moment| moment < stay.until)] -= 1;
+    }
+    let mut count = 0;
+    changes.pop();
+    changes.iter_mut().for_each(|change| {
+        count += *change;
+        *change = count;
+    });
+    changes
+}
+
+/// For how many entities and windows any of the moments that are looked at lies in a stay.
+fn taken(moments: &[Vec<i64>], stays: &Stays, ids: usize) -> u64 {
+    // By id the window behind the last that was counted: an entity's stays come in the order of time.
+    let mut behind = vec![0_usize; ids];
+    let mut taken = 0;
+    for stay in &stays.list {
+        let Some(behind) = behind.get_mut(stay.id as usize) else { continue };
+        let range = |moments: &Vec<i64>| {
+            let begin = moments.partition_point(|&moment| moment < stay.began);
+            (begin, moments.partition_point(|&moment| moment < stay.until))
+        };
+        let mut ranges: Vec<(usize, usize)> = moments.iter().map(range).collect();
+        ranges.sort_unstable();
+        for (begin, end) in ranges {
+            let begin = begin.max(*behind);
+            if end > begin {
+                taken += (end - begin) as u64;
+                *behind = end;
+            }
+        }
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made::Stay;
+
+    #[test]
+    fn who_is_in_it_at_several_moments_of_a_window_is_taken_once() {
+        let stay = |id, began, until| Stay { began, until, first: 0, last: 0, id };
+        let stays = Stays::of(vec![stay(0, 5, 25), stay(1, 12, 18), stay(0, 27, i64::MAX)]);
+        let (opening, closing) = (vec![9, 19, 29], vec![19, 29, 39]);
+        assert_eq!(inside(&opening, &stays), [1, 1, 1]);
+        assert_eq!(inside(&closing, &stays), [1, 1, 1]);
+        assert_eq!(taken(&[opening, closing], &stays, 2), 3);
+        assert_eq!(taken(&[vec![15, 25]], &stays, 2), 2);
+    }
 }
