@@ -40,6 +40,8 @@ pub struct CheckReport {
     pub definitions: usize,
     /// Of how many of them the data were not looked at, since that took too long.
     pub unseen: usize,
+    /// What should be known of the data as they were loaded, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl CheckReport {

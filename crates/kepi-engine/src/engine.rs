@@ -6,7 +6,7 @@ use crate::kept::{Kept, Recorder};
 use crate::model::{Model, Parsed};
 use crate::project::{CONFIG, Project};
 use crate::watch::Watch;
-use kepi_exec::{Cancel, ExecError, RunOptions};
+use kepi_exec::{Cancel, ExecError, Note, RunOptions};
 use kepi_model::core;
 use kepi_store::{Snapshot, Store, StoreError};
 use kepi_syntax::{Diagnostic, Severity};
@@ -105,6 +105,7 @@ impl Engine {
         let options = self.run_options(&request)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let number = kepi_extension::EventScan::snapshot(snapshot.as_ref());
+        let other_zone = self.other_zone(&model, &snapshot);
         let mut answers = Vec::new();
         for (query, warnings) in prepared {
             let started = Instant::now();
@@ -126,6 +127,10 @@ impl Engine {
                     frame
                 }
             };
+            let mut frame = frame;
+            // This is about the settings, not about the rows, so that it is not kept with the answer.
+            let zone = other_zone.iter().map(|text| Note { code: "other_zone".to_string(), text: text.clone() });
+            frame.notes.extend(zone);
             answers.push(Answer {
                 query: query.text,
                 as_of: query.now,
@@ -160,6 +165,7 @@ impl Engine {
                         .into(),
                 );
             }
+            words.extend(self.other_zone(&model, &snapshot));
             words.extend(self.kept.take_damaged());
             explanations.push(Explanation { query: query.text, words, steps: told.steps, plan: told.plan });
         }

@@ -32,7 +32,9 @@ impl Engine {
         if files.is_empty() && diagnostics.iter().all(|d| d.severity != Severity::Error) {
             self.record_definitions();
         }
-        Ok(CheckReport { texts: model.texts, diagnostics, definitions, unseen: data.left })
+        let notes = self.snapshot(None).ok().and_then(|snapshot| self.other_zone(&model, &snapshot));
+        let notes = notes.into_iter().collect();
+        Ok(CheckReport { texts: model.texts, diagnostics, definitions, unseen: data.left, notes })
     }
 
     /// The model's texts with some files beside them, and the numbers of those files.

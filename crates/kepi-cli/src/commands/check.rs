@@ -24,6 +24,7 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
             counted(lints, "warning")
         ));
     }
+    report.notes.iter().for_each(|note| terminal.note(note));
     if report.unseen > 0 {
         terminal.note(&format!(
             "the data were not looked at for {}: that took too long",

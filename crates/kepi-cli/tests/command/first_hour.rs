@@ -209,6 +209,24 @@ fn texts_are_raw_in_csv_and_defused_for_spreadsheets() {
 }
 
 #[test]
+fn another_zone_than_that_of_the_load_is_told_until_the_rows_are_loaded_again() {
+    let utc = "click_id,at\n1,2025-01-01T00:30:00Z\n2,2025-01-02T00:30:00+01:00\n";
+    let folder = project_with(&[("orders.csv", ORDERS), ("clicks.csv", utc)]);
+    load_all(&folder, &["orders.csv", "clicks.csv"]);
+    let asked = || kepi(folder.path(), &["query", "show sum(orders.amount)", "--now", "2025-06-01"]);
+    assert!(!asked().err.contains("zone"), "{}", asked().err);
+    let settings = std::fs::read_to_string(folder.path().join("kepi.toml")).unwrap();
+    std::fs::write(folder.path().join("kepi.toml"), format!("{settings}\ntimezone = \"America/New_York\"\n")).unwrap();
+    let told = "days and times of `orders` were read in UTC, and the zone is America/New_York now";
+    for said in [asked(), kepi(folder.path(), &["check"])] {
+        assert!(said.code == 0 && said.err.contains(told) || said.out.contains(told), "{} {}", said.out, said.err);
+    }
+    // Times with an offset are the same everywhere.
+    load_all(&folder, &["orders.csv"]);
+    assert!(!asked().err.contains("zone") && !asked().out.contains("zone"), "{}", asked().err);
+}
+
+#[test]
 fn milliseconds_since_1970_are_times() {
     let events = "user_id,timestamp\na,1735689600000\na,1738368000000\nb,1738368000001\n";
     let folder = project_with(&[("clicks.csv", events)]);

@@ -40,6 +40,7 @@ impl Engine {
                 return Err(EngineError::usage(format!("there is no source `{name}`")).with_help(
                     match known.as_slice() {
                         [] => "the model declares none".to_string(),
+                        [one] => format!("there is `{one}`"),
                         known => format!("there are {}", known.join(", ")),
                     },
                 ));

@@ -6,9 +6,9 @@ use crate::engine::exec_error;
 use crate::model::Model;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use arrow_select::filter::{filter, filter_record_batch};
-use kepi_connect::{Faults, Formats, Table, convert, convert_coded, whole_numbers};
+use kepi_connect::{Faults, Formats, Table, as_text, convert, convert_coded, whole_numbers};
 use kepi_exec::evaluate_table;
 use kepi_extension::{AT, Functions, ID};
 use kepi_model::calendar::Zone;
@@ -156,6 +156,25 @@ impl Mapper {
         let bare =
             MappingDecl { filter: None, at: None, key: None, roles: Vec::new(), fields: Vec::new(), ..mapping.clone() };
         Mapper::new(model, &bare, table, now)
+    }
+
+    /// Whether days, or times without an offset, are read from a batch, which mean moments of the project's zone.
+    pub(crate) fn reads_local_times(&self, batch: &RecordBatch) -> bool {
+        let mut dated = self.inputs.iter().filter(|input| matches!(input.unit.kind, Kind::Time | Kind::Date));
+        dated.any(|input| {
+            let column = batch.column(input.place);
+            match column.data_type() {
+                DataType::Timestamp(_, zone) => zone.is_none(),
+                DataType::Date32 | DataType::Date64 => true,
+                _ => {
+                    let Some(format) = &input.formats.moment else { return false };
+                    // All cells of a column are written in one way.
+                    let cells = as_text(&column.slice(0, column.len().min(100)));
+                    let cell = |text: &str| format.parse(text).is_some_and(|civil| civil.offset.is_none());
+                    cells.as_string::<i32>().iter().flatten().any(cell)
+                }
+            }
+        })
     }
 
     /// The column that the id of a row is taken from; none: it is computed, or there is none.

@@ -8,6 +8,7 @@ mod mapping;
 mod more;
 mod rejects;
 mod run;
+mod zones;
 
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress};
 use crate::engine::{Engine, store_error};
@@ -47,6 +48,9 @@ impl Engine {
             // A plugin that was stopped says so; the reason is the interruption.
             if request.cancel.is_cancelled() { EngineError::Interrupted } else { error }
         })?;
+        if options.timezone.is_none() {
+            self.remember_zone(&chosen.source.name, &model.catalog.settings.zone, &outcome.local())?;
+        }
         report.notes.extend(outcome.notes());
         outcome.report_into(&mut report, &self.project.rejected())?;
         if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {

@@ -31,6 +31,8 @@ pub(crate) struct Outcome {
     label: String,
     targets: Vec<TargetReport>,
     undated: Vec<u64>,
+    /// Of which targets days and times without an offset were read.
+    local: Vec<bool>,
     rejected: Vec<Rejected>,
     summary: LoadSummary,
 }
@@ -70,6 +72,7 @@ impl Loading {
         let mut load = writer.load(options);
         let mut targets: Vec<TargetReport> = self.mappers.iter().map(target).collect();
         let mut undated = vec![0; self.mappers.len()];
+        let mut local = vec![false; self.mappers.len()];
         let mut rejected: Vec<Rejected> = Vec::new();
         let mut done = 0;
         for batch in table.coded().read() {
@@ -81,6 +84,7 @@ impl Loading {
             let mut refused: Vec<(usize, String, String)> = Vec::new();
             for (index, mapper) in self.mappers.iter().enumerate() {
                 let mapped = mapper.map(&batch.records)?;
+                local[index] = local[index] || mapper.reads_local_times(&batch.records);
                 targets[index].read += batch.records.num_rows() as u64;
                 targets[index].skipped += mapped.filtered + mapped.undated;
                 undated[index] += mapped.undated;
@@ -131,7 +135,7 @@ impl Loading {
             }
             target.removed = summary.removed.get(&target.name).copied().unwrap_or(0);
         }
-        Ok(Outcome { label: self.label.clone(), targets, undated, rejected, summary })
+        Ok(Outcome { label: self.label.clone(), targets, undated, local, rejected, summary })
     }
 }
 
@@ -173,11 +177,23 @@ impl Outcome {
                 let rows = if *undated == 1 { "1 row has".to_string() } else { format!("{undated} rows have") };
                 notes.push(match target.kind.as_str() {
                     "merge" => format!("{rows} only one of two keys, so that they merge nobody"),
-                    _ => format!("{rows} no time for `{}` yet and are left out there", target.name),
+                    _ => {
+                        let are = if *undated == 1 { "is" } else { "are" };
+                        format!("{rows} no time for `{}` yet and {are} left out there", target.name)
+                    }
                 });
             }
         }
         notes
+    }
+
+    /// The events and entities that were filled, and whether from days or times without an offset.
+    pub(crate) fn local(&self) -> Vec<(String, bool)> {
+        let filled = self.targets.iter().zip(&self.local).filter(|(target, _)| target.kind != "merge");
+        let mut all: Vec<(String, bool)> = filled.map(|(target, local)| (target.name.clone(), *local)).collect();
+        // Of several mappings into one event one is enough.
+        all.sort();
+        all
     }
 
     /// Adds the counts to a report and keeps the rejected rows in a file.
