@@ -58,13 +58,18 @@ pub trait Model: LearnedInfo + State + 'static {
 /// A series; `#[kepi::series(params(past: f64, alpha: f64))]` stands on its struct, which has no fields.
 pub trait Series: LearnedInfo + 'static {
     /// The next values behind those of past periods. `season` is how many periods make a year or a week, where that is
-    /// whole. `constants` are the arguments behind the first: `f64::get(&f64::open(constants, 0)?, 0)` is the first.
+    /// whole. `constants` are the arguments behind the first, for [`constant`].
     fn extend(
         past: &[Option<f64>],
         season: Option<u32>,
         wanted: usize,
         constants: &[Column],
     ) -> Result<Vec<Option<f64>>, Error>;
+}
+
+/// A constant of a series: `constant::<f64>(constants, 0)` is the first one behind the values.
+pub fn constant<A: Argument>(constants: &[Column], index: usize) -> Result<A, Error> {
+    Ok(A::get(&A::open(constants, index)?, 0))
 }
 
 /// A model in a list.

@@ -63,6 +63,7 @@ pub mod host;
 mod learned;
 mod scalar;
 mod state;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
@@ -74,7 +75,7 @@ pub use column::{Column, DataType, Date, Error, Time, Values};
 pub use connector::{Connector, Page, PageRequest, SourceError, StreamField, StreamShape};
 pub use kepi_plugin_macros::{State, aggregate, model, scalar, series};
 pub use learned::{
-    Fitted, LearnedInfo, Model, ModelFunction, Series, SeriesFunction, Table, model_function, series_function,
+    Fitted, LearnedInfo, Model, ModelFunction, Series, SeriesFunction, Table, constant, model_function, series_function,
 };
 pub use scalar::{FunctionInfo, ParamInfo, Scalar, ScalarFunction, collect, scalar_function};
 pub use state::State;
@@ -97,30 +98,34 @@ macro_rules! plugin {
     };
     (@functions [] []) => {};
     (@functions [$($scalar:path),*] [$($aggregate:path),*]) => {
+        // On the author's machine nobody asks for them; they only have to be what they are said to be.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: (&[$crate::Scalar], &[$crate::AggregateFunction]) =
+            (&[$($crate::scalar_function::<$scalar>()),*], &[$($crate::aggregate_function::<$aggregate>()),*]);
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
-            #[allow(dead_code)] // The component's; elsewhere nobody asks.
             static SCALARS: &[$crate::Scalar] = &[$($crate::scalar_function::<$scalar>()),*];
-            #[allow(dead_code)] // The same.
             static AGGREGATES: &[$crate::AggregateFunction] = &[$($crate::aggregate_function::<$aggregate>()),*];
-            #[cfg(target_arch = "wasm32")]
             $crate::__export_functions!(SCALARS, AGGREGATES);
         };
     };
     (@models []) => {};
     (@models [$($model:path),*]) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: &[$crate::ModelFunction] = &[$($crate::model_function::<$model>()),*];
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
-            #[allow(dead_code)] // The component's; elsewhere nobody asks.
             static MODELS: &[$crate::ModelFunction] = &[$($crate::model_function::<$model>()),*];
-            #[cfg(target_arch = "wasm32")]
             $crate::__export_models!(MODELS);
         };
     };
     (@series []) => {};
     (@series [$($series:path),*]) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: &[$crate::SeriesFunction] = &[$($crate::series_function::<$series>()),*];
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
-            #[allow(dead_code)] // The component's; elsewhere nobody asks.
             static SERIES: &[$crate::SeriesFunction] = &[$($crate::series_function::<$series>()),*];
-            #[cfg(target_arch = "wasm32")]
             $crate::__export_series!(SERIES);
         };
     };

@@ -1,9 +1,7 @@
 //! For the tests of plugins: calls them as kepi would, on the author's machine.
 
 use crate::host::Response;
-use crate::{
-    Aggregate, Argument, Column, Connector, Date, Error, Groups, Page, PageRequest, Row, ScalarFunction, SourceError,
-};
+use crate::{Aggregate, Column, Connector, Date, Error, Groups, Page, PageRequest, Row, ScalarFunction, SourceError};
 use crate::{DataType, Time, Value, Values, aggregate_function};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -150,11 +148,6 @@ fn first<V: Value>(groups: &mut dyn Groups) -> Option<V> {
     if there { V::slice(&column.values).map(|slice| V::at(slice, 0)) } else { None }
 }
 
-/// Reads an argument of a series: `constant::<f64>(constants, 0)`.
-pub fn constant<A: Argument>(constants: &[Column], index: usize) -> Result<A, Error> {
-    Ok(A::get(&A::open(constants, index)?, 0))
-}
-
 /// What answers a plugin in a test. Everything is refused that a test does not answer.
 pub trait Host {
     /// Answers a request.
@@ -208,7 +201,6 @@ pub fn with_host<R>(host: impl Host + 'static, body: impl FnOnce() -> R) -> R {
 }
 
 /// Asks the host of this thread.
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))] // A component has another host.
 pub(crate) fn host<R>(ask: impl FnOnce(&dyn Host) -> R) -> Result<R, String> {
     let host = HOST.with_borrow(Clone::clone).ok_or("there is no host: use testing::with_host")?;
     Ok(ask(host.as_ref()))

@@ -90,7 +90,7 @@ impl Series for Naive {
         wanted: usize,
         constants: &[Column],
     ) -> Result<Vec<Option<f64>>, Error> {
-        let factor: f64 = testing::constant(constants, 0)?;
+        let factor: f64 = kepi::constant(constants, 0)?;
         Ok(vec![past.iter().flatten().last().map(|value| value * factor); wanted])
     }
 }
