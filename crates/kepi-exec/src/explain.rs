@@ -460,6 +460,9 @@ fn row(of: &Row) -> String {
         RowNode::Lifecycle { rows, grain, .. } => {
             format!("the lifecycle of {} per {}", rows.events.base.words(), grain.name())
         }
+        RowNode::Tile { of, entity, parts, .. } => {
+            format!("the place among {parts} parts of all {entity} by {}", row(of))
+        }
         RowNode::Step { step, of } => format!("{} of step {}", row(of), step + 1),
         RowNode::Convert { of, to, .. } => format!("{} in {to}", row(of)),
     }

@@ -154,6 +154,7 @@ impl Oracle {
             match name {
                 _ if of_state => return self.state_here(name, arguments, scope),
                 "lifecycle" => return self.lifecycle(arguments, scope),
+                "tile" => return self.tile(arguments, scope),
                 "gap" => return self.gap(arguments, scope),
                 _ if AGGREGATES.contains(&name) => return self.history(name, arguments, scope),
                 _ => {}

@@ -1,9 +1,9 @@
-//! `lifecycle(e, grain)` and `gap(e)`: what an entity is by when it had rows.
+//! `lifecycle(e, grain)`, `gap(e)` and `tile(v, n)`: what an entity is by when it had rows, and among the others.
 
 use super::evaluate::{Here, Moment, Scope, unscoped};
 use super::made::seconds;
 use super::names::{only_argument, plain};
-use super::{Oracle, Value};
+use super::{Number, Oracle, Value};
 use kepi_syntax::ast::{Argument, ExprKind};
 
 impl Oracle {
@@ -55,5 +55,36 @@ impl Oracle {
             (Some(before), Some(at)) => seconds(at - before),
             _ => Value::Missing,
         })
+    }
+
+    /// In which of so many parts of equal size the entity lies by a value, among all that exist.
+    pub(super) fn tile(&self, arguments: &[Argument], scope: &Scope<'_, '_>) -> Result<Value, String> {
+        let [of, parts] = arguments else { return Err("tile of a value, in parts".to_string()) };
+        let (of, parts) = (unscoped(of)?, unscoped(parts)?);
+        let Value::Number(Number::Exact { over: parts, under: 1 }, _) = self.evaluate(&parts, scope)? else {
+            return Err("tile needs a number of parts".to_string());
+        };
+        let Here::Entity { entity, key, moment: Moment::Before(until) } = &scope.here else {
+            return Err("tile is a label of entities".to_string());
+        };
+        let mut all = Vec::new();
+        for other in self.keys(entity)? {
+            if self.exists_from(entity, &other)?.is_none_or(|from| from < *until) {
+                let here = Here::Entity { entity: entity.clone(), key: other.clone(), moment: Moment::Before(*until) };
+                let value = self.evaluate(&of, &Scope { here, period: scope.period, cell: None })?;
+                all.extend((!value.is_missing()).then_some((value, other)));
+            }
+        }
+        let Some((own, _)) = all.iter().find(|(_, other)| other == key) else { return Ok(Value::Missing) };
+        let less = all.iter().filter(|(value, _)| value.order(own).is_lt()).count() as i128;
+        // Part after part is filled, each with as many as there would be if all were told apart.
+        let (mut part, mut end) = (1, 0);
+        loop {
+            end += all.len() as i128 / parts + i128::from(part <= all.len() as i128 % parts);
+            if less < end {
+                return Ok(Value::number(Number::whole(part)));
+            }
+            part += 1;
+        }
     }
 }

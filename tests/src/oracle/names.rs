@@ -315,7 +315,7 @@ impl Definitions {
                     found.push(Base::Event(self.event_of(&scoped)?));
                 } else if name == "gap" {
                     found.push(Base::Event(self.event_of(only_argument(arguments)?)?));
-                } else if !is_aggregate(&name) && !["age", "cohort", "lifecycle"].contains(&&name[..]) {
+                } else if !is_aggregate(&name) && !["age", "cohort", "lifecycle", "tile"].contains(&&name[..]) {
                     for argument in arguments {
                         if let Argument::Plain(chain) = argument {
                             self.bases(&chain.first.value, found)?;

@@ -22,6 +22,7 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
             notes.push(Note { code: "no_data".into(), text: no_data(query, zone, first, last, before) });
         }
     }
+    notes.extend(nothing_loaded(query, scan));
     let compared = query.per.is_none() && !query.window.moment && !query.compare.is_empty();
     if compared && span.from.is_some_and(|from| from >= query.now) {
         let text = format!("{} has not begun, so nothing stands against it", query.window.words);
@@ -35,6 +36,21 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
         }
     }
     notes
+}
+
+/// What is said where none of the streams that are shown has any row: a 0 may be the answer of a name that nothing fills.
+fn nothing_loaded(query: &Query, scan: &dyn EventScan) -> Option<Note> {
+    let shown = shown_aggregates(query);
+    let read = shown.into_iter().filter_map(|i| query.aggregates.get(i)).flat_map(|a| streams_of(&a.events.base));
+    let names: BTreeSet<&str> = read.collect();
+    let empty = |name: &&str| scan.stream(name).is_none_or(|info| info.rows == 0);
+    if names.is_empty() || !names.iter().all(empty) {
+        return None;
+    }
+    let bare = |name: &&str| name.rsplit('.').next().unwrap_or(name).to_string();
+    let names: Vec<String> = names.iter().map(bare).collect();
+    let text = format!("nothing has been loaded into {} yet", names.join(" and "));
+    Some(Note { code: "nothing_loaded".into(), text })
 }
 
 fn no_data(query: &Query, zone: &Zone, first: i64, last: i64, before: bool) -> String {

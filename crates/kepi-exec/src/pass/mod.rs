@@ -42,6 +42,7 @@ mod table;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod timeline;
 mod together;
 mod units;
@@ -55,6 +56,7 @@ pub(crate) use lots::Lot;
 pub(crate) use standing::Standing;
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;
+pub(crate) use tile::Tile;
 pub(crate) use timeline::Timeline;
 
 use crate::made::Cache;

@@ -483,6 +483,7 @@ pub(super) fn follows_from(row: &Row, id: &Row) -> bool {
         | RowNode::StateAverage { .. }
         | RowNode::TimeIn { .. }
         | RowNode::Lifecycle { .. }
+        | RowNode::Tile { .. }
         | RowNode::Step { .. }
         | RowNode::Convert { .. }
         | RowNode::Plugin { .. } => false,

@@ -8,7 +8,7 @@ use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
-use crate::pass::{Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, Over};
+use crate::pass::{Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, Over, Tile};
 use kepi_extension::{AT, ColumnKind};
 use kepi_model::calendar::Grain;
 use kepi_model::core::{self, Events, History, LABEL, Op, Reach, Row, RowNode, Stage, VALUE};
@@ -58,6 +58,15 @@ impl Program {
             RowNode::StateAverage { state, of } => self.held(state, of, Asked::Average),
             RowNode::TimeIn { state, of } => self.held(state, of, Asked::Time),
             RowNode::Lifecycle { rows, of, grain } => self.lifecycle(rows, of, grain),
+            RowNode::Tile { of, subject, entity, parts, existence } => {
+                let subject = self.row(subject)?;
+                let key = format!("tile {parts} {subject} {entity} {of:?}");
+                if let Some(&known) = self.known.get(&key) {
+                    return Ok(known);
+                }
+                let node = Tile::new(self, of, subject, entity, *parts, existence.as_ref())?;
+                Ok(self.add(key, Type::Decimal(0), || Node::Tile(Box::new(node))))
+            }
             RowNode::Step { step, of } => match &self.base {
                 Base::Made(stream) => {
                     let stream = Arc::clone(stream);

@@ -57,7 +57,7 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
             }
             Node::History(lookback) => want(&lookback.needs()),
             Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) => return None,
-            Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => return None,
+            Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Convert(_) => return None,
             _ if !needed => continue,
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
             Node::Gather { of, .. }
@@ -198,6 +198,7 @@ fn compute(
         Node::Grouped(grouped) => grouped.evaluate(values, frame, clock)?,
         Node::Held(held) => held.evaluate(values, frame)?,
         Node::Lifecycle(lifecycle) => lifecycle.evaluate(values, frame, clock)?,
+        Node::Tile(tile) => tile.evaluate(values, frame)?,
         Node::Convert(convert) => convert.evaluate(values, frame, ty, clock.zone())?,
     })
 }

@@ -7,7 +7,7 @@ use super::convert::Convert;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Grouped, Held, Lifecycle, Lookback, Lot};
+use crate::pass::{Elsewhere, Grouped, Held, Lifecycle, Lookback, Lot, Tile};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -151,6 +151,7 @@ pub(super) enum Node {
     Grouped(Box<Grouped>),
     Held(Box<Held>),
     Lifecycle(Box<Lifecycle>),
+    Tile(Box<Tile>),
     Convert(Box<Convert>),
 }
 
@@ -256,6 +257,7 @@ impl Program {
             Node::Grouped(grouped) => grouped.rows_scanned(),
             Node::Held(held) => held.rows_scanned(),
             Node::Lifecycle(lifecycle) => lifecycle.rows_scanned(),
+            Node::Tile(tile) => tile.rows_scanned(),
             _ => 0,
         };
         self.nodes.iter().map(scanned).sum()
@@ -265,7 +267,7 @@ impl Program {
     pub(crate) fn looks_back(&self) -> bool {
         self.nodes.iter().any(|node| match node {
             Node::AsOf { .. } | Node::First { .. } | Node::History(_) | Node::Elsewhere(_) => true,
-            Node::Grouped(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) => true,
+            Node::Grouped(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) | Node::Tile(_) => true,
             _ => false,
         })
     }

@@ -147,7 +147,9 @@ impl Row {
     pub fn parts(&self) -> Vec<&Row> {
         match &self.node {
             RowNode::Const(_) | RowNode::At | RowNode::Field(_) | RowNode::Role(_) => Vec::new(),
-            RowNode::Attribute { of, .. } | RowNode::Key { of, .. } | RowNode::Step { of, .. } => vec![of],
+            RowNode::Attribute { of, .. } | RowNode::Key { of, .. } => vec![of],
+            RowNode::Step { of, .. } => vec![of],
+            RowNode::Tile { of, subject, .. } => vec![of, subject],
             RowNode::History(history) => {
                 let mut rows = history.events.rows();
                 rows.extend(history.filter.iter().chain([&history.key, &history.subject]));

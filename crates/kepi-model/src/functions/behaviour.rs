@@ -56,6 +56,13 @@ pub(super) const ALL: &[Builtin] = &[
         "count(customer) by lifecycle(orders, month)",
     ),
     behaviour(
+        "tile",
+        "tile(value, parts)",
+        Lowering::Tile,
+        "Says in which of so many parts of equal size an entity lies by a value, among all that exist at the cell's end: 1 has the least values, and equal values lie in one part. A number, as a label of entities; missing where the value is.",
+        "count(customer) by tile(sum(orders.amount), 10)",
+    ),
+    behaviour(
         "sessions",
         "sessions(event, gap, per: customer)",
         Lowering::Sessions,

@@ -5,6 +5,7 @@
 mod aggregates;
 mod behaviour;
 mod compare;
+pub(crate) mod elsewhere;
 mod numbers;
 mod states;
 mod text;
@@ -83,6 +84,8 @@ pub enum Lowering {
     Retention,
     /// `lifecycle(e, grain)`: a label of entities.
     Lifecycle,
+    /// `tile(value, parts)`: a label of entities.
+    Tile,
     /// `sessions(e, gap)`: an event.
     Sessions,
     /// `gap(e)`: a value of the event's rows.

@@ -51,6 +51,12 @@ impl CellScope<'_> {
                 format!("`{name}` is a label of entities: it has no value per cell"),
                 "count by it: `count(customer) by lifecycle(orders, month)`",
             ),
+            Lowering::Tile => cx.error_help(
+                Code::NotAggregated,
+                span,
+                format!("`{name}` is a label of entities: it has no value per cell"),
+                "use it in `by`: `count(customer) by tile(sum(orders.amount), 10)`",
+            ),
             Lowering::Gap => cx.error_help(
                 Code::NotAggregated,
                 span,
@@ -96,6 +102,7 @@ impl RowScope<'_> {
         Some(match lowering {
             Lowering::Gap => self.gap(cx, args, span),
             Lowering::Lifecycle => self.lifecycle(cx, args, span),
+            Lowering::Tile => self.tile(cx, args, span),
             Lowering::Window(_) => cx.error_help(
                 Code::WrongKind,
                 span,

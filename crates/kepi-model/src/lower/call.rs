@@ -8,7 +8,7 @@ use super::plugin::plugin_scalar;
 use super::{Cx, Node};
 use crate::core::Op;
 use crate::declared::FunctionKind;
-use crate::functions::{self, Lowering, Rule};
+use crate::functions::{self, Lowering, Rule, elsewhere};
 use crate::names;
 use crate::units;
 use crate::value::{Kind, Unit};
@@ -69,7 +69,13 @@ pub(super) fn call<N: Node>(
         .chain(cx.catalog.functions.keys().map(|(_, n)| n.as_str()))
         .chain(cx.catalog.plugins.iter().map(|s| s.name.as_str()))
         .collect();
-    let help = names::suggestion(&name, known).unwrap_or_else(|| "`kepi list` names all functions".to_string());
+    let help = match elsewhere::written_here(&name) {
+        Some(help) => help.to_string(),
+        None => names::suggestion(&name, known).unwrap_or_else(|| {
+            let some: Vec<&str> = functions::all().map(|f| f.name).take(12).collect();
+            format!("there are {} and others: docs/functions.md lists them", some.join(", "))
+        }),
+    };
     cx.error_help(Code::UnknownFunction, function.span, format!("there is no function `{name}`"), help)
 }
 

@@ -1,7 +1,7 @@
 //! Amounts in another currency (`in USD`): converted row by row, at the rate of the row's moment.
 
 use super::Cx;
-use crate::core::{Measure, Row, RowNode, When};
+use crate::core::{Measure, Row, RowNode, State, When};
 use crate::value::{Currency, Kind, Unit, Value};
 use kepi_syntax::ast::{Expr, ExprKind, Name, UnitWord};
 use kepi_syntax::{Code, Span};
@@ -227,6 +227,19 @@ fn collect(cx: &Cx<'_>, row: &Row, field: &str, found: &mut Vec<Row>, clear: &mu
             collect(cx, of, field, &mut inner, clear);
             for of in inner {
                 add(said(RowNode::Step { step: *step, of: Box::new(of) }));
+            }
+        }
+        // The currency holds as long as the amount does.
+        RowNode::State { state, of, when } if state.holds.is_none() => {
+            let mut inner = Vec::new();
+            match &state.value {
+                Some(value) => collect(cx, value, field, &mut inner, clear),
+                None => *clear = false,
+            }
+            for value in inner {
+                let text = format!("{field} of {}", state.text);
+                let state = State { text, unit: Unit::of(Kind::Text), value: Some(value), ..(**state).clone() };
+                add(said(RowNode::State { state: Box::new(state), of: of.clone(), when: *when }));
             }
         }
         RowNode::Call { .. } | RowNode::Case { .. } => {

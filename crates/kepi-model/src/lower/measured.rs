@@ -163,12 +163,14 @@ impl CellScope<'_> {
         if set.is_yes_no() || set.is_number() {
             if let (Kind::MoneyOf(field), StateMeasure::Opening | StateMeasure::Closing) =
                 (&set.core.unit.kind, measure)
+                && cx.currency.is_none()
+                && !cx.undecided
             {
                 return cx.error_help(
                     Code::SeveralCurrencies,
                     arg.value.span,
                     format!("each value of `{}` has the currency that `{field}` says: they do not add up", set.name),
-                    "make a state of each currency, with a condition on the events that begin it",
+                    "convert them: write `in EUR` behind the query",
                 );
             }
             return Some(());
@@ -284,7 +286,8 @@ pub(super) fn at(row: &Row, end: When) -> Result<Row, ()> {
         | RowNode::Key { .. }
         | RowNode::StateAverage { .. }
         | RowNode::TimeIn { .. } => row.node.clone(),
-        RowNode::Lifecycle { .. } | RowNode::Step { .. } | RowNode::Convert { .. } => return Err(()),
+        RowNode::Lifecycle { .. } | RowNode::Tile { .. } => return Err(()),
+        RowNode::Step { .. } | RowNode::Convert { .. } => return Err(()),
     };
     Ok(Row { unit: row.unit.clone(), node })
 }

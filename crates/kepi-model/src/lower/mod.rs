@@ -46,6 +46,7 @@ mod state_row;
 mod table;
 mod target;
 mod test;
+mod tile;
 mod versus;
 mod window;
 

@@ -6,7 +6,7 @@ use super::{Cx, Node, convert, number};
 use crate::core::Op;
 use crate::units::{self, Clash};
 use crate::value::{CalendarSpan, Kind, Unit, Value};
-use kepi_syntax::ast::{BinaryOp, Expr, ExprKind};
+use kepi_syntax::ast::{BinaryOp, Expr, ExprKind, Path};
 use kepi_syntax::{Code, Span};
 
 pub(crate) fn report_clash<T>(cx: &mut Cx<'_>, clash: Clash, span: Span, message: String) -> Option<T> {
@@ -77,6 +77,9 @@ pub(super) fn binary<N: Node>(
             let a = lower(cx, scope, left);
             let b = lower(cx, scope, right);
             cx.beside = outer;
+            if let (Some(a), None, ExprKind::Path(path)) = (&a, &b, &right.kind) {
+                quoted(cx, a.unit(), path);
+            }
             compare(cx, op, a?, b?, whole.span)
         }
     }
@@ -150,6 +153,18 @@ fn compare<N: Node>(cx: &mut Cx<'_>, op: BinaryOp, a: N, b: N, span: Span) -> Op
         Ok(unit) => unit,
         Err(clash) => {
             let message = format!("{} cannot be compared with {}", a.unit(), b.unit());
+            let is_time = |node: &N| matches!(node.unit().kind, Kind::Time | Kind::Date);
+            let text = match (b.as_constant(), a.as_constant()) {
+                (Some(Value::Text(text)), _) if is_time(&a) => Some(text),
+                (_, Some(Value::Text(text))) if is_time(&b) => Some(text),
+                _ => None,
+            };
+            if let Some(text) = text {
+                let help = format!("a date has no quotes, such as `{text}`");
+                let help =
+                    if text.len() == 10 { help } else { "a date has no quotes, such as `2025-03-01`".to_string() };
+                return cx.error_help(Code::UnitMismatch, span, message, help);
+            }
             return report_clash(cx, clash, span, message);
         }
     };
@@ -159,6 +174,19 @@ fn compare<N: Node>(cx: &mut Cx<'_>, op: BinaryOp, a: N, b: N, span: Span) -> Op
     }
     let (a, b) = (fit(cx, a, &unit), fit(cx, b, &unit));
     Some(N::call(core, vec![a, b], Unit::of(Kind::Bool)))
+}
+
+/// Says of a name that is none, where a text is needed, that it may be one without its quotes.
+fn quoted(cx: &mut Cx<'_>, beside: &Unit, path: &Path) {
+    let [name] = path.parts.as_slice() else { return };
+    let Some(last) = cx.diagnostics.last_mut() else { return };
+    let unknown = matches!(last.code, Code::UnknownName | Code::FieldLacking) && last.span == path.span;
+    let guessed = last.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+    if matches!(name.text.to_ascii_lowercase().as_str(), "null" | "none" | "nil") && unknown {
+        last.help = Some("what has no value is asked for by `is missing` or `is known`".to_string());
+    } else if unknown && beside.kind == Kind::Text && !guessed {
+        last.help = Some(format!("a text stands in quotes: `\"{}\"`", name.text));
+    }
 }
 
 /// What a column's text is read as beside a value of this unit.

@@ -253,7 +253,13 @@ impl<'e> RowScope<'e> {
                         Code::FieldLacking,
                         path.span,
                         format!("`{name}` is of `{}`, and `{}` has none", of.text, self.set.name),
-                        format!("`{}` is of {}", self.set.name, listed_owned(&roles)),
+                        match self.set.is_entity() {
+                            true => format!(
+                                "what an entity has of `{}` is a history, such as `last({}.…)`",
+                                of.text, of.text
+                            ),
+                            false => format!("`{}` is of {}", self.set.name, listed_owned(&roles)),
+                        },
                     )),
                 }
             }

@@ -58,6 +58,12 @@ pub(crate) fn span(cx: &mut Cx<'_>, length: &Length) -> Option<CalendarSpan> {
 fn whole(cx: &mut Cx<'_>, length: &Length) -> Option<i64> {
     match kepi_syntax::decimal(&length.number) {
         Some((digits, 0)) if (1..=1_000_000).contains(&digits) => i64::try_from(digits).ok(),
+        Some((digits, 0)) if digits > 1_000_000 => cx.error_help(
+            Code::TooLarge,
+            length.span,
+            format!("`{}` periods are more than there can be", length.number),
+            "at most 1,000,000 are looked at; `since` and `until` say the two ends of a time",
+        ),
         _ => cx.error_help(
             Code::TypeMismatch,
             length.span,

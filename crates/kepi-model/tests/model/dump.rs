@@ -216,6 +216,7 @@ impl Dump {
             RowNode::Lifecycle { rows, of, grain: by } => {
                 format!("lifecycle of {} per {} for {}", self.keyed(rows), grain(by), self.row(of))
             }
+            RowNode::Tile { of, entity, parts, .. } => format!("part of {parts} of every {entity} by {}", self.row(of)),
             RowNode::Step { step, of } => format!("step {step}: {}", self.row(of)),
             RowNode::Convert { of, from, to, when } => {
                 let when = if *when == When::Opening { " as it opens" } else { "" };

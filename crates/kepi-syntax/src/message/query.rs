@@ -109,7 +109,8 @@ fn conditions(scene: &Scene<'_>) -> Option<Diagnostic> {
         return Some(scene.error("a list stands in square brackets").help("such as `in [\"EU\", \"US\"]`"));
     }
     if before == "is" || before == "not" && scene.at(-2) == "is" {
-        let help = if scene.is_value(0) {
+        let nothing = matches!(found.to_ascii_lowercase().as_str(), "null" | "none" | "nil" | "empty");
+        let help = if scene.is_value(0) && !nothing {
             format!("compare with `=` or `!=`: `= {found}`")
         } else {
             "write `is missing` or `is known`".to_owned()
