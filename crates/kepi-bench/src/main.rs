@@ -1,8 +1,9 @@
-//! The command: `generate`, `compare`, `figures`.
+//! The command: `generate`, `compare`, `figures`, `plugins`.
 
 use clap::{Parser, Subcommand};
 use kepi_bench::{
-    Alone, Arrangement, BenchError, CompareOptions, FigureOptions, Format, GenerateOptions, compare, figures, generate,
+    Alone, Arrangement, BenchError, CompareOptions, FigureOptions, Format, GenerateOptions, PluginOptions, compare,
+    figures, generate, plugins,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,20 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Time functions of plugins beside the built-in ones: a component made of Rust, and a script
+    Plugins {
+        /// A folder for the data
+        dir: PathBuf,
+        /// About how many rows
+        #[arg(long, default_value_t = 10_000_000)]
+        rows: u64,
+        /// How often each question is asked again; the median counts
+        #[arg(long, default_value_t = 5)]
+        repeats: usize,
+        /// Fail where the component takes more than so many times what the built-in function takes
+        #[arg(long)]
+        most: Option<f64>,
+    },
     /// Do one thing alone in this process, and tell its most memory, in bytes
     #[command(hide = true)]
     Alone {
@@ -157,6 +172,10 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
             let mut so_far = |text: &str| write_out(text, out.as_deref());
             let text = figures(&options, told, &mut so_far)?;
             show(&text, out)
+        }
+        Command::Plugins { dir, rows, repeats, most } => {
+            let options = PluginOptions { folder: dir, rows, repeats, times_max: most };
+            show(&plugins(&options, told)?, None)
         }
         Command::Alone { what, dir, threads } => {
             let bytes = what.run(&dir, threads)?;

@@ -6,6 +6,9 @@ wit_bindgen::generate!({
         package test:misbehaves;
         world everything {
             include kepi:plugin/functions-plugin@0.1.0;
+            include kepi:plugin/models-plugin@0.1.0;
+            include kepi:plugin/series-plugin@0.1.0;
+            include kepi:plugin/connector-plugin@0.1.0;
             // Nothing of WASI exists in the host: a call of this must end in a message.
             import wasi: interface { get-random-u64: func() -> u64; }
         }
@@ -14,6 +17,9 @@ wit_bindgen::generate!({
     world: "test:misbehaves/everything",
     generate_all,
 });
+
+mod connector;
+mod learned;
 
 use exports::kepi::plugin::functions::{Accumulator, Guest, GuestAccumulator};
 use kepi::plugin::log;

@@ -10,6 +10,7 @@ mod answers;
 mod coverage;
 mod data;
 mod governance;
+mod learned;
 
 use data::CompanyModel;
 use insta::assert_snapshot;
@@ -56,4 +57,9 @@ fn every_definition_of_the_catalogue_is_asked() {
 #[test]
 fn every_definition_of_the_examples_is_asked() {
     coverage::run(CompanyModel::Examples);
+}
+
+#[test]
+fn the_expected_value_is_that_of_another_program() {
+    learned::run();
 }

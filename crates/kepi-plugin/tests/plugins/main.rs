@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
+mod connecting;
 mod discount;
 mod helpers;
 mod json_folder;
