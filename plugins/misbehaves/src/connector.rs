@@ -93,7 +93,7 @@ impl Guest for Misbehaves {
             "repeats_its_cursor" => page(vec![record(1)], Some(request.cursor.as_deref().unwrap_or("same")), true),
             "forgets_its_cursor" => page(vec![record(1)], None, true),
             "gives_no_json" => page(vec![record(1), "<html>".to_string()], None, false),
-            "gives_too_many" => page((0..20_000).map(|id| format!(r#"{{"id": {id}}}"#)).collect(), None, false),
+            "gives_too_many" => page((0..20_000).map(record).collect(), None, false),
             "huge_cursor" => page(Vec::new(), Some(&"x".repeat(100_000)), true),
             "keeps_state" => {
                 let pages = PAGES.with(|pages| pages.replace(pages.get() + 1));

@@ -58,10 +58,15 @@ impl ConnectorHost for Host {
 }
 
 fn connector() -> Arc<dyn Connector> {
+    with_calls(Limits::default().host_calls_max, Duration::from_secs(1))
+}
+
+fn with_calls(host_calls_max: u32, wall_time_max: Duration) -> Arc<dyn Connector> {
     let limits = Limits {
-        wall_time_max: Duration::from_secs(1),
+        wall_time_max,
         memory_bytes_max: 64 << 20,
         answer_bytes_max: 32 << 20,
+        host_calls_max,
         ..Limits::default()
     };
     load_folder("misbehaves", &Settings { limits, ..Settings::default() }).connector().unwrap()
@@ -120,7 +125,6 @@ fn each_fault_has_its_words_and_the_next_page_works() {
         ("repeats_its_cursor", "failed in read: there is more, but the cursor is that of the page before"),
         ("forgets_its_cursor", "failed in read: there is more, but no cursor"),
         ("gives_no_json", "failed in read: record 1 is no JSON object"),
-        ("gives_too_many", "exceeded its 10000 records of a page in read"),
         ("huge_cursor", "exceeded its 64 KiB of a cursor in read"),
         ("is_refused", "test.misbehaves was refused: the token has expired"),
         ("is_throttled", "test.misbehaves cannot answer now: too many requests"),
@@ -137,6 +141,15 @@ fn each_fault_has_its_words_and_the_next_page_works() {
         let ConnectorError::Transient { retry_after, .. } = throttled else { panic!("{throttled}") };
         assert_eq!(retry_after, Some(Duration::from_secs(38)));
     });
+}
+
+/// It asks the clock for each of its 20,000 records.
+#[test]
+fn the_records_of_a_page_are_limited() {
+    let connector = with_calls(100_000, Duration::from_secs(60));
+    let request = PageRequest { stream: "gives_too_many".to_string(), page_size: 1, ..PageRequest::default() };
+    let message = in_folder(|host| failure(connector.read(&request, host)));
+    assert_eq!(message, "the plugin test.misbehaves exceeded its 10000 records of a page in read");
 }
 
 #[test]
