@@ -30,6 +30,8 @@ pub(crate) fn cells(
     let own_layout = Layout { aggregates: own.len(), ..*layout };
     let matched = matched_passes(&part, times, &own_layout, leaves)?;
     let mut grid = grid(&part, times, own_layout);
+    // The columns are not in the part: what goes on with a series needs every period of every label.
+    grid.full |= super::plan::reads_series(query);
     grid.shown = super::plan::shown_aggregates(query);
     grid.shown = grid.shown.iter().filter_map(|shown| own.iter().position(|i| i == shown)).collect();
     let mut cells = WholeExec::over(matched, Work::Grid(grid))?;

@@ -199,7 +199,7 @@ pub(crate) fn is_zero_of_nothing(aggregate: &Aggregate) -> bool {
 }
 
 /// Whether a shown, picked or ordering value goes on with a series: then every label needs every period.
-fn reads_series(query: &Query) -> bool {
+pub(crate) fn reads_series(query: &Query) -> bool {
     fn reads(formula: &Formula) -> bool {
         matches!(formula.node, FormulaNode::Series { .. }) || formula.parts().into_iter().any(reads)
     }
@@ -217,7 +217,7 @@ pub(crate) fn grid(query: &Query, times: &Times, layout: Layout) -> Grid {
         per: query.per.clone(),
         zone: query.zone.clone(),
         span: times.span,
-        full: query.fill.is_some() || reads_series(query),
+        full: query.fill.is_some(),
         shown: shown_aggregates(query),
         zero: query.aggregates.iter().map(is_zero_of_nothing).collect(),
         sides: times.sides.clone(),
