@@ -136,7 +136,7 @@ impl Plugins {
         self.functions.series.extend(functions.series);
         let connector = match loaded.connector() {
             Some(connector) => Some(connector),
-            None => rest(found)?,
+            None => by_the_host(found)?,
         };
         if let Some(connector) = connector {
             let (id, manifest) = (loaded.id().to_string(), found.manifest.clone());
@@ -168,12 +168,17 @@ pub(crate) fn plugin_error(error: PluginError) -> EngineError {
 pub(crate) fn connector_of(found: &Found, settings: &Settings) -> Result<Option<Arc<dyn Connector>>, PluginError> {
     match load(found, "plugin", settings)?.connector() {
         Some(connector) => Ok(Some(connector)),
-        None => rest(found),
+        None => by_the_host(found),
     }
 }
 
-fn rest(found: &Found) -> Result<Option<Arc<dyn Connector>>, PluginError> {
-    if found.manifest.runtime == Runtime::Rest { described(found).map(Some) } else { Ok(None) }
+/// The connector of what has no code of its own: a description, or what is compiled in.
+fn by_the_host(found: &Found) -> Result<Option<Arc<dyn Connector>>, PluginError> {
+    match found.manifest.runtime {
+        Runtime::Rest => described(found).map(Some),
+        Runtime::Native => Ok(kepi_connect::native(&found.manifest.id)),
+        Runtime::Wasm | Runtime::Rhai => Ok(None),
+    }
 }
 
 /// The connector that a definition describes.

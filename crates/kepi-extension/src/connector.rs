@@ -2,6 +2,7 @@
 
 use crate::{FunctionError, HttpError, HttpRequest, HttpResponse};
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pulls records of streams, page by page. Stateless: everything needed to go on is in the request, so a page can be
@@ -98,6 +99,13 @@ pub trait ConnectorHost: Send + Sync {
     /// `{{secret:NAME}}` into the request.
     fn secret(&self, name: &str) -> Result<String, String> {
         Err(format!("the secret {name} was not granted"))
+    }
+
+    /// The real place of a file that the source's options name, from the project's folder on; only for connectors that
+    /// are compiled in and read what cannot be handed over as text.
+    fn path(&self, path: &str) -> Result<PathBuf, String> {
+        let _ = path;
+        Err("only connectors that are compiled in open files themselves".to_string())
     }
 
     /// The instant of the run, in microseconds UTC.

@@ -87,8 +87,12 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
                 }
             }
         }
-        // The services of the host run it; nothing of it is a plugin's code.
+        // The host itself runs it; nothing of it is a plugin's code.
         Runtime::Rest => {}
+        Runtime::Native if found.is_shipped() => {}
+        Runtime::Native => {
+            return unsupported("has the runtime \"native\", which is for what is compiled into kepi".to_string());
+        }
         Runtime::Rhai => {
             let script = Arc::new(Script::new(found.clone(), settings.clone()));
             for function in &found.manifest.functions {

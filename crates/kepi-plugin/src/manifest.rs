@@ -26,7 +26,7 @@ pub struct Manifest {
     pub runtime: Runtime,
     /// What it offers.
     pub provides: Vec<Provides>,
-    /// The component or script, relative to the manifest and within its folder.
+    /// The component or script, relative to the manifest and within its folder; empty for what is compiled in.
     pub file: String,
     /// Its functions.
     pub functions: Vec<ManifestFunction>,
@@ -99,6 +99,8 @@ pub enum Runtime {
     Rhai,
     /// No code: a TOML file that describes a web service.
     Rest,
+    /// Compiled into kepi: no file of its own.
+    Native,
 }
 
 /// What a plugin offers.
@@ -160,7 +162,7 @@ struct Written {
     api: Spanned<String>,
     runtime: Runtime,
     provides: Spanned<Vec<Provides>>,
-    file: Spanned<String>,
+    file: Option<Spanned<String>>,
     #[serde(default)]
     description: String,
     #[serde(default, rename = "function")]
@@ -253,10 +255,25 @@ fn check(written: Written) -> Result<Manifest, Mistake> {
     if written.provides.get_ref().is_empty() {
         return Err((written.provides.span(), "it provides nothing".to_string()));
     }
-    check_file(&written.file)?;
-    if written.runtime == Runtime::Rest && *written.provides.get_ref() != [Provides::Connector] {
-        let message = "the runtime \"rest\" provides a connector, and nothing else: provides = [\"connector\"]";
-        return Err((written.provides.span(), message.to_string()));
+    match (&written.file, written.runtime) {
+        (None, Runtime::Native) => {}
+        (Some(file), Runtime::Native) => {
+            return Err((file.span(), "what is compiled in has no file: leave `file` out".to_string()));
+        }
+        (Some(file), _) => check_file(file)?,
+        (None, _) => {
+            return Err((written.id.span(), "`file` is missing: the component, script or description".to_string()));
+        }
+    }
+    let name = match written.runtime {
+        Runtime::Rest => "rest",
+        Runtime::Native => "native",
+        Runtime::Wasm | Runtime::Rhai => "",
+    };
+    if !name.is_empty() && *written.provides.get_ref() != [Provides::Connector] {
+        let message =
+            format!("the runtime \"{name}\" provides a connector, and nothing else: provides = [\"connector\"]");
+        return Err((written.provides.span(), message));
     }
     let provides = written.provides.get_ref().clone();
     let mut functions: Vec<ManifestFunction> = Vec::new();
@@ -283,7 +300,7 @@ fn check(written: Written) -> Result<Manifest, Mistake> {
         description: written.description,
         runtime: written.runtime,
         provides,
-        file: written.file.into_inner(),
+        file: written.file.map(Spanned::into_inner).unwrap_or_default(),
         functions,
         capabilities: written.capabilities,
         oauth2: written.oauth2,

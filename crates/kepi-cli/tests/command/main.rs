@@ -3,14 +3,20 @@
 
 mod again;
 mod conformance;
+#[cfg(unix)]
+mod databases;
 mod declared;
 mod first_hour;
 mod governance;
 // Shared with the tests of the crate that it was written for.
 #[path = "../../../kepi-connect/src/service/mock.rs"]
 mod mock;
+#[cfg(unix)]
+mod object_stores;
 mod packs;
 mod plugins;
+#[cfg(unix)]
+mod postgres_server;
 mod pulling;
 
 use std::io::Write;

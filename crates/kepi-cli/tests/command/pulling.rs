@@ -181,6 +181,30 @@ fn killed_after_every_page_and_at_any_moment_the_rows_are_the_same() {
 }
 
 #[test]
+fn ended_between_each_commit_and_its_acknowledgement_the_rows_are_the_same() {
+    let orders = orders();
+    let mock = Mock::start(move |asked: &Asked, _| said(200, &page(&orders, asked).to_string()));
+    let folder = project(&mock);
+    let variables = [SECRET[0], ("KEPI_TEST_END_AFTER_COMMIT", "1")];
+    let mut ends = 0;
+    loop {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kepi"));
+        command.args(["sync", "crm_orders"]).current_dir(folder.path()).env_remove("KEPI_PROJECT").envs(variables);
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        if status.success() || cfg!(not(debug_assertions)) {
+            break;
+        }
+        ends += 1;
+        assert!(ends < 30, "it does not end");
+        // What was committed is there, whole, though nobody was told.
+        let (count, _) = stored(folder.path());
+        assert!(count <= expected().0 && count >= (ends * 990).min(expected().0), "{count} after {ends}");
+    }
+    assert!(ends >= 11 || cfg!(not(debug_assertions)), "only {ends} ends");
+    assert_eq!(stored(folder.path()), expected());
+}
+
+#[test]
 fn a_recording_gives_the_same_rows_without_the_service() {
     let orders = orders();
     let mock = Mock::start(move |asked: &Asked, _| said(200, &page(&orders[..50], asked).to_string()));

@@ -64,7 +64,14 @@ pub(super) fn granted(used: &UsedConnector, source: &SourceDecl, secrets: PathBu
         granted.hosts.allow(host).map_err(|reason| usage(format!("{}: {reason}", used.id)))?;
     }
     let named: Option<Vec<&str>> = option(source, "secrets").map(|names| names.split_whitespace().collect());
-    if let Some(other) = named.iter().flatten().find(|name| !asks.secrets.iter().any(|asked| asked == **name)) {
+    let compiled_in = used.manifest.runtime == kepi_plugin::Runtime::Native;
+    for name in named.iter().flatten().filter(|name| !asks.secrets.iter().any(|asked| asked == **name)) {
+        // What is compiled in is shown any secret that the user names, for an account beside the usual one.
+        if compiled_in {
+            granted.secrets.allow(name).map_err(|reason| usage(format!("`secrets`: {reason}")))?;
+            continue;
+        }
+        let other = name;
         let message = format!("`secrets` names {other}, for which the plugin {} does not ask", used.id);
         return Err(usage(message).with_help(match asks.secrets.as_slice() {
             [] => "it asks for no secret".to_string(),

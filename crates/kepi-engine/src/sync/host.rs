@@ -3,12 +3,15 @@
 use kepi_connect::HttpService;
 use kepi_extension::{ConnectorHost, HttpError, HttpRequest, HttpResponse};
 use kepi_plugin::FolderHost;
+use std::path::PathBuf;
 
 /// The host of one run.
 #[derive(Debug)]
 pub(super) struct SyncHost {
     pub(super) plugin: String,
     pub(super) folder: Option<FolderHost>,
+    /// The project's folder, for connectors that are compiled in.
+    pub(super) project: Option<PathBuf>,
     pub(super) service: HttpService,
     pub(super) now: i64,
     /// Whether the connector may see secrets themselves.
@@ -40,6 +43,13 @@ impl ConnectorHost for SyncHost {
             false => {
                 Err("kepi-plugin.toml does not ask to see secrets: [capabilities] sees_secrets = true".to_string())
             }
+        }
+    }
+
+    fn path(&self, path: &str) -> Result<PathBuf, String> {
+        match &self.project {
+            Some(project) => Ok(project.join(path)),
+            None => Err("only connectors that are compiled in open files themselves".to_string()),
         }
     }
 

@@ -16,7 +16,7 @@ use host::SyncHost;
 use kepi_connect::{HttpService, HttpSettings, Keep, ReadOptions, Recorded, Recorder, Table};
 use kepi_extension::{Page, PageRequest};
 use kepi_model::declared::{SourceDecl, Target};
-use kepi_plugin::FolderHost;
+use kepi_plugin::{FolderHost, Runtime};
 use kepi_store::{LoadOptions, Store, Writer};
 use pull::Pull;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ use stored::Stored;
 
 /// How many records a page should have.
 const PAGE_SIZE: u32 = 1_000;
+/// The same where no service has a limit of its own, and rows are many.
+const PAGE_SIZE_COMPILED_IN: u32 = 10_000;
 /// The file with the values of secrets, beside the store.
 const SECRETS: &str = ".kepi/secrets.toml";
 
@@ -54,6 +56,11 @@ impl Engine {
         let sources = self.sources(&model)?;
         let source = find(&sources, &request.source)?;
         let (used, stream) = connector_of(&model, source)?;
+        let compiled_in = used.manifest.runtime == Runtime::Native;
+        if compiled_in && (request.record.is_some() || request.replay.is_some()) {
+            let message = format!("{} is not asked over HTTP, and only that can be recorded and replayed", used.id);
+            return Err(EngineError::usage(message));
+        }
         let replayed = match &request.replay {
             Some(folder) => Some(Arc::new(Recorded::open(folder).map_err(EngineError::data)?)),
             None => None,
@@ -109,6 +116,7 @@ impl Engine {
         };
         let mut unseen = run.expected.clone();
         let _watch = Watch::over(&model.plugins, &request.cancel);
+        let full = if compiled_in { PAGE_SIZE_COMPILED_IN } else { PAGE_SIZE };
         let mut pulled = 0u64;
         let mut deleted = 0u64;
         let waits = std::cell::RefCell::new(Vec::<String>::new());
@@ -128,7 +136,7 @@ impl Engine {
                 return Err(EngineError::Interrupted);
             }
             // At most a page, so it fits.
-            let page_size = request.limit.map_or(PAGE_SIZE, |limit| u64::from(PAGE_SIZE).min(limit - pulled) as u32);
+            let page_size = request.limit.map_or(full, |limit| u64::from(full).min(limit - pulled) as u32);
             if page_size == 0 {
                 break;
             }
@@ -156,6 +164,7 @@ impl Engine {
             stored.cursor = page.cursor.clone().or(stored.cursor);
             if !(page.records.is_empty() && page.deleted.is_empty() && same) {
                 run.commit(&page, &stored, &mut writer, &mut unseen, &mut report, &self.project.rejected())?;
+                end_where_a_test_says();
             }
             done.set(pulled);
             progress(Progress { what: format!("pulling {}", source.name), done: pulled, total: None });
@@ -252,7 +261,17 @@ impl Engine {
         };
         let service = HttpService::new(settings);
         let sees_secrets = used.manifest.capabilities.sees_secrets;
-        Ok((SyncHost { plugin: used.id.clone(), folder, service, now, sees_secrets }, heard))
+        let project = (used.manifest.runtime == Runtime::Native).then(|| self.project.root.clone());
+        Ok((SyncHost { plugin: used.id.clone(), folder, project, service, now, sees_secrets }, heard))
+    }
+}
+
+/// Ends the process between a commit and everything that tells of it, where a test asks for that. Builds for users do not
+/// have it.
+fn end_where_a_test_says() {
+    #[cfg(debug_assertions)]
+    if std::env::var_os("KEPI_TEST_END_AFTER_COMMIT").is_some() {
+        std::process::abort();
     }
 }
 

@@ -31,12 +31,15 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
 const HEAVY: &[(&str, &[&str])] = &[
     ("pest", &["kepi-syntax"]),
     ("datafusion", &["kepi-exec"]),
-    ("tokio", &["kepi-exec"]),
+    ("tokio", &["kepi-exec", "kepi-connect"]),
     ("sled", &["kepi-store"]),
     ("wasmtime", &["kepi-plugin"]),
     ("rhai", &["kepi-plugin"]),
     ("parquet", &["kepi-connect", "kepi-bench"]),
     ("ureq", &["kepi-connect"]),
+    ("postgres", &["kepi-connect"]),
+    ("rusqlite", &["kepi-connect"]),
+    ("object_store", &["kepi-connect"]),
     ("reedline", &["kepi-cli"]),
     ("miette", &["kepi-view"]),
 ];
