@@ -72,13 +72,16 @@ pub fn constant<A: Argument>(constants: &[Column], index: usize) -> Result<A, Er
     Ok(A::get(&A::open(constants, index)?, 0))
 }
 
+/// A state as bytes, and its diagnostics by name.
+pub type Saved = (Vec<u8>, Vec<(String, String)>);
+
 /// A model in a list.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelFunction {
     /// What it is called and takes.
     pub info: FunctionInfo,
     /// Learns; gives the state as bytes, and the diagnostics.
-    pub fit: fn(&Table) -> Result<(Vec<u8>, Vec<(String, String)>), Error>,
+    pub fit: fn(&Table) -> Result<Saved, Error>,
     /// Applies a state to entities.
     pub apply: fn(&[u8], &Table) -> Result<Column, Error>,
 }
@@ -88,7 +91,7 @@ pub const fn model_function<M: Model>() -> ModelFunction {
     ModelFunction { info: info::<M>(), fit: fit::<M>, apply: apply::<M> }
 }
 
-fn fit<M: Model>(table: &Table) -> Result<(Vec<u8>, Vec<(String, String)>), Error> {
+fn fit<M: Model>(table: &Table) -> Result<Saved, Error> {
     let fitted = M::fit(table)?;
     let mut bytes = Vec::new();
     fitted.state.save(&mut bytes);
@@ -102,13 +105,16 @@ fn apply<M: Model>(state: &[u8], table: &Table) -> Result<Column, Error> {
     Ok(scalar::column(model.apply(table)?))
 }
 
+/// Extends past values: they, how many periods make a season, how many values are wanted, and the constants.
+pub type Extend = fn(&Column, Option<u32>, usize, &[Column]) -> Result<Column, Error>;
+
 /// A series in a list.
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesFunction {
     /// What it is called and takes.
     pub info: FunctionInfo,
     /// Extends it.
-    pub extend: fn(&Column, Option<u32>, usize, &[Column]) -> Result<Column, Error>,
+    pub extend: Extend,
 }
 
 /// A series for a list.

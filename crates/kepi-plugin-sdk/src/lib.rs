@@ -75,7 +75,8 @@ pub use column::{Column, DataType, Date, Error, Time, Values};
 pub use connector::{Connector, Page, PageRequest, SourceError, StreamField, StreamShape};
 pub use kepi_plugin_macros::{State, aggregate, model, scalar, series};
 pub use learned::{
-    Fitted, LearnedInfo, Model, ModelFunction, Series, SeriesFunction, Table, constant, model_function, series_function,
+    Extend, Fitted, LearnedInfo, Model, ModelFunction, Saved, Series, SeriesFunction, Table, constant, model_function,
+    series_function,
 };
 pub use scalar::{FunctionInfo, ParamInfo, Scalar, ScalarFunction, collect, scalar_function};
 pub use state::State;

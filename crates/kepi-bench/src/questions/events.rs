@@ -4,7 +4,7 @@ use super::{Family, Question};
 
 pub(super) const EVENTS: Family = Family { title: "events", streams: &["purchases"], questions: &QUESTIONS };
 
-const QUESTIONS: [Question; 7] = [
+const QUESTIONS: [Question; 6] = [
     Question::new(
         "revenue per month",
         "show sum(revenue) per month since 2022-01-01",
@@ -21,12 +21,6 @@ const QUESTIONS: [Question; 7] = [
         "distinct buyers per month",
         "show unique(purchases.customer) per month since 2022-01-01",
         "select date_trunc('month', bought), count(distinct customer) from purchases group by 1",
-    )
-    .exact(),
-    Question::new(
-        "distinct buyers per month by product",
-        "show unique(purchases.customer) by product per month since 2022-01-01",
-        "select date_trunc('month', bought), product, count(distinct customer) from purchases group by 1, 2",
     )
     .exact(),
     Question::new(

@@ -8,7 +8,13 @@ pub(super) const PEOPLE: Family = Family {
     questions: &QUESTIONS,
 };
 
-const QUESTIONS: [Question; 10] = [
+const QUESTIONS: [Question; 11] = [
+    Question::new(
+        "distinct buyers per month by product",
+        "show unique(purchases.customer) by product per month since 2022-01-01",
+        "select date_trunc('month', bought), product, count(distinct customer) from purchases group by 1, 2",
+    )
+    .exact(),
     Question::new(
         "repeat rate: share of customers with two purchases in the month",
         "show share(customer where count(purchases over period) >= 2) per month since 2022-01-01",

@@ -54,18 +54,20 @@ proptest! {
     ) {
         let mut memory = shop(5, &orders, &visits);
         memory.batch = batch;
+        // Before a window without a beginning there is nothing, and the language asks for no such thing.
+        let before = if windowed || per.is_some() { When::Opening } else { When::Closing };
         let labels = match label {
             (0, of) => vec![held(&states()[of], When::Closing)],
             (1, _) => vec![region(false)],
-            (2, of) => vec![region(false), held(&states()[of], When::Opening)],
+            (2, of) => vec![region(false), held(&states()[of], before)],
             _ => vec![],
         };
         let aggregates = picked.into_iter().map(|(of, which, filter)| {
             let state = &states()[of];
             let filter = match filter {
                 0 => None,
-                1 => Some(condition(state, When::Opening)),
-                2 => Some(call(Op::And, &[condition(state, When::Opening), condition(state, When::Closing)])),
+                1 => Some(condition(state, before)),
+                2 => Some(call(Op::And, &[condition(state, before), condition(state, When::Closing)])),
                 _ => Some(condition(state, When::Moment)),
             };
             let aggregate = of_customers(filter, measure(state, which), labels.clone());
