@@ -92,7 +92,8 @@ fn of_scale(
     of.memory.1 = Alone::Ask.measured(&folder, most)?;
     progress("memory while loading");
     of.memory.0 = Alone::Load.measured(&folder, most)?;
-    let orders: [(Arrangement, fn(&mut OfScale) -> &mut Report); 3] = [
+    type Place = fn(&mut OfScale) -> &mut Report;
+    let orders: [(Arrangement, Place); 3] = [
         (Arrangement::Shuffled, |of| &mut of.shuffled),
         (Arrangement::Late, |of| &mut of.late),
         (Arrangement::New, |of| &mut of.new),

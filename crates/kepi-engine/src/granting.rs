@@ -152,7 +152,7 @@ impl Engine {
         let known = lock.plugins.remove(id).is_some();
         let (found, _) = self.own_plugins();
         let folder = found.into_iter().find(|found| found.manifest.id == id).map(|found| found.folder);
-        if !known && !(files && folder.is_some()) {
+        if !(known || files && folder.is_some()) {
             let error = EngineError::usage(format!("the plugin {id} was not added"));
             return Err(match (folder, lock.plugins.keys().cloned().collect::<Vec<_>>().join(", ")) {
                 (Some(folder), _) => error.with_help(format!("`--files` removes its folder, {}", folder.display())),

@@ -149,7 +149,7 @@ fn column(parameter: &SignatureParameter, values: &[Value]) -> Result<ArrayRef, 
             let day = |value: &Value| match value {
                 Value::String(text) => {
                     let date: jiff::civil::Date = text.parse().ok()?;
-                    i32::try_from(date.since(jiff::civil::date(1970, 1, 1)).ok()?.get_days()).ok()
+                    Some(date.since(jiff::civil::date(1970, 1, 1)).ok()?.get_days())
                 }
                 number => i32::try_from(number.as_i64()?).ok(),
             };

@@ -184,10 +184,9 @@ fn asked_of_first(aggregate: &Aggregate, found: &mut Option<((String, bool), Vec
 /// The fields of the row itself; and whether later steps are asked, too.
 fn own_fields(row: &Row, names: &mut Vec<String>, steps: &mut bool) {
     match &row.node {
+        RowNode::Field(name) if names.contains(name) => {}
         RowNode::Field(name) if ![REACHED, CONVERTED, COHORT, AGE].contains(&name.as_str()) => {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
+            names.push(name.clone());
         }
         RowNode::Step { .. } => *steps = true,
         RowNode::Call { .. } | RowNode::Case { .. } | RowNode::Plugin { .. } | RowNode::Convert { .. } => {

@@ -140,7 +140,8 @@ mod tests {
         assert_eq!(State::load(&mut rest), Some(value.clone()));
         assert!(rest.is_empty());
         for length in 0..bytes.len() {
-            let read: Option<(Vec<f64>, (Option<String>, BTreeMap<u32, bool>))> = State::load(&mut &bytes[..length]);
+            type Read = (Vec<f64>, (Option<String>, BTreeMap<u32, bool>));
+            let read: Option<Read> = State::load(&mut &bytes[..length]);
             assert_eq!(read, None);
         }
     }

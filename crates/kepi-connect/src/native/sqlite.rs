@@ -122,7 +122,7 @@ impl Table {
                 let statement = database.prepare(&format!("select * from {relation}"));
                 let statement = statement.map_err(|error| said("the query", &error))?;
                 let column = |name: &str| Column { name: name.to_string(), kind: String::new(), key: 0 };
-                (relation, statement.column_names().into_iter().map(column).collect())
+                (relation, statement.column_names().map(column).collect())
             }
             None => {
                 let known = tables(database)?;
@@ -198,7 +198,7 @@ impl Table {
         let sql = format!("select {extra}* from {} where {filter} order by {order} limit {wanted}", self.relation);
         let failed_with = |error: &rusqlite::Error| said("the table", error);
         let mut statement = database.prepare(&sql).map_err(|error| failed_with(&error))?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_string).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_string).collect();
         if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
             let message = format!("two columns are called `{}`: give one another name with `as`", names[twice]);
             return Err(config_error(ID, message));

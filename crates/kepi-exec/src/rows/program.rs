@@ -265,10 +265,19 @@ impl Program {
 
     /// Whether a node keeps or looks up something of moments before the row's, so that rows must come in order.
     pub(crate) fn looks_back(&self) -> bool {
-        self.nodes.iter().any(|node| match node {
-            Node::AsOf { .. } | Node::First { .. } | Node::History(_) | Node::Elsewhere(_) => true,
-            Node::Grouped(_) | Node::Held(_) | Node::Lifecycle(_) | Node::Convert(_) | Node::Tile(_) => true,
-            _ => false,
+        self.nodes.iter().any(|node| {
+            matches!(
+                node,
+                Node::AsOf { .. }
+                    | Node::First { .. }
+                    | Node::History(_)
+                    | Node::Elsewhere(_)
+                    | Node::Grouped(_)
+                    | Node::Held(_)
+                    | Node::Lifecycle(_)
+                    | Node::Convert(_)
+                    | Node::Tile(_)
+            )
         })
     }
 

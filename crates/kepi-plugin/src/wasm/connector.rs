@@ -44,7 +44,7 @@ impl WasmConnector {
                 instance.store.data_mut().services = Some(way);
                 let (instance, answer) = component.call_any(instance, call);
                 // What it was told must not stand in what it says.
-                let answer = answer.map(|a| a.map_err(|e| (e, instance)));
+                let answer = answer.map(|a| a.map_err(|e| Box::new((e, instance))));
                 Ok(answer)
             });
             let running = running.map_err(|error| Failure::Failed(format!("it cannot be started: {error}")))?;
@@ -54,7 +54,8 @@ impl WasmConnector {
         let failed = |failure: Failure| ConnectorError::from(failure.of(self.component.id(), name));
         match answer.and_then(|answer| answer).map_err(failed)? {
             Ok(answer) => Ok(answer),
-            Err((error, instance)) => {
+            Err(told) => {
+                let (error, instance) = *told;
                 let clean = |text: &str| match &instance {
                     Some(instance) => inert(&instance.store.data().without_secrets(text)),
                     None => inert(text),

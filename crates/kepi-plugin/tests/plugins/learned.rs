@@ -113,6 +113,7 @@ fn too_little_to_learn_from_is_missing_and_says_why() {
 /// Published: BG/NBD r 0.243, alpha 4.414, a 0.793, b 2.426, log likelihood -9582.4 (Fader, Hardie and Lee 2005);
 /// Gamma-Gamma p 6.25, q 3.74, gamma 15.44, log likelihood -4055.92 (Fader and Hardie 2013).
 #[test]
+#[allow(clippy::print_stderr)] // A skipped test must say so.
 fn the_record_shop_is_fitted_as_published() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cdnow/CDNOW_sample.txt");
     let Ok(text) = fs::read_to_string(&file) else {
