@@ -4,6 +4,7 @@
 //! A run reads the rows without a moment first, all of them each time, since nothing tells which of them are new; then
 //! the others in order. Without such a column a run reads the whole table in the order of its key.
 
+use kepi_extension::{ConnectorError, Page};
 use serde::{Deserialize, Serialize};
 
 /// Where a source stands in its table, kept between runs.
@@ -62,6 +63,40 @@ impl Place {
         // Strings and booleans: this cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// Some rows of a table.
+pub(super) struct Rows {
+    /// Those that are there, and those that are marked as gone, each as JSON.
+    pub(super) records: Vec<String>,
+    pub(super) deleted: Vec<String>,
+    /// The moment and key of the last of both; among rows without a moment only the key.
+    pub(super) last: Option<Vec<String>>,
+}
+
+/// The page that begins at a place. `read` gives so many rows from a place on.
+pub(super) fn page(
+    mut place: Place,
+    page_size: u32,
+    mut read: impl FnMut(&Place, usize) -> Result<Rows, ConnectorError>,
+) -> Result<Page, ConnectorError> {
+    let mut page = Page::default();
+    loop {
+        let wanted = page_size as usize - page.records.len() - page.deleted.len();
+        let read = read(&place, wanted)?;
+        let rows = read.records.len() + read.deleted.len();
+        let alone = place.without.is_some();
+        place = place.next(rows, wanted, read.last);
+        page.records.extend(read.records);
+        page.deleted.extend(read.deleted);
+        // Where no row is without a moment, which is nearly always, the others follow at once.
+        if place.done || !alone || rows > 0 {
+            break;
+        }
+    }
+    page.more = !place.done;
+    page.cursor = Some(place.text());
+    Ok(page)
 }
 
 /// The condition and the order of a page in SQL, from names that are already quoted, and how many of the place's texts

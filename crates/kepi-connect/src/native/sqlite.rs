@@ -1,6 +1,6 @@
 //! Tables, views and queries of an SQLite database file, read only.
 
-use super::keyset::{Place, clauses};
+use super::keyset::{Place, Rows, clauses, page};
 use super::options::{Known, Options, schema};
 use super::{config_error, failed, transient};
 use kepi_extension::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamField, StreamShape};
@@ -64,25 +64,9 @@ impl Connector for Sqlite {
             (true, Some(since), Some(moment)) => table.since(&database, moment, since)?,
             _ => None,
         };
-        let mut place = Place::begin(request.cursor.as_deref(), table.moment.is_some(), since)
+        let place = Place::begin(request.cursor.as_deref(), table.moment.is_some(), since)
             .map_err(|reason| config_error(ID, reason))?;
-        let mut page = Page::default();
-        loop {
-            let wanted = request.page_size as usize - page.records.len() - page.deleted.len();
-            let read = table.page(&database, &place, wanted)?;
-            let rows = read.records.len() + read.deleted.len();
-            let alone = place.without.is_some();
-            place = place.next(rows, wanted, read.last);
-            page.records.extend(read.records);
-            page.deleted.extend(read.deleted);
-            // Where no row is without a moment, which is nearly always, the others follow at once.
-            if place.done || !alone || rows > 0 {
-                break;
-            }
-        }
-        page.more = !place.done;
-        page.cursor = Some(place.text());
-        Ok(page)
+        page(place, request.page_size, |place, wanted| table.page(&database, place, wanted))
     }
 }
 
@@ -104,13 +88,6 @@ struct Table {
     /// Whether rows are known by SQLite's own number.
     by_rowid: bool,
     deleted: Option<String>,
-}
-
-/// The rows of a page.
-struct Rows {
-    records: Vec<String>,
-    deleted: Vec<String>,
-    last: Option<Vec<String>>,
 }
 
 impl Table {

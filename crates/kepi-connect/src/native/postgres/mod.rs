@@ -4,7 +4,7 @@ mod connect;
 mod table;
 
 use super::config_error;
-use super::keyset::Place;
+use super::keyset::{Place, page};
 use super::options::{Known, Options, schema};
 use connect::{said, session};
 use kepi_extension::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamShape};
@@ -94,23 +94,7 @@ impl Connector for Postgres {
             {
                 place.after = table.before(&mut session, &place.after, lookback)?;
             }
-            let mut page = Page::default();
-            loop {
-                let wanted = request.page_size as usize - page.records.len() - page.deleted.len();
-                let read = table.page(&mut session, &place, wanted)?;
-                let rows = read.records.len() + read.deleted.len();
-                let alone = place.without.is_some();
-                place = place.next(rows, wanted, read.last);
-                page.records.extend(read.records);
-                page.deleted.extend(read.deleted);
-                // Where no row is without a moment, which is nearly always, the others follow at once.
-                if place.done || !alone || rows > 0 {
-                    break;
-                }
-            }
-            page.more = !place.done;
-            page.cursor = Some(place.text());
-            Ok(page)
+            page(place, request.page_size, |place, wanted| table.page(&mut session, place, wanted))
         })
     }
 }

@@ -2,7 +2,7 @@
 //! keep every digit.
 
 use super::super::config_error;
-use super::super::keyset::{Place, clauses};
+use super::super::keyset::{Place, Rows, clauses};
 use super::super::options::Options;
 use super::ID;
 use super::connect::said;
@@ -31,13 +31,6 @@ pub(super) struct Column {
     name: String,
     cast: String,
     type_name: String,
-}
-
-/// The rows of a page.
-pub(super) struct Rows {
-    pub(super) records: Vec<String>,
-    pub(super) deleted: Vec<String>,
-    pub(super) last: Option<Vec<String>>,
 }
 
 impl Table {
