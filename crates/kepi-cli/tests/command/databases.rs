@@ -1,15 +1,12 @@
 //! Connectors that are compiled in, each against the real program: what is pulled, what is asked for again, what is told.
 
+use super::packs::file;
 use super::postgres_server::Server;
 use super::{kepi, kepi_in, project_with};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-pub(super) fn file(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(path)).unwrap()
-}
 
 /// The first row of an answer.
 pub(super) fn answer(folder: &Path, query: &str) -> Vec<f64> {

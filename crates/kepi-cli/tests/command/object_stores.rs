@@ -3,8 +3,9 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>), `SlowDown`
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
 
-use super::databases::{answer, expect, file, sync};
+use super::databases::{answer, expect, sync};
 use super::mock::{Asked, Mock, Said, said};
+use super::packs::file;
 use super::{kepi_in, project_with};
 use std::io::Write;
 use std::sync::{Arc, Mutex};

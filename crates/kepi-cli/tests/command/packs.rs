@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 type Records = Arc<Mutex<Vec<Value>>>;
 
-fn file(path: &str) -> String {
+/// A file below `plugins/`.
+pub(super) fn file(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(path)).unwrap()
 }
 
