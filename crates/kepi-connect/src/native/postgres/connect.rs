@@ -106,7 +106,8 @@ pub(super) fn said(what: &str, error: &Error) -> ConnectorError {
         let help = "an index on the `cursor` column and the key makes pages fast";
         return failed(ID, format!("{message}: {help}"));
     }
-    match &code.code()[..2] {
+    // A server may send anything as its code.
+    match code.code().get(..2).unwrap_or_default() {
         "28" => ConnectorError::Refused { connector: ID.to_string(), message },
         // Connection, rollback, resources, and a server that starts or stops.
         "08" | "40" | "53" | "57" => transient(ID, message, None),
