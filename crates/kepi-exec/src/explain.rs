@@ -109,6 +109,9 @@ pub(crate) fn sentences(query: &Query, times: &Times, zone: &Zone) -> Vec<String
     if let Some(limit) = &query.limit {
         let count = grouped(limit.rows);
         words.push(match (&query.per, limit.with_other) {
+            (None, true) if query.shape.is_some() => {
+                format!("The {count} labels whose rows come first are shown; the rest is computed anew as `other`.")
+            }
             (_, false) => format!("The first {count} rows are shown."),
             (None, true) => {
                 format!("The first {count} rows are shown; the rest is computed anew as one more row, `other`.")

@@ -5,7 +5,7 @@ use crate::cells::formula::{Setting, aggregates_of};
 use crate::cells::openings::in_own_time;
 use crate::cells::periods::{Span, partial};
 use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregates};
-use crate::cells::{ages, bounds, notes, other, rest, zone};
+use crate::cells::{ages, bounds, notes, other, other_table, rest, zone};
 use crate::steps::{refused, reports, steps};
 use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
 use crate::{tables, told};
@@ -163,12 +163,28 @@ impl<'a> Runner<'a> {
         let mut steps = steps(&done.planned.plan.root);
         let mut scanned = scanned(&done.planned.plan);
         let mut rows = done.rows;
-        if query.shape.is_some() && query.limit.as_ref().is_some_and(|limit| limit.with_other) {
-            return Err(ExecError::NotYet("`with other` in the table of a funnel or a retention".into()));
-        }
-        if let Some(limit) =
-            query.limit.as_ref().filter(|l| l.with_other && query.per.is_some() && !query.by.is_empty())
-        {
+        let with_other = query.limit.as_ref().filter(|limit| limit.with_other);
+        if let (Some(limit), true) = (with_other, query.shape.is_some()) {
+            let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
+            let span = done.planned.times.span;
+            let ranked = match query.per {
+                Some(_) => {
+                    let whole = Times { span, sides: Vec::new(), total: false };
+                    let ranked = self.rows(self.plan_on(&other::ranking(query), whole)?)?;
+                    scanned += self::scanned(&ranked.planned.plan);
+                    Some(ranked.rows)
+                }
+                None => None,
+            };
+            if let Some((rest, labels)) = other_table::rest(query, ranked.as_ref().unwrap_or(&rows), kept)? {
+                let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
+                scanned += self::scanned(&other.planned.plan);
+                steps.extend(self::steps(&other.planned.plan.root));
+                let (with_other, note) = other_table::together(query, &rows, &labels, &other.rows)?;
+                rows = with_other;
+                notes.extend(note);
+            }
+        } else if let Some(limit) = with_other.filter(|_| query.per.is_some() && !query.by.is_empty()) {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
             let span = done.planned.times.span;
             let ranked =
@@ -195,7 +211,7 @@ impl<'a> Runner<'a> {
                 };
                 rows = other::among(query, &rows, &found)?;
             }
-        } else if let Some(limit) = query.limit.as_ref().filter(|l| l.with_other) {
+        } else if let Some(limit) = with_other {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX).min(rows.num_rows());
             if let Some(sums) = rest::summed(query, &rows, kept)? {
                 let (with_other, note) = other::append(query, &rows.slice(0, kept), &sums)?;
@@ -264,7 +280,7 @@ impl<'a> Runner<'a> {
         }
         let from = span.from.unwrap_or(span.until);
         let zone = &self.setting.zone;
-        tables::covered(query, zone, from, span.until)?;
+        tables::covered(query, zone, span.from, span.until)?;
         let sides = query.compare.iter().filter(|c| !matches!(c.with, CompareWith::Target(_)));
         let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
         Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()?, total: false })

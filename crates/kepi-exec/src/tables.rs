@@ -4,18 +4,20 @@ use crate::ExecError;
 use kepi_model::calendar::{Grain, Zone};
 use kepi_model::core::{Aggregate, Base, CompareWith, Made, Query, Row, RowNode};
 
-/// Whether the tables of a query's calendars have all days that it looks at.
-pub(crate) fn covered(query: &Query, zone: &Zone, from: i64, until: i64) -> Result<(), ExecError> {
+/// Whether the tables of a query's calendars have all days that it looks at; `from`: where its window begins, none where
+/// nobody knows that yet.
+pub(crate) fn covered(query: &Query, zone: &Zone, from: Option<i64>, until: i64) -> Result<(), ExecError> {
     let compared = query.compare.iter().filter_map(|compare| match &compare.with {
         CompareWith::Previous(grain) => Some(grain),
         _ => None,
     });
     for grain in query.per.iter().chain(compared) {
-        has(grain, zone, from)?;
-        has(grain, zone, from.max(until.saturating_sub(1)))?;
+        let last = until.saturating_sub(1);
+        has(grain, zone, from.unwrap_or(last))?;
+        has(grain, zone, from.map_or(last, |from| from.max(last)))?;
     }
     // Where nobody knows the first row yet, its period is looked at when it is read.
-    let begins = from < until;
+    let begins = from.filter(|from| *from < until);
     for inside in query.aggregates.iter().flat_map(in_aggregate) {
         let (grain, last) = match inside {
             Inside::Groups(grain) => (grain, until),
@@ -23,13 +25,13 @@ pub(crate) fn covered(query: &Query, zone: &Zone, from: i64, until: i64) -> Resu
             Inside::Retention(grain) => (grain, query.now.max(until)),
             Inside::Lifecycle(grain) => {
                 // A stage depends on the period before, too.
-                if begins {
+                if let Some(from) = begins {
                     has(grain, zone, zone.truncate(grain, from).saturating_sub(1))?;
                 }
                 (grain, until)
             }
         };
-        if begins {
+        if let Some(from) = begins {
             has(grain, zone, from)?;
         }
         has(grain, zone, last.saturating_sub(1))?;

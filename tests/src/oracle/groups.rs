@@ -185,16 +185,39 @@ impl Groups<'_> {
         (period, labels, _): &(usize, Vec<Value>, Option<i64>),
     ) -> Result<bool, String> {
         let Some(filter) = inner.filter.as_ref().filter(|_| !outside.without_conditions) else { return Ok(true) };
-        let Some((entity, key)) = &self.entity else { return Err("a condition on groups of no entity".to_string()) };
-        let Value::Text(key) = &labels[*key] else { return Ok(false) };
+        let (entity, key) = match (&self.entity, &outside.subject) {
+            (Some((entity, key)), _) => match &labels[*key] {
+                Value::Text(key) => (entity.clone(), key.clone()),
+                _ => return Ok(false),
+            },
+            // Groups of a history are those of whose history it is.
+            (None, Some(scope)) => match oracle.subject_of(scope)? {
+                Some(found) => found,
+                None => return Ok(false),
+            },
+            (None, None) => return Err("a condition on groups of no entity".to_string()),
+        };
         let until = self.asking.periods[*period].map_or(0, |period| period.until);
-        let here = Here::Entity { entity: entity.clone(), key: key.clone(), moment: Moment::Before(until) };
+        let here = Here::Entity { entity, key, moment: Moment::Before(until) };
         let range = outside.periods[self.outer[*period]].map(|p| (p.from, p.until));
         Ok(oracle.evaluate(filter, &Scope { here, period: range, cell: None })?.is_yes())
     }
 }
 
 impl Oracle {
+    /// The entity, and which one, that a row or an entity is about first of all.
+    fn subject_of(&self, scope: &Scope<'_, '_>) -> Result<Option<(String, String)>, String> {
+        match &scope.here {
+            Here::Entity { entity, key, .. } => Ok(Some((entity.clone(), key.clone()))),
+            Here::Row { event, row } => {
+                let about = self.names.about(event)?;
+                let first = about.first().ok_or("a row of nobody")?;
+                Ok(self.key(*row, &first.role).map(|key| (first.entity.clone(), key)))
+            }
+            Here::Cell => Err("a cell is about nobody".to_string()),
+        }
+    }
+
     /// Groups within the history of a row's (or the) entity.
     pub(super) fn groups_here(
         &self,
@@ -207,7 +230,11 @@ impl Oracle {
             Here::Row { row, .. } | Here::Entity { moment: Moment::With { row }, .. } => {
                 self.row(*row).time.ok_or("groups of an undated row")? + 1
             }
-            Here::Entity { moment: Moment::Before(until), .. } => *until,
+            // Of an entity the whole period of the cell counts, also where a state of it is read at the beginning.
+            Here::Entity { moment: Moment::Before(until), .. } => match (&inner.over, scope.period) {
+                (Some(Over::Period), Some((_, until))) => until,
+                _ => *until,
+            },
             Here::Cell => return Err("a cell has no history".to_string()),
         };
         let from = match &inner.over {

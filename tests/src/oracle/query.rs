@@ -122,10 +122,11 @@ impl Oracle {
         Ok(self.shown(&query, &periods, found))
     }
 
-    /// `limit n with other` beside `per` keeps the labels that come first over the whole window.
+    /// `limit n with other` beside `per`, and of a table, keeps the labels that come first over the whole window.
     fn labels_kept(&self, query: &Query, shown: &[Vec<Value>]) -> Result<Option<Vec<Vec<Value>>>, String> {
         let Some(limit) = query.limit.as_ref().filter(|limit| limit.with_other) else { return Ok(None) };
-        if query.per.is_none() || query.by.is_empty() {
+        let is_table = super::tables::call(query).is_some();
+        if query.by.is_empty() || query.per.is_none() && !is_table {
             return Ok(None);
         }
         let per = query.per.as_ref().map(dotted);
@@ -133,9 +134,15 @@ impl Oracle {
         let order = query.order.iter().filter(|key| !of_period(key)).cloned().collect();
         let whole = Query { per: None, limit: None, fill: None, versus: vec![], having: None, order, ..query.clone() };
         let count: usize = limit.number.parse().map_err(|_| "a limit without a number")?;
-        let rows = self.answer(&whole)?.rows.into_iter().map(|row| row[..query.by.len()].to_vec());
+        let mut rows: Vec<Vec<Value>> = Vec::new();
+        for row in self.answer(&whole)?.rows {
+            // A table has several rows of each.
+            if !rows.iter().any(|known| same(known, &row[..query.by.len()])) {
+                rows.push(row[..query.by.len()].to_vec());
+            }
+        }
         // Where `having` leaves no row of a label, it takes no place among those that come first.
-        Ok(Some(rows.filter(|labels| shown.iter().any(|own| same(own, labels))).take(count).collect()))
+        Ok(Some(rows.into_iter().filter(|labels| shown.iter().any(|own| same(own, labels))).take(count).collect()))
     }
 
     /// The row of what `limit` cut, in each period that it cut something of.

@@ -18,6 +18,7 @@ mod number;
 pub(crate) mod openings;
 mod ops;
 pub(crate) mod other;
+pub(crate) mod other_table;
 mod output;
 pub(crate) mod periods;
 pub(crate) mod plan;

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The most rows that `with other` tells apart.
-const ROWS_MAX: usize = 1_000;
+pub(super) const ROWS_MAX: usize = 1_000;
 /// The most sets of labels that periods may leave beside those that are kept.
 const SETS_MAX: usize = 100;
 /// What the label of the other row is.
@@ -94,7 +94,7 @@ pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Opt
     let others: Vec<Vec<Cell>> = (kept..rows.num_rows()).map(|i| row(rows, i)).collect::<Result<_, _>>()?;
     let all: Vec<usize> = (0..query.by.len()).collect();
     for (aggregate, own) in whole.aggregates.iter_mut().zip(&query.aggregates) {
-        *aggregate = of_rest(own, query, &picked, query.having.is_none(), &others)?;
+        *aggregate = of_rest(own, &all, &picked, query.having.is_none(), &others)?;
         without(aggregate, &all);
         only_old_enough(aggregate);
     }
@@ -105,13 +105,13 @@ pub(crate) fn rest(query: &Query, rows: &RecordBatch, kept: usize) -> Result<Opt
 /// taken across labels is taken over all that has the other labels of one of the `others`, which are the rest's cells.
 fn of_rest(
     own: &Aggregate,
-    query: &Query,
+    asked: &[usize],
     picked: &[Vec<Cell>],
     complement: bool,
     others: &[Vec<Cell>],
 ) -> Result<Aggregate, ExecError> {
-    let kept: Vec<usize> = (0..query.by.len()).filter(|i| !own.across.contains(i)).collect();
-    if own.across.is_empty() {
+    let kept: Vec<usize> = asked.iter().copied().filter(|i| !own.across.contains(i)).collect();
+    if kept.len() == asked.len() {
         return restricted(own, &kept, picked, complement);
     }
     if kept.is_empty() {
@@ -152,7 +152,7 @@ pub(crate) fn rest_per_period(query: &Query, ranked: &RecordBatch, kept: usize) 
     }
     let cells: Vec<Vec<Cell>> = (0..ranked.num_rows()).map(|i| row(ranked, i)).collect::<Result<_, _>>()?;
     let (kept, others) = cells.split_at(kept);
-    rest_of(query, kept, true, others).map(Some)
+    rest_of(query, &all_labels(query), kept, true, others).map(Some)
 }
 
 /// Where `having` leaves other labels in each period: the queries of the rows that stand for those that are left beside
@@ -191,11 +191,12 @@ pub(crate) fn rests_of_periods(
         let what = format!("`with other` and `having` over more than {SETS_MAX} periods or {ROWS_MAX} labels");
         return Err(ExecError::NotYet(what));
     }
-    sets.into_iter().map(|(labels, periods)| Ok((rest_of(query, &labels, false, &labels)?, periods))).collect()
+    let all = all_labels(query);
+    sets.into_iter().map(|(labels, periods)| Ok((rest_of(query, &all, &labels, false, &labels)?, periods))).collect()
 }
 
 /// Whether labels or periods, read from columns of the same types, are the same.
-fn same<T: std::fmt::Debug>(a: &T, b: &T) -> bool {
+pub(super) fn same<T: std::fmt::Debug>(a: &T, b: &T) -> bool {
     format!("{a:?}") == format!("{b:?}")
 }
 
@@ -206,9 +207,18 @@ pub(crate) fn of_periods(rows: &RecordBatch, periods: &[Cell]) -> Result<RecordB
     filter_record_batch(rows, &keep).map_err(|e| ExecError::Plan(e.to_string()))
 }
 
-/// The query of the rest in each period: each row has the label `other`.
-fn rest_of(query: &Query, picked: &[Vec<Cell>], complement: bool, others: &[Vec<Cell>]) -> Result<Query, ExecError> {
-    let all: Vec<usize> = (0..query.by.len()).collect();
+fn all_labels(query: &Query) -> Vec<usize> {
+    (0..query.by.len()).collect()
+}
+
+/// The query of the rest in each period: each row has the label `other` for those that are `asked` for.
+pub(super) fn rest_of(
+    query: &Query,
+    asked: &[usize],
+    picked: &[Vec<Cell>],
+    complement: bool,
+    others: &[Vec<Cell>],
+) -> Result<Query, ExecError> {
     let mut rest = query.clone();
     (rest.limit, rest.having) = (None, None);
     for compare in &mut rest.compare {
@@ -217,12 +227,12 @@ fn rest_of(query: &Query, picked: &[Vec<Cell>], complement: bool, others: &[Vec<
         }
     }
     for aggregate in &mut rest.aggregates {
-        *aggregate = of_rest(aggregate, query, picked, complement, others)?;
+        *aggregate = of_rest(aggregate, asked, picked, complement, others)?;
         if aggregate.aging.as_ref().is_some_and(|aging| aging.label.is_some()) {
             only_old_enough(aggregate);
         }
-        blank(aggregate, &all);
-        for label in &mut aggregate.labels {
+        blank(aggregate, asked);
+        for label in aggregate.labels.iter_mut().take(asked.len()) {
             let value = if is_text(&label.unit.kind) { Value::Text(OTHER.into()) } else { Value::Missing };
             let kind = if is_text(&label.unit.kind) { Kind::Text } else { label.unit.kind.clone() };
             *label = Row { unit: Unit::of(kind), node: RowNode::Const(value) };
@@ -234,7 +244,7 @@ fn rest_of(query: &Query, picked: &[Vec<Cell>], complement: bool, others: &[Vec<
     Ok(rest)
 }
 
-fn is_text(kind: &Kind) -> bool {
+pub(super) fn is_text(kind: &Kind) -> bool {
     matches!(kind, Kind::Text | Kind::Entity(_) | Kind::Raw)
 }
 

@@ -123,12 +123,12 @@ impl Held {
                 return Err(ExecError::Plan(format!("`{text}` of {entity} is asked of {}", other.words())));
             }
         }
-        let entities = outer.is_of_entities();
+        let cells = outer.is_of_entities() || outer.is_of_groups();
         match asked {
             Asked::Value(When::Moment) => {}
-            Asked::Value(When::Closing) if entities => {}
+            Asked::Value(When::Closing) if cells => {}
             Asked::Value(When::Opening) => outer.needs_period = true,
-            Asked::Average | Asked::Time if entities => outer.needs_period = true,
+            Asked::Average | Asked::Time if cells => outer.needs_period = true,
             _ => return Err(ExecError::NotYet(format!("what `{}` will be at the end of a row's period", state.text))),
         }
         outer.sequential = true;
@@ -191,9 +191,9 @@ impl Held {
         matches!(self.asked, Asked::Value(_))
     }
 
-    /// Whether it is given as it is at the end of the cell.
+    /// Whether it takes the end of the cell to say it.
     pub(crate) fn is_of_end(&self) -> bool {
-        self.asked == Asked::Value(When::Closing)
+        !matches!(self.asked, Asked::Value(When::Moment | When::Opening))
     }
 
     /// Looks only at the rows of some entities.

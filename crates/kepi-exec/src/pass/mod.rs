@@ -48,7 +48,7 @@ mod together;
 mod units;
 mod windows;
 
-pub(crate) use groups::Grouped;
+pub(crate) use groups::{Apart, Grouped, groups_apart};
 pub(crate) use held::{Asked, Held};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};

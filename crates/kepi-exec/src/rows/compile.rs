@@ -8,7 +8,7 @@ use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
-use crate::pass::{Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, Over, Tile};
+use crate::pass::{Apart, Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, Over, Tile, groups_apart};
 use kepi_extension::{AT, ColumnKind};
 use kepi_model::calendar::Grain;
 use kepi_model::core::{self, Events, History, LABEL, Op, Reach, Row, RowNode, Stage, VALUE};
@@ -585,6 +585,9 @@ impl Program {
             }
         };
         let subject = self.row(&history.subject)?;
+        if groups_apart(history) {
+            return self.groups_apart(history, of_time, subject, over);
+        }
         if history.events.base.is_groups() {
             let name = format!("grouped {subject} {history:?} {of_time:?}");
             if let Some(&known) = self.known.get(&name) {
@@ -614,6 +617,40 @@ impl Program {
         let node = Elsewhere::new(self, history, of_time, subject, over)?;
         let ty = node.ty();
         Ok(self.add(name, ty, || Node::Elsewhere(Box::new(node))))
+    }
+
+    /// Compiles groups of a history that a pass of their own makes.
+    fn groups_apart(
+        &mut self,
+        history: &History,
+        of_time: Option<(&Op, &Unit)>,
+        subject: usize,
+        over: Over,
+    ) -> Result<usize, ExecError> {
+        let name = format!("apart {subject} {history:?}");
+        let node = match self.known.get(&name) {
+            Some(&known) => known,
+            None => {
+                let node = Apart::new(self, history, subject, over)?;
+                let ty = node.ty();
+                self.add(name, ty, || Node::Apart(Box::new(node)))
+            }
+        };
+        if let Some((op, unit)) = of_time {
+            return self.time_node(op, node, unit);
+        }
+        let zero = match history.measure {
+            core::Measure::Count | core::Measure::Sum(_) | core::Measure::Unique(_) => {
+                let zero = RowNode::Const(Value::Decimal { digits: 0, scale: 0 });
+                self.row(&Row { unit: Unit::of(Kind::Number), node: zero })?
+            }
+            _ => return Ok(node),
+        };
+        // Of who has no groups.
+        let args = vec![node, zero];
+        let ty = common_type(&[self.types[node].clone(), self.types[zero].clone()])?;
+        let key = format!("call {:?} {args:?}", Op::Otherwise);
+        Ok(self.add(key, ty, || Node::Otherwise { args, unions: Unions::default() }))
     }
 
     /// Compiles what a measure is computed of, with a function of times around it.

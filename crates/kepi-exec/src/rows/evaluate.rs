@@ -56,7 +56,7 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
                 want(mask.as_slice());
             }
             Node::History(lookback) => want(&lookback.needs()),
-            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) => return None,
+            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) | Node::Apart(_) => return None,
             Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Convert(_) => return None,
             _ if !needed => continue,
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
@@ -196,6 +196,7 @@ fn compute(
         Node::History(lookback) => lookback.evaluate(values, frame, clock)?,
         Node::Elsewhere(elsewhere) => elsewhere.evaluate(values, frame, clock)?,
         Node::Grouped(grouped) => grouped.evaluate(values, frame, clock)?,
+        Node::Apart(apart) => apart.evaluate(values, frame, clock)?,
         Node::Held(held) => held.evaluate(values, frame)?,
         Node::Lifecycle(lifecycle) => lifecycle.evaluate(values, frame, clock)?,
         Node::Tile(tile) => tile.evaluate(values, frame)?,

@@ -7,7 +7,7 @@ use super::convert::Convert;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Elsewhere, Grouped, Held, Lifecycle, Lookback, Lot, Tile};
+use crate::pass::{Apart, Elsewhere, Grouped, Held, Lifecycle, Lookback, Lot, Tile};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -149,6 +149,7 @@ pub(super) enum Node {
     History(Box<Lookback>),
     Elsewhere(Box<Elsewhere>),
     Grouped(Box<Grouped>),
+    Apart(Box<Apart>),
     Held(Box<Held>),
     Lifecycle(Box<Lifecycle>),
     Tile(Box<Tile>),
@@ -255,6 +256,7 @@ impl Program {
         let scanned = |node: &Node| match node {
             Node::Elsewhere(elsewhere) => elsewhere.rows_scanned(),
             Node::Grouped(grouped) => grouped.rows_scanned(),
+            Node::Apart(apart) => apart.rows_scanned(),
             Node::Held(held) => held.rows_scanned(),
             Node::Lifecycle(lifecycle) => lifecycle.rows_scanned(),
             Node::Tile(tile) => tile.rows_scanned(),
@@ -273,6 +275,7 @@ impl Program {
                     | Node::History(_)
                     | Node::Elsewhere(_)
                     | Node::Grouped(_)
+                    | Node::Apart(_)
                     | Node::Held(_)
                     | Node::Lifecycle(_)
                     | Node::Convert(_)
@@ -338,8 +341,17 @@ impl Program {
 
     /// Whether it asks for an end of the cell, or for what lies in it.
     pub(crate) fn looks_at_cell(&self) -> bool {
-        let at_end = |node: &Node| matches!(node, Node::Held(held) if held.is_of_end());
-        self.needs_period || self.nodes.iter().any(at_end)
+        self.needs_period || self.looks_at_end()
+    }
+
+    /// Whether it asks for the end of the cell, wherever in it a row lies.
+    pub(crate) fn looks_at_end(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node, Node::Held(held) if held.is_of_end()))
+    }
+
+    /// Whether its rows are groups.
+    pub(crate) fn is_of_groups(&self) -> bool {
+        matches!(self.base, Base::Groups(..))
     }
 
     /// Looks only at some entities: what states, histories and stages keep by their own ids is kept of them alone.

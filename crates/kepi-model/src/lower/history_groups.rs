@@ -5,7 +5,7 @@ use super::cell::CellScope;
 use super::group_keys::{GroupKey, KeyKind};
 use super::row::{RowScope, listed_owned};
 use super::{Cx, expr, over};
-use crate::core::{Aggregate, Base, Formula, FormulaNode, Groups, History, Made, Reach, Row, RowNode};
+use crate::core::{Base, Formula, FormulaNode, Groups, History, Made, Reach, Row, RowNode};
 use crate::declared::RoleDecl;
 use crate::functions::AggregateKind;
 use crate::names;
@@ -139,10 +139,6 @@ impl RowScope<'_> {
         {
             can_be_gathered(cx, groups, span)?;
         }
-        let rows = filter.iter().chain(measure.rows());
-        if rows.into_iter().any(looks_back) {
-            return behind_groups(cx, scoped.span);
-        }
         let roles = set.roles();
         let key = set.role_row(roles.iter().find(|own| own.entity == role.entity)?);
         let history =
@@ -172,47 +168,16 @@ fn can_be_gathered(cx: &mut Cx<'_>, groups: &Groups, span: Span) -> Option<()> {
         );
     }
     for aggregate in &groups.aggregates {
-        let Aggregate { events, moved, filter, measure, .. } = aggregate;
-        if !moved.is_empty() || matches!(events.base, Base::Entity(_)) {
-            let what = match moved.is_empty() {
-                true => "states and entities in groups inside a row's or an entity's expression",
-                false => "moved windows in groups inside a row's or an entity's expression",
-            };
-            return cx.not_yet(span, what);
-        }
-        if let Base::Made(made) = &events.base
+        if let Base::Made(made) = &aggregate.events.base
             && let Made::Groups(inner) = &**made
         {
             can_be_gathered(cx, inner, span)?;
-            if filter.iter().chain(measure.rows()).any(looks_back) {
-                return behind_groups(cx, span);
-            }
         }
     }
     Some(())
 }
 
-fn behind_groups<T>(cx: &mut Cx<'_>, span: Span) -> Option<T> {
-    cx.error_help(
-        Code::NotYet,
-        span,
-        super::later("a condition that looks back, behind groups inside a row's or an entity's expression,"),
-        "put it on the rows: `max(sum(orders.amount where …) per month)`",
-    )
-}
-
 /// Whether a formula has a rank.
 fn ranks(value: &Formula) -> bool {
     matches!(value.node, FormulaNode::Rank { .. }) || value.parts().into_iter().any(ranks)
-}
-
-/// Whether an expression looks at what was before.
-fn looks_back(row: &Row) -> bool {
-    let own = match &row.node {
-        RowNode::Attribute { history, .. } => *history,
-        RowNode::History(_) | RowNode::State { .. } | RowNode::StateAverage { .. } | RowNode::TimeIn { .. } => true,
-        RowNode::Lifecycle { .. } | RowNode::Tile { .. } | RowNode::Convert { .. } => true,
-        _ => false,
-    };
-    own || row.parts().into_iter().any(looks_back)
 }

@@ -98,9 +98,12 @@ fn cells_are_ordered_as_a_whole_and_their_steps_stay_in_order() {
     asked.query.having = None;
     asked.query.order = vec![OrderKey { by: OrderBy::Label(1), descending: false }];
     assert_eq!(asked.rows(&attempts())[..3], ["shop leads 3 1", "web leads 2 1", "shop talks 1 0.3333333333333333"]);
-    asked.query.limit = Some(Limit { rows: 4, with_other: true });
-    let error = asked.frame(&attempts()).unwrap_err();
-    assert_eq!(error.to_string(), "`with other` in the table of a funnel or a retention is not there yet");
+    // Labels are kept whole, and all others are one label.
+    asked.query.limit = Some(Limit { rows: 2, with_other: true });
+    assert_eq!(asked.rows(&attempts()).len(), 6);
+    asked.query.limit = Some(Limit { rows: 1, with_other: true });
+    let other: Vec<String> = all[3..].iter().map(|row| row.replace("web", "other")).collect();
+    assert_eq!(asked.rows(&attempts()), [&all[..3], &other[..]].concat());
 }
 
 #[test]

@@ -210,7 +210,9 @@ impl Grouped {
         clock: &mut Clock,
     ) -> Result<Column, ExecError> {
         let Some(at) = &frame.at else { return Err(ExecError::Plan("a row has no moment".into())) };
-        let moments: Vec<i64> = at.iter().map(|at| at.saturating_sub(frame.back)).collect();
+        // What lies in the cell does so wherever it is asked from.
+        let end = frame.cell_end.filter(|_| frame.ids.is_some() && self.over == Over::Period);
+        let moments: Vec<i64> = at.iter().map(|at| end.unwrap_or(*at).saturating_sub(frame.back)).collect();
         let lowers = self.lowers(frame, at, clock);
         let asked = Asked { moments: &moments, lowers: &lowers };
         let subjects = match &values[self.subject].values {
@@ -295,7 +297,7 @@ impl Making<'_> {
         let (mut inner, mut columns) = (Vec::new(), vec![(PERIOD.to_string(), Type::Time)]);
         for (i, aggregate) in groups.aggregates.iter().enumerate() {
             if !aggregate.moved.is_empty() {
-                return Err(ExecError::NotYet("a moved window in groups inside a row's expression".into()));
+                return Err(ExecError::Plan("groups of moved windows are made apart".into()));
             }
             let (made, types, value) = match of(&aggregate.events.base) {
                 Some(nested) => self.nested(nested, aggregate, grain.as_ref())?,
@@ -348,7 +350,7 @@ impl Making<'_> {
     fn leaf(&mut self, aggregate: &Aggregate, grain: Option<&Grain>) -> Result<(Inner, Vec<Type>, Type), ExecError> {
         let base = &aggregate.events.base;
         if matches!(base, core::Base::Entity(_)) {
-            return Err(ExecError::NotYet("states and entities in groups inside a row's expression".into()));
+            return Err(ExecError::Plan("groups of states are made apart".into()));
         }
         let feed = match self.feeds.iter().position(|feed| feed.base == *base) {
             Some(feed) => feed,
@@ -593,7 +595,7 @@ impl Level {
     /// Groups come in the order of those that ask, not of time: nothing of them may look back.
     fn checked(&self) -> Result<(), ExecError> {
         match self.program.looks_back() {
-            true => Err(ExecError::NotYet("what looks back behind groups inside a row's expression".into())),
+            true => Err(ExecError::Plan("groups chosen by what looks back are made apart".into())),
             false => Ok(()),
         }
     }

@@ -84,7 +84,7 @@ fn types(groups: &Groups, pass: &Pass, source: &Source) -> Result<Types, ExecErr
     Ok(Types { labels, values })
 }
 
-fn type_of(arrow: &DataType, unit: &Unit) -> Result<Type, ExecError> {
+pub(super) fn type_of(arrow: &DataType, unit: &Unit) -> Result<Type, ExecError> {
     Ok(match (arrow, &unit.kind) {
         (DataType::Utf8, Kind::Entity(entity)) => Type::Id(Arc::from(entity.as_str())),
         (DataType::Utf8, _) => Type::Text,
@@ -161,7 +161,7 @@ pub(super) fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecErr
 }
 
 /// The cells of a pass, for who computes on with them.
-fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecError> {
+pub(super) fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecError> {
     source.check()?;
     let mut pieces = None;
     let plan = match &pass.base {

@@ -3,12 +3,14 @@
 //! The inner aggregates are computed as passes of their own, with the query's labels and the group's keys as labels. What
 //! they give stays in columns, so entities are ids all the way. A group's value is a row expression over these columns.
 
+mod apart;
 mod history;
 mod inner;
 mod sums;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use apart::{Apart, is_needed as groups_apart};
 pub(crate) use history::Grouped;
 pub(super) use inner::program;
 
@@ -39,8 +41,8 @@ struct Stretch {
     period: Option<i64>,
     /// The end of the groups' time.
     at: i64,
-    /// Where the cell begins.
-    start: i64,
+    /// The first instant of the cell, and the one behind its last.
+    cell: (i64, i64),
 }
 
 /// The groups that are the rows of a base.
@@ -97,7 +99,7 @@ impl Inner {
             rows: rows.clone(),
             period: window.period,
             at: period.map_or(window.until, |period| zone.step(grain, period, 1).min(window.until)),
-            start: window.from,
+            cell: window.cell,
         };
         all[first..last].iter().map(stretch).collect()
     }
@@ -124,7 +126,7 @@ fn in_cells(groups: &Groups, pass: &Pass, source: &Source, zone: &Zone) -> Resul
         rows: inner.rows(window.period),
         period: window.period,
         at: window.until,
-        start: window.from,
+        cell: window.cell,
     };
     let stretches: Vec<Stretch> = windows(pass, inner.first(), zone)?.into_iter().map(stretch).collect();
     let mut plan = Plan::new(pass, source)?;
@@ -220,6 +222,8 @@ fn feed(
         plan.program.scanned().into_iter().map(|name| (name == PERIOD, find(name))).collect::<Vec<_>>()
     };
     let columns = columns(plan);
+    // What is asked of a cell's end is asked of one cell at a time.
+    let ends = plan.program.looks_at_end();
     let mut next = 0;
     while next < stretches.len() {
         source.check()?;
@@ -230,6 +234,7 @@ fn feed(
         while next < stretches.len()
             && stretches[next].rows.start == stretches[next - 1].rows.end
             && stretches[next].rows.end - start <= BATCH
+            && (!ends || stretches[next].cell == stretches[first].cell)
         {
             next += 1;
         }
@@ -243,7 +248,7 @@ fn feed(
                     continue;
                 }
                 at.resize(at.len() + part.len(), stretch.at);
-                starts.resize(at.len(), stretch.start);
+                starts.resize(at.len(), stretch.cell.0);
                 match segments.last_mut() {
                     Some((range, period)) if *period == stretch.period => range.end = at.len(),
                     _ => segments.push((at.len() - part.len()..at.len(), stretch.period)),
@@ -261,7 +266,7 @@ fn feed(
                 back: 1,
                 ids: None,
                 cell_starts: plan.program.needs_period.then_some(starts),
-                cell_end: None,
+                cell_end: ends.then_some(stretches[first].cell.1),
                 window: 0..rows.len(),
             };
             plan.program.evaluate(&frame)?;
