@@ -67,19 +67,20 @@ pub(crate) struct RemoveArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   kepi plugin new margins --lang rhai --kind scalar       a KPI in a script of ten lines
-  kepi plugin new crm --lang rhai --kind connector        with an imitated service to check it against
+  kepi plugin new crm --lang rest                         a web service without code, with an imitation to check it against
   kepi plugin new spread --lang rust --kind aggregate     a component; `kepi plugin build` builds it
 
-A connector of a plain web service needs no code: docs/connectors/rest.md shows the TOML file that describes one.")]
+rust does every kind; rhai does scalar, aggregate, series and connector; python and js do scalar and aggregate; rest does
+connector.")]
 pub(crate) struct NewArgs {
     /// Its name: small letters, digits and `-`
     pub(crate) name: String,
-    /// What it is written in: rhai, rust, python or js
+    /// What it is written in: rhai, rust, python or js; rest: a file that describes a web service
     #[arg(long, value_name = "LANGUAGE", default_value = "rhai", hide_possible_values = true)]
     pub(crate) lang: Language,
-    /// What it is: scalar, aggregate, connector, model or series; not every language does every kind
-    #[arg(long, value_name = "KIND", default_value = "scalar", hide_possible_values = true)]
-    pub(crate) kind: Kind,
+    /// What it is: scalar, aggregate, model, series or connector [default: scalar, with rest connector]
+    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    pub(crate) kind: Option<Kind>,
     /// Where its folder is made [default: plugins/ of the project, else this folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -92,6 +93,7 @@ pub(crate) enum Language {
     Python,
     #[value(alias = "javascript")]
     Js,
+    Rest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

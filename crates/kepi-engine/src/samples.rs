@@ -1,5 +1,7 @@
 //! The samples of a manifest, run: each function has to give what its manifest says that it gives.
 
+mod learned;
+
 use crate::{RuleResult, Verdict};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -52,6 +54,9 @@ fn start(name: &str, parameters: &[SignatureParameter], loaded: &Loaded) -> Resu
     if let Some(scalar) = functions.scalars.get(name) {
         return scalar.call(0, &none).map(|_| ()).map_err(|error| error.to_string());
     }
+    if functions.models.contains_key(name) || functions.series.contains_key(name) {
+        return learned::start(name, parameters, &functions);
+    }
     if let Some(aggregate) = functions.aggregates.get(name) {
         let started = aggregate.start().map_err(|error| error.to_string())?.finish();
         return started.map(|_| ()).map_err(|error| error.to_string());
@@ -79,6 +84,10 @@ fn run(
         let given = scalar.call(1, &args).map_err(|error| error.to_string())?;
         return Ok(value(&given));
     }
+    // Before the aggregates: a model is one of them too.
+    if let Some(model) = functions.models.get(name) {
+        return learned::model(model.as_ref(), parameters, sample);
+    }
     if let Some(aggregate) = functions.aggregates.get(name) {
         let columns = pairs().map(|(p, arg)| match arg {
             Value::Array(rows) => column(p, rows),
@@ -91,7 +100,10 @@ fn run(
         }
         return halves(aggregate.as_ref(), &args, rows);
     }
-    Err("samples are for scalar functions and aggregates".to_string())
+    if let Some(series) = functions.series.get(name) {
+        return learned::series(series.as_ref(), parameters, sample);
+    }
+    Err(format!("there is no function {name}"))
 }
 
 /// The value of all rows, and the same of two parts whose states are saved and merged.
@@ -130,10 +142,6 @@ fn column(parameter: &SignatureParameter, values: &[Value]) -> Result<ArrayRef, 
         };
         values.iter().map(one).collect()
     }
-    let moment = |value: &Value| match value {
-        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond),
-        number => number.as_i64(),
-    };
     Ok(match kind {
         Kind::Count => Arc::new(all(values, "whole number", Value::as_i64)?.into_iter().collect::<Int64Array>()),
         Kind::Text | Kind::Entity(_) => {
@@ -159,24 +167,44 @@ fn column(parameter: &SignatureParameter, values: &[Value]) -> Result<ArrayRef, 
     })
 }
 
+/// An instant in microseconds: a text with a zone, or the number itself.
+fn moment(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond),
+        number => number.as_i64(),
+    }
+}
+
 /// The first value of a column.
 fn value(column: &ArrayRef) -> Value {
+    if column.is_empty() { Value::Null } else { value_at(column, 0) }
+}
+
+/// All values of a column.
+fn values(column: &ArrayRef) -> Vec<Value> {
+    (0..column.len()).map(|row| value_at(column, row)).collect()
+}
+
+fn value_at(column: &ArrayRef, row: usize) -> Value {
     use arrow_schema::DataType;
-    if column.is_empty() || column.is_null(0) {
+    if column.is_null(row) {
         return Value::Null;
     }
     match column.data_type() {
-        DataType::Float64 => column.as_primitive::<Float64Type>().value(0).into(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(0).into(),
-        DataType::Utf8 => column.as_string::<i32>().value(0).into(),
-        DataType::Boolean => column.as_boolean().value(0).into(),
-        DataType::Date32 => column.as_primitive::<Date32Type>().value(0).into(),
-        DataType::Timestamp(..) => column.as_primitive::<TimestampMicrosecondType>().value(0).into(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
+        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
+        DataType::Boolean => column.as_boolean().value(row).into(),
+        DataType::Date32 => column.as_primitive::<Date32Type>().value(row).into(),
+        DataType::Timestamp(..) => column.as_primitive::<TimestampMicrosecondType>().value(row).into(),
         other => format!("a value of type {other}").into(),
     }
 }
 
 fn same(a: &Value, b: &Value) -> bool {
+    if let (Value::Array(a), Value::Array(b)) = (a, b) {
+        return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+    }
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => (a - b).abs() <= CLOSE * a.abs().max(b.abs()).max(1e-300),
         _ => a == b,

@@ -73,6 +73,13 @@ pub struct StreamField {
     pub doc: String,
 }
 
+impl StreamField {
+    /// A field with a name, a kind and what it means.
+    pub fn new(name: &str, kind: &str, doc: &str) -> StreamField {
+        StreamField { name: name.to_string(), kind: kind.to_string(), doc: doc.to_string() }
+    }
+}
+
 /// Why there is no page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceError {

@@ -113,3 +113,15 @@ pub fn now() -> i64 {
 pub fn log(message: &str) {
     asked::log(message);
 }
+
+/// A text as a part of an address: every byte but letters, digits and `-._~` is written as `%` and two digits.
+pub fn url_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte as char),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}

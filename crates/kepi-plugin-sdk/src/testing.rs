@@ -1,5 +1,9 @@
 //! For the tests of plugins: calls them as kepi would, on the author's machine.
 
+mod learned;
+
+pub use learned::{Applied, model, series};
+
 use crate::host::Response;
 use crate::{Aggregate, Column, Connector, Date, Error, Groups, Page, PageRequest, Row, ScalarFunction, SourceError};
 use crate::{DataType, Time, Value, Values, aggregate_function};
@@ -50,6 +54,40 @@ impl Cell {
             Cell::Time(value) => there(Time::column(vec![Some(*value)])),
             Cell::Date(value) => there(Date::column(vec![Some(*value)])),
         }
+    }
+
+    /// A column of several values. A value of another type than the column's ends the test.
+    #[allow(clippy::panic)]
+    fn all(cells: &[Cell], accepts: DataType) -> Column {
+        fn values<V: Value>(cells: &[Cell], read: impl Fn(&Cell) -> Option<V>) -> Values {
+            V::column(cells.iter().map(read).collect())
+        }
+        macro_rules! read {
+            ($variant:ident) => {
+                values(cells, |cell| match cell {
+                    Cell::$variant(value) => Some(value.clone()),
+                    Cell::Missing => None,
+                    other => panic!("{other:?} is no value of a column of {}", accepts.plural()),
+                })
+            };
+        }
+        let values = match accepts {
+            DataType::Boolean => read!(Boolean),
+            DataType::Integer => read!(Integer),
+            DataType::Float => read!(Float),
+            DataType::Text => read!(Text),
+            DataType::Time => read!(Time),
+            DataType::Date => read!(Date),
+        };
+        let there = |cell: &Cell| *cell != Cell::Missing;
+        let validity = (!cells.iter().all(there)).then(|| {
+            let mut bits = vec![0_u8; cells.len().div_ceil(8)];
+            for (row, _) in cells.iter().enumerate().filter(|(_, cell)| there(cell)) {
+                bits[row / 8] |= 1 << (row % 8);
+            }
+            bits
+        });
+        Column { values, validity }
     }
 
     fn of(column: &Column) -> Cell {

@@ -203,19 +203,23 @@ fn a_state_of_another_version_is_not_read() {
 
 #[test]
 fn models_and_series_learn_and_answer() {
-    use kepi::Value;
-    let column =
-        |values: Vec<f64>| Column { values: f64::column(values.into_iter().map(Some).collect()), validity: None };
-    let times = Column { values: Time::column(vec![Some(Time(0)); 3]), validity: None };
-    let table = |arguments: Vec<Column>| Table { entities: vec![0, 0, 1], entity_count: 2, arguments, now: 7 };
-    let model = kepi::model_function::<Mean>();
-    let (state, diagnostics) = (model.fit)(&table(vec![times.clone(), column(vec![1.0, 2.0, 6.0])])).unwrap();
+    let times = vec![Cell::Time(Time(0)); 3];
+    let amounts: Vec<Cell> = [1.0, 2.0, 6.0].map(Cell::from).to_vec();
+    let entities = ["ada", "ada", "bob"];
+    let (values, diagnostics) = testing::model::<Mean>(&entities, &[times.clone(), amounts.clone()], Time(7)).unwrap();
+    assert_eq!(values, [Some(3.0), Some(3.0)]);
     assert_eq!(diagnostics, [("mean".to_string(), "3".to_string())]);
-    let applied = (model.apply)(&state, &table(vec![times, column(vec![1.0, 2.0, 6.0]), column(vec![2.0])])).unwrap();
-    assert_eq!(applied, column(vec![6.0, 6.0]));
-    let series = kepi::series_function::<Naive>();
-    let extended = (series.extend)(&column(vec![1.0, 4.0]), Some(12), 2, &[column(vec![0.5])]).unwrap();
-    assert_eq!(extended, column(vec![2.0, 2.0]));
+    let doubled = testing::model::<Mean>(&entities, &[times, amounts, vec![2.0.into()]], Time(7)).unwrap();
+    assert_eq!(doubled.0, [Some(6.0), Some(6.0)]);
+    let nothing = testing::model::<Mean>(&[], &[Vec::new(), Vec::new()], Time(7)).unwrap_err();
+    assert_eq!(nothing, Error::BadArgument("there are no rows".to_string()));
+    let extended = testing::series::<Naive>(&[Some(1.0), Some(4.0), None], Some(12), 2, &[0.5.into()]).unwrap();
+    assert_eq!(extended, [Some(2.0), Some(2.0)]);
+}
+
+#[test]
+fn a_text_is_encoded_for_an_address() {
+    assert_eq!(kepi::host::url_encode("2026-01-05T09:00:00Z é&"), "2026-01-05T09%3A00%3A00Z%20%C3%A9%26");
 }
 
 struct Service;

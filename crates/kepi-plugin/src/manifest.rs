@@ -79,12 +79,17 @@ pub struct ManifestFunction {
     pub samples: Vec<ManifestSample>,
 }
 
-/// A call of a function and its answer, in JSON's values. An aggregate has a list of values for each parameter. In a
-/// manifest, what is missing is the text `missing`.
+/// A call of a function and its answer, in JSON's values. An aggregate has a list of values for each parameter; so has a
+/// model but for its constants, and it gives a list with a value per entity; a series has a list first, and gives a list of
+/// the values behind it. In a manifest, what is missing is the text `missing`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ManifestSample {
     /// The arguments.
     pub args: Vec<serde_json::Value>,
+    /// For a series: how many periods make a season.
+    pub season: Option<u32>,
+    /// For a model: the instant for which it is asked; none: 2026-01-01.
+    pub now: Option<String>,
     /// The answer.
     pub gives: serde_json::Value,
 }
@@ -193,6 +198,10 @@ struct WrittenFunction {
 #[serde(deny_unknown_fields)]
 struct WrittenSample {
     args: Vec<toml::Value>,
+    #[serde(default)]
+    season: Option<u32>,
+    #[serde(default)]
+    now: Option<toml::value::Datetime>,
     gives: toml::Value,
 }
 
@@ -359,6 +368,8 @@ fn check_function(function: WrittenFunction) -> Result<ManifestFunction, Mistake
     let signature = Signature { name, kind, doc, parameters, returns };
     let sample = |written: WrittenSample| ManifestSample {
         args: written.args.into_iter().map(plain).collect(),
+        season: written.season,
+        now: written.now.map(|now| now.to_string()),
         gives: plain(written.gives),
     };
     let samples = function.samples.into_iter().map(sample).collect();

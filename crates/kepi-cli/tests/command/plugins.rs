@@ -130,13 +130,42 @@ fn what_is_begun_in_rhai_works_at_once() {
 }
 
 #[test]
+fn what_is_begun_without_building_keeps_every_rule_and_is_queried() {
+    let folder = project_with(&[]);
+    let plugin = |arguments: &[&str]| kepi(folder.path(), &[&["plugin"], arguments].concat());
+    for (name, kind, function) in [("wide", "aggregate", "spread"), ("before", "series", "as_before")] {
+        assert_eq!(plugin(&["new", name, "--kind", kind]).code, 0);
+        let checked = plugin(&["check", &format!("my.{name}")]);
+        let told = format!("  ok    {function}: samples of the function");
+        assert!(checked.code == 0 && checked.out.contains(&told), "{}{}", checked.out, checked.err);
+    }
+    // A web service without code: every rule holds, and its recording is replayed without grants.
+    assert_eq!(plugin(&["new", "desk", "--lang", "rest"]).code, 0);
+    let checked = plugin(&["check", "my.desk"]);
+    let rules = checked.out.lines().filter(|line| line.starts_with("  ok ")).count();
+    assert!(checked.code == 0 && rules >= 12, "{}{}", checked.out, checked.err);
+    fs::copy(folder.path().join("plugins/desk/desk.kepi"), folder.path().join("model/desk.kepi")).unwrap();
+    let functions = "use plugin \"my.wide\" as wide\nuse plugin \"my.before\" as before\n";
+    fs::write(folder.path().join("model/functions.kepi"), functions).unwrap();
+    let pulled = kepi(folder.path(), &["sync", "desk_orders", "--replay", "plugins/desk/recording"]);
+    assert_eq!(pulled.code, 0, "{}", pulled.err);
+    let ask = "show desk_revenue, wide.spread(desk_sales.amount), before.as_before(count(desk_sales), 50%) as sold per month \
+        since 2026-01-01 until 2026-05-01";
+    let shown = kepi(folder.path(), &["query", ask, "--now", "2026-03-01", "--format", "csv"]);
+    let said = format!("{}{}", shown.out, shown.err);
+    assert!(shown.code == 0 && shown.out.contains("2026-01-01,240.75,80.25,3"), "{said}");
+    assert!(shown.out.contains("2026-02-01,360,240,2"), "{said}");
+}
+
+#[test]
 fn kinds_and_builders_that_are_not_there_are_refused_in_words() {
     let folder = project_with(&[]);
     let plugin = |arguments: &[&str]| kepi(folder.path(), &[&["plugin"], arguments].concat());
     for (language, kind, told) in [
-        ("rhai", "model", "there is no model in rhai yet"),
-        ("python", "connector", "there is no connector in python yet"),
-        ("js", "series", "there is no series in js yet"),
+        ("rhai", "model", "there is no model in rhai"),
+        ("python", "connector", "there is no connector in python"),
+        ("js", "series", "there is no series in js"),
+        ("rest", "scalar", "there is no scalar in rest"),
     ] {
         let said = plugin(&["new", "a", "--lang", language, "--kind", kind]);
         assert!(said.code == 2 && said.err.contains(told) && said.err.contains("hint: "), "{}", said.err);

@@ -1,6 +1,7 @@
 //! `kepi plugin new`: the files with which a plugin begins, in the languages and kinds that work.
 
 mod build;
+mod manifest;
 
 pub use build::build_plugin;
 
@@ -27,6 +28,8 @@ pub enum PluginLanguage {
     Python,
     /// A component of JavaScript.
     JavaScript,
+    /// No code: a file that describes a web service.
+    Rest,
 }
 
 /// What is begun.
@@ -44,6 +47,19 @@ pub enum PluginKind {
     Series,
 }
 
+impl PluginKind {
+    /// The word for it in a manifest.
+    fn word(self) -> &'static str {
+        match self {
+            PluginKind::Scalar => "scalar",
+            PluginKind::Aggregate => "aggregate",
+            PluginKind::Connector => "connector",
+            PluginKind::Model => "model",
+            PluginKind::Series => "series",
+        }
+    }
+}
+
 /// The SDK as a plugin carries it: no registry has it, and none is needed.
 const SDK: &[(&str, &str)] = &[
     ("src/aggregate.rs", include_str!("../../../kepi-plugin-sdk/src/aggregate.rs")),
@@ -56,6 +72,7 @@ const SDK: &[(&str, &str)] = &[
     ("src/scalar.rs", include_str!("../../../kepi-plugin-sdk/src/scalar.rs")),
     ("src/state.rs", include_str!("../../../kepi-plugin-sdk/src/state.rs")),
     ("src/testing.rs", include_str!("../../../kepi-plugin-sdk/src/testing.rs")),
+    ("src/testing/learned.rs", include_str!("../../../kepi-plugin-sdk/src/testing/learned.rs")),
     ("src/wasm.rs", include_str!("../../../kepi-plugin-sdk/src/wasm.rs")),
     ("wit/kepi-plugin.wit", CONTRACT),
     ("macros/src/described.rs", include_str!("../../../kepi-plugin-macros/src/described.rs")),
@@ -114,18 +131,21 @@ pub fn new_plugin(
     if folder.exists() {
         return Err(EngineError::usage(format!("{} is there already", folder.display())));
     }
-    let secret = format!("{}_TOKEN", name.replace('-', "_").to_uppercase());
+    // What a model can write.
+    let alias = name.replace('-', "_");
+    let secret = format!("{}_TOKEN", alias.to_uppercase());
     let fill = |text: &str| {
-        let text = text.replace("@NAME@", name).replace("@SECRET@", &secret);
+        let text = text.replace("@NAME@", name).replace("@SECRET@", &secret).replace("@ALIAS@", &alias);
         text.replace("@secret@", &secret.to_lowercase())
     };
     let mut files: Vec<(String, String)> =
-        vec![("kepi-plugin.toml".to_string(), manifest(name, language, kind, &secret))];
+        vec![("kepi-plugin.toml".to_string(), manifest::of(name, language, kind, &secret))];
     match language {
         PluginLanguage::Rhai => files.push((format!("{name}.rhai"), fill(body))),
+        PluginLanguage::Rest => files.push((format!("{name}.toml"), fill(body))),
         PluginLanguage::Rust => {
             files.push(("src/lib.rs".to_string(), fill(body)));
-            files.push(("Cargo.toml".to_string(), cargo_manifest(name)));
+            files.push(("Cargo.toml".to_string(), manifest::of_cargo(name, kind)));
             files.push((".gitignore".to_string(), "target/\n".to_string()));
             files.extend(SDK.iter().map(|(path, text)| (format!("sdk/{path}"), (*text).to_string())));
         }
@@ -144,8 +164,9 @@ pub fn new_plugin(
     }
     if kind == PluginKind::Connector {
         files.push(("service.rhai".to_string(), fill(include_str!("templates/service.rhai"))));
-        files.push(("recording/recording.jsonl".to_string(), recording(name, &secret)?));
+        files.push(("recording/recording.jsonl".to_string(), recording(&alias, language, &secret)?));
         files.push(("fixtures/orders.json".to_string(), ORDERS.to_string()));
+        files.push((format!("{name}.kepi"), fill(include_str!("templates/connector.kepi"))));
     }
     let mut written = Vec::new();
     for (path, text) in files {
@@ -155,13 +176,19 @@ pub fn new_plugin(
 }
 
 /// What the service answered once: all orders on one page, as `kepi sync --record` would have written it.
-fn recording(name: &str, secret: &str) -> Result<String, EngineError> {
+fn recording(alias: &str, language: PluginLanguage, secret: &str) -> Result<String, EngineError> {
+    // A description leaves out what has no value yet, and begins at the beginning of time.
+    let query = if language == PluginLanguage::Rest {
+        "limit=1000&since=1970-01-01T00%3A00%3A00Z"
+    } else {
+        "after_time=&after_id=&limit=1000"
+    };
     let orders: serde_json::Value = serde_json::from_str(ORDERS).map_err(EngineError::failed)?;
     let body = serde_json::json!({"orders": orders, "more": false}).to_string();
-    let head = serde_json::json!({"kepi_recording": 1, "source": format!("{name}_orders"), "now": RECORDED});
+    let head = serde_json::json!({"kepi_recording": 1, "source": format!("{alias}_orders"), "now": RECORDED});
     let answer = serde_json::json!({
         "method": "GET",
-        "url": "https://api.example.com/orders?after_time=&after_id=&limit=1000",
+        "url": format!("https://api.example.com/orders?{query}"),
         "request_headers": [["Authorization", format!("Bearer {{{{secret:{secret}}}}}")]],
         "status": 200,
         "body": {"text": body},
@@ -171,81 +198,39 @@ fn recording(name: &str, secret: &str) -> Result<String, EngineError> {
 
 /// The author's part; the error says what works.
 fn body(language: PluginLanguage, kind: PluginKind) -> Result<&'static str, EngineError> {
-    use PluginKind::{Aggregate, Connector, Scalar};
-    use PluginLanguage::{JavaScript, Python, Rhai, Rust};
+    use PluginKind::{Aggregate, Connector, Model, Scalar, Series};
+    use PluginLanguage::{JavaScript, Python, Rest, Rhai, Rust};
     match (language, kind) {
         (Rhai, Scalar) => Ok(include_str!("templates/scalar.rhai")),
+        (Rhai, Aggregate) => Ok(include_str!("templates/aggregate.rhai")),
+        (Rhai, Series) => Ok(include_str!("templates/series.rhai")),
         (Rhai, Connector) => Ok(include_str!("templates/connector.rhai")),
         (Rust, Scalar) => Ok(include_str!("templates/scalar.rs")),
         (Rust, Aggregate) => Ok(include_str!("templates/aggregate.rs")),
+        (Rust, Model) => Ok(include_str!("templates/model.rs")),
+        (Rust, Series) => Ok(include_str!("templates/series.rs")),
+        (Rust, Connector) => Ok(include_str!("templates/connector.rs")),
         (Python, Scalar) => Ok(include_str!("templates/scalar.py")),
         (Python, Aggregate) => Ok(include_str!("templates/aggregate.py")),
         (JavaScript, Scalar) => Ok(include_str!("templates/scalar.js")),
         (JavaScript, Aggregate) => Ok(include_str!("templates/aggregate.js")),
+        (Rest, Connector) => Ok(include_str!("templates/rest.toml")),
         _ => {
             let (language, works) = match language {
-                Rhai => ("rhai", "scalar and connector"),
-                Rust => ("rust", "scalar and aggregate"),
+                Rhai => ("rhai", "scalar, aggregate, series and connector"),
+                Rust => ("rust", "every kind"),
                 Python => ("python", "scalar and aggregate"),
                 JavaScript => ("js", "scalar and aggregate"),
+                Rest => ("rest", "connector"),
             };
-            let kind = format!("{kind:?}").to_lowercase();
-            Err(EngineError::usage(format!("there is no {kind} in {language} yet"))
-                .with_help(format!("{language} does {works}; connectors are written in rhai, or as a TOML file")))
+            let other = match kind {
+                Connector => "`--lang rest` begins one without code, rhai and rust do connectors too",
+                Model => "rust does models",
+                Series => "rhai and rust do series",
+                Scalar | Aggregate => "rhai and rust do functions",
+            };
+            Err(EngineError::usage(format!("there is no {} in {language}", kind.word()))
+                .with_help(format!("{language} does {works}; {other}")))
         }
     }
-}
-
-fn manifest(name: &str, language: PluginLanguage, kind: PluginKind, secret: &str) -> String {
-    let (runtime, file) = match language {
-        PluginLanguage::Rhai => ("rhai", format!("{name}.rhai")),
-        _ => ("wasm", format!("{name}.wasm")),
-    };
-    let provides = format!("{kind:?}").to_lowercase();
-    let head = format!(
-        "id = \"my.{name}\"\nversion = \"0.1.0\"               # the plugin's own\napi = \"0.1\"                     # the contract \
-         that it is written for\nruntime = \"{runtime}\"\nprovides = [\"{provides}\"]\nfile = \"{file}\"\ndescription = \"\"\n"
-    );
-    let rest = match kind {
-        PluginKind::Connector => format!(
-            "\n# What it asks for; `kepi plugin add my.{name}` shows and grants it.\n[capabilities]\nhosts = [\"api.example.com\"]\n\
-             secrets = [\"{secret}\"]\n"
-        ),
-        PluginKind::Aggregate => "\n[[function]]\nname = \"spread\"\nkind = \"aggregate\"\ndoc = \"The largest value less the smallest one. \
-            Missing of nothing.\"\nparams = [{ name = \"x\", kind = \"number\" }]\nreturns = \"number\"\n\
-            # `kepi plugin check` runs these.\nsample = [{ args = [[3.0, 1.0, 8.0]], gives = 7.0 }, { args = [[]], gives = \"missing\" }]\n"
-            .to_string(),
-        _ => "\n[[function]]\nname = \"margin\"\nkind = \"scalar\"\ndoc = \"Margin as a share of revenue. Missing where revenue is 0.\"\n\
-            params = [{ name = \"revenue\", kind = \"money\" }, { name = \"cost\", kind = \"money\" }]\nreturns = \"percent\"\n\
-            # `kepi plugin check` runs these.\nsample = [{ args = [200.0, 150.0], gives = 0.25 }, { args = [0.0, 1.0], gives = \"missing\" }]\n"
-            .to_string(),
-    };
-    format!("{head}{rest}")
-}
-
-fn cargo_manifest(name: &str) -> String {
-    format!(
-        r#"[package]
-name = "{name}"
-version = "0.1.0"
-edition = "2024"
-publish = false
-
-# A plugin is a workspace of its own.
-[workspace]
-
-[lib]
-crate-type = ["cdylib"]
-
-[dependencies]
-kepi-plugin-sdk = {{ path = "sdk" }}
-
-[profile.release]
-opt-level = "s"
-lto = true
-codegen-units = 1
-panic = "abort"
-strip = true
-"#
-    )
 }

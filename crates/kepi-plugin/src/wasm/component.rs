@@ -256,6 +256,8 @@ fn compare(declared: &Signature, described: &[Described]) -> Result<Shape, Strin
     let returns_same = match (&declared.returns, own.returns) {
         (Returns::Unit(unit), Some(returned)) => marshal::gives(returned, &unit.kind),
         (Returns::SameAs(0), None) => declared.kind != FunctionKind::Model,
+        // A series is floats in both directions, also one of counts.
+        (Returns::SameAs(_), Some(returned)) if declared.kind == FunctionKind::Series => returned == WasmType::Float,
         // What the component gives is of the parameter's type.
         (Returns::SameAs(index), Some(returned)) => {
             declared.parameters[*index].accepts.iter().all(|kind| marshal::gives(returned, kind))

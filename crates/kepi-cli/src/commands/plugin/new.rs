@@ -16,8 +16,10 @@ pub(crate) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
         Language::Rust => PluginLanguage::Rust,
         Language::Python => PluginLanguage::Python,
         Language::Js => PluginLanguage::JavaScript,
+        Language::Rest => PluginLanguage::Rest,
     };
-    let kind = match args.kind {
+    let usual = if args.lang == Language::Rest { Kind::Connector } else { Kind::Scalar };
+    let kind = match args.kind.unwrap_or(usual) {
         Kind::Scalar => PluginKind::Scalar,
         Kind::Aggregate => PluginKind::Aggregate,
         Kind::Connector => PluginKind::Connector,
@@ -36,11 +38,14 @@ pub(crate) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
             .words(&format!("wrote {files} files of the SDK to {}", place.join(&args.name).join("sdk").display())),
     }
     let folder = place.join(&args.name).display().to_string();
-    terminal.hint(&match args.lang {
-        Language::Rhai => {
-            format!("`kepi plugin check {folder}` checks it; a model uses it as `use plugin \"my.{}\"`", args.name)
-        }
-        _ => format!("`kepi plugin build {folder}` builds it, `kepi plugin check {folder}` checks it"),
-    });
+    let builds = match args.lang {
+        Language::Rhai | Language::Rest => String::new(),
+        Language::Rust | Language::Python | Language::Js => format!("`kepi plugin build {folder}` builds it, "),
+    };
+    terminal.hint(&format!(
+        "{builds}`kepi plugin check {folder}` checks it; a model uses it by `use plugin \"my.{}\" as {}`",
+        args.name,
+        args.name.replace('-', "_")
+    ));
     Ok(())
 }
