@@ -218,9 +218,10 @@ impl Engine {
             Some(deadline) => request.cancel.with_deadline(deadline),
             None => request.cancel.clone(),
         };
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // How many cores there are is asked of the file system: only where it matters.
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(RunOptions {
-            threads: request.limits.threads.unwrap_or(cores),
+            threads: request.limits.threads.unwrap_or_else(cores),
             memory_bytes_max: request.limits.memory_bytes_max.or(self.project.memory_limit()?),
             cancel,
             totals: request.totals,

@@ -1,8 +1,9 @@
 //! What is kept per cell while rows go by.
 
 use super::coverage::{Coverage, Ids};
+use super::distinct::Distinct;
 use super::exact::{FloatSum, Spread};
-use super::labels::{NumberMap, Slots};
+use super::labels::Slots;
 use super::pieces::Pieces;
 use super::ranked::Ranking;
 use super::scalar::scalar_of;
@@ -109,19 +110,6 @@ enum Best {
     Last,
 }
 
-/// Distinct values per cell.
-struct Distinct {
-    counts: Vec<i64>,
-    /// For each id the last cell that counted it, plus one: by group, since within one an id's cells never come back; ids
-    /// whose rows are all of one group share the first. Empty: there is none yet, or no room for it.
-    last: Vec<Vec<u32>>,
-    ids: Ids,
-    /// How many more places there is room for.
-    room: usize,
-    /// Else the pairs of the current period.
-    pairs: NumberMap<(u32, i64), ()>,
-}
-
 impl Measured {
     /// Starts a measure. `ty` is the argument's type; `ids` are those that it has where it is an entity; `pieces`: cells
     /// are not of periods, but of pieces of windows; `rank`: the type of the rank of `Measure::Best`.
@@ -145,11 +133,7 @@ impl Measured {
             Measure::First(_) => best(Best::First),
             Measure::Last(_) => best(Best::Last),
             Measure::Unique(_) if let Some(pieces) = pieces => Kept::Coverage(Coverage::new(Arc::clone(pieces), ids)),
-            Measure::Unique(_) => {
-                let last = if ids.of_one_group && ids.count > 0 { vec![vec![0; ids.count]] } else { Vec::new() };
-                let room = ids.room();
-                Kept::Unique(Distinct { counts: Vec::new(), last, ids, room, pairs: NumberMap::default() })
-            }
+            Measure::Unique(_) => Kept::Unique(Distinct::new(ids)),
             Measure::Percentile { .. } => Kept::List(Vec::new()),
             Measure::Stddev(_) => Kept::Spread(Vec::new()),
             Measure::Best { .. } => Kept::Ranked(Ranking::new(rank.unwrap_or(Type::Missing))?),
@@ -164,14 +148,14 @@ impl Measured {
     /// Keeps distinct ids as sets from now on: nothing was added yet.
     pub(crate) fn keep_sets(&mut self) {
         if let Kept::Unique(distinct) = &self.kept {
-            self.kept = Kept::Sets(Vec::new(), distinct.ids.count);
+            self.kept = Kept::Sets(Vec::new(), distinct.ids_max());
         }
     }
 
     /// Says that a new period begins: what was kept only for the last one is let go.
     pub(crate) fn begin_period(&mut self) {
         if let Kept::Unique(distinct) = &mut self.kept {
-            distinct.pairs.clear();
+            distinct.begin_period();
         }
     }
 
@@ -272,10 +256,7 @@ impl Measured {
                     best,
                 }
             }
-            Kept::Unique(mut distinct) => {
-                distinct.counts.resize(cells, 0);
-                State::Unique(distinct.counts)
-            }
+            Kept::Unique(distinct) => State::Unique(distinct.into_counts(cells)),
             Kept::Sets(mut sets, _) => {
                 sets.resize(cells, IdSet::default());
                 sets.iter_mut().for_each(IdSet::settle);
@@ -319,7 +300,7 @@ pub(super) fn at(cell: Cell<'_>, row: usize) -> u32 {
 }
 
 /// Grows an array to hold all cells.
-fn grow<T: Clone + Default>(values: &mut Vec<T>, cells: usize) {
+pub(super) fn grow<T: Clone + Default>(values: &mut Vec<T>, cells: usize) {
     if values.len() < cells {
         values.resize(cells, T::default());
     }
@@ -392,20 +373,11 @@ impl Kept {
     ) -> Result<(), ExecError> {
         let cells = slots.len();
         if let (Kept::Unique(distinct), Values::Id(ids, _)) = (&mut *self, &arg.values) {
-            distinct.ids(rows, cell, slots, ids);
-            return distinct.fits();
+            return distinct.add_ids(rows, cell, slots, ids);
         }
         let numbers = payload.encode(arg)?;
         match self {
-            Kept::Unique(distinct) => {
-                let Distinct { counts, pairs, .. } = distinct;
-                grow(counts, cells);
-                rows.each(|row| {
-                    let slot = at(cell, row);
-                    counts[slot as usize] += i64::from(pairs.insert((slot, numbers[row]), ()).is_none());
-                });
-                return distinct.fits();
-            }
+            Kept::Unique(distinct) => return distinct.add_values(rows, cell, slots, &numbers),
             Kept::Best { wanted, values, known } => {
                 grow(values, cells);
                 grow(known, cells);
@@ -443,67 +415,4 @@ impl Kept {
         }
         Ok(())
     }
-}
-
-impl Distinct {
-    /// Fails where it takes more memory than there may be.
-    fn fits(&self) -> Result<(), ExecError> {
-        self.ids.fits(self.last.iter().map(Vec::len).sum(), self.pairs.capacity())
-    }
-
-    fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, ids: &[u32]) {
-        let Distinct { counts, last, ids: Ids { count, of_one_group, .. }, room, pairs } = self;
-        grow(counts, slots.len());
-        let groups = slots.cells();
-        match cell {
-            Cell::One(slot) => {
-                let group = if *of_one_group { 0 } else { groups[slot as usize].1 as usize };
-                if let Some(last) = by_id(last, group, *count, room) {
-                    let mut fresh = 0;
-                    rows.each(|row| {
-                        if let Some(last) = last.get_mut(ids[row] as usize) {
-                            fresh += i64::from(*last != slot + 1);
-                            *last = slot + 1;
-                        }
-                    });
-                    counts[slot as usize] += fresh;
-                    return;
-                }
-                rows.each(|row| {
-                    counts[slot as usize] += i64::from(pairs.insert((slot, i64::from(ids[row])), ()).is_none());
-                });
-            }
-            Cell::Each(places) => rows.each(|row| {
-                let slot = places[row];
-                let group = if *of_one_group { 0 } else { groups[slot as usize].1 as usize };
-                match by_id(last, group, *count, room) {
-                    Some(last) => {
-                        if let Some(last) = last.get_mut(ids[row] as usize)
-                            && *last != slot + 1
-                        {
-                            *last = slot + 1;
-                            counts[slot as usize] += 1;
-                        }
-                    }
-                    None => counts[slot as usize] += i64::from(pairs.insert((slot, i64::from(ids[row])), ()).is_none()),
-                }
-            }),
-        }
-    }
-}
-
-/// The array by id of a group, made when the group is first seen; none: there is no room for it.
-#[inline]
-fn by_id<'a>(last: &'a mut Vec<Vec<u32>>, group: usize, ids: usize, room: &mut usize) -> Option<&'a mut [u32]> {
-    if last.get(group).is_none_or(Vec::is_empty) {
-        if ids == 0 || *room < ids {
-            return None;
-        }
-        if last.len() <= group {
-            last.resize(group + 1, Vec::new());
-        }
-        *room -= ids;
-        last[group] = vec![0; ids];
-    }
-    Some(&mut last[group])
 }

@@ -45,6 +45,11 @@ impl Ids {
         ROOM.min(limit)
     }
 
+    /// So many pairs of four bytes each, or fewer where a quarter of what there may be is less.
+    pub(crate) fn pairs_max(&self, most: usize) -> usize {
+        self.bytes_max.map_or(most, |bytes| most.min(usize::try_from(bytes / 32).unwrap_or(usize::MAX)))
+    }
+
     /// Fails where so many places in arrays and so many pairs in a table take more than there may be.
     pub(crate) fn fits(&self, places: usize, pairs: usize) -> Result<(), ExecError> {
         match self.bytes_max {

@@ -304,6 +304,11 @@ impl Slots {
         self.cells.len()
     }
 
+    /// The first cell of the current period.
+    pub(crate) fn first(&self) -> u32 {
+        self.base
+    }
+
     /// The cell of a group in the current period.
     #[inline]
     pub(crate) fn slot(&mut self, group: u32) -> u32 {
