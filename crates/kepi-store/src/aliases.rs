@@ -50,6 +50,12 @@ impl Aliases {
         self.roots.values().get(id as usize).copied().unwrap_or(id)
     }
 
+    /// All ids that mean the same as one.
+    pub(crate) fn same_as(&self, id: u32) -> Vec<u32> {
+        let root = self.root(id);
+        std::iter::once(root).chain(self.members.get(&root).into_iter().flatten().copied()).collect()
+    }
+
     /// What the ids of a column mean.
     pub(crate) fn meant(&self, ids: &ArrayRef) -> ArrayRef {
         Arc::new(ids.as_primitive::<UInt32Type>().unary::<_, UInt32Type>(|id| self.root(id)))

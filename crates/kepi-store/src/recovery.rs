@@ -68,7 +68,7 @@ pub(crate) fn replay(layout: &Layout, generation: u64, entries: Vec<Entry>, end:
     for entry in entries.into_iter().skip(last + 1) {
         if let Record::Small { load, delta, .. } = entry.record {
             let change = Change::from_delta(delta).map_err(|e| StoreError::damaged(&path, entry.end, e))?;
-            snapshot.apply(&change);
+            snapshot.apply(&change, load.snapshot);
             snapshot.number = load.snapshot;
             tail_loads += 1;
             tail_rows += load.counts.iter().map(|c| (c.added + c.replaced) as usize).sum::<usize>();

@@ -9,7 +9,7 @@ use crate::segment_index::CHUNK_ROWS;
 use crate::segment_write::write_segment;
 use crate::snapshot::Snapshot;
 use crate::state::{
-    ColumnSchema, ENTITY_ID, EntityState, IdKind, PRESENT, SegmentState, State, StreamState, StringsState, VALUE,
+    ColumnSchema, ENTITY_ID, EntityState, IdKind, LOAD, PRESENT, SegmentState, State, StreamState, StringsState, VALUE,
 };
 use crate::stream::{Slot, Stream, gone_bytes};
 use crate::strings::{Strings, take_number};
@@ -90,14 +90,31 @@ pub(crate) fn seal_stream(
         };
         let rows = match rows {
             Some(rows) => rows,
-            None => Scan::new(&merged, &all_columns(stream), None, None)?.collect::<Result<Vec<_>, _>>()?,
+            None => Scan::new(&merged, &stored_columns(stream), None, None)?.collect::<Result<Vec<_>, _>>()?,
         };
-        let mut narrow = vec![ID];
-        narrow.extend(stream.schema.columns.iter().filter(|c| c.name != ID).map(|c| c.name.as_str()));
-        segments.push(write_segment(layout, take_number(next), &rows, &narrow, CHUNK_ROWS)?);
+        segments.push(write_rows(layout, stream, take_number(next), &rows)?);
     }
     let dictionaries = seal_dictionaries(layout, &stream.dictionaries, next)?;
     Ok(StreamState { schema: stream.schema.clone(), segments, dictionaries })
+}
+
+/// Writes rows of a stream as a segment.
+pub(crate) fn write_rows(
+    layout: &Layout,
+    stream: &Stream,
+    number: u64,
+    rows: &[RecordBatch],
+) -> Result<SegmentState, StoreError> {
+    let mut narrow = vec![ID, LOAD];
+    narrow.extend(stream.schema.columns.iter().filter(|c| c.name != ID).map(|c| c.name.as_str()));
+    write_segment(layout, number, rows, &narrow, CHUNK_ROWS)
+}
+
+/// All that is stored of rows but the moment.
+pub(crate) fn stored_columns(stream: &Stream) -> Vec<String> {
+    let mut columns = all_columns(stream);
+    columns.push(LOAD.to_owned());
+    columns
 }
 
 /// The columns of a stream with the id, without the moment.
@@ -129,7 +146,7 @@ fn seal_slot(layout: &Layout, slot: &Slot, next: &mut u64) -> Result<Option<Segm
     Ok(Some(SegmentState { gone, ..state.clone() }))
 }
 
-fn seal_dictionaries(
+pub(crate) fn seal_dictionaries(
     layout: &Layout,
     dictionaries: &BTreeMap<String, Strings>,
     next: &mut u64,
@@ -193,6 +210,6 @@ pub(crate) fn table_of(names: Vec<String>, columns: Vec<ArrayRef>) -> Result<Rec
 }
 
 /// The columns that hold codes.
-fn codes(columns: &[ColumnSchema]) -> Vec<&str> {
+pub(crate) fn codes(columns: &[ColumnSchema]) -> Vec<&str> {
     columns.iter().filter(|c| presented_kind(c) == ColumnKind::Code).map(|c| c.name.as_str()).collect()
 }

@@ -124,9 +124,9 @@ impl Snapshot {
         if manifest.tail < manifest.length {
             let (entries, _) = journal::read(&path, manifest.tail, Some(manifest.length), manifest.length)?;
             for entry in entries {
-                if let Record::Small { delta, .. } = entry.record {
+                if let Record::Small { load, delta, .. } = entry.record {
                     let change = Change::from_delta(delta).map_err(|e| StoreError::damaged(&path, entry.end, e))?;
-                    snapshot.apply(&change);
+                    snapshot.apply(&change, load.snapshot);
                 }
             }
         }
@@ -152,14 +152,14 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Takes in what a load changes.
-    pub(crate) fn apply(&mut self, change: &Change) {
+    /// Takes in what a load changes; `load` is the number of the snapshot that it makes.
+    pub(crate) fn apply(&mut self, change: &Change, load: u64) {
         self.origin = None;
         self.derived = Arc::default();
         for stream in &change.streams {
             self.next_file = self.next_file.max(stream.segment + 1);
             let slot = self.streams.entry(stream.schema.name.clone());
-            Arc::make_mut(slot.or_insert_with(|| Arc::new(Stream::new(stream.schema.clone())))).apply(stream);
+            Arc::make_mut(slot.or_insert_with(|| Arc::new(Stream::new(stream.schema.clone())))).apply(stream, load);
         }
         for entity in &change.entities {
             let slot = self.entities.entry(entity.name.clone());

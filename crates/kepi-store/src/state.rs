@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The format that this version writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// What is in files: everything of a snapshot but the journal's tail.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,9 @@ pub(crate) const PRESENT: &str = "_present";
 /// The column of an entity's table that says which id this one means; missing: itself. It is an attribute like the others,
 /// but for that nobody is shown it.
 pub(crate) const INTO: &str = "_into";
+/// The column of a stream's rows that says by which load each came: the number of the snapshot that it made. Missing in
+/// segments of format 3 and before. Nobody is shown it.
+pub(crate) const LOAD: &str = "_load";
 /// The column of ids in updates and histories.
 pub(crate) const ENTITY_ID: &str = "_entity";
 /// The column of values in histories.
@@ -143,6 +146,18 @@ pub struct LoadRecord {
     /// By stream, then by entity.
     pub counts: Vec<LoadCount>,
 }
+
+impl LoadRecord {
+    /// Whether it is no load, but something that was removed.
+    pub fn is_removal(&self) -> bool {
+        [ERASURE, UNLOAD].iter().any(|kind| self.label.starts_with(kind))
+    }
+}
+
+/// How the label of an erasure begins; that of a load is a name, which has no colon.
+pub(crate) const ERASURE: &str = "erasure: ";
+/// How the label of an unload begins.
+pub(crate) const UNLOAD: &str = "unload: ";
 
 /// What a load did to one stream or entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,12 @@ use crate::column::{Presented, presented_kind};
 use crate::error::StoreError;
 use crate::layout::{Blob, Layout};
 use crate::segment::Segment;
-use crate::state::{BlobState, IdKind, StreamSchema, StreamState};
+use crate::state::{BlobState, IdKind, LOAD, StreamSchema, StreamState};
 use crate::strings::Strings;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{DataType, Field, Schema};
 use kepi_extension::{AT, ColumnInfo, ColumnKind, ID, StreamInfo};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,8 +64,8 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Takes in what a load changes.
-    pub(crate) fn apply(&mut self, change: &StreamChange) {
+    /// Takes in what a load changes; `load` is the number of the snapshot that it makes.
+    pub(crate) fn apply(&mut self, change: &StreamChange, load: u64) {
         self.schema = change.schema.clone();
         for (column, texts) in &change.texts {
             self.dictionaries.entry(column.clone()).or_default().push(texts.clone());
@@ -80,7 +81,8 @@ impl Stream {
             }
         }
         if !change.rows.is_empty() {
-            let segment = Arc::new(Segment::in_memory(change.segment, change.rows.clone()));
+            let rows = change.rows.iter().map(|rows| with_load(rows, load)).collect();
+            let segment = Arc::new(Segment::in_memory(change.segment, rows));
             self.slots.push(Slot { segment, gone: Arc::default(), gone_state: None });
         }
     }
@@ -97,6 +99,10 @@ impl Stream {
         }
         if column == AT {
             return Ok(self.schema.dated.then_some(Presented::Field(ColumnKind::Time, None)));
+        }
+        if column == LOAD {
+            // Numbers are widened as codes are.
+            return Ok(Some(Presented::Field(ColumnKind::Code, None)));
         }
         let Some(schema) = self.schema.columns.iter().find(|c| c.name == column) else { return Ok(None) };
         let kind = presented_kind(schema);
@@ -157,6 +163,17 @@ impl Slot {
         let times = self.segment.column(chunk, AT).ok()??;
         Some(times.as_primitive::<TimestampMicrosecondType>().value(row - self.segment.chunks[chunk].start))
     }
+}
+
+/// Rows with the load by which they came.
+fn with_load(rows: &RecordBatch, load: u64) -> RecordBatch {
+    // A number beyond 32 bits is none that could be asked for.
+    let loads: UInt32Array = std::iter::repeat_n(u32::try_from(load).ok(), rows.num_rows()).collect();
+    let mut fields: Vec<Field> = rows.schema_ref().fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.push(Field::new(LOAD, DataType::UInt32, true));
+    let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+    columns.push(Arc::new(loads));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the new column is as long as the others")
 }
 
 /// Bytes of a list of replaced rows.

@@ -30,18 +30,18 @@ pub struct Writer {
     pub(crate) layout: Layout,
     pub(crate) current: Arc<Snapshot>,
     /// Opened when it is first asked: a load that needs none of it does not wait for it.
-    memory: OnceLock<Memory>,
+    pub(crate) memory: OnceLock<Memory>,
     opening: Mutex<()>,
     /// Whether nothing was ever committed: then the store's folders are synced with the first commit.
     new: bool,
     /// Dictionaries of columns as they are committed, so that many small loads do not read them each time.
     pub(crate) tables: BTreeMap<(String, String), KeyTable>,
     /// What is in files; the tail of the journal starts at `tail`.
-    sealed: State,
-    tail: u64,
-    tail_rows: usize,
-    tail_loads: usize,
-    journal: AppendFile,
+    pub(crate) sealed: State,
+    pub(crate) tail: u64,
+    pub(crate) tail_rows: usize,
+    pub(crate) tail_loads: usize,
+    pub(crate) journal: AppendFile,
     stopped: bool,
     _lock: Lock,
 }
@@ -182,7 +182,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         self.check()?;
         let mut next = (*self.current).clone();
-        next.apply(change);
+        next.apply(change, load.snapshot);
         next.number = load.snapshot;
         if bulk {
             let state = seal::seal(&self.layout, &next)?;
@@ -319,7 +319,7 @@ impl Writer {
         Ok(entries.first().map_or(0, |entry| entry.checksum))
     }
 
-    fn publish(&self) -> Result<(), StoreError> {
+    pub(crate) fn publish(&self) -> Result<(), StoreError> {
         let manifest = Manifest {
             snapshot: self.current.number,
             generation: self.current.generation,
@@ -330,12 +330,15 @@ impl Writer {
         manifest::publish(&self.layout, &manifest)
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.stopped { Err(StoreError::Stopped) } else { Ok(()) }
     }
 
     /// Runs a step after which, should it fail, nobody knows what the disk holds: the writer then stops.
-    fn stopping<T>(&mut self, step: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn stopping<T>(
+        &mut self,
+        step: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let result = step(self);
         self.stopped |= result.is_err();
         result
@@ -343,7 +346,7 @@ impl Writer {
 
     /// Removes the files that the current snapshot does not name: replaced ones, and those of loads that never
     /// finished. Readers that have them open go on reading them.
-    fn clean(&self) -> Result<(), StoreError> {
+    pub(crate) fn clean(&self) -> Result<(), StoreError> {
         let used = files_of(&self.sealed);
         for name in disk::list(&self.layout.data())? {
             let number = name.split('.').next().and_then(|n| n.parse::<u64>().ok());

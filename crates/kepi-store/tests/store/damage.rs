@@ -106,9 +106,10 @@ fn a_flipped_byte_is_found_or_does_not_matter() {
     let expected = read(&folder.path()).unwrap();
     for file in shared_files(&folder) {
         let sound = std::fs::read(&file).unwrap();
-        // Arrow's own framing and padding are not read back, and of a small file they are the most.
+        // Arrow's own framing and padding are not read back, and of a small file they are the most: a few moments of
+        // eight bytes have to be hit.
         let arrow = file.extension().is_some_and(|e| e == "arrow");
-        let samples = if arrow { 97 } else { 24 }.min(sound.len());
+        let samples = if arrow { (sound.len() / 6).clamp(97, 400) } else { 24 }.min(sound.len());
         let mut found = 0;
         for sample in 0..samples {
             let mut bytes = sound.clone();

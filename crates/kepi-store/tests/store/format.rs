@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The format that is written.
-const CURRENT: u32 = 3;
+const CURRENT: u32 = 4;
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{version}"))
@@ -148,5 +148,5 @@ fn a_newer_format_is_refused_in_words() {
     bytes[12..20].copy_from_slice(&checksum.to_le_bytes());
     std::fs::write(&manifest, bytes).unwrap();
     let error = Store::open_reader(&folder.path()).unwrap_err();
-    assert_eq!(error.to_string(), "the store has format 9, this version of kepi reads up to 3");
+    assert_eq!(error.to_string(), "the store has format 9, this version of kepi reads up to 4");
 }

@@ -6,6 +6,7 @@ mod coded;
 mod crash;
 mod damage;
 mod entities;
+mod erasure;
 mod format;
 mod generations;
 mod identity;
