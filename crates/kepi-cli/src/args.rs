@@ -1,6 +1,7 @@
 //! The arguments of the command, and its help.
 
 use crate::plugin_args::PluginArgs;
+use crate::store_args::StoreArgs;
 use crate::terminal::Colour;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = false,
     after_help = "Without a command: the prompt, inside a project on a terminal.\n\
-                  Not there yet: store, man.\n\n\
+                  Not there yet: man.\n\n\
                   Exit codes: 0 fine, 1 the query, check or test failed, 2 usage, 3 a target missed, 4 data or files, 130 interrupted."
 )]
 pub(crate) struct Arguments {
@@ -63,14 +64,14 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Make, check and permit plugins
     Plugin(PluginArgs),
+    /// Look after the store: what is in it, checks, copies, taking things out
+    Store(StoreArgs),
     /// Ask at a prompt
     Repl,
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     #[command(hide = true)]
     Man(Later),
-    #[command(hide = true)]
-    Store(Later),
 }
 
 /// Arguments of a command that is not there yet: anything, so that the refusal is the only message.

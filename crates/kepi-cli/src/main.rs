@@ -8,6 +8,7 @@ mod interrupt;
 mod plugin_args;
 mod progress;
 mod repl;
+mod store_args;
 mod terminal;
 mod times;
 
@@ -55,7 +56,7 @@ fn run(context: &Context, command: Option<Command>) -> Result<(), Failure> {
         Command::Repl => repl::run(context),
         Command::Completions(args) => commands::completions::run(context, &args),
         Command::Man(_) => Err(Failure::not_yet("man")),
-        Command::Store(_) => Err(Failure::not_yet("store")),
+        Command::Store(args) => commands::store::run(context, &args.command),
     }
 }
 

@@ -72,6 +72,7 @@ mod row_groups;
 mod service;
 mod table;
 mod text;
+mod written;
 
 pub use convert::{Faults, Formats, convert, convert_coded, text as as_text, whole_numbers};
 pub use declare::declaration;
@@ -90,3 +91,4 @@ pub use service::{
     Tell, WallPace,
 };
 pub use table::{Batch, Batches, Content, Rejected, Table};
+pub use written::write_parquet;

@@ -27,7 +27,7 @@ pub struct Engine {
     /// The model files as they were parsed last.
     parsed: Parsed,
     /// What is kept between queries.
-    kept: Kept,
+    pub(crate) kept: Kept,
 }
 
 impl Engine {
@@ -41,14 +41,16 @@ impl Engine {
         let project = Project::open(project)?;
         let files = project.model_texts()?;
         let kept = Kept::beside(&project.store());
-        Ok(Engine {
+        let engine = Engine {
             project,
             session: Mutex::new(Vec::new()),
             files: Mutex::new(files),
             reader: Mutex::new(None),
             parsed: Parsed::default(),
             kept,
-        })
+        };
+        engine.finish_erasure_if_any()?;
+        Ok(engine)
     }
 
     /// Makes an empty project in a folder, or one with a template's model; gives the files written. Other files that

@@ -18,7 +18,7 @@ use kepi_model::core::{
 };
 use recorder::Read;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -91,6 +91,16 @@ impl Kept {
         if let Some(bytes) = plain().and_then(|plain| postcard::to_allocvec(&plain).ok()) {
             self.files.write('a', name.0, &bytes);
         }
+    }
+
+    /// Looks at all that is kept: what is damaged is removed, and told by its file's name.
+    pub(crate) fn damaged(&self) -> Vec<String> {
+        self.files.damaged()
+    }
+
+    /// Removes all that is kept; gives how many they were. The error names the file.
+    pub(crate) fn clear(&self) -> Result<u64, (PathBuf, std::io::Error)> {
+        self.files.clear()
     }
 
     /// What was found damaged since somebody asked, in words.

@@ -18,6 +18,7 @@ mod project_files;
 mod samples;
 mod scaffold;
 mod sync;
+mod upkeep;
 mod watch;
 mod words;
 
@@ -35,6 +36,10 @@ pub use governance::{
 pub use granting::{PluginAudit, PluginListed, PluginOffer};
 pub use plugin_check::{PluginCheck, check_plugin, is_shipped_plugin};
 pub use scaffold::{PluginKind, PluginLanguage, build_plugin, new_plugin};
+pub use upkeep::{
+    BackupReport, CompactReport, EntityStored, EraseReport, EventStored, ExportFormat, LoadListed, LoadTarget, Sized,
+    StoreInfo, UnloadReport, VerifyReport,
+};
 // What stands in answers and errors, so that a face needs no other crate to read them.
 pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};

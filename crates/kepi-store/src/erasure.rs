@@ -9,7 +9,7 @@ use crate::disk::{self, AppendFile};
 use crate::error::StoreError;
 use crate::journal::{self, Record};
 use crate::recovery::catalogue;
-use crate::rewrite::{Removed, Without, rewrite};
+use crate::rewrite::{Removed, Without, mentions, rewrite};
 use crate::scan::Scan;
 use crate::snapshot::Snapshot;
 use crate::state::{ERASURE, LOAD, LoadRecord, UNLOAD};
@@ -113,6 +113,12 @@ impl Writer {
         let (mut loads, cursors) = catalogue(&entries);
         let (number, generation) = (number + 1, generation + 1);
         removed.snapshot = number;
+        let named = |text: &str| without.texts.iter().any(|key| mentions(text, key));
+        // A file may be called as a key is.
+        loads.iter_mut().filter(|load| named(&load.label)).for_each(|load| "a file".clone_into(&mut load.label));
+        for (connector, _) in cursors.iter().filter(|(_, cursor)| named(cursor)) {
+            removed.mentions.insert(format!("the state of {connector}"), 1);
+        }
         loads.push(LoadRecord { snapshot: number, label: label(&removed), at, counts: Vec::new() });
         let checkpoint = Record::Checkpoint { snapshot: number, state: state.clone(), loads, cursors };
         let path = self.layout.journal(generation);

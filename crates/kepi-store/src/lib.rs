@@ -5,6 +5,7 @@
 //! `docs/store-format.md`.
 
 mod aliases;
+mod backup;
 mod change;
 mod column;
 mod disk;
@@ -34,12 +35,14 @@ mod seal;
 mod segment;
 mod segment_index;
 mod segment_write;
+mod sizes;
 mod snapshot;
 mod splits;
 mod state;
 mod stream;
 mod stream_load;
 mod strings;
+mod verify;
 mod version;
 mod writer;
 
@@ -47,8 +50,10 @@ pub use erasure::{LoadLeft, Unloaded};
 pub use error::StoreError;
 pub use load::{Load, LoadOptions, LoadSummary, OnConflict, RejectedRow};
 pub use rewrite::{Removed, mentions};
+pub use sizes::{EntitySize, Sizes, StreamSize};
 pub use snapshot::Snapshot;
 pub use state::{LoadCount, LoadRecord};
+pub use verify::Verified;
 pub use writer::Writer;
 
 use std::path::Path;
@@ -76,6 +81,20 @@ impl Store {
     /// Errors: [`StoreError::Held`] while another process writes.
     pub fn open_writer(folder: &Path, command: &str) -> Result<Writer, StoreError> {
         Writer::open(folder, command)
+    }
+
+    /// Gives each file that the current snapshot is made of to `put`: its path within the store, and its bytes in pieces.
+    /// It works beside a writer: should that replace files meanwhile, `again` is called, and it begins anew with the
+    /// snapshot that is current then. What `put` was given last, all of it, is a store. Gives the number of the snapshot;
+    /// none: there is nothing.
+    ///
+    /// Errors: a damaged manifest, a file that cannot be read, what `put` says.
+    pub fn backup(
+        folder: &Path,
+        again: &mut dyn FnMut() -> Result<(), StoreError>,
+        put: &mut dyn FnMut(&str, u64, &mut dyn std::io::Read) -> Result<(), StoreError>,
+    ) -> Result<Option<u64>, StoreError> {
+        backup::backup(folder, again, put)
     }
 
     /// Makes manifest and writer's memory anew from the journal and the files.

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::layout::Layout;
 use crate::state::{FORMAT, State};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: &[u8; 8] = b"kepi-man";
@@ -25,8 +26,12 @@ pub(crate) struct Manifest {
 /// Reads the manifest; none where there is none.
 pub(crate) fn read(layout: &Layout) -> Result<Option<Manifest>, StoreError> {
     let path = layout.manifest();
-    let Some(bytes) = disk::read(&path)? else { return Ok(None) };
-    let damaged = |offset, reason: &str| StoreError::damaged(&path, offset, reason);
+    disk::read(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
+}
+
+/// Reads the bytes of a manifest.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, StoreError> {
+    let damaged = |offset, reason: &str| StoreError::damaged(path, offset, reason);
     if bytes.len() < HEADER || &bytes[..8] != MAGIC {
         return Err(damaged(0, "it does not start as a manifest does"));
     }
@@ -39,8 +44,7 @@ pub(crate) fn read(layout: &Layout) -> Result<Option<Manifest>, StoreError> {
     if format > FORMAT {
         return Err(StoreError::NewerFormat { found: format, known: FORMAT });
     }
-    let manifest = postcard::from_bytes(&bytes[HEADER..]).map_err(|_| damaged(HEADER as u64, "it cannot be read"))?;
-    Ok(Some(manifest))
+    postcard::from_bytes(&bytes[HEADER..]).map_err(|_| damaged(HEADER as u64, "it cannot be read"))
 }
 
 /// Makes a snapshot the current one. All it names must be durable before.

@@ -105,15 +105,20 @@ pub(crate) fn catalogue(entries: &[Entry]) -> (Vec<LoadRecord>, Vec<(String, Str
 
 /// The numbers of all files of a state.
 pub(crate) fn files_of(state: &State) -> BTreeSet<u64> {
+    names_of(state).into_iter().map(|(number, _)| number).collect()
+}
+
+/// The numbers and kinds of all files of a state.
+pub(crate) fn names_of(state: &State) -> BTreeSet<(u64, &'static str)> {
     let mut files = BTreeSet::new();
-    let segment = |segment: &SegmentState, files: &mut BTreeSet<u64>| {
-        files.extend([segment.number, segment.index.file]);
-        files.extend(segment.gone.as_ref().map(|gone| gone.file));
+    let segment = |segment: &SegmentState, files: &mut BTreeSet<(u64, &'static str)>| {
+        files.extend([(segment.number, "arrow"), (segment.index.file, "index")]);
+        files.extend(segment.gone.as_ref().map(|gone| (gone.file, "gone")));
     };
-    let texts = |texts: &StringsState, files: &mut BTreeSet<u64>| {
+    let texts = |texts: &StringsState, files: &mut BTreeSet<(u64, &'static str)>| {
         for part in &texts.parts {
-            files.insert(part.texts.file);
-            files.extend(part.map.as_ref().map(|map| map.file));
+            files.insert((part.texts.file, "texts"));
+            files.extend(part.map.as_ref().map(|map| (map.file, "fst")));
         }
     };
     for stream in &state.streams {

@@ -154,10 +154,10 @@ impl LoadRecord {
     }
 }
 
-/// How the label of an erasure begins; that of a load is a name, which has no colon.
-pub(crate) const ERASURE: &str = "erasure: ";
+/// How the label of an erasure begins; that of a load begins with a name.
+pub(crate) const ERASURE: &str = "(erased) ";
 /// How the label of an unload begins.
-pub(crate) const UNLOAD: &str = "unload: ";
+pub(crate) const UNLOAD: &str = "(unloaded) ";
 
 /// What a load did to one stream or entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

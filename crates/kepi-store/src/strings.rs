@@ -172,15 +172,21 @@ impl Strings {
         Ok(StringsState { parts: kept })
     }
 
-    /// Verifies all files.
-    pub(crate) fn verify(&self) -> Result<(), StoreError> {
+    /// What is in files.
+    pub(crate) fn state(&self) -> StringsState {
+        StringsState { parts: self.parts.iter().map(|part| part.state.clone()).collect() }
+    }
+
+    /// Verifies all files, and that maps lead from each text to its number; says of each what is wrong with it.
+    pub(crate) fn verify_each(&self, look: &mut dyn FnMut(u64, Result<(), StoreError>)) {
+        let mut first = 0;
         for part in &self.parts {
-            part.array()?;
-            if let Some(map) = &part.map {
-                map.bytes()?;
+            look(1, part.array().map(drop));
+            if part.map.is_some() {
+                look(1, part.verify_map(first));
             }
+            first += part.state.count;
         }
-        Ok(())
     }
 }
 
@@ -247,6 +253,19 @@ impl Part {
         let values = bytes.slice(split);
         let array = StringArray::try_new(OffsetBuffer::new(offsets), values, None).map_err(|_| odd())?;
         Ok(self.array.get_or_init(|| Arc::new(array)).clone())
+    }
+
+    /// Whether the map leads from each text to its number; `first` is that of the part's first text.
+    fn verify_map(&self, first: u32) -> Result<(), StoreError> {
+        let Some(blob) = &self.map else { return Ok(()) };
+        blob.bytes()?;
+        let texts = self.array()?;
+        for (number, text) in (first..).zip(texts.iter().flatten()) {
+            if self.find(text)? != Some(number) {
+                return Err(blob.damaged(0, "it does not lead to the keys that it is made of"));
+            }
+        }
+        Ok(())
     }
 
     fn find(&self, text: &str) -> Result<Option<u32>, StoreError> {

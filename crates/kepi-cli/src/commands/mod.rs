@@ -15,6 +15,7 @@ pub(crate) mod load;
 pub(crate) mod plugin;
 pub(crate) mod query;
 pub(crate) mod report;
+pub(crate) mod store;
 pub(crate) mod sync;
 pub(crate) mod target;
 pub(crate) mod test;

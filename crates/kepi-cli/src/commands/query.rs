@@ -51,9 +51,14 @@ pub(crate) fn format(name: Option<&str>, output: Option<&Path>) -> Result<&'stat
     }
 }
 
+/// Says that a file cannot be written.
+pub(crate) fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::io(format!("{} cannot be written: {error}", file.display()))
+}
+
 /// Writes beside the file and then takes its place, so that nobody sees half of it.
 pub(crate) fn write_file(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let fails = |e: std::io::Error| Failure::io(format!("{} cannot be written: {e}", file.display()));
+    let fails = |e: std::io::Error| unwritable(file, &e);
     if file.exists() && !file.is_file() {
         // A device or a pipe: there is no place to take.
         return std::fs::write(file, bytes).map_err(fails);

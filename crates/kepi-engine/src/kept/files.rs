@@ -61,6 +61,39 @@ impl Files {
         Some(bytes)
     }
 
+    /// Reads all of them; those that are damaged are removed, and told by their names.
+    pub(super) fn damaged(&self) -> Vec<String> {
+        let listed = self.listed().unwrap_or_default();
+        let names = listed.iter().filter_map(|(_, _, path)| path.file_name()?.to_str());
+        for name in names {
+            let number = name.get(1..).and_then(|number| u128::from_str_radix(number, 16).ok());
+            if let (Some(kind), Some(number)) = (name.chars().next(), number) {
+                // Reading it says whether it is sound.
+                self.read(kind, number);
+            }
+        }
+        std::mem::take(&mut *self.damaged.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Removes all of them; gives how many they were. The error names the file.
+    pub(super) fn clear(&self) -> Result<u64, (PathBuf, std::io::Error)> {
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        *total = None;
+        let listed = match self.listed() {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err((self.folder.clone(), error)),
+        };
+        let mut count = 0;
+        for (_, _, path) in listed {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err((path, error)),
+                _ => count += 1,
+            }
+        }
+        Ok(count)
+    }
+
     #[allow(clippy::disallowed_methods)] // When a file was used last says which goes first, and is part of no answer.
     fn note_use(&self, file: &File, noted: Option<SystemTime>) {
         let now = SystemTime::now();

@@ -11,10 +11,9 @@ mod run;
 mod zones;
 
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress};
-use crate::engine::{Engine, store_error};
+use crate::engine::Engine;
 use crate::watch::Watch;
 use kepi_connect::{ConnectError, ReadOptions, Table};
-use kepi_store::Store;
 use std::time::Instant;
 
 pub(crate) use fitting::columns_of;
@@ -42,7 +41,8 @@ impl Engine {
         };
         let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
         let command = format!("kepi load {}", chosen.files.join(" "));
-        let mut writer = Store::open_writer(&self.project.store(), &command).map_err(store_error)?;
+        let mut writer = self.writer(&command)?;
+        loading.name_files(&chosen.files);
         let _watch = Watch::over(&model.plugins, &request.cancel);
         let outcome = loading.run(&table, &mut writer, &request, None, progress).map_err(|error| {
             // A plugin that was stopped says so; the reason is the interruption.

@@ -19,6 +19,8 @@ const SHOWN: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Loading {
     label: String,
+    /// The files, for the list of loads.
+    files: String,
     mappers: Vec<Mapper>,
     /// What tells the rows that are gone, with their table.
     gone: Option<(Vec<Mapper>, Table)>,
@@ -44,7 +46,16 @@ impl Loading {
         }
         let mappers =
             source.mappings.iter().map(|m| Mapper::new(model, m, table, now)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Loading { label: source.name.clone(), mappers, gone: None, now })
+        Ok(Loading { label: source.name.clone(), files: String::new(), mappers, gone: None, now })
+    }
+
+    /// Says which files are loaded, for the list of loads.
+    pub(crate) fn name_files(&mut self, files: &[String]) {
+        self.files = match files {
+            [] => String::new(),
+            [one] => one.clone(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        };
     }
 
     /// Takes the keys of records that are gone at their source: their rows go with the load.
@@ -68,7 +79,12 @@ impl Loading {
             OnConflict::Replace => kepi_store::OnConflict::Replace,
             OnConflict::Keep => kepi_store::OnConflict::Keep,
         };
-        let options = LoadOptions { label: self.label.clone(), now: self.now, on_conflict, cursor };
+        // A source that was found for a file may be called as the file is.
+        let label = match self.files.is_empty() || self.files == self.label {
+            true => self.label.clone(),
+            false => format!("{}: {}", self.label, self.files),
+        };
+        let options = LoadOptions { label, now: self.now, on_conflict, cursor };
         let mut load = writer.load(options);
         let mut targets: Vec<TargetReport> = self.mappers.iter().map(target).collect();
         let mut undated = vec![0; self.mappers.len()];

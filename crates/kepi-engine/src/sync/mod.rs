@@ -17,7 +17,7 @@ use kepi_connect::{HttpService, HttpSettings, Keep, ReadOptions, Recorded, Recor
 use kepi_extension::{Page, PageRequest};
 use kepi_model::declared::{SourceDecl, Target};
 use kepi_plugin::{FolderHost, Runtime};
-use kepi_store::{LoadOptions, Store, Writer};
+use kepi_store::{LoadOptions, Writer};
 use pull::Pull;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,8 +76,7 @@ impl Engine {
             None => model.now(&self.project, None)?,
         };
         let (config, read_options) = options(source)?;
-        let mut writer =
-            Store::open_writer(&self.project.store(), &format!("kepi sync {}", source.name)).map_err(store_error)?;
+        let mut writer = self.writer(&format!("kepi sync {}", source.name))?;
         let key = state_key(used, source);
         let mut stored = match writer.cursor(&key).map_err(store_error)? {
             Some(text) => Stored::parse(&text)?,
@@ -193,7 +192,7 @@ impl Engine {
         let sources = self.sources(&model)?;
         let source = find(&sources, name)?;
         let (used, _) = connector_of(&model, source)?;
-        let writer = Store::open_writer(&self.project.store(), "kepi sync --state").map_err(store_error)?;
+        let writer = self.writer("kepi sync --state")?;
         match writer.cursor(&state_key(used, source)).map_err(store_error)? {
             Some(text) => Stored::parse(&text)?.shown().map(Some),
             None => Ok(None),
@@ -207,7 +206,7 @@ impl Engine {
         let source = find(&sources, name)?;
         let (used, _) = connector_of(&model, source)?;
         let stored = state.map_or(Ok(Stored::default()), Stored::from_shown)?;
-        let mut writer = Store::open_writer(&self.project.store(), "kepi sync --set-state").map_err(store_error)?;
+        let mut writer = self.writer("kepi sync --set-state")?;
         commit_state(&mut writer, source, state_key(used, source), &stored, model.now(&self.project, None)?)
     }
 

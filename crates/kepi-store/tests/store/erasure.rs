@@ -75,7 +75,7 @@ fn no_file_has_anything_of_an_erased_key() {
     now.verify().unwrap();
     let entry = now.loads().unwrap().pop().unwrap();
     assert!(entry.is_removal() && entry.at == 7);
-    assert_eq!(entry.label, "erasure: 3 keys of customer; 3 rows of orders");
+    assert_eq!(entry.label, "(erased) 3 keys of customer; 3 rows of orders");
     // Once more there is nothing, and the store goes on, with the same writer and with the next one.
     assert_eq!(erase(&mut writer, "secret-key").rows.len(), 0);
     load(&mut writer, &orders(), "_at _id# customer product amount\n9 4 zoe tea 1\n5 5 bob milk 9");
