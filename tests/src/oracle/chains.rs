@@ -385,9 +385,13 @@ impl Course<'_> {
             if count(&one) > count(&found.best) {
                 found.best.clone_from(&one);
             }
-            let last = one.iter().flatten().max_by(|a, b| self.oracle.order(**a, **b));
-            if let (Some(last), true) = (last, count(&one) == self.steps.len()) {
-                found.add_last(*last);
+            if count(&one) < self.steps.len() {
+                continue;
+            }
+            // Each further row of the last moment is one with which all are done.
+            let end = one.iter().flatten().map(|row| self.time(*row)).max();
+            for row in one.iter().skip(1).flatten().filter(|row| Some(self.time(**row)) == end) {
+                found.add_last(*row);
             }
         }
         Ok(())

@@ -316,6 +316,11 @@ fn chains(pick: &mut Pick) -> String {
     if pick.once_in(3) {
         chain.push_str(&format!(", credit: {}", pick.of(&["latest", "earliest"])));
     }
+    match pick.below(6) {
+        0 if !chain.contains("without") => chain += ", order: any",
+        1 | 2 => chain.push_str(&format!(", each: {}", pick.of(&["1 day", "20 days", "1 month"]))),
+        _ => {}
+    }
     let conversion = format!("conversion({chain})");
     let value = match pick.below(4) {
         0 => format!("trailing({conversion}, 3 months)"),

@@ -36,9 +36,9 @@ pub(super) const ALL: &[Builtin] = &[
     ),
     behaviour(
         "conversion",
-        "conversion(a -> b, within 90 days, edge: closed, order: ordered, among: e, where: condition, hold: field, credit: latest, exclude: cut, per: customer)",
+        "conversion(a -> b, within 90 days, each: 7 days, edge: closed, order: ordered, among: e, where: condition, hold: field, credit: latest, exclude: cut, per: customer)",
         Lowering::Conversion,
-        "Divides the first-step events with a conversion credited to them by all first-step events. Each conversion is credited to one of them, the `latest` or with `credit: earliest` the earliest that it may belong to; the other options are those of `funnel`. A percent, dated by the first step; without first steps missing, without conversions 0.",
+        "Divides the first-step events with a conversion credited to them by all first-step events. Each conversion is credited to one of them, the `latest` or with `credit: earliest` the earliest that it may belong to (with `order: any` each row with which all steps are done is one); the other options are those of `funnel`. A percent, dated by the first step; without first steps missing, without conversions 0.",
         "conversion(leads -> wins, within 90 days)",
     ),
     behaviour(

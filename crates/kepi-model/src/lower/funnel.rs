@@ -35,7 +35,7 @@ pub(super) struct Funnel {
 impl CellScope<'_> {
     /// `conversion(a -> b, within 90 days)`: the share of first-step events with a conversion credited to them.
     pub(super) fn conversion(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Formula> {
-        let options = ["within", "edge", "order", "among", "where", "hold", "credit", "exclude", "per"];
+        let options = ["within", "each", "edge", "order", "among", "where", "hold", "credit", "exclude", "per"];
         let chain = ChainArguments::read(cx, "conversion", args, &options, span)?;
         if chain.steps.len() < 2 {
             return cx.error_help(

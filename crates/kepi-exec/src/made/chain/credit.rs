@@ -1,7 +1,7 @@
 //! Conversions: each row of the last step is credited to one first step.
 
 use super::moments::{End, Moments, NOBODY};
-use super::{Attempts, Forbidden, Shape};
+use super::{Attempts, Forbidden, Shape, Since};
 use kepi_model::core::Credit;
 
 /// Credits the rows of the last step of an entity.
@@ -29,11 +29,11 @@ fn pairs(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &M
     let starts = &work.starts;
     let (mut low, mut high) = (0, 0);
     for end in &work.ends {
-        let floor = forbidden.floor(shape, 1, end.at);
+        let since = Since::new(shape, forbidden, 1, end.at);
         while high < starts.len() && starts[high].at <= end.at {
             high += 1;
         }
-        while low < high && (attempts.all[starts[low].attempt as usize].end < end.at || starts[low].at < floor) {
+        while low < high && (attempts.all[starts[low].attempt as usize].end < end.at || since.is_behind(starts[low].at)) {
             low += 1;
         }
         let mut found = match credit {
@@ -75,7 +75,7 @@ fn chains(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &
         let at = own.at;
         let ways = |latest: &mut Vec<Option<(u32, i64)>>, served: &mut Vec<Served>, step: usize| {
             let last = latest[step - 1].filter(|l| at <= forbidden.limit(shape, step, l.1))?.0;
-            let first = first(&mut served[step - 1], forbidden.floor(shape, step, at))?;
+            let first = first(&mut served[step - 1], &Since::new(shape, forbidden, step, at))?;
             if step < steps - 1 {
                 latest[step] = Some((last, at));
                 served[step].moments.push((at, first));
@@ -116,9 +116,9 @@ fn chains(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &
     }
 }
 
-/// The first start that leads to a step not earlier than `floor`, which rises from call to call.
-fn first(served: &mut Served, floor: i64) -> Option<u32> {
-    while served.moments.get(served.from).is_some_and(|m| m.0 < floor) {
+/// The first start that leads to a step served soon enough before another one, which is later from call to call.
+fn first(served: &mut Served, since: &Since<'_>) -> Option<u32> {
+    while served.moments.get(served.from).is_some_and(|m| since.is_behind(m.0)) {
         served.from += 1;
     }
     served.moments.get(served.from).map(|m| m.1)

@@ -35,6 +35,11 @@ impl Matching {
         }
     }
 
+    /// How many steps are served.
+    pub(super) fn count(&self) -> usize {
+        self.taken.len()
+    }
+
     /// The row that serves a step.
     pub(super) fn row(&self, slots: &[Slot], step: usize) -> u32 {
         let step = step as u32;

@@ -20,9 +20,10 @@
 //!   behind the row that served the step before, within the attempt's time.
 //! - **Credit**: each row of the last step is credited to one first step: the latest (earliest) from which a chain leads
 //!   to it, in time. A first step with at least one credited row is converted. The step that an attempt reached does not
-//!   depend on the credit.
+//!   depend on the credit. In any order it is each row with which all steps are done.
 
 mod any;
+mod any_credit;
 mod credit;
 mod free;
 mod matching;
@@ -153,6 +154,25 @@ impl Forbidden {
     }
 }
 
+/// Since when the step before one that is served at a moment may have been served.
+struct Since<'a> {
+    shape: &'a Shape,
+    /// The last forbidden row.
+    floor: i64,
+    at: i64,
+}
+
+impl Since<'_> {
+    fn new<'a>(shape: &'a Shape, forbidden: &Forbidden, step: usize, at: i64) -> Since<'a> {
+        Since { shape, floor: forbidden.floor(shape, step, at), at }
+    }
+
+    /// Whether a moment is too early: a forbidden row lies behind it, or it is too long ago.
+    fn is_behind(&self, moment: i64) -> bool {
+        moment < self.floor || self.shape.soon(moment) < self.at
+    }
+}
+
 impl Attempts {
     fn new(shape: &Shape, at: Vec<i64>, all: Vec<Attempt>, who: Vec<u32>) -> Attempts {
         let further = shape.steps - 1;
@@ -207,11 +227,8 @@ pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
             "in any order, any step first, rows of several events, or their conversions".into(),
         ));
     }
-    if chain.each.is_some() && (any || chain.credit.is_some()) {
-        return Err(ExecError::NotYet("a time between steps in any order, or in a conversion".into()));
-    }
-    if chain.order == ChainOrder::Any && chain.credit.is_some() && chain.steps.len() > 2 {
-        return Err(ExecError::NotYet("a conversion over more than two steps in any order".into()));
+    if chain.each.is_some() && any {
+        return Err(ExecError::Plan("in any order no step has one before it, so there is no time between them".into()));
     }
     let held = chain.steps.iter().filter(|s| s.hold.is_some()).count();
     match held {
@@ -322,7 +339,11 @@ fn one<H: Hold>(
         ChainOrder::Free => free::look_at(shape, attempts, forbidden, work),
         _ => ordered::look_at(shape, attempts, forbidden, work),
     }
-    if let Some(credit) = shape.credit {
-        credit::look_at(shape, attempts, forbidden, work, credit);
+    match shape.credit {
+        Some(credit) if shape.order == ChainOrder::Any && shape.steps > 2 => {
+            any_credit::look_at(shape.steps, attempts, work, credit);
+        }
+        Some(credit) => credit::look_at(shape, attempts, forbidden, work, credit),
+        None => {}
     }
 }

@@ -240,12 +240,53 @@ impl Case {
     fn converted(&self, starts: &[Seen]) -> BTreeSet<usize> {
         let mut converted = BTreeSet::new();
         let Some(credit) = self.credit else { return converted };
+        if self.order == ChainOrder::Any {
+            return self.converted_in_any_order(starts, credit);
+        }
         let ways: Vec<Vec<Vec<Seen>>> = starts.iter().map(|s| self.ways(s)).collect();
         for end in self.rows(*self.steps.last().unwrap()) {
             let leads = |&i: &usize| {
                 starts[i].who == end.who
                     && end.at <= self.end(&starts[i])
                     && ways[i].iter().any(|w| w.len() + 1 == self.steps.len() && w[w.len() - 1].event == end.event)
+            };
+            let mut found = (0..starts.len()).filter(leads);
+            converted.extend(match credit {
+                Credit::Earliest => found.next(),
+                Credit::Latest => found.next_back(),
+            });
+        }
+        converted
+    }
+}
+
+impl Case {
+    /// Each row of a further step with which all of them are done, no other row being later, is credited.
+    fn converted_in_any_order(&self, starts: &[Seen], credit: Credit) -> BTreeSet<usize> {
+        fn all(case: &Case, start: &Seen, end: &Seen, step: usize, used: &mut Vec<(usize, u32)>) -> bool {
+            if step == case.steps.len() {
+                return used.contains(&end.event);
+            }
+            case.rows(case.steps[step]).iter().any(|row| {
+                let fits = row.who == start.who && row.at >= start.at && row.at <= end.at && case.holds(start, row);
+                if !fits || used.contains(&row.event) {
+                    return false;
+                }
+                used.push(row.event);
+                let found = all(case, start, end, step + 1, used);
+                used.pop();
+                found
+            })
+        }
+        let mut ends: Vec<Seen> = self.steps[1..].iter().flat_map(|which| self.rows(*which)).collect();
+        ends.sort_by_key(|end| end.event);
+        ends.dedup_by_key(|end| end.event);
+        let mut converted = BTreeSet::new();
+        for end in ends {
+            let leads = |&i: &usize| {
+                let start = &starts[i];
+                let in_time = start.who == end.who && end.at <= self.end(start) && end.event != start.event;
+                in_time && all(self, start, &end, 1, &mut vec![start.event])
             };
             let mut found = (0..starts.len()).filter(leads);
             converted.extend(match credit {
@@ -351,11 +392,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 visits,
                 without: if forbids && !any { without } else { vec![None; 5] },
                 // A conversion is never asked to be later.
-                credit: if any && steps.len() > 2 || matches!(order, Later | Free) || each.is_some() {
-                    None
-                } else {
-                    credit
-                },
+                credit: credit.filter(|_| !matches!(order, Later | Free)),
                 each: each.filter(|_| !any),
                 steps,
                 among,
@@ -456,7 +493,7 @@ fn a_hundred_thousand_rows_of_one_entity_are_no_trouble() {
             order,
             among: vec![],
             without_drops: false,
-            credit: if any { None } else { Some(credit) },
+            credit: Some(credit),
         };
         let source = source(&memory);
         let stream = source.made(&Made::Chain(Box::new(chain)), "UTC", 0).unwrap();
