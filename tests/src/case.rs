@@ -5,7 +5,8 @@
 //! (`day  from  to  rate`), `merges ENTITY` (`from  into`), `calendar NAME` (`day  week  month  quarter  year`, from `NAME.csv`), `query` (with `now TIME` where it matters, and
 //! `engine-refuses` where the engine says that it is not there yet,
 //! `engine-differs` where it is known to be wrong) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
-//! `*` in a result is a value that its author did not give. A line that begins with `Source:` says who answered the case first.
+//! `*` in a result is a value that its author did not give; behind its rows `partial:` names the periods that are not whole,
+//! and `young: 3 5` the rows, from 1, of cohorts that are too young for what they show (looked at where it is written). A line that begins with `Source:` says who answered the case first.
 
 use std::ops::Range;
 
@@ -31,7 +32,7 @@ pub struct Question {
     pub refused: bool,
     /// Whether the engine is known to answer something else; who mends that takes the mark away.
     pub differs: bool,
-    /// The names, the rows and the `partial:` line of the result block.
+    /// The names, the rows, the `partial:` and the `young:` line of the result block.
     pub result: ResultBlock,
     /// The bytes of the result block's text in the file.
     pub place: Range<usize>,
@@ -46,6 +47,8 @@ pub struct ResultBlock {
     pub rows: Vec<Vec<String>>,
     /// The periods that are said to be partial.
     pub partial: Vec<String>,
+    /// The rows, from 1, that are said to be of cohorts too young for what they show; none: nothing is said of that.
+    pub young: Option<Vec<usize>>,
 }
 
 /// A case.
@@ -164,6 +167,9 @@ fn result(block: &str) -> ResultBlock {
     for (number, line) in block.lines().filter(|line| !line.trim().is_empty()).enumerate() {
         if let Some(days) = line.strip_prefix("partial:") {
             found.partial = days.split(',').map(|day| day.trim().to_string()).collect();
+        } else if let Some(rows) = line.strip_prefix("young:") {
+            // What is no number is a row that there is not.
+            found.young = Some(rows.split_whitespace().map(|row| row.parse().unwrap_or(0)).collect());
         } else if number == 0 {
             found.names = cells(line);
         } else {
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn blocks_before_the_first_title_hold_for_all_cases() {
         let text = "```kepi\nA\n```\n## one\nSource: here\n```query now 2025-01-01\nQ\n```\n```result\nn\n1\n```\n## two\n\
-                    ```events e\na  b\n1  x y\n```\n```query\nR\n```\n```result\npartial: 2025\n```\n";
+                    ```events e\na  b\n1  x y\n```\n```query\nR\n```\n```result\npartial: 2025\nyoung: 2 3\n```\n";
         let cases = read(text).unwrap();
         assert_eq!(cases.len(), 2);
         assert_eq!(cases[0].model, "A\n");
@@ -190,6 +196,8 @@ mod tests {
         assert_eq!(&text[cases[0].questions[0].place.clone()], "n\n1\n");
         assert_eq!(cases[1].tables[0].rows, [["1", "x y"]]);
         assert_eq!(cases[1].questions[0].result.partial, ["2025"]);
+        assert_eq!(cases[1].questions[0].result.young, Some(vec![2, 3]));
+        assert_eq!(cases[0].questions[0].result.young, None);
     }
 
     #[test]

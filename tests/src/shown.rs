@@ -31,6 +31,8 @@ pub struct ShownTable {
     pub rows: Vec<Vec<Shown>>,
     /// The first instants of the periods that are not whole.
     pub partial: Vec<i64>,
+    /// The rows, from 1, of cohorts that are too young for what they show; none where that is not known.
+    pub young: Option<Vec<usize>>,
 }
 
 impl Shown {
@@ -112,6 +114,7 @@ impl ShownTable {
             labels,
             rows: table.rows.iter().map(|row| row.iter().map(show).collect()).collect(),
             partial: table.partial.clone(),
+            young: table.young.as_ref().map(|rows| rows.iter().map(|row| row + 1).collect()),
         }
         .with_partial_of_rows()
     }
@@ -153,7 +156,10 @@ impl ShownTable {
             let write = |all: &[i64]| all.iter().map(|at| write_time(*at, calendar)).collect::<Vec<_>>();
             return Some(format!("partial: {:?} and {:?}", write(&self.partial), write(&other.partial)));
         }
-        None
+        match (&self.young, &other.young) {
+            (Some(a), Some(b)) if a != b => Some(format!("young rows: {a:?} and {b:?}")),
+            _ => None,
+        }
     }
 
     /// Whether a result block says this answer.
@@ -164,6 +170,7 @@ impl ShownTable {
         };
         self.rows.len() == block.rows.len()
             && partial == block.partial
+            && (block.young.is_none() || self.young.is_none() || block.young == self.young)
             && self.rows.iter().zip(&block.rows).all(|(found, written)| row(found, written))
     }
 
@@ -176,6 +183,10 @@ impl ShownTable {
         if !self.partial.is_empty() {
             let days: Vec<String> = self.partial.iter().map(|at| write_time(*at, calendar)).collect();
             text.push_str(&format!("partial: {}\n", days.join(", ")));
+        }
+        if let Some(rows) = self.young.as_ref().filter(|rows| !rows.is_empty()) {
+            let rows: Vec<String> = rows.iter().map(usize::to_string).collect();
+            text.push_str(&format!("young: {}\n", rows.join(" ")));
         }
         text
     }

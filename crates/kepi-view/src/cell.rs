@@ -55,6 +55,13 @@ pub(crate) fn totals(frame: &Frame) -> Result<Option<Vec<Column<'_>>>, ViewError
     frame.totals.as_ref().map(|batch| read(frame, batch)).transpose()
 }
 
+/// A value as it is shown: where whole numbers of a column stand for something, what they stand for.
+pub(crate) fn in_words<'a>(meta: &'a FrameColumn, cell: Cell<'a>) -> Cell<'a> {
+    let whole = cell.number().filter(|number| *number >= 0.0 && number.fract() == 0.0);
+    let word = whole.and_then(|number| meta.words.get(number as usize));
+    word.map_or(cell, |word| Cell::Text(word))
+}
+
 fn read<'a>(frame: &'a Frame, batch: &'a RecordBatch) -> Result<Vec<Column<'a>>, ViewError> {
     if frame.columns.len() != batch.num_columns() {
         return Err(ViewError::ColumnCount { described: frame.columns.len(), present: batch.num_columns() });
@@ -92,4 +99,30 @@ fn cells<'a>(name: &str, array: &'a dyn Array) -> Result<Vec<Cell<'a>>, ViewErro
         }
         other => return Err(ViewError::ColumnType { column: name.to_string(), found: other.to_string() }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kepi_engine::FrameColumnKind;
+    use kepi_model::value::{Kind, Unit};
+
+    #[test]
+    fn whole_numbers_are_shown_as_what_they_stand_for() {
+        let mut age = FrameColumn {
+            name: "age".to_string(),
+            kind: FrameColumnKind::Dimension,
+            unit: Unit::of(Kind::Number),
+            grain: None,
+            better: None,
+            words: ["0", "1-4", "5-14"].map(str::to_string).to_vec(),
+        };
+        assert_eq!(in_words(&age, Cell::Decimal(20, 1)), Cell::Text("5-14"));
+        assert_eq!(in_words(&age, Cell::Decimal(1, 0)), Cell::Text("1-4"));
+        for other in [Cell::Decimal(3, 0), Cell::Decimal(15, 1), Cell::Decimal(-1, 0), Cell::Missing, Cell::Text("1")] {
+            assert_eq!(in_words(&age, other), other);
+        }
+        age.words.clear();
+        assert_eq!(in_words(&age, Cell::Decimal(1, 0)), Cell::Decimal(1, 0));
+    }
 }

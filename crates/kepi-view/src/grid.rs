@@ -1,7 +1,7 @@
 //! An answer as a grid of texts for people: units, period names, dashes. Shared by the table, Markdown and lines.
 
 use crate::ViewError;
-use crate::cell::{Cell, Column, columns, totals};
+use crate::cell::{Cell, Column, columns, in_words, totals};
 use crate::period::Clock;
 use crate::text::inert;
 use crate::unit::{DASH, numbers};
@@ -54,8 +54,8 @@ pub(crate) fn grid(answer: &Answer) -> Result<Grid<'_>, ViewError> {
             let header = inert(&column.meta.name).into_owned();
             let numeric = !is_label(column.meta);
             // The total is formatted with its column, so that their decimals stand below each other.
-            let mut all = column.cells.clone();
-            all.extend(total.iter().flat_map(|t| &t.cells));
+            let own = column.cells.iter().chain(total.iter().flat_map(|t| &t.cells));
+            let all: Vec<Cell<'_>> = own.map(|&cell| in_words(column.meta, cell)).collect();
             let mut cells = texts(&clock, column.meta, &all);
             let mut totals = cells.split_off(column.cells.len());
             if is_label(column.meta) {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn column(name: &str, kind: FrameColumnKind, unit: Unit, grain: Option<Grain>) -> FrameColumn {
-    FrameColumn { name: name.to_string(), kind, unit, grain, better: Some(Better::Up) }
+    FrameColumn { name: name.to_string(), kind, unit, grain, better: Some(Better::Up), words: Vec::new() }
 }
 
 fn batch(columns: &[FrameColumn], arrays: Vec<ArrayRef>) -> RecordBatch {

@@ -154,6 +154,7 @@ fn shown(unit: &Unit, value: Option<f64>) -> String {
         unit: unit.clone(),
         grain: None,
         better: None,
+        words: Vec::new(),
     };
     let cell =
         if value.fract() == 0.0 && value.abs() < 1e15 { Cell::Decimal(value as i128, 0) } else { Cell::Float(value) };

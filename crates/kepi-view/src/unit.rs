@@ -148,7 +148,14 @@ mod tests {
     use kepi_model::value::Currency;
 
     fn shown(kind: Kind, column: FrameColumnKind, cells: &[Cell<'_>]) -> Vec<String> {
-        let meta = FrameColumn { name: "x".to_string(), kind: column, unit: Unit::of(kind), grain: None, better: None };
+        let meta = FrameColumn {
+            name: "x".to_string(),
+            kind: column,
+            unit: Unit::of(kind),
+            grain: None,
+            better: None,
+            words: Vec::new(),
+        };
         numbers(&meta, cells).into_iter().map(|text| text.unwrap_or_else(|| DASH.to_string())).collect()
     }
 

@@ -20,6 +20,8 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
     /// The first instants of the periods that are not whole.
     pub partial: Vec<i64>,
+    /// The rows, from 0, of cohorts that are too young for what they show; none where the oracle does not say.
+    pub young: Option<Vec<usize>>,
 }
 
 /// A column of an answer.
@@ -119,7 +121,8 @@ impl Oracle {
                 }
             }
         }
-        Ok(self.shown(&query, &periods, found))
+        let table = self.shown(&query, &periods, found);
+        Ok(Table { young: self.young_rows(&asking, &table.rows)?, ..table })
     }
 
     /// `limit n with other` beside `per`, and of a table, keeps the labels that come first over the whole window.
@@ -338,6 +341,7 @@ impl Oracle {
             columns,
             partial: partial.map(|period| period.start).collect(),
             rows: found.into_iter().map(row).collect(),
+            young: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::funnels::share;
 use super::{Oracle, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind, NamedValue, Path, TimeUnit};
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// What a call says.
 struct Options {
@@ -180,6 +181,68 @@ impl Oracle {
         }
     }
 
+    /// Whether the last of a cohort may still come back at an age.
+    fn is_young(&self, cohort: i64, age: i64, options: &Options) -> bool {
+        let last = match options.brackets.get((age - 1).max(0) as usize) {
+            Some(end) if age > 0 => *end,
+            _ => age,
+        };
+        let end = match options.own {
+            // Who began at the very end of the cohort's period.
+            true => {
+                let begun = self.calendar.step(options.grain, cohort, 1);
+                self.calendar.add(begun, Length::of(last + 1, options.grain.unit))
+            }
+            false => self.calendar.step(options.grain, cohort, last + 1),
+        };
+        end > self.now
+    }
+
+    /// The rows of an answer that show an age which is not over for all of a cohort; none where that is not known here.
+    pub(super) fn young_rows(
+        &self,
+        asking: &Rc<Asking<'_>>,
+        rows: &[Vec<Value>],
+    ) -> Result<Option<Vec<usize>>, String> {
+        let query = &asking.query;
+        let labels = usize::from(query.per.is_some()) + query.by.len();
+        let (options, numbered) = match super::tables::call(query) {
+            Some((name, _)) if name == "funnel" => return Ok(Some(vec![])),
+            Some((_, arguments)) => (vec![self.retention_options(arguments)?], false),
+            None => {
+                let mut spots = Vec::new();
+                query.items.iter().try_for_each(|item| asking.spots(&item.value, true, &mut spots))?;
+                spots.retain(|spot| spot.1 == "retention");
+                let options =
+                    spots.iter().map(|spot| self.retention_options(&spot.2)).collect::<Result<Vec<_>, _>>()?;
+                let plain = spots.iter().all(|spot| Rc::ptr_eq(&spot.0, asking)) && query.by.is_empty();
+                if !options.is_empty() && !plain {
+                    return Ok(None);
+                }
+                (options, true)
+            }
+        };
+        let per = query.per.as_ref().and_then(|per| self.calendar.grain(per));
+        let options: Vec<Options> = options
+            .into_iter()
+            .filter(|options| !numbered || per.is_some_and(|per| is_of_one_cohort(per, options.grain)))
+            .collect();
+        let is_young = |row: &&Vec<Value>| {
+            options.iter().any(|options| match (numbered, &row[..]) {
+                (true, [Value::Time(start), ..]) => {
+                    let cohort = self.calendar.start(options.grain, *start);
+                    self.is_young(cohort, options.age.unwrap_or(0), options)
+                }
+                (false, row) => match (&row[labels], row[labels + 1].as_number()) {
+                    (Value::Time(cohort), Some((age, _))) => self.is_young(*cohort, age.to_f64() as i64, options),
+                    _ => false,
+                },
+                _ => false,
+            })
+        };
+        Ok(Some((0..rows.len()).filter(|row| is_young(&&rows[*row])).collect()))
+    }
+
     /// Whether a member came back at an age, or with `onward` then or later.
     fn came_back(member: &Member, age: i64, options: &Options) -> bool {
         let (from, until) = match &options.brackets[..] {
@@ -192,6 +255,12 @@ impl Oracle {
         };
         age == 0 || member.back.iter().any(|back| *back >= from && (options.onward || *back <= until))
     }
+}
+
+/// Whether each period of an answer lies in one period of the cohorts.
+fn is_of_one_cohort(per: Grain, cohorts: Grain) -> bool {
+    let weeks = |unit| unit == TimeUnit::Week;
+    per.unit <= cohorts.unit && (!weeks(per.unit) || weeks(cohorts.unit))
 }
 
 fn missing(held: &Option<Value>) -> bool {
@@ -224,10 +293,7 @@ impl Asking<'_> {
         let Some(age) = options.age else { return true };
         let oracle = self.oracle;
         let one_cohort = match self.query.per.as_ref().and_then(|per| oracle.calendar.grain(per)) {
-            Some(per) => {
-                let weeks = |unit| unit == TimeUnit::Week;
-                per.unit <= options.grain.unit && (!weeks(per.unit) || weeks(options.grain.unit))
-            }
+            Some(per) => is_of_one_cohort(per, options.grain),
             None => false,
         };
         let last = if one_cohort { age - 1 } else { age };

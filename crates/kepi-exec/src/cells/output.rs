@@ -1,7 +1,7 @@
 //! What the columns of the answer are, and what `vs` adds to each value.
 
 use crate::{FrameColumn, FrameColumnKind};
-use kepi_model::core::{CompareWith, Formula, FormulaNode, Op, Query};
+use kepi_model::core::{CompareWith, Formula, FormulaNode, Op, Query, Shape};
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::BTreeSet;
 
@@ -18,15 +18,17 @@ pub(crate) fn frame_columns(query: &Query) -> Vec<FrameColumn> {
             unit: Unit::of(Kind::Time),
             grain: Some(grain.clone()),
             better: None,
+            words: Vec::new(),
         });
     }
-    for label in &query.by {
+    for (i, label) in query.by.iter().enumerate() {
         columns.push(FrameColumn {
             name: label.name.clone(),
             kind: FrameColumnKind::Dimension,
             unit: label.unit.clone(),
             grain: label.grain.clone(),
             better: None,
+            words: bracket_words(query, i),
         });
     }
     let names = comparison_names(query);
@@ -34,7 +36,7 @@ pub(crate) fn frame_columns(query: &Query) -> Vec<FrameColumn> {
         let index = columns.len();
         let own = &column.formula.unit;
         let mut push = |name: String, kind, unit| {
-            columns.push(FrameColumn { name, kind, unit, grain: None, better: column.better });
+            columns.push(FrameColumn { name, kind, unit, grain: None, better: column.better, words: Vec::new() });
         };
         push(column.name.clone(), FrameColumnKind::Value, own.clone());
         for names in &names {
@@ -45,6 +47,18 @@ pub(crate) fn frame_columns(query: &Query) -> Vec<FrameColumn> {
         }
     }
     columns
+}
+
+/// The periods of each bracket, where a label is the age of a retention that has brackets.
+fn bracket_words(query: &Query, label: usize) -> Vec<String> {
+    let Some(Shape::Ages { age, brackets, .. }) = &query.shape else { return Vec::new() };
+    if *age != label || brackets.is_empty() {
+        return Vec::new();
+    }
+    let begins = [0].into_iter().chain(brackets.iter().copied()).map(|end| end + 1);
+    let word = |(from, end): (i64, &i64)| if from == *end { end.to_string() } else { format!("{from}-{end}") };
+    // Age 0 is the group itself.
+    ["0".to_string()].into_iter().chain(begins.zip(brackets).map(word)).collect()
 }
 
 /// What stands behind the column's name.

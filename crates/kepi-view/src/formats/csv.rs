@@ -8,7 +8,7 @@
 use super::Format;
 use super::raw::{Raw, raw};
 use crate::ViewError;
-use crate::cell::columns;
+use crate::cell::{columns, in_words};
 use crate::period::Clock;
 use crate::text::inert_but;
 use kepi_engine::Answer;
@@ -43,11 +43,13 @@ fn write(answers: &[Answer], text: fn(&str) -> String) -> Result<Vec<u8>, ViewEr
         for index in 0..answer.frame.rows.num_rows() {
             record(
                 &mut out,
-                columns.iter().map(|column| match raw(&clock, column.meta, column.cells[index]) {
-                    Raw::Missing => String::new(),
-                    Raw::Bool(yes) => yes.to_string(),
-                    Raw::Number(digits) => digits,
-                    Raw::Text(value) => text(&value),
+                columns.iter().map(|column| {
+                    match raw(&clock, column.meta, in_words(column.meta, column.cells[index])) {
+                        Raw::Missing => String::new(),
+                        Raw::Bool(yes) => yes.to_string(),
+                        Raw::Number(digits) => digits,
+                        Raw::Text(value) => text(&value),
+                    }
                 }),
             );
         }

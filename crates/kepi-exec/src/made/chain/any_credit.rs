@@ -95,7 +95,8 @@ fn first_step(
         let start = work.starts[found];
         slots.clear();
         slots.extend(candidates.iter().filter(|c| c.0 >= start.at).map(|c| c.1));
-        let leads = start.event != ending && work.match_any(&slots, steps, [start.event, u32::MAX]).count() + 2 == steps;
+        let leads =
+            start.event != ending && work.match_any(&slots, steps, [start.event, u32::MAX]).count() + 2 == steps;
         if leads {
             return Some(found);
         }

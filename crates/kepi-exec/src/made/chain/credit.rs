@@ -33,7 +33,8 @@ fn pairs(shape: &Shape, attempts: &mut Attempts, forbidden: &Forbidden, work: &M
         while high < starts.len() && starts[high].at <= end.at {
             high += 1;
         }
-        while low < high && (attempts.all[starts[low].attempt as usize].end < end.at || since.is_behind(starts[low].at)) {
+        while low < high && (attempts.all[starts[low].attempt as usize].end < end.at || since.is_behind(starts[low].at))
+        {
             low += 1;
         }
         let mut found = match credit {
