@@ -132,6 +132,10 @@ enum Change {
     Merge { one: u32, other: u32 },
     /// The store is written anew, without overlaps.
     Compact,
+    /// A customer is erased; later loads may bring it back.
+    Erase { customer: u32 },
+    /// One of the loads so far is taken out.
+    Unload { which: u32 },
     /// The condition of a segment is another.
     Definition { cents: u32 },
     /// Another "now".
@@ -148,6 +152,8 @@ fn changes() -> impl Strategy<Value = Change> {
         (0_u32..900, 0_u32..4).prop_map(|(from, shift)| Change::Regions { from, shift }),
         (0_u32..400, 400_u32..900).prop_map(|(one, other)| Change::Merge { one, other }),
         Just(Change::Compact),
+        (0_u32..900).prop_map(|customer| Change::Erase { customer }),
+        (0_u32..12).prop_map(|which| Change::Unload { which }),
         (0_u32..9_000).prop_map(|cents| Change::Definition { cents }),
         (1_u32..28).prop_map(|day| Change::Now { day }),
         Just(Change::Reopen),
@@ -158,6 +164,7 @@ const SHOP: &str = r#"
 entity shop key shop { }
 entity customer key customer { region: text }
 event orders of customer, shop at ordered { product: text  amount: money(EUR)  weight: number }
+event new_customers = first(orders) per customer
 segment large of orders = amount >= CENTS EUR
 source orders_table from "orders.csv" {
   orders: at ordered, id order_no, of customer, shop, product, amount, weight
@@ -166,7 +173,7 @@ source customers_table from "customers.csv" { customer: key customer, region }
 source merges_table from "merges.csv" { merge customer old into new }
 "#;
 
-const LOCAL: [&str; 16] = [
+const LOCAL: [&str; 21] = [
     "show sum(orders.amount), count(orders), avg(orders.amount) per month during 2025",
     "show sum(orders.amount where large) by product per week during 2025",
     "show unique(orders.customer) per month during 2025",
@@ -183,6 +190,11 @@ const LOCAL: [&str; 16] = [
     "show unique(orders.product), median(orders.amount) per month during 2025",
     "show share(orders where count(orders) > 1) per month during 2025",
     "show avg(sum(orders.amount) per customer) per quarter during 2025",
+    "show count(new_customers) by customer.region per month during 2025",
+    "show ratio(sum(orders.amount where age(new_customers) < 60 days), count(new_customers)) per month during 2025",
+    "show retention(new_customers -> orders, period: month) during 2025-Q2",
+    "show count(customer where count(orders) > 2), count(customer) per month last 6 months",
+    "show funnel(new_customers -> orders where large, within 30 days) during 2025-Q3",
 ];
 
 fn order_rows(rows: std::ops::Range<u32>) -> String {
@@ -265,6 +277,7 @@ fn whatever_is_kept_gives_what_is_computed_anew() {
         TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]),
     );
     let used = std::cell::Cell::new((0, 0));
+    let removed = std::cell::Cell::new(0);
     let result = runner.run(&proptest::collection::vec(changes(), 5), |changes| {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -283,7 +296,8 @@ fn whatever_is_kept_gives_what_is_computed_anew() {
         let mut now = moment(20);
         let add = |(kept, parts): (u32, u32)| used.set((used.get().0 + kept, used.get().1 + parts));
         add(ask_all(&engine, now, &"the first loads"));
-        for change in &changes {
+        let always = [Change::Unload { which: 2 }, Change::Erase { customer: 7 }];
+        for change in changes.iter().chain(&always) {
             match change {
                 Change::Orders { rows, from } => {
                     load_table(&engine, root, "orders_table", "orders.csv", &order_rows(*from..from + rows));
@@ -297,6 +311,17 @@ fn whatever_is_kept_gives_what_is_computed_anew() {
                 Change::Merge { one, other } => {
                     let text = format!("old,new\nc{one},c{other}\n");
                     load_table(&engine, root, "merges_table", "merges.csv", &text);
+                }
+                Change::Erase { customer } => {
+                    // It may be nobody: merged ones go with the one that they mean.
+                    let gone = engine.store_erase(&[("customer".to_string(), format!("c{customer}"))]);
+                    removed.set(removed.get() + usize::from(gone.is_ok()));
+                }
+                Change::Unload { which } => {
+                    // Of some loads nothing can be taken out, such as those of regions.
+                    let loads = engine.store_loads().unwrap();
+                    let gone = engine.store_unload(loads[*which as usize % loads.len()].load);
+                    removed.set(removed.get() + usize::from(gone.is_ok()));
                 }
                 Change::Compact => Store::open_writer(&root.join(".kepi/store"), "test").unwrap().compact().unwrap(),
                 Change::Definition { cents } => {
@@ -313,6 +338,7 @@ fn whatever_is_kept_gives_what_is_computed_anew() {
     assert!(result.is_ok(), "{result:?}");
     let (kept, parts) = used.get();
     assert!(kept > 0, "no answer was kept");
+    assert!(removed.get() >= cases as usize, "only {} of what was to be erased or taken out was", removed.get());
     // In a build that is optimised, so few rows are read sooner than a file.
     assert!(parts > 0 || !cfg!(debug_assertions), "no answer was made of kept parts");
 }

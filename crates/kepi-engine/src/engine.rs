@@ -103,8 +103,9 @@ impl Engine {
     /// Errors: mistakes in the text (all of them), limits, damaged data, a plugin's failure, cancelled.
     pub fn query(&self, request: Request) -> Result<Vec<Answer>, EngineError> {
         let (model, prepared) = self.prepare(&request)?;
+        let kept_so_far = self.kept.from_now_on();
         let snapshot = self.snapshot(request.snapshot)?;
-        let options = self.run_options(&request)?;
+        let options = self.run_options(&request, &kept_so_far)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let number = kepi_extension::EventScan::snapshot(snapshot.as_ref());
         let other_zone = self.other_zone(&model, &snapshot);
@@ -112,8 +113,8 @@ impl Engine {
         for (query, warnings) in prepared {
             let started = Instant::now();
             // Of an empty store there is nothing to keep.
-            let name = if request.no_cache || number == 0 { None } else { self.kept.name(&query, request.totals) };
-            let before = name.and_then(|name| self.kept.read(name, snapshot.as_ref()));
+            let name = if request.no_cache || number == 0 { None } else { kept_so_far.name(&query, request.totals) };
+            let before = name.and_then(|name| kept_so_far.read(name, snapshot.as_ref()));
             let kept = before.is_some();
             let frame = match before {
                 Some(frame) => frame,
@@ -124,7 +125,7 @@ impl Engine {
                     let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
                         .map_err(|error| ended(error, &options.cancel))?;
                     if let Some(name) = name {
-                        self.kept.write(name, &frame, started.elapsed(), &recorder);
+                        kept_so_far.write(name, &frame, started.elapsed(), &recorder);
                     }
                     frame
                 }
@@ -151,8 +152,9 @@ impl Engine {
     /// Explains every query of a text: in words, in steps, as a plan. It runs them.
     pub fn explain(&self, request: Request) -> Result<Vec<Explanation>, EngineError> {
         let (model, prepared) = self.prepare(&request)?;
+        let kept_so_far = self.kept.from_now_on();
         let snapshot = self.snapshot(request.snapshot)?;
-        let options = self.run_options(&request)?;
+        let options = self.run_options(&request, &kept_so_far)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let mut explanations = Vec::new();
         for (query, _) in prepared {
@@ -160,8 +162,8 @@ impl Engine {
             let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options)
                 .map_err(|error| ended(error, &options.cancel))?;
             let mut words = told.words;
-            let name = self.kept.name(&query, request.totals);
-            if name.is_some_and(|name| self.kept.read(name, snapshot.as_ref()).is_some()) {
+            let name = kept_so_far.name(&query, request.totals);
+            if name.is_some_and(|name| kept_so_far.read(name, snapshot.as_ref()).is_some()) {
                 words.push(
                     "The answer is kept from before: asked again on this snapshot, it is read instead of computed."
                         .into(),
@@ -214,7 +216,8 @@ impl Engine {
         model.diagnostics.iter().filter(|d| d.severity == Severity::Error && d.file != last).cloned().collect()
     }
 
-    pub(crate) fn run_options(&self, request: &Request) -> Result<RunOptions, EngineError> {
+    /// `kept` is from before the snapshot that the request reads.
+    pub(crate) fn run_options(&self, request: &Request, kept: &Kept) -> Result<RunOptions, EngineError> {
         let wall = request.limits.wall_time_max.or(self.project.time_limit()?);
         let cancel = match wall.and_then(|limit| Instant::now().checked_add(limit)) {
             Some(deadline) => request.cancel.with_deadline(deadline),
@@ -227,7 +230,7 @@ impl Engine {
             memory_bytes_max: request.limits.memory_bytes_max.or(self.project.memory_limit()?),
             cancel,
             totals: request.totals,
-            partials: (!request.no_cache).then(|| self.kept.partials()),
+            partials: (!request.no_cache).then(|| kept.partials()),
         })
     }
 }

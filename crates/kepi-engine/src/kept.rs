@@ -10,7 +10,7 @@ mod recorder;
 
 pub(crate) use recorder::Recorder;
 
-use files::Files;
+use files::{Files, Stamp};
 use kepi_exec::Frame;
 use kepi_extension::{EventScan, Partials};
 use kepi_model::core::{
@@ -25,11 +25,15 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 /// Answers that took less are computed again.
 const WORTH: Duration = Duration::from_millis(5);
+/// Partial results that took less are made again.
+const PART_WORTH: Duration = Duration::from_millis(1);
 
 /// What is kept of a project.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     files: Arc<Files>,
+    /// The store as it was before a snapshot of it was opened: what is made of that one is kept only while this holds.
+    stamp: Option<Stamp>,
 }
 
 /// The name of an answer.
@@ -46,12 +50,18 @@ struct Plain {
 impl Kept {
     /// What is kept beside a store.
     pub(crate) fn beside(store: &Path) -> Kept {
-        Kept { files: Arc::new(Files::of(store.join("answers"))) }
+        Kept { files: Arc::new(Files::beside(store)), stamp: None }
+    }
+
+    /// The same for who opens a snapshot after this. Whatever is erased meanwhile, nothing of it is kept: results made of
+    /// a snapshot that is no longer the current one go again.
+    pub(crate) fn from_now_on(&self) -> Kept {
+        Kept { files: Arc::clone(&self.files), stamp: self.files.stamp() }
     }
 
     /// The partial results.
     pub(crate) fn partials(&self) -> Arc<dyn Partials> {
-        Arc::clone(&self.files) as Arc<dyn Partials>
+        Arc::new(self.clone())
     }
 
     /// The name of the answer to a query; none: it is not kept.
@@ -89,7 +99,7 @@ impl Kept {
         }
         let plain = || Some(Plain { read: recorder.versions()?, frame: frame.to_bytes()? });
         if let Some(bytes) = plain().and_then(|plain| postcard::to_allocvec(&plain).ok()) {
-            self.files.write('a', name.0, &bytes);
+            self.files.write('a', name.0, &bytes, self.stamp);
         }
     }
 
@@ -106,6 +116,18 @@ impl Kept {
     /// What was found damaged since somebody asked, in words.
     pub(crate) fn take_damaged(&self) -> Vec<String> {
         self.files.take_damaged()
+    }
+}
+
+impl Partials for Kept {
+    fn read(&self, name: u128) -> Option<Vec<u8>> {
+        self.files.read('p', name)
+    }
+
+    fn write(&self, name: u128, bytes: &[u8], took: Duration) {
+        if took >= PART_WORTH {
+            self.files.write('p', name, bytes, self.stamp);
+        }
     }
 }
 

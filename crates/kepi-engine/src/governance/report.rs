@@ -51,8 +51,8 @@ impl Engine {
         if !mistakes.is_empty() {
             return Err(model.text_error(mistakes));
         }
+        let options = self.run_options(request, &self.kept.from_now_on())?;
         let snapshot = self.snapshot(request.snapshot)?;
-        let options = self.run_options(request)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let mut answers = Vec::new();
         for (query, warnings) in queries {

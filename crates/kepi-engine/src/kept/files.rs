@@ -1,6 +1,5 @@
 //! Files that are kept beside the store: each with a checksum, all of them bounded, those used longest ago go first.
 
-use kepi_extension::Partials;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,13 +19,16 @@ const TOTAL_MAX: u64 = 128 << 20;
 const ROOM: u64 = 16 << 20;
 /// That a file was used is noted when it was noted so long ago.
 const NOTED: Duration = Duration::from_secs(60);
-/// Partial results that took less are made again.
-const WORTH: Duration = Duration::from_millis(1);
+
+/// Which snapshot is the current one, as the file that names it tells: when it was written, and how long it is.
+pub(super) type Stamp = (SystemTime, u64);
 
 /// The files of a project.
 #[derive(Debug)]
 pub(crate) struct Files {
     folder: PathBuf,
+    /// The file that names the store's current snapshot.
+    manifest: PathBuf,
     /// The bytes of all of them, once somebody has looked.
     total: Mutex<Option<u64>>,
     /// Those that were found damaged.
@@ -34,9 +36,16 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// The files of a folder, which need not be there.
-    pub(super) fn of(folder: PathBuf) -> Files {
-        Files { folder, total: Mutex::new(None), damaged: Mutex::default() }
+    /// The files beside a store, which need not be there.
+    pub(super) fn beside(store: &Path) -> Files {
+        let (folder, manifest) = (store.join("answers"), store.join("manifest"));
+        Files { folder, manifest, total: Mutex::new(None), damaged: Mutex::default() }
+    }
+
+    /// Which snapshot is the current one; none: there is no store yet.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let about = fs::metadata(&self.manifest).ok()?;
+        Some((about.modified().ok()?, about.len()))
     }
 
     /// What stands in a file; none: it is not there, it is of another version, or it is damaged, which is noted.
@@ -116,13 +125,20 @@ impl Files {
         damaged.into_iter().map(words).collect()
     }
 
-    /// Keeps bytes; where they cannot be written, or are too many, they are not kept.
-    pub(super) fn write(&self, kind: char, name: u128, body: &[u8]) {
-        if body.len() as u64 > BYTES_MAX {
+    /// Keeps bytes that were made of what was current at `stamp`; where they cannot be written, are too many, or something
+    /// else is current by now, they are not kept.
+    pub(super) fn write(&self, kind: char, name: u128, body: &[u8], stamp: Option<Stamp>) {
+        if body.len() as u64 > BYTES_MAX || self.stamp() != stamp {
             return;
         }
-        if let Err(error) = self.put(&self.path(kind, name), body) {
+        let path = self.path(kind, name);
+        if let Err(error) = self.put(&path, body) {
             tracing::debug!(%error, "a result is not kept");
+        }
+        // Who erases something makes the store without it current, and then removes what is kept: either that was still
+        // to come, or it is seen here.
+        if self.stamp() != stamp {
+            let _ = fs::remove_file(&path);
         }
     }
 
@@ -186,18 +202,6 @@ fn sum(body: &[u8]) -> [u8; 8] {
     xxh3_64(body).to_le_bytes()
 }
 
-impl Partials for Files {
-    fn read(&self, name: u128) -> Option<Vec<u8>> {
-        Files::read(self, 'p', name)
-    }
-
-    fn write(&self, name: u128, bytes: &[u8], took: Duration) {
-        if took >= WORTH {
-            Files::write(self, 'p', name, bytes);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // A test may stop.
@@ -207,30 +211,46 @@ mod tests {
     #[test]
     fn those_used_longest_ago_go_first() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::of(folder.path().join("answers"));
+        let files = Files::beside(folder.path());
         let body = vec![7; 7 << 20];
         for name in 0..18 {
-            files.write('p', name, &body);
+            files.write('p', name, &body, None);
             let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000 + name as u64);
             File::options().write(true).open(files.path('p', name)).unwrap().set_modified(long_ago).unwrap();
         }
         // The first is used, so it is not the oldest any more.
         assert_eq!(files.read('p', 0).as_deref(), Some(&body[..]));
-        files.write('p', 99, &body);
+        files.write('p', 99, &body, None);
         let bytes: u64 = files.listed().unwrap().iter().map(|file| file.1).sum();
         assert!(bytes <= TOTAL_MAX);
         assert!(files.read('p', 0).is_some() && files.read('p', 99).is_some() && files.read('p', 17).is_some());
         assert!(files.read('p', 1).is_none() && files.take_damaged().is_empty());
-        files.write('p', 100, &vec![7; 9 << 20]);
+        files.write('p', 100, &vec![7; 9 << 20], None);
         assert!(files.read('p', 100).is_none(), "too large");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_snapshot_that_is_no_longer_current() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::beside(folder.path());
+        fs::write(folder.path().join("manifest"), "one").unwrap();
+        let before = files.stamp();
+        files.write('p', 1, b"of one", before);
+        assert!(before.is_some() && files.read('p', 1).is_some());
+        fs::write(folder.path().join("manifest"), "another").unwrap();
+        files.write('p', 2, b"of one", before);
+        assert!(files.read('p', 2).is_none());
+        assert_eq!(files.clear().unwrap(), 1);
+        assert!(files.read('p', 1).is_none() && files.clear().unwrap() == 0);
     }
 
     #[test]
     fn a_damaged_file_is_not_read_and_told_once() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::of(folder.path().to_path_buf());
+        let files = Files::beside(folder.path());
+        fs::create_dir(&files.folder).unwrap();
         for (cut, flipped) in [(0, 0), (15, 0), (20, 0), (26, 3), (26, 9), (26, 20)] {
-            files.write('a', 1, b"0123456789");
+            files.write('a', 1, b"0123456789", None);
             let mut bytes = fs::read(files.path('a', 1)).unwrap();
             bytes.truncate(cut);
             if let Some(byte) = bytes.get_mut(flipped).filter(|_| flipped > 0) {
