@@ -176,6 +176,45 @@ fn troubles_that_are_taken_for_an_end_are_named() {
     assert_eq!(found, ["a refusal is told: takes a refusal (401) for a page"]);
 }
 
+/// The faults of the committed component with the fault that its configuration names.
+fn component_with(fault: &str) -> Vec<String> {
+    let folder = folder();
+    let specimens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/specimens");
+    for file in ["kepi-plugin.toml", "specimens.wasm"] {
+        fs::copy(specimens.join(file), folder.path().join(file)).unwrap();
+    }
+    fs::create_dir(folder.path().join("fixtures")).unwrap();
+    let order = |i: i64| format!("{{\"id\": \"o{i:02}\", \"at\": {}, \"amount\": {i}.5}}", 1_700_000_000 + i);
+    let orders: Vec<String> = (0..12).map(order).collect();
+    fs::write(folder.path().join("fixtures/orders.json"), format!("[{}]", orders.join(", "))).unwrap();
+    let service = format!("fn config() {{ #{{ fault: \"{fault}\" }} }}\n{SERVICE}");
+    fs::write(folder.path().join("service.rhai"), service).unwrap();
+    faults(&kepi(folder.path(), &["plugin", "check"]))
+}
+
+#[test]
+fn each_fault_of_a_component_is_named() {
+    assert_eq!(component_with(""), Vec::<String>::new());
+    for (fault, named) in [
+        ("loses_ties", "ties on the cursor: loses ties: "),
+        ("repeats_a_page", "repeats a page: "),
+        ("ignores_the_cursor", "every record once: ignores the cursor: "),
+        ("leaks_a_secret", "secrets stay secret: leaks the secret CRM_TOKEN into its cursor, which is stored"),
+        (
+            "calls_another_host",
+            "only hosts that are granted: calls a host that is not granted: https://stats.example.org",
+        ),
+        (
+            "follows_a_redirect",
+            "redirects lead nowhere else: follows a redirect to a private address: it asks for http://169.254.169.254",
+        ),
+        ("retypes_a_column", "columns keep their kinds: retypes the column amount: number in page 1, text in page 2"),
+    ] {
+        let found = component_with(fault);
+        assert!(found.iter().any(|told| told.contains(named)), "{fault}: {found:?}");
+    }
+}
+
 #[test]
 fn the_connectors_that_are_part_of_kepi_keep_every_rule() {
     for name in ["hubspot", "json-folder", "salesforce", "stripe", "zendesk"] {
