@@ -31,6 +31,9 @@ impl Project {
         fs::create_dir(root.join("model")).map_err(|e| e.to_string())?;
         write("kepi.toml", "")?;
         write("model/main.kepi", &format!("{model}\n{}", files.sources))?;
+        if model.contains("test.specimens") {
+            specimens(&root.join("plugins/specimens")).map_err(|e| e.to_string())?;
+        }
         let loaded = files.files.iter().map(|(_, file, text)| (file, text));
         for (file, text) in loaded.chain(files.beside.iter().map(|(file, text)| (file, text))) {
             write(file, text)?;
@@ -116,6 +119,16 @@ impl Project {
             _ => queries.iter().map(|query| self.answer(query, now, calendar)).collect(),
         }
     }
+}
+
+/// Puts the plugin that is there for tests into a project.
+fn specimens(to: &Path) -> std::io::Result<()> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/specimens");
+    fs::create_dir_all(to)?;
+    for file in ["kepi-plugin.toml", "specimens.wasm"] {
+        fs::copy(from.join(file), to.join(file))?;
+    }
+    Ok(())
 }
 
 /// The table of an answer.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const NOT_YET: &str = "not there yet";
 
 /// Every file of `suite/`, each with a test below.
-const FILES: [&str; 24] = [
+const FILES: [&str; 25] = [
     "aggregates.md",
     "calendars.md",
     "cohorts.md",
@@ -35,6 +35,7 @@ const FILES: [&str; 24] = [
     "lifecycle.md",
     "lifts.md",
     "missing.md",
+    "models.md",
     "moved_windows.md",
     "order.md",
     "ratios.md",
@@ -94,7 +95,7 @@ macro_rules! suite {
 
 suite! {
     aggregates calendars cohorts comparisons conversions currencies entities fan_out functions funnels groups histories
-    lifecycle lifts missing moved_windows order ratios retention states targets ties units windows
+    lifecycle lifts missing models moved_windows order ratios retention states targets ties units windows
 }
 
 /// Runs the cases of a file.

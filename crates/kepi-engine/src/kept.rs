@@ -164,7 +164,7 @@ fn aggregate_calls(aggregate: &Aggregate) -> bool {
 
 fn row_calls(row: &Row) -> bool {
     let own = match &row.node {
-        RowNode::Plugin { .. } => true,
+        RowNode::Plugin { .. } | RowNode::Modelled(_) => true,
         RowNode::History(history) => matches!(history.measure, Measure::Plugin { .. }),
         _ => false,
     };

@@ -463,6 +463,10 @@ fn row(of: &Row) -> String {
         RowNode::Lifecycle { rows, grain, .. } => {
             format!("the lifecycle of {} per {}", rows.events.base.words(), grain.name())
         }
+        RowNode::Modelled(modelled) => {
+            let of = &modelled.entity;
+            format!("what {} says of each {of}, fitted on all {of}s' rows up to then", modelled.name)
+        }
         RowNode::Tile { of, entity, parts, .. } => {
             format!("the place among {parts} parts of all {entity} by {}", row(of))
         }

@@ -66,7 +66,7 @@ fn in_aggregate(aggregate: &Aggregate) -> Vec<Inside<'_>> {
 fn in_row(row: &Row) -> Vec<Inside<'_>> {
     match &row.node {
         RowNode::Lifecycle { grain, .. } => vec![Inside::Lifecycle(grain)],
-        RowNode::History(_) => Vec::new(),
+        RowNode::History(_) | RowNode::Modelled(_) => Vec::new(),
         _ => row.parts().into_iter().flat_map(in_row).collect(),
     }
 }

@@ -56,7 +56,7 @@ impl ModelRows {
         failure.of(&self.plugin, &self.model.signature().name)
     }
 
-    /// The value of a group of at least one row.
+    /// The value of a group of at least one row before the moment for which it is asked.
     fn value(&self, mut rows: Vec<usize>, now: i64) -> Result<(Option<f64>, Told), FunctionError> {
         let last = self.rows.width() - 1;
         // Rows of one moment keep the order in which they came.
@@ -114,12 +114,16 @@ impl Accumulator for ModelRows {
     fn finish_at(&mut self, ends: &[i64]) -> Result<ArrayRef, FunctionError> {
         self.told.clear();
         let mut values = Vec::with_capacity(ends.len());
-        for (group, rows) in self.rows.rows().into_iter().enumerate() {
+        for (group, mut rows) in self.rows.rows().into_iter().enumerate() {
+            let now = ends.get(group).copied().unwrap_or(i64::MAX);
+            // A window may go on behind now, and rows may lie there; nobody has learned of them yet.
+            let times = self.rows.width().checked_sub(1).map(|last| self.rows.raw(last, &rows)).unwrap_or_default();
+            let mut times = times.into_iter().map(u64::cast_signed);
+            rows.retain(|_| times.next().is_some_and(|at| at < now));
             if rows.is_empty() {
                 values.push(None);
                 continue;
             }
-            let now = ends.get(group).copied().unwrap_or(i64::MAX);
             let (value, told) = self.value(rows, now)?;
             values.push(value.filter(|v| v.is_finite()));
             self.told.push(Told { group: group as u32, ..told });

@@ -155,6 +155,7 @@ impl Oracle {
                 _ if of_state => return self.state_here(name, arguments, scope),
                 "lifecycle" => return self.lifecycle(arguments, scope),
                 "tile" => return self.tile(arguments, scope),
+                "specimens.next_order" => return self.next_order(arguments, scope),
                 "gap" => return self.gap(arguments, scope),
                 _ if AGGREGATES.contains(&name) => return self.history(name, arguments, scope),
                 _ => {}

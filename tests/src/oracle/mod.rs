@@ -19,6 +19,7 @@ mod history;
 mod lifecycle;
 mod lift;
 mod made;
+mod models;
 mod moved;
 mod names;
 mod number;

@@ -82,7 +82,7 @@ const SERIES: &str = r#"
 [[function]]
 name = "as_before"
 kind = "series"
-doc = "The value of the same period a season ago, `growth` more each time; where there is no season, the last value."
+doc = "The value of the same period a season ago, `growth` more each time; where there is no whole season yet, the last value."
 params = [
   { name = "past", kind = ["number", "count", "percent", "money", "duration"] },
   { name = "growth", kind = "percent", constant = true, optional = true },
@@ -92,7 +92,8 @@ returns = "same as past"
 sample = [
   { args = [[1.0, 2.0, "missing", 4.0]], season = 2, gives = ["missing", 4.0, "missing"] },
   { args = [[4.0], 0.5], gives = [6.0, 9.0] },
-  { args = [[4.0]], season = 12, gives = "missing" },
+  { args = [[4.0]], season = 12, gives = [4.0] },
+  { args = [[]], gives = "missing" },
 ]
 "#;
 

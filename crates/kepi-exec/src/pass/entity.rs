@@ -36,8 +36,9 @@ pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     let mut all = Cells::default();
     for (lot, mut cells) in side_by_side(source.threads, lots, look)? {
         if !lot.is_first() {
-            // All have read the same rows.
+            // All have read the same rows, and learned the same of them.
             cells.report.rows_scanned = 0;
+            cells.report.learned.clear();
         }
         all.merge(cells)?;
     }

@@ -18,6 +18,7 @@ mod learned;
 mod lifecycle;
 mod lookback;
 mod lots;
+mod modelled;
 #[cfg(test)]
 mod naive;
 mod outside;
@@ -54,6 +55,7 @@ pub(crate) use held::{Asked, Held};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use lots::Lot;
+pub(crate) use modelled::ModelOf;
 pub(crate) use standing::Standing;
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;

@@ -291,6 +291,7 @@ impl Plan {
         }
         let len = cells.keys.len();
         report.rows_scanned += program.rows_scanned_elsewhere();
+        report.learned.extend(program.learned());
         for (planned, without) in aggregates.into_iter().zip(&mut report.without_entity) {
             *without += lacking(&program, masks[planned.mask].node);
             let (set, places) = (&sets[planned.set], &places[planned.set]);
@@ -310,6 +311,7 @@ impl Plan {
     pub(crate) fn into_tables(self) -> Result<(Vec<Placed>, Report), ExecError> {
         let Plan { program, aggregates, mut sets, masks, mut report, .. } = self;
         report.rows_scanned += program.rows_scanned_elsewhere();
+        report.learned.extend(program.learned());
         for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
             *without += lacking(&program, masks[planned.mask].node);
         }
@@ -484,6 +486,7 @@ pub(super) fn follows_from(row: &Row, id: &Row) -> bool {
         | RowNode::TimeIn { .. }
         | RowNode::Lifecycle { .. }
         | RowNode::Tile { .. }
+        | RowNode::Modelled(_)
         | RowNode::Step { .. }
         | RowNode::Convert { .. }
         | RowNode::Plugin { .. } => false,

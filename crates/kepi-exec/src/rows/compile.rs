@@ -8,7 +8,7 @@ use super::times::Tables;
 use super::{choose, numbers, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
-use crate::pass::{Apart, Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, Over, Tile, groups_apart};
+use crate::pass::{Apart, Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, ModelOf, Over, Tile, groups_apart};
 use kepi_extension::{AT, ColumnKind};
 use kepi_model::calendar::Grain;
 use kepi_model::core::{self, Events, History, LABEL, Op, Reach, Row, RowNode, Stage, VALUE};
@@ -66,6 +66,15 @@ impl Program {
                 }
                 let node = Tile::new(self, of, subject, entity, *parts, existence.as_ref())?;
                 Ok(self.add(key, Type::Decimal(0), || Node::Tile(Box::new(node))))
+            }
+            RowNode::Modelled(modelled) => {
+                let subject = self.row(&modelled.subject)?;
+                let key = format!("modelled {subject} {modelled:?}");
+                if let Some(&known) = self.known.get(&key) {
+                    return Ok(known);
+                }
+                let node = ModelOf::new(self, modelled, subject)?;
+                Ok(self.add(key, Type::Float, || Node::Modelled(Box::new(node))))
             }
             RowNode::Step { step, of } => match &self.base {
                 Base::Made(stream) => {

@@ -57,7 +57,7 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
             }
             Node::History(lookback) => want(&lookback.needs()),
             Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) | Node::Apart(_) => return None,
-            Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Convert(_) => return None,
+            Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Modelled(_) | Node::Convert(_) => return None,
             _ if !needed => continue,
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
             Node::Gather { of, .. }
@@ -200,6 +200,7 @@ fn compute(
         Node::Held(held) => held.evaluate(values, frame)?,
         Node::Lifecycle(lifecycle) => lifecycle.evaluate(values, frame, clock)?,
         Node::Tile(tile) => tile.evaluate(values, frame)?,
+        Node::Modelled(model) => model.evaluate(values, frame)?,
         Node::Convert(convert) => convert.evaluate(values, frame, ty, clock.zone())?,
     })
 }

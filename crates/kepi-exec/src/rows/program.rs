@@ -7,7 +7,7 @@ use super::convert::Convert;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
-use crate::pass::{Apart, Elsewhere, Grouped, Held, Lifecycle, Lookback, Lot, Tile};
+use crate::pass::{Apart, Elsewhere, Grouped, Held, Learned, Lifecycle, Lookback, Lot, ModelOf, Tile};
 use crate::{ExecError, Source};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -153,6 +153,7 @@ pub(super) enum Node {
     Held(Box<Held>),
     Lifecycle(Box<Lifecycle>),
     Tile(Box<Tile>),
+    Modelled(Box<ModelOf>),
     Convert(Box<Convert>),
 }
 
@@ -260,6 +261,7 @@ impl Program {
             Node::Held(held) => held.rows_scanned(),
             Node::Lifecycle(lifecycle) => lifecycle.rows_scanned(),
             Node::Tile(tile) => tile.rows_scanned(),
+            Node::Modelled(model) => model.rows_scanned(),
             _ => 0,
         };
         self.nodes.iter().map(scanned).sum()
@@ -280,7 +282,16 @@ impl Program {
                     | Node::Lifecycle(_)
                     | Node::Convert(_)
                     | Node::Tile(_)
+                    | Node::Modelled(_)
             )
+        })
+    }
+
+    /// What the models that it asks told.
+    pub(crate) fn learned(&self) -> impl Iterator<Item = Learned> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Modelled(model) => model.learned(),
+            _ => None,
         })
     }
 

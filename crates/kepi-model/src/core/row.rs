@@ -127,6 +127,8 @@ pub enum RowNode {
         /// Since when entities exist; none: always.
         existence: Option<Existence>,
     },
+    /// What a model of a plugin says of an entity.
+    Modelled(Box<Modelled>),
     /// A value of the row that served step `step` (from 1: the second) of an attempt of a chain, missing where it was
     /// not reached; `of` is a row expression of that step's rows.
     Step {
@@ -165,6 +167,27 @@ pub struct History {
     pub over: Reach,
     /// Whether it ends before the row itself (`gap`), instead of with it.
     pub before: bool,
+}
+
+/// A model of a plugin, asked of each entity: fitted on the rows of all entities that are earlier than the moment of the
+/// outer row (of an entity: than the cell's end) and than `now`, in the order of time. Missing for an entity that has none
+/// of these rows, and for all where there is too little to learn from. Rows with a missing argument take no part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Modelled {
+    /// The model, `module.name`.
+    pub name: String,
+    /// In the formatter's words, for `explain` and notes.
+    pub text: String,
+    /// The rows that it learns from.
+    pub events: Events,
+    /// Which of them.
+    pub filter: Option<Row>,
+    /// Its arguments: the entity of a row of `events` first, then a value per row each, or a constant.
+    pub args: Vec<Row>,
+    /// The entity of the outer row.
+    pub subject: Row,
+    /// Of what kind it is.
+    pub entity: String,
 }
 
 /// How far back a history goes.

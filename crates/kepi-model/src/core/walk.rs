@@ -150,6 +150,11 @@ impl Row {
             RowNode::Attribute { of, .. } | RowNode::Key { of, .. } => vec![of],
             RowNode::Step { of, .. } => vec![of],
             RowNode::Tile { of, subject, .. } => vec![of, subject],
+            RowNode::Modelled(modelled) => {
+                let mut rows = modelled.events.rows();
+                rows.extend(modelled.filter.iter().chain([&modelled.subject]).chain(&modelled.args));
+                rows
+            }
             RowNode::History(history) => {
                 let mut rows = history.events.rows();
                 rows.extend(history.filter.iter().chain([&history.key, &history.subject]));

@@ -286,7 +286,7 @@ pub(super) fn at(row: &Row, end: When) -> Result<Row, ()> {
         | RowNode::Key { .. }
         | RowNode::StateAverage { .. }
         | RowNode::TimeIn { .. } => row.node.clone(),
-        RowNode::Lifecycle { .. } | RowNode::Tile { .. } => return Err(()),
+        RowNode::Lifecycle { .. } | RowNode::Tile { .. } | RowNode::Modelled(_) => return Err(()),
         RowNode::Step { .. } | RowNode::Convert { .. } => return Err(()),
     };
     Ok(Row { unit: row.unit.clone(), node })

@@ -10,7 +10,7 @@ use super::{Cx, Node, aggregate};
 use crate::calendar::Grain;
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Base, Made, Op, Row, RowNode};
-use crate::declared::{EntityDecl, RoleDecl, Signature};
+use crate::declared::{EntityDecl, FunctionKind, RoleDecl, Signature};
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit};
@@ -481,7 +481,16 @@ impl Scope<Row> for RowScope<'_> {
         }
     }
 
-    fn plugin_aggregate(&mut self, cx: &mut Cx<'_>, signature: &Signature, _: &[Argument], span: Span) -> Option<Row> {
+    fn plugin_aggregate(
+        &mut self,
+        cx: &mut Cx<'_>,
+        signature: &Signature,
+        args: &[Argument],
+        span: Span,
+    ) -> Option<Row> {
+        if signature.kind == FunctionKind::Model {
+            return self.model_of_plugin(cx, signature, args, span);
+        }
         cx.not_yet(span, &format!("plugin aggregates over a history (`{}`)", signature.name))
     }
 

@@ -217,6 +217,12 @@ impl Dump {
                 format!("lifecycle of {} per {} for {}", self.keyed(rows), grain(by), self.row(of))
             }
             RowNode::Tile { of, entity, parts, .. } => format!("part of {parts} of every {entity} by {}", self.row(of)),
+            RowNode::Modelled(modelled) => {
+                let args: Vec<String> = modelled.args.iter().map(|a| self.row(a)).collect();
+                let filter = modelled.filter.as_ref().map(|f| format!(" where {}", self.row(f))).unwrap_or_default();
+                let (events, subject) = (self.events(&modelled.events), self.row(&modelled.subject));
+                format!("{}({}) of {events}{filter} for {subject}", modelled.name, args.join(", "))
+            }
             RowNode::Step { step, of } => format!("step {step}: {}", self.row(of)),
             RowNode::Convert { of, from, to, when } => {
                 let when = if *when == When::Opening { " as it opens" } else { "" };

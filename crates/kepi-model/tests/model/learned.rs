@@ -133,6 +133,22 @@ fn a_model_that_is_called_wrongly_is_refused_in_words() {
 }
 
 #[test]
+fn a_model_is_asked_of_each_entity_in_its_expressions() {
+    let query = meant(&format!(
+        "show count(customer where {CLV} > 500 EUR) by region per month during 2025 where region = \"EU\""
+    ));
+    let [aggregate] = query.aggregates.as_slice() else { panic!("{}", dump::query(&query)) };
+    let text = dump::query(&query);
+    // It learns of all rows: the query's condition is not in it.
+    assert!(text.contains("bgnbd.clv(") && aggregate.moved.is_empty(), "{text}");
+    let at_a_moment = "`bgnbd.clv` says something of each entity at one moment, and the rows of `orders` have one each";
+    assert_eq!(said(&format!("show avg({CLV})")), [at_a_moment]);
+    assert_eq!(said(&format!("show sum(orders.amount where {CLV} > 500 EUR)")), [at_a_moment]);
+    let elsewhere = "`bgnbd.clv` is asked here of a campaign, and learns from customer";
+    assert_eq!(said(&format!("show count(campaign where {CLV} > 500 EUR)")), [elsewhere]);
+}
+
+#[test]
 fn a_series_needs_periods_and_no_other_window() {
     let query = meant("show holt.forecast(sum(revenue), level: 0.5) per month during 2026");
     assert_eq!(query.aggregates.len(), 1);

@@ -4,7 +4,7 @@ use kepi::{Column, Error};
 use kepi_plugin_sdk as kepi;
 
 /// The value of the same period a season ago (a year of months, a week of days), `growth` more each time; where there is no
-/// season, the last value.
+/// whole season yet, the last value.
 #[kepi::series(params(past: f64, growth: Option<f64>))]
 struct AsBefore;
 
@@ -15,11 +15,12 @@ impl kepi::Series for AsBefore {
         wanted: usize,
         constants: &[Column],
     ) -> Result<Vec<Option<f64>>, Error> {
-        let season = season.map_or(1, |periods| periods as usize);
-        if past.len() < season {
-            let message = format!("{} complete periods are there; a season has {season}", past.len());
-            return Err(Error::BadArgument(message));
+        if past.is_empty() {
+            // Too little to go on is no failure: the values are missing, and a note says this.
+            return Err(Error::BadArgument("no complete period is there".to_string()));
         }
+        let season = season.map_or(1, |periods| periods as usize).max(1);
+        let season = if past.len() < season { 1 } else { season };
         let growth = kepi::constant::<Option<f64>>(constants, 0)?.unwrap_or(0.0);
         let mut values = past.to_vec();
         for _ in 0..wanted {
@@ -42,6 +43,7 @@ mod tests {
         let past = [Some(1.0), Some(2.0), None, Some(4.0)];
         assert_eq!(testing::series::<AsBefore>(&past, Some(2), 3, &[]), Ok(vec![None, Some(4.0), None]));
         assert_eq!(testing::series::<AsBefore>(&past, None, 2, &[0.5.into()]), Ok(vec![Some(6.0), Some(9.0)]));
-        assert!(matches!(testing::series::<AsBefore>(&past, Some(12), 1, &[]), Err(Error::BadArgument(_))));
+        assert_eq!(testing::series::<AsBefore>(&past, Some(12), 1, &[]), Ok(vec![Some(4.0)]));
+        assert!(matches!(testing::series::<AsBefore>(&[], None, 1, &[]), Err(Error::BadArgument(_))));
     }
 }

@@ -70,7 +70,7 @@ fn looks_back(row: &Row) -> bool {
     let own = match &row.node {
         RowNode::Attribute { history, .. } => *history,
         RowNode::History(_) | RowNode::State { .. } | RowNode::StateAverage { .. } | RowNode::TimeIn { .. } => true,
-        RowNode::Lifecycle { .. } | RowNode::Tile { .. } | RowNode::Convert { .. } => true,
+        RowNode::Lifecycle { .. } | RowNode::Tile { .. } | RowNode::Modelled(_) | RowNode::Convert { .. } => true,
         _ => false,
     };
     own || row.parts().into_iter().any(looks_back)
