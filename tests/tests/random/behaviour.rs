@@ -6,7 +6,7 @@ use super::pick::Pick;
 use proptest::prelude::*;
 
 /// Conditions on a customer.
-const OF_CUSTOMER: [&str; 12] = [
+pub(super) const OF_CUSTOMER: [&str; 12] = [
     "region = \"EU\"",
     "region is missing",
     "tier = \"gold\"",
@@ -22,7 +22,7 @@ const OF_CUSTOMER: [&str; 12] = [
 ];
 
 /// Conditions on an order.
-const OF_ORDER: [&str; 10] = [
+pub(super) const OF_ORDER: [&str; 10] = [
     "amount > 15 EUR",
     "product = \"pen\"",
     "campaign.kind = \"mail\"",
@@ -43,7 +43,7 @@ pub(super) fn from(query: fn(&mut Pick) -> String) -> impl Strategy<Value = Stri
 }
 
 /// `x where c`, or x alone.
-fn filtered(pick: &mut Pick, what: &str, conditions: &[&str]) -> String {
+pub(super) fn filtered(pick: &mut Pick, what: &str, conditions: &[&str]) -> String {
     match pick.below(3) {
         0 => format!("{what} where {}", pick.of(conditions)),
         _ => what.to_string(),
@@ -51,7 +51,7 @@ fn filtered(pick: &mut Pick, what: &str, conditions: &[&str]) -> String {
 }
 
 /// A query of these values, with everything that may stand behind them.
-fn with_clauses(pick: &mut Pick, values: &[String], labels: &[&str], conditions: &[&str]) -> String {
+pub(super) fn with_clauses(pick: &mut Pick, values: &[String], labels: &[&str], conditions: &[&str]) -> String {
     let shown = values.iter().enumerate().map(|(index, value)| format!("{value} as v{index}"));
     let mut text = format!("show {}", shown.collect::<Vec<_>>().join(", "));
     let by = pick.below(5);
@@ -311,6 +311,9 @@ fn chains(pick: &mut Pick) -> String {
         }
         text +=
             pick.of(&["", " per month during 2025-Q1", " during 2025", " per year since 2024-01-01 until 2026-01-01"]);
+        if text.contains(" by ") && pick.once_in(4) {
+            text.push_str(&format!(" limit {} with other", pick.of(&["1", "2"])));
+        }
         return text;
     }
     if pick.once_in(3) {
@@ -381,9 +384,9 @@ fn returning(pick: &mut Pick) -> String {
             let brackets = if pick.once_in(4) { ", brackets: [1, 3, 7]" } else { "" };
             let by = pick.of(&["", "", " by region"]);
             let window = pick.of(&["", " during 2025", " during 2025-Q1", " since 2024-06-01 until 2025-03-01"]);
-            format!(
-                "show retention({start} -> {back}, period: {period}, per: customer{mode}{clock}{brackets}){by}{window}"
-            )
+            let other = if by.is_empty() || pick.once_in(2) { "" } else { " limit 1 with other" };
+            let call = format!("retention({start} -> {back}, period: {period}, per: customer{mode}{clock}{brackets})");
+            format!("show {call}{by}{window}{other}")
         }
         2 => {
             let age = pick.of(&["1", "2", "3"]);

@@ -8,6 +8,7 @@
 
 mod agree;
 mod behaviour;
+mod inside;
 mod laws;
 mod life;
 mod numbers;
