@@ -366,7 +366,7 @@ impl Elsewhere {
         let mut out = vec![0; frame.len];
         let mut found = vec![false; frame.len];
         // What lies in the cell does so wherever it is asked from.
-        let end = frame.cell_end.filter(|_| frame.ids.is_some() && self.reading.over == Over::Period);
+        let end = frame.cell_end.filter(|_| self.reading.over == Over::Period);
         for row in 0..frame.len {
             let moment = end.unwrap_or(at[row]).saturating_sub(frame.back);
             if !self.rows.is_up_to(moment) {

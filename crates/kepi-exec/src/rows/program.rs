@@ -184,7 +184,7 @@ pub(crate) struct Frame {
     pub(crate) ids: Option<Column>,
     /// The first instant of each row's cell, where [`Program::needs_period`].
     pub(crate) cell_starts: Option<Vec<i64>>,
-    /// The end of the cell, where the rows are entities: they may be looked at before it.
+    /// The end of the cell, where the rows are entities or groups: they may be looked at before it.
     pub(crate) cell_end: Option<i64>,
     /// The rows that are in the window.
     pub(crate) window: std::ops::Range<usize>,
@@ -352,12 +352,8 @@ impl Program {
 
     /// Whether it asks for an end of the cell, or for what lies in it.
     pub(crate) fn looks_at_cell(&self) -> bool {
-        self.needs_period || self.looks_at_end()
-    }
-
-    /// Whether it asks for the end of the cell, wherever in it a row lies.
-    pub(crate) fn looks_at_end(&self) -> bool {
-        self.nodes.iter().any(|node| matches!(node, Node::Held(held) if held.is_of_end()))
+        let at_end = |node: &Node| matches!(node, Node::Held(held) if held.is_of_end());
+        self.needs_period || self.nodes.iter().any(at_end)
     }
 
     /// Whether its rows are groups.

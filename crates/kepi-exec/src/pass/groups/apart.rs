@@ -181,7 +181,7 @@ impl Apart {
         let over = self.over;
         let time = |row: usize| {
             // What lies in the cell does so wherever it is asked from.
-            let end = frame.cell_end.filter(|_| frame.ids.is_some() && over == Over::Period);
+            let end = frame.cell_end.filter(|_| over == Over::Period);
             let until = end.unwrap_or(at[row]).saturating_sub(frame.back).saturating_add(1);
             let from = match (&lowers, &frame.cell_starts, over) {
                 // Of events what is exactly so long ago is outside.

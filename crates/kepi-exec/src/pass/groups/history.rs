@@ -211,7 +211,7 @@ impl Grouped {
     ) -> Result<Column, ExecError> {
         let Some(at) = &frame.at else { return Err(ExecError::Plan("a row has no moment".into())) };
         // What lies in the cell does so wherever it is asked from.
-        let end = frame.cell_end.filter(|_| frame.ids.is_some() && self.over == Over::Period);
+        let end = frame.cell_end.filter(|_| self.over == Over::Period);
         let moments: Vec<i64> = at.iter().map(|at| end.unwrap_or(*at).saturating_sub(frame.back)).collect();
         let lowers = self.lowers(frame, at, clock);
         let asked = Asked { moments: &moments, lowers: &lowers };

@@ -222,8 +222,8 @@ fn feed(
         plan.program.scanned().into_iter().map(|name| (name == PERIOD, find(name))).collect::<Vec<_>>()
     };
     let columns = columns(plan);
-    // What is asked of a cell's end is asked of one cell at a time.
-    let ends = plan.program.looks_at_end();
+    // What is asked of a cell's ends, or of its time, is asked of one cell at a time.
+    let ends = plan.program.looks_at_cell();
     let mut next = 0;
     while next < stretches.len() {
         source.check()?;
