@@ -4,7 +4,6 @@ use crate::plugin_args::PluginArgs;
 use crate::store_args::StoreArgs;
 use crate::terminal::Colour;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// KPIs as code, in one binary.
@@ -16,7 +15,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = false,
     after_help = "Without a command: the prompt, inside a project on a terminal.\n\
-                  Not there yet: man.\n\n\
+                  \n\
                   Exit codes: 0 fine, 1 the query, check or test failed, 2 usage, 3 a target missed, 4 data or files, 130 interrupted."
 )]
 pub(crate) struct Arguments {
@@ -70,16 +69,8 @@ pub(crate) enum Command {
     Repl,
     /// Print the completions of a shell
     Completions(CompletionsArgs),
-    #[command(hide = true)]
-    Man(Later),
-}
-
-/// Arguments of a command that is not there yet: anything, so that the refusal is the only message.
-#[derive(Args, Debug)]
-#[command(disable_help_flag = true)]
-pub(crate) struct Later {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _anything: Vec<OsString>,
+    /// Print a page of the manual
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -395,6 +386,20 @@ pub(crate) struct DescribeArgs {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kepi man | man -l -
+  kepi man store erase | man -l -
+  kepi man --output ~/.local/share/man/man1        all pages, as files")]
+pub(crate) struct ManArgs {
+    /// The command; none: kepi itself
+    #[arg(value_name = "COMMAND", conflicts_with = "output")]
+    pub(crate) command: Vec<String>,
+    /// Write the pages of all commands into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[cfg(test)]

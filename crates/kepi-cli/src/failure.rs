@@ -39,11 +39,6 @@ impl Failure {
         Failure::Usage { message: message.into(), help: None }
     }
 
-    /// Makes the refusal of a command that is promised and not there.
-    pub(crate) fn not_yet(command: &str) -> Failure {
-        Failure::usage(format!("`kepi {command}` is not there yet"))
-    }
-
     /// Makes a failure of files.
     pub(crate) fn io(message: impl Into<String>) -> Failure {
         Failure::Io(message.into())
@@ -114,7 +109,6 @@ mod tests {
         assert_eq!(engine(EngineError::data("x")), 4);
         assert_eq!(engine(EngineError::Held { pid: 7, command: "kepi load".to_string() }), 4);
         assert_eq!(engine(EngineError::Interrupted), 130);
-        assert_eq!(Failure::not_yet("target").exit_code(), 2);
-        assert_eq!(Failure::not_yet("target").to_string(), "`kepi target` is not there yet");
+        assert_eq!(Failure::usage("x").exit_code(), 2);
     }
 }

@@ -55,7 +55,7 @@ fn run(context: &Context, command: Option<Command>) -> Result<(), Failure> {
         Command::Plugin(args) => commands::plugin::run(context, &args.command),
         Command::Repl => repl::run(context),
         Command::Completions(args) => commands::completions::run(context, &args),
-        Command::Man(_) => Err(Failure::not_yet("man")),
+        Command::Man(args) => commands::man::run(context, &args),
         Command::Store(args) => commands::store::run(context, &args.command),
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod list;
 pub(crate) mod load;
+pub(crate) mod man;
 pub(crate) mod plugin;
 pub(crate) mod query;
 pub(crate) mod report;
