@@ -34,10 +34,15 @@ fn error(status: u16, code: &str) -> Said {
 
 /// A bucket called `exports`, which lists two objects a page.
 fn bucket(objects: &Objects) -> Mock {
+    bucket_for(objects, "AWS4-HMAC-SHA256 Credential=AKIATEST/")
+}
+
+/// The same for requests whose authorization begins so.
+fn bucket_for(objects: &Objects, authorization: &'static str) -> Mock {
     let objects = Arc::clone(objects);
     Mock::start(move |asked: &Asked, number| {
         let signed = asked.header("authorization").unwrap_or_default();
-        if !signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/") {
+        if !signed.starts_with(authorization) {
             return error(403, "AccessDenied");
         }
         // Each ninth request comes too fast.
@@ -53,8 +58,10 @@ fn bucket(objects: &Objects) -> Mock {
             let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name);
             pair.map(|(_, value)| value.replace("%2F", "/"))
         };
+        // One of the clients writes every sign of a name so.
+        let name = name.replace("%2F", "/").replace("%2E", ".");
         if !name.is_empty() {
-            let Some((_, at, content)) = objects.iter().find(|(known, ..)| known == name) else {
+            let Some((_, at, content)) = objects.iter().find(|(known, ..)| *known == name) else {
                 return error(404, "NoSuchKey");
             };
             let moment = "Mon, 05 Jan 2026 00:00:00 GMT";
@@ -180,4 +187,103 @@ fn what_a_store_refuses_is_told() {
     assert!(url.contains("`exports` is not like s3://bucket/exports/"), "{url}");
     let absent = told(model(&mock, "").replace("s3://exports/", "s3://others/"), &SECRET);
     assert!(absent.contains("NoSuchBucket"), "{absent}");
+}
+
+/// Google's XML interface lists and gives objects as S3 does
+/// (<https://cloud.google.com/storage/docs/xml-api/get-bucket-list>); the key is one of those that emulators take, which
+/// are not exchanged for a token and sign nothing (<https://github.com/fsouza/fake-gcs-server>).
+#[test]
+fn a_bucket_of_google_is_read() {
+    let objects = Objects::default();
+    let orders = file("objects/fixtures/orders.csv");
+    for name in ["site/orders/a.csv", "site/orders/b.txt", "site/orders/c.txt", "site/other/a.csv"] {
+        put(&objects, name, "2026-01-21T00:00:00.000Z", orders.as_bytes());
+    }
+    let mock = bucket_for(&objects, "");
+    let text = model(&mock, "").replace("s3://", "gs://");
+    let folder = project_with(&[("model/site.kepi", &text)]);
+    let key = "{\"private_key\": \"very-secret-key\", \"private_key_id\": \"1\", \"client_email\": \"a@example.com\", \"disable_oauth\": true}";
+    let told = sync(folder.path(), &["site_orders"], &[("GOOGLE_SERVICE_ACCOUNT_KEY", key)]);
+    assert!(!told.contains("very-secret"), "{told}");
+    expect(folder.path(), &[("order_count", 2.0), ("order_revenue", 50.5)]);
+    assert!(sync(folder.path(), &["site_orders"], &[("GOOGLE_SERVICE_ACCOUNT_KEY", key)]).contains("nothing new"));
+    let none = kepi_in(folder.path(), &["sync", "site_orders"], &[]);
+    assert!(none.code != 0 && none.err.contains("GOOGLE_SERVICE_ACCOUNT_KEY"), "{}", none.err);
+}
+
+/// A container called `exports` as Azure's Blob service answers: listing by markers
+/// (<https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs>), blobs
+/// (<https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob>), `ServerBusy`
+/// (<https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes>).
+fn container(objects: &Objects) -> Mock {
+    let objects = Arc::clone(objects);
+    Mock::start(move |asked: &Asked, number| {
+        if !asked.header("authorization").unwrap_or_default().starts_with("SharedKey mystorage:") {
+            return error(403, "AuthenticationFailed");
+        }
+        if number % 5 == 2 {
+            return error(503, "ServerBusy");
+        }
+        let objects = objects.lock().unwrap();
+        let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+        let Some(name) = path.strip_prefix("/exports").map(|name| name.trim_start_matches('/')) else {
+            return error(404, "ContainerNotFound");
+        };
+        let asked_for = |name: &str| {
+            let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name);
+            pair.map(|(_, value)| value.replace("%2F", "/"))
+        };
+        let moment = "Wed, 21 Jan 2026 00:00:00 GMT";
+        if asked_for("comp").is_none() {
+            let Some((_, at, content)) = objects.iter().find(|(known, ..)| known == name) else {
+                return error(404, "BlobNotFound");
+            };
+            let answer = Said { body: content.clone(), ..said(200, "") };
+            return answer.with("Last-Modified", moment).with("ETag", &format!("\"{at}\""));
+        }
+        let prefix = asked_for("prefix").unwrap_or_default();
+        let from: usize = asked_for("marker").filter(|m| !m.is_empty()).map_or(0, |marker| marker.parse().unwrap());
+        let found: Vec<_> = objects.iter().filter(|(name, ..)| name.starts_with(&prefix)).collect();
+        let blob = |(name, at, content): &&(String, String, Vec<u8>)| {
+            format!(
+                "<Blob><Name>{name}</Name><Properties><Last-Modified>{moment}</Last-Modified><Etag>{at}</Etag>\
+                 <Content-Length>{}</Content-Length><Content-Type>text/csv</Content-Type></Properties></Blob>",
+                content.len()
+            )
+        };
+        let blobs: String = found.iter().skip(from).take(2).map(blob).collect();
+        let next = if from + 2 < found.len() { (from + 2).to_string() } else { String::new() };
+        said(
+            200,
+            &format!(
+                "<?xml version=\"1.0\"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
+            ),
+        )
+    })
+}
+
+#[test]
+fn a_container_of_azure_is_read() {
+    let objects = Objects::default();
+    let orders = file("objects/fixtures/orders.csv");
+    for name in ["site/orders/a.csv", "site/orders/b.txt", "site/orders/c.txt", "site/other/a.csv"] {
+        put(&objects, name, "1", orders.as_bytes());
+    }
+    let mock = container(&objects);
+    let text = model(&mock, ", account = \"mystorage\"").replace("s3://", "az://");
+    let folder = project_with(&[("model/site.kepi", &text)]);
+    // Of Azure's keys, base64 is asked.
+    let key = [("AZURE_STORAGE_ACCOUNT_KEY", "dmVyeS1zZWNyZXQta2V5")];
+    let told = sync(folder.path(), &["site_orders"], &key);
+    assert!(!told.contains("dmVyeS1"), "{told}");
+    expect(folder.path(), &[("order_count", 2.0), ("order_revenue", 50.5)]);
+    assert!(sync(folder.path(), &["site_orders"], &key).contains("nothing new"));
+    let changed = "order_id,visitor,at,amount,channel\no1,v1,2026-01-05T09:05:00Z,41.00,search\n";
+    put(&objects, "site/orders/a.csv", "2", changed.as_bytes());
+    sync(folder.path(), &["site_orders"], &key);
+    expect(folder.path(), &[("order_count", 2.0), ("order_revenue", 51.5)]);
+    let absent = text.replace("az://exports/", "az://others/");
+    let folder = project_with(&[("model/site.kepi", &absent)]);
+    let ran = kepi_in(folder.path(), &["sync", "site_orders"], &key);
+    assert!(ran.code != 0 && ran.err.contains("ContainerNotFound"), "{}", ran.err);
 }

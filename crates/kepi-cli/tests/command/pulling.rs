@@ -3,6 +3,7 @@
 use super::mock::{Asked, Mock, Said, said};
 use super::{kepi, kepi_in, project_with};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -343,4 +344,40 @@ fn a_plugin_that_was_not_added_or_changed_since_gets_nothing() {
     let told = "the plugin `acme.crm` is not what was added: crm.toml has changed";
     assert!(refused.code == 1 && refused.err.contains(told), "{}", refused.err);
     assert_eq!(mock.asked().len(), before);
+}
+
+#[test]
+fn the_zone_in_which_local_times_were_pulled_is_remembered() {
+    let folder = project_with(&[
+        (
+            "model/a.kepi",
+            "use plugin \"kepi.json-folder\" as json\nevent orders at at { amount: number }\n\
+             source files from \"json:orders\" with folder = \"inbox\" { orders: at updated_at, id `id`, amount }\n",
+        ),
+        ("inbox/orders.json", "[{\"id\": 1, \"updated_at\": \"2026-01-05 23:30\", \"amount\": 5}]"),
+    ]);
+    let check = |told: bool| {
+        let checked = kepi(folder.path(), &["check"]);
+        let said = format!("{}{}", checked.out, checked.err);
+        let words = "days and times of `orders` were read in UTC, and the zone is Europe/Amsterdam now";
+        assert_eq!(said.contains(words), told, "{said}");
+    };
+    let sync = |arguments: &[&str]| {
+        let pulled = kepi(folder.path(), &[&["sync", "files"], arguments].concat());
+        assert_eq!(pulled.code, 0, "{}", pulled.err);
+    };
+    sync(&[]);
+    check(false);
+    fs::write(folder.path().join("kepi.toml"), "timezone = \"Europe/Amsterdam\"\n").unwrap();
+    check(true);
+    // Further records do not move those that are there; all anew does.
+    fs::write(
+        folder.path().join("inbox/orders.jsonl"),
+        "{\"id\": 2, \"updated_at\": \"2026-01-06 23:30\", \"amount\": 5}\n",
+    )
+    .unwrap();
+    sync(&[]);
+    check(true);
+    sync(&["--full"]);
+    check(false);
 }

@@ -10,6 +10,7 @@ mod base64;
 mod fetch;
 mod fill;
 mod grant;
+mod keyring;
 #[cfg(test)]
 pub(crate) mod mock;
 mod oauth;

@@ -1,5 +1,6 @@
 //! Secrets: where their values are, and who may have which.
 
+use super::keyring::Keyring;
 use super::scrub::SECRET_CHARACTERS_MIN;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -8,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The secrets that were granted, by name. A value is looked for in the environment variable of that name, then in the
-/// file, a TOML table of texts that only its owner may read.
+/// file, a TOML table of texts that only its owner may read, then in the keyring of the desktop.
 #[derive(Clone, Default)]
 pub struct Secrets {
     granted: BTreeSet<String>,
@@ -16,6 +17,7 @@ pub struct Secrets {
     /// The environment; a test gives one of its own.
     environment: BTreeMap<String, String>,
     process: bool,
+    keyring: Option<Keyring>,
 }
 
 impl fmt::Debug for Secrets {
@@ -28,7 +30,7 @@ impl fmt::Debug for Secrets {
 impl Secrets {
     /// Secrets in the environment of the process and in a file, which need not exist. None is granted yet.
     pub fn new(file: Option<PathBuf>) -> Secrets {
-        Secrets { file, process: true, ..Secrets::default() }
+        Secrets { file, process: true, keyring: Keyring::of_system(), ..Secrets::default() }
     }
 
     /// Secrets with the values given, for tests and embedders.
@@ -58,9 +60,15 @@ impl Secrets {
                 None => None,
             },
         };
+        let (value, keyring) = match (value, &self.keyring) {
+            (None, Some(keyring)) => keyring.value(name)?,
+            (value, _) => (value, String::new()),
+        };
         let Some(value) = value else {
             let file = self.file.as_ref().map(|file| format!(", nor in {}", file.display())).unwrap_or_default();
-            return Err(format!("the secret {name} is not there: neither in the environment variable {name}{file}"));
+            return Err(format!(
+                "the secret {name} is not there: neither in the environment variable {name}{file}{keyring}"
+            ));
         };
         if value.chars().count() < SECRET_CHARACTERS_MIN {
             return Err(format!("the secret {name} has fewer than {SECRET_CHARACTERS_MIN} characters"));
@@ -140,6 +148,7 @@ mod tests {
             missing.starts_with("the secret KEPI_TEST_TOKEN is not there: neither in the environment"),
             "{missing}"
         );
+        assert!(missing.contains("keyring"), "{missing}");
         fs::write(&file, "KEPI_TEST_TOKEN = \"tok-12345\"\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         let error = secrets.value("KEPI_TEST_TOKEN").unwrap_err();

@@ -57,6 +57,24 @@ impl Engine {
         fs::write(&part, text).and_then(|()| fs::rename(&part, &file)).map_err(io)
     }
 
+    /// Remembers that rows of a page that was pulled were read in a zone. Those of earlier runs stay, so the zone of the
+    /// first of them holds on, unless all is pulled `anew`.
+    ///
+    /// Errors: the file cannot be written.
+    pub(crate) fn remember_zone_of_page(
+        &self,
+        source: &str,
+        zone: &str,
+        targets: &[(String, bool)],
+        anew: bool,
+    ) -> Result<(), EngineError> {
+        let known = self.zones();
+        let held = |target: &str| known.get(target).is_some_and(|sources| sources.contains_key(source));
+        let local: Vec<(String, bool)> =
+            targets.iter().filter(|(target, local)| *local && (anew || !held(target))).cloned().collect();
+        if local.is_empty() { Ok(()) } else { self.remember_zone(source, zone, &local) }
+    }
+
     /// Says which rows were read in another zone than the one that holds now; none: none that is known.
     pub(crate) fn other_zone(&self, model: &Model, snapshot: &Snapshot) -> Option<String> {
         let now = &model.catalog.settings.zone;

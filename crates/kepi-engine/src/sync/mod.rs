@@ -162,7 +162,11 @@ impl Engine {
             let same = page.cursor.is_none() || page.cursor == stored.cursor;
             stored.cursor = page.cursor.clone().or(stored.cursor);
             if !(page.records.is_empty() && page.deleted.is_empty() && same) {
-                run.commit(&page, &stored, &mut writer, &mut unseen, &mut report, &self.project.rejected())?;
+                let local =
+                    run.commit(&page, &stored, &mut writer, &mut unseen, &mut report, &self.project.rejected())?;
+                if run.read_options.timezone.is_none() {
+                    self.remember_zone_of_page(&source.name, &model.catalog.settings.zone, &local, request.full)?;
+                }
                 end_where_a_test_says();
             }
             done.set(pulled);
@@ -275,7 +279,8 @@ fn end_where_a_test_says() {
 }
 
 impl Run<'_> {
-    /// Stores a page with the state after it, in one transaction.
+    /// Stores a page with the state after it, in one transaction; gives of which events and entities it had days or times
+    /// without an offset.
     fn commit(
         &self,
         page: &Page,
@@ -284,9 +289,10 @@ impl Run<'_> {
         unseen: &mut Vec<String>,
         report: &mut LoadReport,
         rejected: &Path,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<(String, bool)>, EngineError> {
         if page.records.is_empty() && page.deleted.is_empty() {
-            return commit_state(writer, self.source, self.key.clone(), stored, self.now);
+            commit_state(writer, self.source, self.key.clone(), stored, self.now)?;
+            return Ok(Vec::new());
         }
         let name = &self.source.from;
         let lines = |records: &[String]| {
@@ -304,7 +310,9 @@ impl Run<'_> {
         }
         let state = Some((self.key.clone(), stored.text()?));
         let outcome = loading.run(&table, writer, self.request, state, &|_| {})?;
-        outcome.report_into(report, rejected)
+        let local = outcome.local();
+        outcome.report_into(report, rejected)?;
+        Ok(local)
     }
 }
 

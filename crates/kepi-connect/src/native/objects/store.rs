@@ -101,6 +101,9 @@ impl Bucket {
                     .with_skip_signature(anonymous)
                     .with_client_options(client)
                     .with_retry(retry);
+                if let Some(endpoint) = endpoint {
+                    gcs = gcs.with_base_url(endpoint.trim_end_matches('/'));
+                }
                 if !anonymous {
                     gcs = gcs.with_service_account_key(secret("GOOGLE_SERVICE_ACCOUNT_KEY")?);
                 }
@@ -115,7 +118,7 @@ impl Bucket {
                     .with_client_options(client)
                     .with_retry(retry);
                 if let Some(endpoint) = endpoint {
-                    azure = azure.with_endpoint(endpoint.to_string());
+                    azure = azure.with_endpoint(endpoint.trim_end_matches('/').to_string());
                 }
                 if !anonymous {
                     azure = azure.with_access_key(secret("AZURE_STORAGE_ACCOUNT_KEY")?);
@@ -190,6 +193,10 @@ impl Bucket {
                 config_error(ID, message)
             }
             Error::Generic { store: "kepi", .. } => config_error(ID, message),
+            // A listing that is refused has no kind of its own.
+            _ if ["status code: 401", "status code: 403"].iter().any(|status| message.contains(status)) => {
+                ConnectorError::Refused { connector: ID.to_string(), message }
+            }
             _ => transient(ID, message, None),
         }
     }
