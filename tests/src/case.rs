@@ -6,7 +6,8 @@
 //! `engine-refuses` where the engine says that it is not there yet,
 //! `engine-differs` where it is known to be wrong) and `result`. Cells stand two or more blanks apart; `-` is missing; percents are fractions, durations seconds.
 //! `*` in a result is a value that its author did not give; behind its rows `partial:` names the periods that are not whole,
-//! and `young: 3 5` the rows, from 1, of cohorts that are too young for what they show (looked at where it is written). A line that begins with `Source:` says who answered the case first.
+//! and `young: 3 5` the rows, from 1, of cohorts that are too young for what they show (looked at where it is written);
+//! lines `note: …` are all that the engine says beside its answer, `note: -` is nothing. A line that begins with `Source:` says who answered the case first.
 
 use std::ops::Range;
 
@@ -49,6 +50,8 @@ pub struct ResultBlock {
     pub partial: Vec<String>,
     /// The rows, from 1, that are said to be of cohorts too young for what they show; none: nothing is said of that.
     pub young: Option<Vec<usize>>,
+    /// What the engine says beside its answer; `-`: nothing. Empty: not looked at.
+    pub notes: Vec<String>,
 }
 
 /// A case.
@@ -167,6 +170,8 @@ fn result(block: &str) -> ResultBlock {
     for (number, line) in block.lines().filter(|line| !line.trim().is_empty()).enumerate() {
         if let Some(days) = line.strip_prefix("partial:") {
             found.partial = days.split(',').map(|day| day.trim().to_string()).collect();
+        } else if let Some(note) = line.strip_prefix("note:") {
+            found.notes.push(note.trim().to_string());
         } else if let Some(rows) = line.strip_prefix("young:") {
             // What is no number is a row that there is not.
             found.young = Some(rows.split_whitespace().map(|row| row.parse().unwrap_or(0)).collect());
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn blocks_before_the_first_title_hold_for_all_cases() {
         let text = "```kepi\nA\n```\n## one\nSource: here\n```query now 2025-01-01\nQ\n```\n```result\nn\n1\n```\n## two\n\
-                    ```events e\na  b\n1  x y\n```\n```query\nR\n```\n```result\npartial: 2025\nyoung: 2 3\n```\n";
+                    ```events e\na  b\n1  x y\n```\n```query\nR\n```\n```result\npartial: 2025\nyoung: 2 3\nnote: a b\n```\n";
         let cases = read(text).unwrap();
         assert_eq!(cases.len(), 2);
         assert_eq!(cases[0].model, "A\n");
@@ -198,6 +203,7 @@ mod tests {
         assert_eq!(cases[1].questions[0].result.partial, ["2025"]);
         assert_eq!(cases[1].questions[0].result.young, Some(vec![2, 3]));
         assert_eq!(cases[0].questions[0].result.young, None);
+        assert_eq!(cases[1].questions[0].result.notes, ["a b"]);
     }
 
     #[test]

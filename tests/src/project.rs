@@ -139,6 +139,7 @@ fn shown(frame: &Frame, calendar: &Calendar) -> Result<ShownTable, String> {
         labels: frame.columns.iter().filter(|column| front(&column.kind)).count(),
         rows: vec![Vec::new(); frame.rows.num_rows()],
         partial: frame.partial.iter().map(|period| period.start).collect(),
+        notes: Some(frame.notes.iter().map(|note| note.text.clone()).collect()),
         young: Some(frame.partial_rows.iter().map(|partial| partial.row + 1).collect()),
     };
     for column in frame.rows.columns() {

@@ -33,6 +33,8 @@ pub struct ShownTable {
     pub partial: Vec<i64>,
     /// The rows, from 1, of cohorts that are too young for what they show; none where that is not known.
     pub young: Option<Vec<usize>>,
+    /// What is said beside the answer; none of the oracle, which says nothing.
+    pub notes: Option<Vec<String>>,
 }
 
 impl Shown {
@@ -114,6 +116,7 @@ impl ShownTable {
             labels,
             rows: table.rows.iter().map(|row| row.iter().map(show).collect()).collect(),
             partial: table.partial.clone(),
+            notes: None,
             young: table.young.as_ref().map(|rows| rows.iter().map(|row| row + 1).collect()),
         }
         .with_partial_of_rows()
@@ -171,6 +174,7 @@ impl ShownTable {
         self.rows.len() == block.rows.len()
             && partial == block.partial
             && (block.young.is_none() || self.young.is_none() || block.young == self.young)
+            && self.notes.as_ref().is_none_or(|notes| says(notes, &block.notes))
             && self.rows.iter().zip(&block.rows).all(|(found, written)| row(found, written))
     }
 
@@ -188,7 +192,19 @@ impl ShownTable {
             let rows: Vec<String> = rows.iter().map(usize::to_string).collect();
             text.push_str(&format!("young: {}\n", rows.join(" ")));
         }
+        for note in self.notes.iter().flatten() {
+            text.push_str(&format!("note: {note}\n"));
+        }
         text
+    }
+}
+
+/// Whether notes are those that are written, where any are.
+fn says(notes: &[String], written: &[String]) -> bool {
+    match written {
+        [] => true,
+        [nothing] if nothing == "-" => notes.is_empty(),
+        written => notes == written,
     }
 }
 

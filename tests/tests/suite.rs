@@ -210,7 +210,9 @@ fn bless(text: &str, cases: &[Case]) -> String {
     for (case, question) in questions.collect::<Vec<_>>().into_iter().rev() {
         let (oracle, _) = oracle(case, question).unwrap_or_else(|problem| panic!("{}: {problem}", case.title));
         let answer = answer(&oracle, question).unwrap_or_else(|problem| panic!("{}: {problem}", question.text));
-        blessed.replace_range(question.place.clone(), &answer.write(&question.result.names, oracle.calendar()));
+        let mut written = answer.write(&question.result.names, oracle.calendar());
+        question.result.notes.iter().for_each(|note| written.push_str(&format!("note: {note}\n")));
+        blessed.replace_range(question.place.clone(), &written);
     }
     blessed
 }
