@@ -28,6 +28,8 @@ pub struct Engine {
     parsed: Parsed,
     /// What is kept between queries.
     pub(crate) kept: Kept,
+    /// What is said with every answer, where an erasure was begun and cannot be finished.
+    unfinished: Option<String>,
 }
 
 impl Engine {
@@ -41,15 +43,16 @@ impl Engine {
         let project = Project::open(project)?;
         let files = project.model_texts()?;
         let kept = Kept::beside(&project.store());
-        let engine = Engine {
+        let mut engine = Engine {
             project,
             session: Mutex::new(Vec::new()),
             files: Mutex::new(files),
             reader: Mutex::new(None),
             parsed: Parsed::default(),
             kept,
+            unfinished: None,
         };
-        engine.finish_erasure_if_any()?;
+        engine.unfinished = engine.finish_erasure_if_any();
         Ok(engine)
     }
 
@@ -143,7 +146,7 @@ impl Engine {
                 elapsed: started.elapsed(),
                 snapshot: number,
                 kept,
-                said: self.kept.take_damaged(),
+                said: self.unfinished.iter().cloned().chain(self.kept.take_damaged()).collect(),
             });
         }
         Ok(answers)

@@ -16,7 +16,8 @@ use std::path::Path;
 /// How often it begins anew because the writer has replaced files.
 const ATTEMPTS: u32 = 20;
 
-type Put<'a> = &'a mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), StoreError>;
+/// Takes a file: its path within the store, its size and its bytes.
+pub type Put<'a> = &'a mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), StoreError>;
 
 pub(crate) fn backup(
     folder: &Path,

@@ -16,6 +16,7 @@ mod error;
 mod identity;
 mod incoming;
 mod journal;
+mod key_map;
 mod key_table;
 mod layout;
 mod load;
@@ -46,6 +47,7 @@ mod verify;
 mod version;
 mod writer;
 
+pub use backup::Put;
 pub use erasure::{LoadLeft, Unloaded};
 pub use error::StoreError;
 pub use load::{Load, LoadOptions, LoadSummary, OnConflict, RejectedRow};
@@ -92,7 +94,7 @@ impl Store {
     pub fn backup(
         folder: &Path,
         again: &mut dyn FnMut() -> Result<(), StoreError>,
-        put: &mut dyn FnMut(&str, u64, &mut dyn std::io::Read) -> Result<(), StoreError>,
+        put: Put<'_>,
     ) -> Result<Option<u64>, StoreError> {
         backup::backup(folder, again, put)
     }

@@ -118,7 +118,7 @@ pub(crate) fn names_of(state: &State) -> BTreeSet<(u64, &'static str)> {
     let texts = |texts: &StringsState, files: &mut BTreeSet<(u64, &'static str)>| {
         for part in &texts.parts {
             files.insert((part.texts.file, "texts"));
-            files.extend(part.map.as_ref().map(|map| (map.file, "fst")));
+            files.extend(part.map.file().map(|(map, kind)| (map.file, kind)));
         }
     };
     for stream in &state.streams {

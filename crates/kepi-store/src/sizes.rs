@@ -112,5 +112,5 @@ fn of_segment(state: &SegmentState) -> u64 {
 }
 
 fn of_strings(state: &StringsState) -> u64 {
-    state.parts.iter().map(|part| part.texts.length + part.map.as_ref().map_or(0, |map| map.length)).sum()
+    state.parts.iter().map(|part| part.texts.length + part.map.file().map_or(0, |(map, _)| map.length)).sum()
 }

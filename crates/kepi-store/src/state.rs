@@ -98,13 +98,35 @@ pub(crate) struct StringsState {
     pub(crate) parts: Vec<StringsPartState>,
 }
 
-/// One file of texts, and for entity keys a map from key to id.
+/// One file of texts, and for many entity keys a map from key to id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StringsPartState {
     pub(crate) count: u32,
     /// `count + 1` offsets, `i32` little endian, then the texts.
     pub(crate) texts: BlobState,
-    pub(crate) map: Option<BlobState>,
+    pub(crate) map: MapState,
+}
+
+/// A map from key to id. Before format 4 it was there or not, which is written as the first two are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MapState {
+    #[default]
+    None,
+    /// Of formats 1 to 3: see the crate `fst`.
+    Fst(BlobState),
+    /// See `key_map.rs`.
+    Table(BlobState),
+}
+
+impl MapState {
+    /// The map's file and its kind.
+    pub(crate) fn file(&self) -> Option<(&BlobState, &'static str)> {
+        match self {
+            MapState::None => None,
+            MapState::Fst(file) => Some((file, "fst")),
+            MapState::Table(file) => Some((file, "table")),
+        }
+    }
 }
 
 /// An entity with its files.

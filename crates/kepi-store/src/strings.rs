@@ -2,14 +2,20 @@
 //! files, what came since is in memory.
 
 use crate::error::StoreError;
+use crate::key_map::{self, KeyMap};
 use crate::key_table::{KeyTable, string_array};
 use crate::layout::{Blob, Layout};
-use crate::state::{StringsPartState, StringsState};
+use crate::state::{MapState, StringsPartState, StringsState};
 use crate::version::Versioned;
 use arrow_array::{Array, StringArray};
-use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+/// Parts of keys with more texts than this have a map; in fewer a text is found in a tenth of a millisecond.
+const MAPPED: usize = 1 << 16;
+/// So many keys are looked for among the texts of a part without a map, before these are put into a table.
+const LOOKS: u32 = 16;
 /// Parts with fewer texts than this are merged with what follows at the next seal.
 const SMALL_PART: u64 = 4096;
 
@@ -27,18 +33,11 @@ pub(crate) struct Strings {
 struct Part {
     state: StringsPartState,
     texts: Blob,
-    map: Option<Blob>,
+    map: Option<KeyMap>,
     array: OnceLock<Arc<StringArray>>,
-    open_map: OnceLock<fst::Map<MapBytes>>,
-}
-
-#[derive(Debug)]
-struct MapBytes(Buffer);
-
-impl AsRef<[u8]> for MapBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
+    /// How often a text was looked for where there is no map.
+    looks: AtomicU32,
+    table: OnceLock<KeyTable>,
 }
 
 impl Strings {
@@ -124,11 +123,17 @@ impl Strings {
         Ok(false)
     }
 
-    /// The number of a text among the sealed ones. Only for strings with maps: entity keys.
+    /// The number of a text among the sealed ones.
     pub(crate) fn find_sealed(&self, text: &str) -> Result<Option<u32>, StoreError> {
+        let mut first = self.sealed() as u32;
         for part in self.parts.iter().rev() {
-            if let Some(number) = part.find(text)? {
-                return Ok(Some(number));
+            first -= part.state.count;
+            let found = match &part.map {
+                Some(map) => map.find(text, &*part.array()?, first)?,
+                None => part.find_text(text)?.map(|number| first + number),
+            };
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
@@ -160,13 +165,12 @@ impl Strings {
             kept.pop();
         }
         let texts = joined(&self.arrays(kept.len())?)?;
-        let first: usize = kept.iter().map(|p| p.count as usize).sum();
         let offsets: Vec<u8> = texts.offsets().iter().flat_map(|o| o.to_le_bytes()).collect();
         let file = take_number(next);
         let blob = Blob::write(layout, file, "texts", &[&offsets, &texts.values()[..]])?;
-        let map = match mapped {
-            true => Some(write_map(layout, take_number(next), &texts, first)?),
-            false => None,
+        let map = match mapped && texts.len() > MAPPED {
+            true => key_map::write(layout, take_number(next), &texts)?,
+            false => MapState::None,
         };
         kept.push(StringsPartState { count: texts.len() as u32, texts: blob, map });
         Ok(StringsState { parts: kept })
@@ -182,8 +186,8 @@ impl Strings {
         let mut first = 0;
         for part in &self.parts {
             look(1, part.array().map(drop));
-            if part.map.is_some() {
-                look(1, part.verify_map(first));
+            if let Some(map) = &part.map {
+                look(1, part.array().and_then(|texts| map.verify(&texts, first)));
             }
             first += part.state.count;
         }
@@ -201,38 +205,18 @@ fn joined(arrays: &[Arc<StringArray>]) -> Result<StringArray, StoreError> {
         .ok_or_else(|| StoreError::Limit("the keys of one entity or column are more than 2 GiB of text".into()))
 }
 
-fn write_map(
-    layout: &Layout,
-    file: u64,
-    texts: &StringArray,
-    first: usize,
-) -> Result<crate::state::BlobState, StoreError> {
-    // Most comparisons end within the first bytes, which need no look at the texts.
-    let mut order: Vec<(u128, u32)> = (0..texts.len() as u32).map(|i| (start_of(texts.value(i as usize)), i)).collect();
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| texts.value(a.1 as usize).cmp(texts.value(b.1 as usize))));
-    let failed = |e: fst::Error| StoreError::Limit(format!("a map of keys: {e}"));
-    let mut builder = fst::MapBuilder::memory();
-    for (_, i) in order {
-        builder.insert(texts.value(i as usize), u64::from(i) + first as u64).map_err(failed)?;
-    }
-    let bytes = builder.into_inner().map_err(failed)?;
-    Blob::write(layout, file, "fst", &[&bytes])
-}
-
-/// The first bytes of a text as a number that orders as they do.
-fn start_of(text: &str) -> u128 {
-    let bytes = text.as_bytes();
-    let mut start = [0; 16];
-    let length = bytes.len().min(16);
-    start[..length].copy_from_slice(&bytes[..length]);
-    u128::from_be_bytes(start)
-}
-
 impl Part {
     fn open(layout: &Layout, state: &StringsPartState) -> Result<Part, StoreError> {
         let texts = Blob::open(layout, "texts", &state.texts)?;
-        let map = state.map.as_ref().map(|map| Blob::open(layout, "fst", map)).transpose()?;
-        Ok(Part { state: state.clone(), texts, map, array: OnceLock::new(), open_map: OnceLock::new() })
+        let map = KeyMap::open(layout, &state.map)?;
+        Ok(Part {
+            state: state.clone(),
+            texts,
+            map,
+            array: OnceLock::new(),
+            looks: AtomicU32::new(0),
+            table: OnceLock::new(),
+        })
     }
 
     fn array(&self) -> Result<Arc<StringArray>, StoreError> {
@@ -255,29 +239,20 @@ impl Part {
         Ok(self.array.get_or_init(|| Arc::new(array)).clone())
     }
 
-    /// Whether the map leads from each text to its number; `first` is that of the part's first text.
-    fn verify_map(&self, first: u32) -> Result<(), StoreError> {
-        let Some(blob) = &self.map else { return Ok(()) };
-        blob.bytes()?;
-        let texts = self.array()?;
-        for (number, text) in (first..).zip(texts.iter().flatten()) {
-            if self.find(text)? != Some(number) {
-                return Err(blob.damaged(0, "it does not lead to the keys that it is made of"));
-            }
+    /// The place of a text in this part, which has no map. Few looks go through the texts, many make a table of them.
+    fn find_text(&self, text: &str) -> Result<Option<u32>, StoreError> {
+        if let Some(table) = self.table.get() {
+            return Ok(table.get(text));
         }
-        Ok(())
-    }
-
-    fn find(&self, text: &str) -> Result<Option<u32>, StoreError> {
-        let Some(blob) = &self.map else { return Ok(None) };
-        let map = match self.open_map.get() {
-            Some(map) => map,
-            None => {
-                let map = fst::Map::new(MapBytes(blob.bytes()?.clone()))
-                    .map_err(|e| blob.damaged(0, format!("it is no map: {e}")))?;
-                self.open_map.get_or_init(|| map)
-            }
+        let texts = self.array()?;
+        if self.looks.fetch_add(1, Ordering::Relaxed) >= LOOKS {
+            return Ok(self.table.get_or_init(|| KeyTable::of(&texts)).get(text));
+        }
+        let (offsets, bytes) = (texts.value_offsets(), texts.value_data());
+        let same = |pair: &[i32]| {
+            let (start, end) = (pair[0] as usize, pair[1] as usize);
+            end - start == text.len() && bytes[start..end] == *text.as_bytes()
         };
-        Ok(map.get(text).and_then(|number| u32::try_from(number).ok()))
+        Ok(offsets.windows(2).position(same).map(|place| place as u32))
     }
 }

@@ -247,7 +247,15 @@ fn unloaded(report: &UnloadReport) -> Vec<String> {
         ));
     }
     for (entity, keys) in &report.stays {
-        lines.push(format!("attributes that it set of {} {} stay", grouped(*keys), inert(entity)));
+        lines.push(match entity.strip_prefix("merges of ") {
+            Some(entity) => format!(
+                "{} of {} that it made {} not taken back",
+                counted(*keys, "merge"),
+                inert(entity),
+                if *keys == 1 { "is" } else { "are" }
+            ),
+            None => format!("attributes that it set of {} {} stay", grouped(*keys), inert(entity)),
+        });
     }
     lines
 }

@@ -139,6 +139,18 @@ fn an_erasure_that_was_interrupted_is_finished_by_the_next_start() {
     assert!(files_with(&root.join(".kepi/rejected"), "secret-ada").is_empty());
 }
 
+#[test]
+fn an_erasure_that_cannot_be_finished_keeps_nobody_from_asking() {
+    let folder = shop();
+    let root = folder.path();
+    std::fs::write(root.join(".kepi/erasing.json"), "{\"keys\":[[\"cust").unwrap();
+    let said = kepi(root, &["query", "show count(orders)", "--format", "csv"]);
+    assert!(said.code == 0 && said.out.ends_with("3\n"), "{}", said.err);
+    assert!(said.err.contains("an erasure was begun and cannot be finished"), "{}", said.err);
+    let said = kepi(root, &["load", "orders.csv", "--source", "book"]);
+    assert!(said.code == 4 && said.err.contains("remove the file and erase again"), "{}", said.err);
+}
+
 /// Killed at any moment, an erasure has happened or not, and the next start makes it whole.
 #[test]
 fn a_killed_erasure_is_whole_or_not_there() {
@@ -308,6 +320,10 @@ fn a_backup_is_restored_into_an_empty_folder() {
         assert!(known.err.contains("orders  3 known"), "{}", known.err);
         let full = store(elsewhere.path(), &["restore", root.join(target).to_str().unwrap(), "new"]);
         assert!(full.code == 2 && full.err.contains("holds something"), "{}", full.err);
+    }
+    for inside in ["model/copy", "plugins/copy.tar", ".kepi/copy"] {
+        let said = store(root, &["backup", inside]);
+        assert!(said.code == 2 && said.err.contains("copied itself"), "{inside}: {}", said.err);
     }
     let no = store(root, &["restore", "orders.csv", "other"]);
     assert!(no.code == 4 && no.err.contains("tar file"), "{}", no.err);

@@ -27,6 +27,13 @@ impl Engine {
             return Err(EngineError::data(format!("the store is damaged: {damage}"))
                 .with_help("`kepi store verify` has all of it; nothing was copied"));
         }
+        let whole = |path: &Path| std::path::absolute(path).map_err(|error| cannot("read", path, &error));
+        for folder in ["model", "plugins", ".kepi"].map(|name| self.project.root.join(name)) {
+            if whole(target)?.starts_with(whole(&folder)?) {
+                let message = format!("{} lies in {}, which is copied itself", target.display(), folder.display());
+                return Err(EngineError::usage(message).with_help("name a place outside it"));
+            }
+        }
         let mut copy = Copy::begin(target)?;
         copy.project(&self.project.root)?;
         let begun = copy.place()?;

@@ -77,20 +77,28 @@ impl Engine {
         self.carry_out(writer, &intent).map(drop)
     }
 
-    /// The same when nobody was going to write. While another process writes, that is its task.
-    pub(crate) fn finish_erasure_if_any(&self) -> Result<(), EngineError> {
+    /// The same when nobody was going to write; gives what to say where it cannot be finished now. While another process
+    /// writes, that is its task.
+    pub(crate) fn finish_erasure_if_any(&self) -> Option<String> {
         if !self.intent_file().exists() {
-            return Ok(());
+            return None;
         }
-        match Store::open_writer(&self.project.store(), "finishing an erasure") {
+        let finished = match Store::open_writer(&self.project.store(), "finishing an erasure") {
             Ok(mut writer) => self.finish_erasure(&mut writer),
-            Err(StoreError::Held { .. }) => Ok(()),
+            Err(StoreError::Held { .. }) => return None,
             Err(error) => Err(store_error(error)),
-        }
+        };
+        // Questions are answered all the same, from the snapshot that there is.
+        finished.err().map(|error| format!("an erasure was begun and cannot be finished: {error}"))
     }
 
     fn carry_out(&self, writer: &mut Writer, intent: &Intent) -> Result<EraseReport, EngineError> {
-        let removed = writer.erase(&intent.keys, &intent.texts, clock()).map_err(store_error)?;
+        // A number stands in many texts and means other things there.
+        let telling: Vec<String> = intent.texts.iter().filter(|key| key.parse::<f64>().is_err()).cloned().collect();
+        let removed = writer.erase(&intent.keys, &telling, clock()).map_err(|error| {
+            store_error(error)
+                .with_help("either nothing or all of it was removed; the next command in this project finishes it")
+        })?;
         let mut report = EraseReport {
             snapshot: removed.snapshot,
             rows: removed.rows,
@@ -107,13 +115,13 @@ impl Engine {
         report.history = without_lines(&own.join("history"), &intent.texts)?;
         for file in ["definitions.jsonl", "zones.json"] {
             let lines = read(&own.join(file))?;
-            let found = lines.lines().filter(|line| line_mentions(line, &intent.texts)).count() as u64;
+            let found = lines.lines().filter(|line| line_mentions(line, &telling)).count() as u64;
             if found > 0 {
                 report.mentions.insert(format!(".kepi/{file}"), found);
             }
         }
         for text in self.project.model_texts()? {
-            let found = text.text.lines().filter(|line| line_mentions(line, &intent.texts)).count() as u64;
+            let found = text.text.lines().filter(|line| line_mentions(line, &telling)).count() as u64;
             if found > 0 {
                 report.mentions.insert(text.path.display().to_string(), found);
             }
@@ -176,7 +184,11 @@ fn read(file: &Path) -> Result<String, EngineError> {
 /// Whether one of the keys stands in a line: as it is, as a table writes it, or in a text of JSON.
 fn line_mentions(line: &str, keys: &[String]) -> bool {
     let plain = |text: &str| keys.iter().any(|key| mentions(text, key) || mentions(text, &key.replace('"', "\"\"")));
-    plain(line) || serde_json::from_str(line).is_ok_and(|value: Value| any_text(&value, &plain))
+    match serde_json::from_str(line) {
+        // The number of a line is no key.
+        Ok(value @ Value::Object(_)) => any_text(&value, &plain),
+        _ => plain(line),
+    }
 }
 
 fn any_text(value: &Value, holds: &impl Fn(&str) -> bool) -> bool {
@@ -210,5 +222,6 @@ mod tests {
             assert!(line_mentions(line, &keys), "{line}");
         }
         assert!(!line_mentions("{\"raw\":\"1,c-12,x\"}", &keys));
+        assert!(!line_mentions("{\"line\":17,\"raw\":\"1,2\"}", &["17".to_string()]));
     }
 }

@@ -1,10 +1,11 @@
 //! A damaged file is the right answer or an error that names it, never a wrong number and never a crash.
 
 use crate::support::*;
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, StringArray};
 use kepi_extension::{EventScan, ScanError, ScanRequest};
 use kepi_store::{Snapshot, Store, StoreError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// All that a snapshot tells.
 #[derive(Debug, PartialEq)]
@@ -97,7 +98,65 @@ fn every_kind_of_file_is_there() {
         .collect();
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds, ["arrow", "fst", "gone", "index", "log", "manifest", "texts"]);
+    // Maps are for many keys: `a_damaged_map_of_keys_is_found` has one.
+    assert_eq!(kinds, ["arrow", "gone", "index", "log", "manifest", "texts"]);
+}
+
+#[test]
+fn a_damaged_map_of_keys_is_found() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    let keys: StringArray = (0..70_000).map(|i| Some(format!("key-{i}"))).collect();
+    let mut many = writer.load(options(1));
+    many.entities(&customers(), table(vec![("_key".into(), Arc::new(keys))])).unwrap();
+    many.commit().unwrap();
+    let maps = || shared_files(&folder).into_iter().filter(|f| f.extension().is_some_and(|e| e == "table"));
+    let maps: Vec<PathBuf> = maps().collect();
+    assert_eq!(maps.len(), 1);
+    let sound = std::fs::read(&maps[0]).unwrap();
+    // What is written is the format to the byte.
+    assert_eq!(xxhash_rust::xxh3::xxh3_64(&sound), 4_198_266_703_461_854_100);
+    for key in ["key-0", "key-69999", "key-4711"] {
+        assert!(folder.reader().id_of("customer", key).unwrap().is_some());
+    }
+    assert_eq!(folder.reader().id_of("customer", "key-70000").unwrap(), None);
+    for sample in 0..24 {
+        let mut bytes = sound.clone();
+        bytes[sample * (sound.len() - 1) / 23] ^= 1 << (sample % 8);
+        std::fs::write(&maps[0], bytes).unwrap();
+        let error = folder.reader().id_of("customer", "key-5").unwrap_err();
+        assert!(error.to_string().contains(&name(&maps[0])), "{error}");
+        assert_eq!(folder.reader().verify_all().damages.len(), 1);
+    }
+    std::fs::write(&maps[0], &sound).unwrap();
+    assert_eq!(folder.reader().verify_all().damages.len(), 0);
+}
+
+/// Keys without a map are found one by one, many at once, and by who writes on.
+#[test]
+fn keys_without_a_map_are_found() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    let mut text = String::from("_at customer\n");
+    (0..5_000).for_each(|i| text += &format!("{i} k{i}\n"));
+    load(&mut writer, &orders(), &text);
+    for number in 0..3 {
+        load(&mut writer, &orders(), &format!("_at customer\n{number} later{number}"));
+    }
+    writer.seal().unwrap();
+    let reader = folder.reader();
+    for round in 0..40 {
+        let (key, id) = [("k0", 0), ("k4999", 4_999), ("later2", 5_002)][round % 3];
+        assert_eq!(reader.id_of("customer", key).unwrap(), Some(id), "{round}");
+        assert_eq!(reader.id_of("customer", "k5000").unwrap(), None);
+        assert_eq!(reader.id_of("customer", "").unwrap(), None);
+    }
+    load(&mut writer, &orders(), &text.replace("k", "K"));
+    load(&mut writer, &orders(), "_at customer\n7 k4999\n8 fresh");
+    let reader = folder.reader();
+    assert_eq!(reader.id_of("customer", "fresh").unwrap(), Some(10_003));
+    assert_eq!(reader.entity("customer").unwrap().count, 10_004);
+    assert!(files(&folder.path()).iter().all(|file| file.extension().is_none_or(|ending| ending != "table")));
 }
 
 #[test]
