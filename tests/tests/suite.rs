@@ -27,6 +27,7 @@ const FILES: [&str; 25] = [
     "conversions.md",
     "currencies.md",
     "entities.md",
+    "existence.md",
     "fan_out.md",
     "functions.md",
     "funnels.md",
@@ -94,8 +95,8 @@ macro_rules! suite {
 }
 
 suite! {
-    aggregates calendars cohorts comparisons conversions currencies entities fan_out functions funnels groups histories
-    lifecycle lifts missing models moved_windows order ratios retention states targets ties units windows
+    aggregates calendars cohorts comparisons conversions currencies entities existence fan_out functions funnels groups
+    histories lifecycle lifts missing models moved_windows order ratios retention states targets ties units windows
 }
 
 /// Runs the cases of a file.

@@ -4,6 +4,7 @@ use crate::answer::{Answer, Request};
 use crate::api::{DemoReport, EngineError, Explanation, Progress, SourceText};
 use crate::kept::{Kept, Recorder};
 use crate::model::{Model, Parsed};
+use crate::otherwise;
 use crate::project::{CONFIG, Project};
 use crate::watch::Watch;
 use kepi_exec::{Cancel, ExecError, Note, RunOptions};
@@ -126,7 +127,7 @@ impl Engine {
                         Arc::new(Recorder::over(Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>));
                     let data = Arc::clone(&recorder) as Arc<dyn kepi_extension::EventScan>;
                     let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
-                        .map_err(|error| ended(error, &options.cancel))?;
+                        .map_err(|error| otherwise::failed(&model, error, &options.cancel))?;
                     if let Some(name) = name {
                         kept_so_far.write(name, &frame, started.elapsed(), &recorder);
                     }
@@ -163,7 +164,7 @@ impl Engine {
         for (query, _) in prepared {
             let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
             let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options)
-                .map_err(|error| ended(error, &options.cancel))?;
+                .map_err(|error| otherwise::failed(&model, error, &options.cancel))?;
             let mut words = told.words;
             let name = kept_so_far.name(&query, request.totals);
             if name.is_some_and(|name| kept_so_far.read(name, snapshot.as_ref()).is_some()) {

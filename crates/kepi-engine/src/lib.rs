@@ -11,6 +11,7 @@ mod granting;
 mod kept;
 mod load;
 mod model;
+mod otherwise;
 mod plugin_check;
 mod plugins;
 mod project;

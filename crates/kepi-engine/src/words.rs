@@ -3,6 +3,7 @@
 use crate::api::{CheckReport, Completion, Defined, Described, EngineError, Listed, SourceText};
 use crate::engine::Engine;
 use crate::model::Model;
+use crate::otherwise;
 use kepi_extension::EventScan;
 use kepi_model::calendar::Zone;
 use kepi_syntax::ast::StatementKind;
@@ -23,6 +24,9 @@ impl Engine {
         }
         let data = self.data_lints(&model, now);
         diagnostics.extend(data.found);
+        if let Ok(snapshot) = self.snapshot(None) {
+            diagnostics.extend(otherwise::found(&model, snapshot.as_ref()));
+        }
         if !wanted.is_empty() {
             diagnostics.retain(|d| wanted.contains(&d.file));
         }

@@ -55,6 +55,18 @@ pub enum ExecError {
         /// The day behind its last.
         end: String,
     },
+    /// A field is stored otherwise than it is declared now.
+    #[error("`{field}` of `{of}` is declared as {declared}, and {stored} are stored in it")]
+    StoredOtherwise {
+        /// The event, state or entity.
+        of: String,
+        /// The field.
+        field: String,
+        /// What is stored, in the plural: "texts".
+        stored: String,
+        /// The declared unit.
+        declared: String,
+    },
     /// The stored data could not be read.
     #[error(transparent)]
     Scan(Arc<ScanError>),

@@ -25,5 +25,5 @@ pub use explain::{Explanation, explain};
 pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use leaf::LeafExec;
 pub use pass::{Learned, Pass, Report, Source};
-pub use rows::evaluate_table;
+pub use rows::{evaluate_table, stored_otherwise};
 pub use run::{RunOptions, run};

@@ -156,6 +156,8 @@ impl<'a> Runner<'a> {
         let done = self.rows(planned)?;
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(notes::before_existence(&done.planned.times, &self.source));
+        notes.extend(self.source.unfilled().notes());
         notes.extend(notes::learned(&reports(&done.planned.plan.root)));
         notes.extend(refused(&done.planned.plan.root));
         notes.extend(told::retention(query));
@@ -253,6 +255,8 @@ impl<'a> Runner<'a> {
         let steps = steps(&done.planned.plan.root);
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
         notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(notes::before_existence(&done.planned.times, &self.source));
+        notes.extend(self.source.unfilled().notes());
         notes.extend(notes::learned(&reports(&done.planned.plan.root)));
         notes.extend(refused(&done.planned.plan.root));
         notes.extend(told::retention(query));

@@ -95,7 +95,8 @@ pub enum Shape {
 
 /// Since when the entities of a kind exist. An entity exists at T when it began before T.
 ///
-/// It begins at the attribute where that is known, else at its first event, else it always was.
+/// It begins at the attribute where that is known, else at its first event, or with the first interval of a stored state
+/// that began before that; else it always was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Existence {
     /// The entity.
@@ -104,6 +105,8 @@ pub struct Existence {
     pub from: Option<String>,
     /// The dated streams, each with the role in which it names the entity.
     pub streams: Vec<(String, String)>,
+    /// The stored states that are about it, likewise.
+    pub intervals: Vec<(String, String)>,
 }
 
 /// A label of the answer.
@@ -191,6 +194,9 @@ pub enum TargetLine {
     Level { by: i64, reach: Value, baseline: Option<(i64, Value)> },
     /// Totals of times that do not overlap, one year's after the other's: what they ask for together.
     Several(Vec<TargetLine>),
+    /// Beside labels: per texts of all labels what is asked of that part. Parts that are not named have none; `whole` is
+    /// that of all of them together.
+    Split { parts: Vec<(Vec<String>, TargetLine)>, whole: Option<Box<TargetLine>> },
 }
 
 impl TargetLine {
@@ -198,7 +204,7 @@ impl TargetLine {
     pub fn adds_up(&self) -> bool {
         match self {
             TargetLine::Total { adds_up, .. } | TargetLine::Each { adds_up, .. } => *adds_up,
-            TargetLine::Level { .. } => false,
+            TargetLine::Level { .. } | TargetLine::Split { .. } => false,
             TargetLine::Several(lines) => lines.iter().all(TargetLine::adds_up),
         }
     }

@@ -89,6 +89,8 @@ codes! {
     SeveralCurrencies = 313,
     /// A column or role that a source mapping may not have, or lacks.
     Mapping = 314,
+    /// A field that is stored otherwise than it is declared now.
+    StoredOtherwise = 315,
     // 4xx: what is not there.
     /// Part of the language that this version does not run yet.
     NotYet = 401,

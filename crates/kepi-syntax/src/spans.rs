@@ -273,7 +273,10 @@ impl Spans for Against {
                 calendar.each_span(change);
                 span.each_span(change);
             }
-            Against::Target(span) => span.each_span(change),
+            Against::Target { name, span } => {
+                name.each_span(change);
+                span.each_span(change);
+            }
         }
     }
 }

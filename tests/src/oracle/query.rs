@@ -73,7 +73,7 @@ impl Oracle {
         let mut others = Vec::new();
         for against in &query.versus {
             let other = match against {
-                Against::Target(_) => None,
+                Against::Target { .. } => None,
                 against => {
                     let there = window::counterparts(against, &periods, range, grain, &self.calendar, self.now)?;
                     Some(Asking::new(self, &query, there))
@@ -272,9 +272,12 @@ impl Oracle {
         for item in &query.items {
             let value = self.filled(item, &shown)?;
             values.push(value.clone());
-            for other in others {
+            for (other, against) in others.iter().zip(&query.versus) {
                 let previous = match other {
-                    None => self.target_of(&item.value, &shown)?,
+                    None => {
+                        let name = if let Against::Target { name, .. } = against { name.as_ref() } else { None };
+                        self.target_of(&item.value, name.map(dotted).as_deref(), &shown)?
+                    }
                     Some(other) => match other.periods[cell.period] {
                         Some(_) => self.filled(item, &there(other))?,
                         None => Value::Missing,

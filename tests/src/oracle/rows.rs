@@ -163,7 +163,8 @@ impl Oracle {
         Ok(keys)
     }
 
-    /// From when an entity exists: by the field that its declaration names, else its first event, else always.
+    /// From when an entity exists: by the field that its declaration names, else its first event or an interval that began
+    /// before that, else always.
     pub(super) fn exists_from(&self, entity: &str, key: &str) -> Result<Option<i64>, String> {
         let who = (entity.to_string(), key.to_string());
         if let Some(known) = self.begun.borrow().get(&who) {
@@ -183,17 +184,16 @@ impl Oracle {
                 _ => {}
             }
         }
-        let mut first = None;
-        for (index, row) in self.rows.iter().enumerate().filter(|(_, row)| self.names.events.contains_key(&row.event)) {
+        let (mut events, mut intervals) = (Vec::new(), Vec::new());
+        for (index, row) in self.rows.iter().enumerate() {
+            let of = if self.names.events.contains_key(&row.event) { &mut events } else { &mut intervals };
             for about in self.names.about(&row.event)?.iter().filter(|about| about.entity == entity) {
                 if self.key(index, &about.role).as_deref() == Some(key) {
-                    first = match (first, row.time) {
-                        (Some(a), Some(b)) => Some(i64::min(a, b)),
-                        (a, b) => a.or(b),
-                    };
+                    of.extend(row.time);
                 }
             }
         }
-        Ok(first)
+        let event = events.into_iter().min();
+        Ok(event.map(|event| intervals.into_iter().fold(event, i64::min)))
     }
 }

@@ -7,32 +7,51 @@ use super::names::{dotted, only_argument};
 use super::window::Period;
 use super::{Number, Oracle, Value};
 use kepi_syntax::ast::{BinaryOp, Bound, DateTime, Expr, ExprKind, Goal, Target};
+use std::collections::BTreeSet;
 
 impl Oracle {
-    /// The target of a shown value in a cell; none where there is none for it.
-    pub(super) fn target_of(&self, value: &Expr, cell: &Cell<'_>) -> Result<Value, String> {
+    /// The target of a shown value in a cell, or the one of a name; none where there is none for it.
+    pub(super) fn target_of(&self, value: &Expr, name: Option<&str>, cell: &Cell<'_>) -> Result<Value, String> {
         let Some(period) = cell.asking.periods[cell.period] else { return Ok(Value::Missing) };
+        if cell.is_rest {
+            return Ok(Value::Missing);
+        }
         let text = kepi_syntax::expr_text(value);
-        let asked = cell.asking.query.filter.as_ref().map(kepi_syntax::expr_text);
+        // A target on the whole says nothing of a part: its condition names the part, too.
+        let mut asked = BTreeSet::new();
+        if let Some(filter) = &cell.asking.query.filter {
+            all_of(filter, &mut asked);
+        }
+        let labels = cell.labels.first().into_iter().flatten();
+        for (item, label) in cell.asking.query.by.iter().zip(labels) {
+            let Some(Value::Text(label)) = label else { return Ok(Value::Missing) };
+            asked.insert(format!("{} = \"{label}\"", kepi_syntax::expr_text(&item.value)));
+        }
         let mine = |target: &&Target| {
-            kepi_syntax::expr_text(&target.on) == text && target.filter.as_ref().map(kepi_syntax::expr_text) == asked
+            let mut own = BTreeSet::new();
+            if let Some(filter) = &target.filter {
+                all_of(filter, &mut own);
+            }
+            let meant = name.is_none_or(|name| target.name.text == name);
+            meant && kepi_syntax::expr_text(&target.on) == text && own == asked
         };
         let mine: Vec<&Target> = self.names.targets.iter().filter(mine).collect();
+        let moment = cell.asking.query.moment.is_some();
         match self.fitting(mine, cell)?.as_slice() {
             [] => Ok(Value::Missing),
-            [target] => self.should_be(target, period),
+            [target] => self.should_be(target, period, moment),
             // Totals of several times: what they ask for together.
             several if several.iter().all(|target| matches!(target.goal, Goal::Total { .. })) => {
                 let mut sum = Value::Missing;
                 if !self.adds_up(value) {
-                    let parts = several.iter().map(|target| self.should_be(target, period));
+                    let parts = several.iter().map(|target| self.should_be(target, period, moment));
                     let parts: Vec<Value> = parts.collect::<Result<_, _>>()?;
                     let mut known = parts.into_iter().filter(|part| !part.is_missing());
                     // Where two of them meet neither is meant.
                     return Ok(known.next().filter(|_| known.next().is_none()).unwrap_or(Value::Missing));
                 }
                 for target in several {
-                    sum = match (sum.as_number(), self.should_be(target, period)?) {
+                    sum = match (sum.as_number(), self.should_be(target, period, moment)?) {
                         (_, Value::Missing) => sum,
                         (None, part) => part,
                         (Some((before, unit)), part) => match part.as_number() {
@@ -43,12 +62,12 @@ impl Oracle {
                 }
                 Ok(sum)
             }
-            _ => Err("several levels on one value are not in the oracle".to_string()),
+            _ => Err("several levels on one value".to_string()),
         }
     }
 
-    /// Of several targets on one value those of the query's window, and among them those of its periods: `each month`
-    /// beside `per month`, a total without `per`.
+    /// Of several targets on one value those of the query's window, of these those that span it, and of these those of
+    /// its periods: `each month` beside `per month`, a total without `per`.
     fn fitting<'t>(&self, mut mine: Vec<&'t Target>, cell: &Cell<'_>) -> Result<Vec<&'t Target>, String> {
         let periods = || cell.asking.periods.iter().flatten();
         let (Some(from), Some(until)) = (periods().filter_map(|p| p.from).min(), periods().map(|p| p.until).max())
@@ -69,6 +88,16 @@ impl Oracle {
         if mine.len() > 1 && !of_window.is_empty() {
             mine = of_window;
         }
+        let mut spanning = Vec::new();
+        for target in &mine {
+            if let (Goal::Total { during, .. }, Some(_)) = (&target.goal, &cell.asking.query.window) {
+                let (start, end) = self.calendar.bound(during, self.now)?;
+                spanning.extend((start <= from && until <= end).then_some(*target));
+            }
+        }
+        if mine.len() > 1 && !spanning.is_empty() {
+            mine = spanning;
+        }
         let per = cell.asking.query.per.as_ref().and_then(|per| self.calendar.grain(per));
         let of_periods: Vec<&Target> = mine
             .iter()
@@ -85,9 +114,10 @@ impl Oracle {
         Ok(mine)
     }
 
-    fn should_be(&self, target: &Target, period: Period) -> Result<Value, String> {
-        let from = period.from.ok_or("a target in a window without a beginning")?;
-        if from >= self.now {
+    fn should_be(&self, target: &Target, period: Period, moment: bool) -> Result<Value, String> {
+        let at = moment.then_some(period.until);
+        let from = at.or(period.from).ok_or("a target in a window without a beginning")?;
+        if from >= self.now && !moment {
             // Of a period that has not begun nothing can be asked.
             return Ok(Value::Missing);
         }
@@ -169,6 +199,19 @@ impl Oracle {
             start = end;
         }
         all
+    }
+}
+
+/// The conditions that all must hold for one to hold.
+fn all_of(condition: &Expr, into: &mut BTreeSet<String>) {
+    match &condition.kind {
+        ExprKind::Binary { op: BinaryOp::And, left, right } => {
+            all_of(left, into);
+            all_of(right, into);
+        }
+        _ => {
+            into.insert(kepi_syntax::expr_text(condition));
+        }
     }
 }
 

@@ -115,7 +115,7 @@ fn all_counterparts(
         Some(Period { start: shift(period.start), from: Some(shift(from)), until: shift(until), partial: false })
     };
     match against {
-        Against::Target(_) => Err("a target has no periods".to_string()),
+        Against::Target { .. } => Err("a target has no periods".to_string()),
         Against::Previous { grain: Some(back), aligned: false, .. } => {
             let back = calendar.grain(back).ok_or("`vs previous` needs a period")?.unit;
             let length = Length::of(-1, back);

@@ -7,7 +7,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use kepi_exec::{Cancel, RunOptions};
 use kepi_extension::EventScan;
-use kepi_model::catalog::{Symbol, SymbolKind};
+use kepi_model::catalog::{Symbol, SymbolKind, full_name};
 use kepi_syntax::ast::{Argument, ExprKind, Scoped};
 use kepi_syntax::{Code, Diagnostic, Severity, expr_text, parse_query};
 use std::collections::BTreeMap;
@@ -117,13 +117,25 @@ impl Looking<'_> {
                 let more = at_once - firsts;
                 let others = if more == 1 { "1 is not taken".to_string() } else { format!("{more} are not taken") };
                 let message = format!("`{}` takes one of several rows at the same first moment: {others}", symbol.name);
+                // An aggregate in a row's condition looks at the row's subject, where nothing else is said.
+                let per = match self.is_subject(symbol, &event, &entity) {
+                    true => String::new(),
+                    false => format!(", per: {entity}"),
+                };
                 let mut lint = Diagnostic::warning(Code::LintSeveralFirst, symbol.span, message).help(format!(
-                    "for all rows of the first moment, write `{event} where {event}.at = first({event}.at)`"
+                    "for all rows of the first moment, write `{event} where {event}.at = first({event}.at{per})`"
                 ));
                 lint.file = symbol.file;
                 lints.found.push(lint);
             }
         }
+    }
+
+    /// Whether a stored event is known to be of an entity before any other.
+    fn is_subject(&self, symbol: &Symbol, event: &str, entity: &str) -> bool {
+        let stream = self.model.catalog.stream(&full_name(&symbol.module, event));
+        let subject = stream.and_then(|stream| stream.roles.first());
+        subject.is_some_and(|role| role.name == entity)
     }
 
     /// The numbers of the only row of an answer; none where it cannot be asked.

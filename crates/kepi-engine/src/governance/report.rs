@@ -2,7 +2,8 @@
 
 use crate::answer::{Answer, Request};
 use crate::api::EngineError;
-use crate::engine::{Engine, ended};
+use crate::engine::Engine;
+use crate::otherwise;
 use crate::watch::Watch;
 use kepi_model::catalog::full_name;
 use kepi_syntax::ast::ExprKind;
@@ -59,7 +60,7 @@ impl Engine {
             let started = Instant::now();
             let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
             let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
-                .map_err(|error| ended(error, &options.cancel))?;
+                .map_err(|error| otherwise::failed(&model, error, &options.cancel))?;
             answers.push(Answer {
                 query: query.text,
                 as_of: query.now,

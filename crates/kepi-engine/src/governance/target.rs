@@ -166,7 +166,7 @@ impl Measuring<'_> {
                 self.level(target, *by, number(reach), baseline, &mut report)?;
             }
             // Only a query puts several targets together.
-            TargetLine::Several(_) => {}
+            TargetLine::Several(_) | TargetLine::Split { .. } => {}
         }
         Ok(report)
     }

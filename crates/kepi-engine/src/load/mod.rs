@@ -12,6 +12,7 @@ mod zones;
 
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress};
 use crate::engine::Engine;
+use crate::otherwise;
 use crate::watch::Watch;
 use kepi_connect::{ConnectError, ReadOptions, Table};
 use std::time::Instant;
@@ -40,6 +41,12 @@ impl Engine {
             None => Table::open(&chosen.files, &options).map_err(connect_error)?,
         };
         let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
+        if let Ok(snapshot) = self.snapshot(None) {
+            let other = otherwise::of(&model, snapshot.as_ref(), &chosen.source);
+            if !other.is_empty() {
+                return Err(model.text_error(other));
+            }
+        }
         let command = format!("kepi load {}", chosen.files.join(" "));
         let mut writer = self.writer(&command)?;
         loading.name_files(&chosen.files);

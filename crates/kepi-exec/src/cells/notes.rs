@@ -1,7 +1,8 @@
 //! What must be said beside the numbers: windows without data, what lies ahead, rows without an entity.
 
 use super::plan::{Times, shown_aggregates};
-use crate::{Note, Pass, Report};
+use crate::pass::EarlyRows;
+use crate::{Note, Pass, Report, Source};
 use kepi_extension::{EventScan, StreamInfo};
 use kepi_model::calendar::{Zone, date_of};
 use kepi_model::core::{Base, Made, Query};
@@ -23,7 +24,9 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
         }
     }
     notes.extend(nothing_loaded(query, scan));
-    let compared = query.per.is_none() && !query.window.moment && !query.compare.is_empty();
+    // Without a window of its own a query looks from its first row on, and of entities alone there is none.
+    let compared =
+        query.per.is_none() && !query.window.moment && query.window.from.is_some() && !query.compare.is_empty();
     if compared && span.from.is_some_and(|from| from >= query.now) {
         let text = format!("{} has not begun, so nothing stands against it", query.window.words);
         notes.push(Note { code: "not_begun".into(), text });
@@ -125,6 +128,22 @@ pub(crate) fn without_entity(query: &Query, reports: &[(Pass, Report)]) -> Vec<N
         }
     };
     counts.into_iter().map(note).collect()
+}
+
+/// Of how many entities rows said something before they exist, of those that begin in the query's own time.
+pub(crate) fn before_existence(times: &Times, source: &Source) -> Vec<Note> {
+    let from = times.span.from.map_or(i64::MIN, |from| from.saturating_sub(1));
+    let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).to_string();
+    let note = |(rows, count): (EarlyRows, usize)| {
+        let (from, entity, count) = (bare(&rows.from), bare(&rows.entity), grouped(count as u64));
+        let begins = &rows.begins;
+        let text = format!(
+            "`{from}` begins earlier than `{entity}.{begins}` for {count} of `{entity}`: nobody is in a state before they \
+             exist, so that time is left out"
+        );
+        Note { code: "before_existence".into(), text }
+    };
+    source.early().later_than(from).into_iter().map(note).collect()
 }
 
 /// Why values of plugins' models are missing.

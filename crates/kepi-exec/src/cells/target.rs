@@ -5,7 +5,7 @@ use super::cell::{Cell, CellType, Reader, write};
 use super::number::Number;
 use super::periods::{Span, next};
 use crate::ExecError;
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use kepi_model::calendar::{Grain, Zone};
 use kepi_model::core::TargetLine;
@@ -23,6 +23,8 @@ pub(crate) struct Targets {
     pub(crate) per: Option<Grain>,
     /// The project's zone.
     pub(crate) zone: String,
+    /// How many labels stand behind the period.
+    pub(crate) labels: usize,
     /// The time that is looked at, its beginning known.
     pub(crate) span: Span,
     /// The instant for which the query is evaluated.
@@ -60,14 +62,19 @@ impl Targets {
                 (0..batch.num_rows()).map(time).collect()
             }
         };
+        let first = usize::from(self.per.is_some());
         let mut columns = batch.columns().to_vec();
         for (line, _) in &self.columns {
             let field = schema.field(columns.len());
-            let cell = |time: &Option<(i64, i64)>| match (line, time) {
-                (Some(line), Some(time)) => asked(line, &zone, *time),
-                _ => Ok(Cell::Missing),
-            };
-            let cells = times.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
+            let labels = &batch.columns()[first..first + self.labels];
+            let mut cells = Vec::with_capacity(times.len());
+            for (row, time) in times.iter().enumerate() {
+                let line = line.as_ref().map_or(Ok(None), |line| of_part(line, labels, row))?;
+                cells.push(match (line, time) {
+                    (Some(line), Some(time)) => asked(line, &zone, *time)?,
+                    _ => Cell::Missing,
+                });
+            }
             columns.push(write(&cells, field.data_type(), field.name())?);
         }
         RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| ExecError::Plan(e.to_string()))
@@ -85,6 +92,25 @@ impl Targets {
     pub(crate) fn words(&self) -> String {
         "what the targets ask for set beside".to_string()
     }
+}
+
+/// What is asked of the part that a row's labels name; without labels, of the whole.
+fn of_part<'l>(line: &'l TargetLine, labels: &[ArrayRef], row: usize) -> Result<Option<&'l TargetLine>, ExecError> {
+    let TargetLine::Split { parts, whole } = line else { return Ok(Some(line)) };
+    if labels.is_empty() {
+        return Ok(whole.as_deref());
+    }
+    let mut own = Vec::with_capacity(labels.len());
+    for column in labels {
+        match Reader::of(column)?.cell(row) {
+            Cell::Text(text) => own.push(text),
+            // Only texts name parts.
+            _ => return Ok(None),
+        }
+    }
+    let is_own =
+        |part: &&(Vec<String>, TargetLine)| part.0.iter().map(String::as_str).eq(own.iter().map(|text| &**text));
+    Ok(parts.iter().find(is_own).map(|(_, line)| line))
 }
 
 /// What a target asks for in a stretch of time; missing outside its own time.
@@ -128,6 +154,7 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
             let add_up = lines.iter().all(TargetLine::adds_up);
             number((parts.len() == 1 || add_up && !parts.is_empty()).then(|| parts.iter().sum()))
         }
+        TargetLine::Split { .. } => Cell::Missing,
         TargetLine::Level { by, .. } if start > *by => Cell::Missing,
         TargetLine::Level { reach, baseline: None, .. } => constant(reach)?,
         TargetLine::Level { baseline: Some((at, _)), .. } if end < *at => Cell::Missing,

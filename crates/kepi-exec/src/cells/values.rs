@@ -282,7 +282,8 @@ impl Values<'_> {
         }
         let query = self.query;
         let (per, zone, span) = (query.per.clone(), query.zone.clone(), self.times.span);
-        WholeExec::over(filled, Work::Target(Targets { per, zone, span, now: query.now, columns }))
+        let (labels, now) = (query.by.len(), query.now);
+        WholeExec::over(filled, Work::Target(Targets { per, zone, labels, span, now, columns }))
     }
 
     /// The label and the names of the steps that each cell becomes.

@@ -19,7 +19,8 @@ mod tests;
 pub(crate) use stays::Stay;
 pub(crate) use stays::Stays;
 
-use crate::rows::{Column, Type, Values};
+use crate::pass::Early;
+use crate::rows::{Column, Type, Unfilled, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
 use kepi_extension::StreamInfo;
@@ -37,6 +38,10 @@ pub(crate) const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Cache {
     streams: Mutex<Vec<Arc<Stream>>>,
     stays: stays::Kept,
+    /// Of whom rows said something too early.
+    pub(crate) early: Arc<Early>,
+    /// Which fields were asked for though nothing was loaded into them.
+    pub(crate) unfilled: Unfilled,
     /// How many bytes made rows may take together.
     bytes_max: Option<u64>,
     bytes: AtomicU64,

@@ -43,7 +43,8 @@ struct Kept(Mutex<Option<Arc<Begins>>>);
 /// Nobody has seen it yet.
 const UNKNOWN: i64 = i64::MAX;
 
-/// Since when each entity exists: its attribute, else its first event, else always. And how many rows were read.
+/// Since when each entity exists: its attribute, else its first event or an interval before that, else always. And how
+/// many rows were read.
 pub(super) fn begins(
     existence: &Existence,
     entity: &str,
@@ -63,7 +64,13 @@ pub(super) fn begins(
     for (stream, role) in &existence.streams {
         scanned += first_rows(stream, role, entity, source, &mut begins)?;
     }
-    begins.iter_mut().filter(|b| **b == UNKNOWN).for_each(|b| *b = i64::MIN);
+    let mut intervals = vec![UNKNOWN; count as usize];
+    for (state, role) in &existence.intervals {
+        scanned += first_rows(state, role, entity, source, &mut intervals)?;
+    }
+    for (begin, interval) in begins.iter_mut().zip(intervals) {
+        *begin = if *begin == UNKNOWN { i64::MIN } else { interval.min(*begin) };
+    }
     attributes(existence, entity, source, zone, &mut begins)?;
     let begins = Arc::new(Begins::of(begins));
     *kept = Some(Arc::clone(&begins));

@@ -47,6 +47,7 @@ mod tests;
 mod tile;
 mod timeline;
 mod together;
+mod unborn;
 mod units;
 mod windows;
 
@@ -61,9 +62,11 @@ pub(crate) use state::Cells;
 pub(crate) use stream::parts;
 pub(crate) use tile::Tile;
 pub(crate) use timeline::Timeline;
+pub(crate) use unborn::{Early, Rows as EarlyRows};
 
 use crate::made::Cache;
 use crate::permits::Permits;
+use crate::rows::Unfilled;
 use crate::{Cancel, ExecError};
 use arrow_schema::SchemaRef;
 use kepi_extension::{EventScan, Functions, Partials};
@@ -188,6 +191,16 @@ impl Source {
     /// The same, where partial results stay between queries.
     pub fn with_partials(self, partials: Option<Arc<dyn Partials>>) -> Source {
         Source { partials, ..self }
+    }
+
+    /// Of whom rows said something before they exist.
+    pub(crate) fn early(&self) -> &Arc<unborn::Early> {
+        &self.made.early
+    }
+
+    /// Which fields were asked for though nothing was loaded into them.
+    pub(crate) fn unfilled(&self) -> &Unfilled {
+        &self.made.unfilled
     }
 
     /// Fails when somebody asked to stop, or the time is over.

@@ -80,6 +80,7 @@ proptest! {
         pass.from = (windowed || pass.per.is_some()).then_some(19_730 * DAY);
         pass.exists = Some(Existence {
             entity: "customer".into(), from: None, streams: vec![("orders".into(), "customer".into())],
+            intervals: Vec::new(),
         });
         let zone = Zone::named(&pass.zone).unwrap();
         let data = Data { orders: &orders, visits: &visits, texts: memory.texts.clone(), zone, now: pass.now };
@@ -118,6 +119,7 @@ proptest! {
         (pass.from, pass.until) = (Some(19_715 * DAY), 19_790 * DAY);
         pass.exists = Some(Existence {
             entity: "customer".into(), from: None, streams: vec![("orders".into(), "customer".into())],
+            intervals: Vec::new(),
         });
         prop_assert!(super::plan::Plan::new(&pass, &source(&memory)).unwrap().kept(&pass.aggregates, 5).is_some());
         let data = Data { orders: &orders, visits: &visits, texts: memory.texts.clone(), zone: Zone::utc(), now: pass.now };

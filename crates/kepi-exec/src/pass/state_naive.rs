@@ -139,21 +139,32 @@ impl Data<'_> {
         stays
     }
 
-    /// The value that holds at a moment: of the last row, or for yes and no of any.
-    fn value(&self, state: &State, id: u32, moment: i64) -> Option<V> {
+    /// When rows first say anything of an entity that exists.
+    fn first_stay(&self, state: &State, id: u32) -> Option<i64> {
+        let birth = state.existence.as_ref().map_or(i64::MIN, |existence| self.begins(existence, id));
+        let later = self.stays(state, id).into_iter().map(|stay| stay.0).find(|&at| at >= birth);
+        self.said(state, id, birth).map(|_| birth).or(later)
+    }
+
+    /// The value that holds at a moment as rows say: of the last row, or for yes and no of any.
+    fn said(&self, state: &State, id: u32, moment: i64) -> Option<V> {
         let mut begun = self.stays(state, id).into_iter().filter(|s| s.0 <= moment);
         let holds = |s: &(i64, i64, V, usize)| s.1 > moment;
         let value = match &state.value {
             None => begun.rfind(holds),
             Some(_) => begun.next_back().filter(holds),
         };
-        let value = value.map(|stay| stay.2);
+        value.map(|stay| stay.2)
+    }
+
+    /// The value that holds at a moment.
+    fn value(&self, state: &State, id: u32, moment: i64) -> Option<V> {
+        let value = self.said(state, id, moment);
+        if state.existence.as_ref().is_some_and(|existence| self.begins(existence, id) > moment) {
+            return None;
+        }
         let Some(condition) = &state.holds else { return value };
-        let value = match &state.existence {
-            None => value?,
-            Some(existence) if self.begins(existence, id) > moment => return None,
-            Some(_) => value.unwrap_or_else(|| nothing_of(&state.value)),
-        };
+        let value = if state.condition { value.unwrap_or_else(|| nothing_of(&state.value)) } else { value? };
         Some(V::Bool(self.on_value(condition, &value) == V::Bool(true)))
     }
 
@@ -166,7 +177,7 @@ impl Data<'_> {
 
     /// When somebody begins to exist and is in a state from there on.
     fn first_beginning(&self, state: &State) -> Option<i64> {
-        let existence = state.existence.as_ref()?;
+        let existence = state.existence.as_ref().filter(|_| state.condition)?;
         let holds = self.on_value(state.holds.as_ref()?, &nothing_of(&state.value)) == V::Bool(true);
         (0..5).map(|id| self.begins(existence, id)).filter(|&begin| holds && begin > i64::MIN).min()
     }
@@ -282,7 +293,7 @@ impl Data<'_> {
                 let time = time.cell.map_or(time, |(from, until)| Time::of(Some(from), until));
                 let until = time.until.min(self.now);
                 let first = || {
-                    let begun = (0..5).filter_map(|id| Some(self.stays(state, id).first()?.0));
+                    let begun = (0..5).filter_map(|id| self.first_stay(state, id));
                     begun.chain(self.first_beginning(state)).min()
                 };
                 let Some(from) = time.from.or_else(first).filter(|&f| f < until) else { return V::Missing };
@@ -393,8 +404,14 @@ fn nothing_of(value: &Option<Row>) -> V {
 /// The same as a condition on a customer who has to exist: since the attribute, where `from` says so.
 fn of_existing(state: State, from: Option<&str>) -> State {
     let streams = ["orders", "visits"].map(|stream| (stream.to_string(), "customer".to_string())).to_vec();
-    let existence = Existence { entity: "customer".into(), from: from.map(String::from), streams };
-    State { existence: Some(existence), ..state }
+    let from = from.map(String::from);
+    let existence = Existence { entity: "customer".into(), from, streams, intervals: Vec::new() };
+    State { existence: Some(existence), condition: true, ..state }
+}
+
+/// The same of customers who exist since the attribute.
+fn of_later(state: State) -> State {
+    State { condition: false, ..of_existing(state, Some("since")) }
 }
 
 pub(super) fn days(days: i32) -> CalendarSpan {
@@ -416,11 +433,12 @@ pub(super) fn state(from: Events, value: Option<Row>, until: Until, holds: Optio
         until,
         holds,
         existence: None,
+        condition: false,
     }
 }
 
 /// How many [`states`] there are.
-pub(super) const STATES: usize = 22;
+pub(super) const STATES: usize = 26;
 
 /// States of customers of each kind; the last ones are conditions on customers, most of them also yes of nothing.
 pub(super) fn states() -> Vec<State> {
@@ -471,6 +489,10 @@ pub(super) fn states() -> Vec<State> {
         of_existing(state(orders(), Some(field("weight")), said(), Some(less(1))), since),
         of_existing(state(orders(), Some(product()), visits(), Some(pear)), since),
         of_existing(state(orders(), None, visits(), Some(flag())), since),
+        of_later(state(orders(), None, month(), None)),
+        of_later(state(orders(), None, visits(), None)),
+        of_later(state(orders(), Some(field("amount")), visits(), None)),
+        of_later(state(orders(), Some(product()), Until::After(days(20)), None)),
     ]
 }
 

@@ -249,6 +249,7 @@ fn entities_are_counted_at_the_end_of_each_period() {
         entity: "customer".into(),
         from: None,
         streams: vec![("orders".into(), "customer".into()), ("visits".into(), "customer".into())],
+        intervals: Vec::new(),
     };
     let loyal = history(orders(), None, Measure::Count, Reach::AllTime);
     let loyal = call(Op::GreaterEqual, &[loyal, number(3, 0)]);

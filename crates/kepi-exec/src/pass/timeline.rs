@@ -4,6 +4,7 @@ use super::Lot;
 use super::feed::Feed;
 use super::outside::{Outside, Told};
 use super::standing::{Begun, Standing, Values};
+use super::unborn::Unborn;
 use crate::rows::{self, Days, Payload, Program, Type};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
@@ -31,6 +32,9 @@ pub(crate) struct Timeline {
     /// The moments of the first row that began anything, and of the last row that was read.
     first: Option<i64>,
     last: i64,
+    /// Up to where it was read.
+    moment: i64,
+    unborn: Unborn,
     watch: Watch,
     /// Whose rows are looked at.
     lot: Lot,
@@ -142,6 +146,7 @@ impl Timeline {
         };
         let standing = Standing::new(kind, from.program.ids(&state.entity), totals);
         let standing = if until.is_some() { standing.with_ends() } else { standing };
+        let unborn = Unborn::of(state, source, outside.as_ref());
         let standing = standing.with_outside(outside);
         Ok(Timeline {
             from,
@@ -156,6 +161,8 @@ impl Timeline {
             next: i64::MIN,
             first: None,
             last: i64::MIN,
+            moment: i64::MIN,
+            unborn,
             watch: Watch::Nothing,
             lot: Lot::ALL,
         })
@@ -209,7 +216,8 @@ impl Timeline {
     /// The moment of the first row that began anything, of those that have been read; or of the first entity that is in
     /// it from its beginning on.
     pub(crate) fn first(&self) -> Option<i64> {
-        self.standing.outside().and_then(Outside::first).into_iter().chain(self.first).min()
+        let born = self.unborn.first(self.moment, |id| self.standing.until(id));
+        self.standing.outside().and_then(Outside::first).into_iter().chain(self.first).chain(born).min()
     }
 
     /// Whether rows later than this moment have been read.
@@ -221,6 +229,7 @@ impl Timeline {
     /// what held before, and what begins at that moment goes on with it.
     #[inline]
     pub(crate) fn advance(&mut self, moment: i64) -> Result<(), ExecError> {
+        self.moment = moment;
         if self.next > moment {
             return Ok(());
         }
@@ -252,7 +261,7 @@ impl Timeline {
             if self.batch != self.from.batch() {
                 self.encode()?;
             }
-            let Timeline { from, standing, values, ends, first, last, watch, lot, .. } = self;
+            let Timeline { from, standing, values, ends, first, last, unborn, watch, lot, .. } = self;
             let ids = standing.ids();
             let before = from.place(0);
             from.take(moment, |row, at, id| {
@@ -260,12 +269,15 @@ impl Timeline {
                     return;
                 }
                 *last = at;
+                unborn.pass(at, |id| standing.until(id));
                 let end = ends.get(row).copied().unwrap_or(i64::MAX);
                 let begun = standing.begin(id, at, end, values.get(row).copied().unwrap_or(1));
                 if begun == Begun::Nothing {
                     return;
                 }
-                first.get_or_insert(at);
+                if !unborn.takes(id, at) {
+                    first.get_or_insert(at);
+                }
                 match watch {
                     Watch::Nothing => {}
                     Watch::Changes { changed, .. } if begun == Begun::New => changed.push(id as u32),
@@ -279,12 +291,13 @@ impl Timeline {
 
     /// Takes the rows that end something, up to a moment.
     fn finish(&mut self, moment: i64) -> Result<(), ExecError> {
-        let Timeline { until: Some(until), standing, last, watch, lot, .. } = self else { return Ok(()) };
+        let Timeline { until: Some(until), standing, last, unborn, watch, lot, .. } = self else { return Ok(()) };
         let ids = standing.ids();
         while until.peek()?.is_some_and(|at| at <= moment) {
             until.take(moment, |_, at, id| {
                 if id < ids && lot.has(id) {
                     *last = at;
+                    unborn.pass(at, |id| standing.until(id));
                     let held = standing.end(id, at);
                     match watch {
                         Watch::Changes { changed: touched, .. } | Watch::Edges(Edges { touched, .. }) if held => {
@@ -368,11 +381,14 @@ impl Timeline {
             if self.batch != self.from.batch() {
                 self.encode()?;
             }
-            let Timeline { from, standing, ends, lot, .. } = self;
+            let Timeline { from, standing, ends, unborn, lot, .. } = self;
             let (ids, before) = (standing.ids(), from.place(0));
             from.take(i64::MAX, |row, at, id| {
                 if id < ids && lot.has(id) {
                     let end = ends.get(row).copied().unwrap_or(i64::MAX);
+                    if end > at {
+                        unborn.takes(id, at);
+                    }
                     each(id, at, end, before.saturating_add(row as u32));
                 }
             });
@@ -434,7 +450,7 @@ impl Timeline {
             return Ok(());
         }
         let stop = self.peek_until()?.unwrap_or(i64::MAX);
-        let Timeline { from, standing, values, ends, first, last, watch: Watch::Edges(kept), .. } = self else {
+        let Timeline { from, standing, values, ends, first, last, unborn, watch: Watch::Edges(kept), .. } = self else {
             return Ok(());
         };
         let born = kept.born(standing).map_or(stop, |(at, _)| stop.min(at));
@@ -446,9 +462,12 @@ impl Timeline {
             }
             let Some(id) = id.filter(|&id| id < ids) else { return true };
             *last = at;
+            unborn.pass(at, |id| standing.until(id));
             let end = ends.get(row).copied().unwrap_or(i64::MAX);
             if standing.begin(id, at, end, values.get(row).copied().unwrap_or(1)) != Begun::Nothing {
-                first.get_or_insert(at);
+                if !unborn.takes(id, at) {
+                    first.get_or_insert(at);
+                }
                 kept.places[id] = before.saturating_add(row as u32);
                 kept.ends.push(end, id as u32);
                 stop = stop.min(end);

@@ -5,7 +5,7 @@ use super::column::{Column, Type};
 use super::program::{AsOf, Base, Node, Program};
 use super::text::{Cached, Map, Test, regex};
 use super::times::Tables;
-use super::{choose, numbers, times};
+use super::{choose, numbers, stored, times};
 use crate::ExecError;
 use crate::made::{self, Wanted};
 use crate::pass::{Apart, Asked, Elsewhere, Grouped, Held, Lifecycle, Lookback, ModelOf, Over, Tile, groups_apart};
@@ -263,10 +263,18 @@ impl Program {
             Base::Stream(_, info) if name == AT && info.is_some() => {
                 return Ok(self.add("at".into(), Type::Time, || Node::At));
             }
-            Base::Stream(_, info) => match info.as_ref().and_then(|i| i.column(name)) {
-                Some(column) => (Type::of_kind(&column.kind), Some(column.kind.clone())),
+            Base::Stream(stream, info) => match info.as_ref().and_then(|i| i.column(name)) {
+                Some(column) => {
+                    stored::as_declared(stream, name, &column.kind, unit)?;
+                    (Type::of_kind(&column.kind), Some(column.kind.clone()))
+                }
                 // Declared, but nothing was ever loaded into it.
-                None => return Ok(self.add(format!("missing {:?}", missing()), missing(), || Node::Missing)),
+                None => {
+                    if info.as_ref().is_some_and(|info| info.rows > 0) {
+                        self.source.unfilled().note(stream, name);
+                    }
+                    return Ok(self.add(format!("missing {:?}", missing()), missing(), || Node::Missing));
+                }
             },
         };
         let input = self.input(name, kind)?;
@@ -292,10 +300,14 @@ impl Program {
         }
         let info = self.source.scan.entity(entity);
         if info.as_ref().is_none_or(|i| i.attributes.iter().all(|a| a.name != field)) {
+            if info.is_some_and(|info| info.count > 0) {
+                self.source.unfilled().note(entity, field);
+            }
             let ty = Type::of_unit(unit);
             return Ok(self.add(format!("missing {ty:?}"), ty, || Node::Missing));
         }
         let attribute = self.source.scan.attribute(entity, field)?;
+        stored::as_declared(entity, field, &attribute.kind, unit)?;
         let ty = Type::of_kind(&attribute.kind);
         if !history {
             let values = Column::of_scan(&attribute.values, &attribute.kind, attribute.dictionary.as_ref())?;

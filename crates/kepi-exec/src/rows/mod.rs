@@ -11,6 +11,7 @@ mod frames;
 mod numbers;
 mod payload;
 mod program;
+mod stored;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ pub(crate) use frames::Frames;
 pub(crate) use numbers::to_float;
 pub(crate) use payload::{Payload, from_float, to_float as float_of};
 pub(crate) use program::{Base, Frame, Program, plugin_array, take};
+pub(crate) use stored::Unfilled;
+pub use stored::stored_otherwise;
 pub use table::evaluate_table;
 pub(crate) use times::period_numbers;
 

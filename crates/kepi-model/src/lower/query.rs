@@ -9,11 +9,12 @@ use crate::core::{
     Better, Column, Compare, CompareWith, Existence, Fill, Formula, FormulaNode, Label, Limit, OrderBy, OrderKey,
     Query, Shape,
 };
+use crate::declared::StreamDecl;
 use crate::names;
 use crate::units;
 use crate::value::{Kind, Unit, Value};
 use kepi_syntax::ast::{self, Against, Expr, ExprKind, Item};
-use kepi_syntax::{Code, Diagnostic};
+use kepi_syntax::{Code, Diagnostic, Span};
 
 impl Catalog {
     /// What a query means at an instant. `None`: it has mistakes, which come back, all of them.
@@ -67,6 +68,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
     let mut table_aliases = Vec::new();
     let mut written: Vec<Option<&Expr>> = Vec::new();
     for item in &query.items {
+        let before = cx.diagnostics.len();
         let several = table::kind_of(cx.catalog, &cx.module, cx.anywhere, &item.value);
         let found = match several {
             Some(kind) if kind != table::Kind::Lift && query.items.len() > 1 => cx.error_help(
@@ -90,6 +92,7 @@ fn lower(cx: &mut Cx<'_>, query: &ast::Query) -> Option<Query> {
         };
         let Some(found) = found else {
             complete = false;
+            name_what_lacks(cx, query, item, before);
             scope.failed.extend([name_of(item), kepi_syntax::expr_text(&item.value)]);
             scope.failed.extend(several.iter().flat_map(|kind| kind.columns()));
             continue;
@@ -317,8 +320,11 @@ fn compare(
     for against in &query.versus {
         let (span, found) = match against {
             // Without the columns nothing can be said of their targets.
-            Against::Target(_) if shown.is_empty() => continue,
-            Against::Target(span) => (*span, versus::targets(cx, query, shown, current, per, *span)),
+            Against::Target { .. } if shown.is_empty() => continue,
+            Against::Target { name, span } => {
+                let asked = versus::Asked { query, name: name.as_ref(), window: current, per, span: *span };
+                (*span, versus::targets(cx, asked, shown))
+            }
             Against::Period { calendar, text, span } => {
                 let bounds = window::period(cx, &zone, calendar.as_ref(), text, *span);
                 let name = calendar.as_ref().map_or(text.clone(), |c| format!("{}.{text}", c.text));
@@ -376,15 +382,38 @@ fn compare(
     ok.then_some(compares)
 }
 
+/// Of several values says which one it is whose rows lack a label or a field of the query's condition.
+fn name_what_lacks(cx: &mut Cx<'_>, query: &ast::Query, item: &Item, before: usize) {
+    if query.items.len() < 2 {
+        return;
+    }
+    let clauses: Vec<Span> =
+        query.by.iter().map(|by| by.value.span).chain(query.filter.iter().map(|f| f.span)).collect();
+    let of_clause = |span: Span| clauses.iter().any(|clause| clause.start <= span.start && span.end <= clause.end);
+    for found in cx.diagnostics.iter_mut().skip(before) {
+        if found.code == Code::FieldLacking && of_clause(found.span) {
+            found.message.push_str(&format!(", which is asked of `{}`", name_of(item)));
+        }
+    }
+}
+
 /// Since when the entities of a kind exist.
 pub(super) fn existence(catalog: &Catalog, name: &str) -> Option<Existence> {
     let entity = catalog.entity(name)?;
-    // Intervals of a stored state are no events.
-    let streams = catalog
-        .symbols()
-        .filter_map(|s| if let SymbolKind::Stream(stream) = &s.kind { Some(stream) } else { None })
-        .filter(|s| s.at.is_some())
-        .flat_map(|s| s.roles.iter().filter(|r| r.entity == name).map(|r| (s.name.clone(), r.name.clone())))
-        .collect();
-    Some(Existence { entity: name.to_string(), from: entity.from.clone(), streams })
+    let about = |s: &StreamDecl| -> Vec<(String, String)> {
+        s.roles.iter().filter(|r| r.entity == name).map(|r| (s.name.clone(), r.name.clone())).collect()
+    };
+    let (mut streams, mut intervals) = (Vec::new(), Vec::new());
+    for symbol in catalog.symbols() {
+        match &symbol.kind {
+            SymbolKind::Stream(stream) if stream.at.is_some() => streams.extend(about(stream)),
+            SymbolKind::State(state) => {
+                // Whom a value names is another one than who is in the state.
+                let own = state.stored.iter().flat_map(about).filter(|(_, role)| role != "value");
+                intervals.extend(own);
+            }
+            _ => {}
+        }
+    }
+    Some(Existence { entity: name.to_string(), from: entity.from.clone(), streams, intervals })
 }

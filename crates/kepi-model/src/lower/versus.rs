@@ -8,24 +8,32 @@ use crate::lower::target::TargetDecl;
 use crate::names;
 use crate::units;
 use crate::value::Unit;
-use kepi_syntax::ast::{self, BinaryOp, Expr, ExprKind};
+use kepi_syntax::ast::{self, BinaryOp, Expr, ExprKind, Path};
 use kepi_syntax::{Code, Span};
+use std::collections::BTreeMap;
 
 /// A shown value: as it is written (none: a part of a table), and its unit.
 pub(super) type Shown<'q> = (Option<&'q Expr>, Unit);
 
+/// What `vs target` is asked of.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'q> {
+    pub(super) query: &'q ast::Query,
+    /// The one target that is meant; none: those that fit.
+    pub(super) name: Option<&'q Path>,
+    pub(super) window: Option<&'q Window>,
+    pub(super) per: Option<&'q Grain>,
+    pub(super) span: Span,
+}
+
 /// The targets of what a query shows. Where nothing of it has one, that is said, and the column is empty: a report may
-/// be written before its targets are.
-pub(super) fn targets(
-    cx: &mut Cx<'_>,
-    query: &ast::Query,
-    shown: &[Shown<'_>],
-    window: Option<&Window>,
-    per: Option<&Grain>,
-    span: Span,
-) -> Option<Compare> {
+/// be written before its targets are. Beside labels each part has a target of its own, or none.
+pub(super) fn targets(cx: &mut Cx<'_>, asked: Asked<'_>, shown: &[Shown<'_>]) -> Option<Compare> {
     let (declared, _) = cx.catalog.targets(cx.now);
-    let filter = conjuncts(query.filter.as_ref());
+    let meant: Vec<&TargetDecl> = match asked.name {
+        None => declared.iter().collect(),
+        Some(name) => vec![named(cx, &declared, name, shown)?],
+    };
     let mut lines = Vec::new();
     let mut ok = true;
     for (value, unit) in shown {
@@ -33,51 +41,145 @@ pub(super) fn targets(
             lines.push(None);
             continue;
         };
-        let fitting = declared
-            .iter()
-            .filter(|target| same_value(cx, target, value) && conjuncts(target.filter.as_ref()) == filter)
-            .collect();
-        let fitting = choose(fitting, window, per);
-        let target = match fitting.as_slice() {
-            [] => None,
-            [first, ..] if fitting.len() == 1 || follow_each_other(&fitting) => Some(*first),
-            several => {
-                let names: Vec<String> = several.iter().map(|t| format!("`{}`", t.name)).collect();
-                let message =
-                    format!("`{}` has several targets here: {}", kepi_syntax::expr_text(value), names.join(", "));
-                cx.error_help::<()>(
-                    Code::Ambiguous,
-                    span,
-                    message,
-                    "ask for a window in which only one of them lies, or for totals whose times do not overlap",
-                );
-                ok = false;
-                continue;
-            }
+        let own: Vec<&TargetDecl> = meant.iter().copied().filter(|target| same_value(cx, target, value)).collect();
+        let line = if asked.query.by.is_empty() {
+            let filter = conjuncts(asked.query.filter.as_ref());
+            let fitting = own.into_iter().filter(|target| conjuncts(target.filter.as_ref()) == filter).collect();
+            one(cx, fitting, asked, value, unit)
+        } else {
+            split(cx, own, asked, value, unit)
         };
-        if let Some(target) = target
-            && units::join(unit, &target.unit).is_err()
-        {
-            let message =
-                format!("the target `{}` is in {}, here `{}` is in {unit}", target.name, target.unit, name_of(target));
-            cx.error_help::<()>(Code::UnitMismatch, span, message, "leave out `in`, or `vs target`");
-            ok = false;
+        match line {
+            Ok(line) => lines.push(line),
+            Err(()) => ok = false,
         }
-        for target in &fitting {
-            other_period(cx, target, (window, per), span);
-        }
-        lines.push(match fitting.len() {
-            0 | 1 => target.map(|target| target.line.clone()),
-            _ => Some(TargetLine::Several(fitting.iter().map(|target| target.line.clone()).collect())),
-        });
     }
     if !ok {
         return None;
     }
     if lines.iter().all(Option::is_none) {
-        no_target(cx, &declared, shown, span);
+        no_target(cx, &meant, shown, asked);
+    } else if lines.iter().flatten().all(|line| matches!(line, TargetLine::Split { parts, .. } if parts.is_empty())) {
+        not_split(cx, &meant, shown, asked);
     }
-    Some(Compare { name: "target".to_string(), with: CompareWith::Target(lines) })
+    let name = match asked.name {
+        Some(name) => format!("target {}", names::text(name)),
+        None => "target".to_string(),
+    };
+    Some(Compare { name, with: CompareWith::Target(lines) })
+}
+
+/// The target of a name; it has to be on something that is shown.
+fn named<'t>(cx: &mut Cx<'_>, declared: &'t [TargetDecl], name: &Path, shown: &[Shown<'_>]) -> Option<&'t TargetDecl> {
+    let text = names::text(name);
+    let own = crate::catalog::full_name(&cx.module, &text);
+    let found = declared.iter().find(|target| target.name == own || target.name == text);
+    let Some(target) = found.or_else(|| declared.iter().find(|target| names::bare(&target.name) == text)) else {
+        let known: Vec<&str> = declared.iter().map(|target| target.name.as_str()).collect();
+        let help = names::suggestion(&text, known.iter().copied()).unwrap_or_else(|| match known.as_slice() {
+            [] => "there are none yet: `target goal on … during 2026 reach …`".to_string(),
+            known => format!("there are {}", ticked(known)),
+        });
+        return cx.error_help(Code::UnknownName, name.span, format!("there is no target `{text}`"), help);
+    };
+    if shown.iter().any(|(value, _)| value.is_some_and(|value| same_value(cx, target, value))) {
+        return Some(target);
+    }
+    let (on, target) = (on_what(target), &target.name);
+    let message = format!("the target `{target}` is on {on}, which is not shown");
+    cx.error_help(Code::UnknownName, name.span, message, format!("show {on}, or leave out `{text}`"))
+}
+
+/// What targets on the same rows ask for together: one, or totals of times that follow each other. `Err`: it is not said
+/// which one is meant, and reported.
+fn one(
+    cx: &mut Cx<'_>,
+    fitting: Vec<&TargetDecl>,
+    asked: Asked<'_>,
+    value: &Expr,
+    unit: &Unit,
+) -> Result<Option<TargetLine>, ()> {
+    let fitting = choose(fitting, asked.window, asked.per);
+    let first = match fitting.as_slice() {
+        [] => return Ok(None),
+        [first, ..] if fitting.len() == 1 || follow_each_other(&fitting) => *first,
+        several => {
+            let names: Vec<&str> = several.iter().map(|target| target.name.as_str()).collect();
+            let message = format!("`{}` has several targets here: {}", kepi_syntax::expr_text(value), ticked(&names));
+            let each: Vec<String> = names.iter().map(|name| format!("target {name}")).collect();
+            let help = format!("say which one: `vs {}`; or all beside each other: `vs {}`", each[0], each.join(", "));
+            cx.error_help::<()>(Code::Ambiguous, asked.span, message, help);
+            return Err(());
+        }
+    };
+    if units::join(unit, &first.unit).is_err() {
+        let message =
+            format!("the target `{}` is in {}, here `{}` is in {unit}", first.name, first.unit, name_of(first));
+        cx.error_help::<()>(Code::UnitMismatch, asked.span, message, "leave out `in`, or `vs target`");
+        return Err(());
+    }
+    for target in &fitting {
+        other_period(cx, target, (asked.window, asked.per), asked.span);
+    }
+    Ok(Some(match fitting.len() {
+        1 => first.line.clone(),
+        _ => TargetLine::Several(fitting.iter().map(|target| target.line.clone()).collect()),
+    }))
+}
+
+/// What is asked of each part that labels name, by targets that are on it alone: `… where region = "EU"` beside
+/// `by region`. None where there is no target on the value at all, or on other rows.
+fn split(
+    cx: &mut Cx<'_>,
+    own: Vec<&TargetDecl>,
+    asked: Asked<'_>,
+    value: &Expr,
+    unit: &Unit,
+) -> Result<Option<TargetLine>, ()> {
+    let filter = conjuncts(asked.query.filter.as_ref());
+    let mut parts: BTreeMap<Vec<String>, Vec<&TargetDecl>> = BTreeMap::new();
+    let mut whole = Vec::new();
+    for target in own {
+        if conjuncts(target.filter.as_ref()) == filter {
+            whole.push(target);
+        } else if let Some(labels) = part_of(target, &filter, asked.query) {
+            parts.entry(labels).or_default().push(target);
+        }
+    }
+    let mut lines = Vec::new();
+    for (labels, fitting) in parts {
+        lines.extend(one(cx, fitting, asked, value, unit)?.map(|line| (labels, line)));
+    }
+    // That of the whole stands beside the total alone, which has none where it is not said which one is meant.
+    let whole = match choose(whole, asked.window, asked.per).as_slice() {
+        [target] if units::join(unit, &target.unit).is_ok() => Some(Box::new(target.line.clone())),
+        _ => None,
+    };
+    let any = whole.is_some() || !lines.is_empty();
+    Ok(any.then_some(TargetLine::Split { parts: lines, whole }))
+}
+
+/// The texts of a query's labels that a target is on, where its condition names one of each label beside what the query
+/// filters by.
+fn part_of(target: &TargetDecl, filter: &[String], query: &ast::Query) -> Option<Vec<String>> {
+    let all = conditions(target.filter.as_ref());
+    let (of_query, of_labels): (Vec<&Expr>, Vec<&Expr>) =
+        all.into_iter().partition(|part| filter.contains(&kepi_syntax::expr_text(part)));
+    if of_query.len() != filter.len() || of_labels.len() != query.by.len() {
+        return None;
+    }
+    let label = |item: &ast::Item| {
+        let wanted = kepi_syntax::expr_text(&item.value);
+        of_labels.iter().find_map(|part| match &part.kind {
+            ExprKind::Binary { op: BinaryOp::Equal, left, right } => match (&left.kind, &right.kind) {
+                (_, ExprKind::Text(text)) if kepi_syntax::expr_text(left) == wanted => Some(text.clone()),
+                (ExprKind::Text(text), _) if kepi_syntax::expr_text(right) == wanted => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        })
+    };
+    query.by.iter().map(label).collect()
 }
 
 /// Periods of a calendar that comes from a table have counterparts in that calendar only.
@@ -102,7 +204,7 @@ pub(super) fn comparable(cx: &mut Cx<'_>, with: &Grain, per: Option<&Grain>, spa
 /// shown and what is asked for are of two times then.
 fn other_period(cx: &mut Cx<'_>, target: &TargetDecl, (window, per): (Option<&Window>, Option<&Grain>), span: Span) {
     let goal = match (&target.line, target.growth) {
-        (_, Growth::Level) | (TargetLine::Several(_), _) => return,
+        (_, Growth::Level) | (TargetLine::Several(_) | TargetLine::Split { .. }, _) => return,
         // Amounts are spread over shorter times and summed up over longer ones.
         (TargetLine::Total { .. } | TargetLine::Each { .. }, Growth::Amount) => return,
         (TargetLine::Total { from, until, .. }, Growth::Rate) => Err((*from, *until)),
@@ -165,16 +267,22 @@ fn same_value(cx: &Cx<'_>, target: &TargetDecl, value: &Expr) -> bool {
     }
 }
 
-/// The parts of a condition that all must hold, in an order of their own.
-fn conjuncts(filter: Option<&Expr>) -> Vec<String> {
+/// The parts of a condition that all must hold.
+fn conditions(filter: Option<&Expr>) -> Vec<&Expr> {
     let mut parts = Vec::new();
     let mut rest: Vec<&Expr> = filter.into_iter().collect();
     while let Some(part) = rest.pop() {
         match &part.kind {
             ExprKind::Binary { op: BinaryOp::And, left, right } => rest.extend([left.as_ref(), right.as_ref()]),
-            _ => parts.push(kepi_syntax::expr_text(part)),
+            _ => parts.push(part),
         }
     }
+    parts
+}
+
+/// The same as texts, in an order of their own.
+fn conjuncts(filter: Option<&Expr>) -> Vec<String> {
+    let mut parts: Vec<String> = conditions(filter).into_iter().map(kepi_syntax::expr_text).collect();
     parts.sort();
     parts.dedup();
     parts
@@ -186,7 +294,7 @@ fn follow_each_other(targets: &[&TargetDecl]) -> bool {
         .iter()
         .map(|target| match &target.line {
             TargetLine::Total { from, until, .. } | TargetLine::Each { from, until, .. } => Some((*from, *until)),
-            TargetLine::Level { .. } | TargetLine::Several(_) => None,
+            TargetLine::Level { .. } | TargetLine::Several(_) | TargetLine::Split { .. } => None,
         })
         .collect();
     let Some(mut times) = times else { return false };
@@ -194,7 +302,8 @@ fn follow_each_other(targets: &[&TargetDecl]) -> bool {
     times.windows(2).all(|pair| pair[0].1 <= pair[1].0)
 }
 
-/// Of several targets on one value those of the window, and among them those of the query's periods.
+/// Of several targets on one value those of the window, among them those that span it, and among these those of the
+/// query's periods.
 fn choose<'t>(mut fitting: Vec<&'t TargetDecl>, window: Option<&Window>, per: Option<&Grain>) -> Vec<&'t TargetDecl> {
     let mut narrow = |keep: &dyn Fn(&TargetDecl) -> bool| {
         if fitting.len() > 1 && fitting.iter().any(|target| keep(target)) {
@@ -202,12 +311,21 @@ fn choose<'t>(mut fitting: Vec<&'t TargetDecl>, window: Option<&Window>, per: Op
         }
     };
     if let Some(window) = window {
+        let start = if window.moment { Some(window.until) } else { window.from };
         narrow(&|target| match &target.line {
             TargetLine::Total { from, until, .. } | TargetLine::Each { from, until, .. } => {
-                *from < window.until && window.from.is_none_or(|start| start < *until)
+                *from < window.until && start.is_none_or(|start| start < *until)
             }
-            TargetLine::Level { by, .. } => window.from.is_none_or(|start| start < *by),
-            TargetLine::Several(_) => true,
+            // A level is due on its day, at the moment in which that begins.
+            TargetLine::Level { by, .. } if window.moment => window.until <= *by,
+            TargetLine::Level { by, .. } => start.is_none_or(|start| start < *by),
+            TargetLine::Several(_) | TargetLine::Split { .. } => true,
+        });
+        narrow(&|target| match &target.line {
+            TargetLine::Total { from, until, .. } | TargetLine::Each { from, until, .. } => {
+                window.from.is_some_and(|start| *from <= start) && window.until <= *until
+            }
+            _ => false,
         });
     }
     match per {
@@ -217,28 +335,54 @@ fn choose<'t>(mut fitting: Vec<&'t TargetDecl>, window: Option<&Window>, per: Op
     fitting
 }
 
-fn no_target(cx: &mut Cx<'_>, declared: &[TargetDecl], shown: &[Shown<'_>], span: Span) {
+fn no_target(cx: &mut Cx<'_>, declared: &[&TargetDecl], shown: &[Shown<'_>], asked: Asked<'_>) {
     if declared.is_empty() {
         let value =
             shown.iter().find_map(|(value, _)| *value).map_or("new_revenue".to_string(), kepi_syntax::expr_text);
         let help = format!("declare one: `target goal on {value} during 2026 reach …`");
-        cx.warn(Code::UnknownName, span, "there are no targets", help);
+        cx.warn(Code::UnknownName, asked.span, "there are no targets", help);
         return;
     }
-    let known: Vec<String> = declared
-        .iter()
-        .map(|target| match &target.filter {
-            Some(filter) => {
-                format!("`{}` on `{} where {}`", target.name, name_of(target), kepi_syntax::expr_text(filter))
-            }
-            None => format!("`{}` on `{}`", target.name, name_of(target)),
-        })
-        .collect();
-    let close = declared.iter().any(|t| shown.iter().any(|(value, _)| value.is_some_and(|v| same_value(cx, t, v))));
-    let message = if close {
-        "the targets on what is shown are of other rows than this query's `where`"
-    } else {
+    let known: Vec<String> =
+        declared.iter().map(|target| format!("`{}` on {}", target.name, on_what(target))).collect();
+    let message = if on_shown(cx, declared, shown).is_empty() {
         "nothing that is shown has a target"
+    } else {
+        "the targets on what is shown are of other rows than this query's `where`"
     };
-    cx.warn(Code::UnknownName, span, message, format!("there are {}", known.join(", ")));
+    cx.warn(Code::UnknownName, asked.span, message, format!("there are {}", known.join(", ")));
+}
+
+/// Says that a target is on all parts together, and stands beside none of them.
+fn not_split(cx: &mut Cx<'_>, declared: &[&TargetDecl], shown: &[Shown<'_>], asked: Asked<'_>) {
+    let labels: Vec<String> = asked.query.by.iter().map(|item| kepi_syntax::expr_text(&item.value)).collect();
+    let all = on_shown(cx, declared, shown);
+    let Some(first) = all.iter().find(|target| target.filter.is_none()).or(all.first()) else { return };
+    let message =
+        format!("no target is split by `{}`: `{}` is on all of {}", labels.join(", "), first.name, on_what(first));
+    let each: Vec<String> = labels.iter().map(|label| format!("{label} = \"…\"")).collect();
+    let help = format!(
+        "leave out `by {}`, or declare a target for each: `target … on {} where {} …`",
+        labels.join(", "),
+        name_of(first),
+        each.join(" and ")
+    );
+    cx.warn(Code::UnknownName, asked.span, message, help);
+}
+
+fn on_shown<'t>(cx: &Cx<'_>, declared: &[&'t TargetDecl], shown: &[Shown<'_>]) -> Vec<&'t TargetDecl> {
+    let is_shown = |target: &&&TargetDecl| shown.iter().any(|(v, _)| v.is_some_and(|v| same_value(cx, target, v)));
+    declared.iter().filter(is_shown).copied().collect()
+}
+
+/// What a target is on, with its condition.
+fn on_what(target: &TargetDecl) -> String {
+    match &target.filter {
+        Some(filter) => format!("`{} where {}`", name_of(target), kepi_syntax::expr_text(filter)),
+        None => format!("`{}`", name_of(target)),
+    }
+}
+
+fn ticked(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -265,7 +265,8 @@ impl Dump {
         }
         if let Some(existence) = &state.existence {
             let from = existence.from.iter().map(|from| format!(" from {from}"));
-            write!(out, " of who exists{}", from.collect::<String>()).unwrap();
+            let also = if state.condition { " also of nothing" } else { "" };
+            write!(out, " of who exists{}{also}", from.collect::<String>()).unwrap();
         }
         out + "]"
     }

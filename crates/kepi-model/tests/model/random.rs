@@ -253,7 +253,7 @@ fn query() -> BoxedStrategy<Query> {
             aligned,
             span: Span::default()
         }),
-        Just(Against::Target(Span::default())),
+        weighted(0.3, grain()).prop_map(|name| Against::Target { name, span: Span::default() }),
         Just(Against::Period { calendar: None, text: "2024".to_owned(), span: Span::default() }),
     ];
     let key = (expr(), any::<bool>()).prop_map(|(value, descending)| OrderKey { value, descending });

@@ -42,6 +42,36 @@ fn wrong_targets() {
 }
 
 #[test]
+fn one_of_several_targets_is_meant_by_its_name() {
+    let with = |query: &str| format!("{TARGETS}target q4 on new_revenue during 2026-Q4 reach 500k EUR\n{query}");
+    assert_snapshot!(meant(
+        &shop(&with("")),
+        &[
+            "show new_revenue during 2026-Q4 vs target q4, target whole, previous year",
+            "show new_revenue vs target during 2026",
+        ]
+    ));
+    assert_snapshot!(each(&[
+        &with("show new_revenue vs target during 2026-Q4"),
+        &with("show new_revenue vs target at 2026-11-01"),
+        &with("show new_revenue vs target q5 during 2026-Q4"),
+        &with("show win_rate vs target q4 during 2026-Q4"),
+        &with("show new_revenue vs target benelux during 2026"),
+        &with("show new_revenue vs target q4, target q4 during 2026"),
+    ]));
+}
+
+#[test]
+fn a_target_on_the_whole_stands_beside_no_part() {
+    let with = |query: &str| format!("{TARGETS}{query}");
+    assert_snapshot!(each(&[
+        &with("show new_revenue by kind vs target during 2026"),
+        &with("show new_revenue by kind, region vs target whole during 2026"),
+    ]));
+    assert_snapshot!(meant(&shop(TARGETS), &["show new_revenue by region vs target during 2026"]));
+}
+
+#[test]
 fn a_value_that_changes_with_its_period_is_told_beside_another_one() {
     let with = |query: &str| {
         format!(

@@ -112,7 +112,7 @@ pub struct DateTime {
 pub enum Against {
     Previous { grain: Option<Path>, aligned: bool, span: Span },
     Period { calendar: Option<Name>, text: String, span: Span },
-    Target(Span),
+    Target { name: Option<Path>, span: Span },
 }
 
 /// A key of `order by`.

@@ -181,7 +181,10 @@ impl Lower<'_> {
                     let (calendar, text) = self.period(&first);
                     Against::Period { calendar, text, span }
                 }
-                Rule::k_target => Against::Target(span),
+                Rule::goal => {
+                    let name = Parts::of(first).take(Rule::path);
+                    Against::Target { name: name.map(|name| self.path(name)), span }
+                }
                 _ => return None,
             });
         }

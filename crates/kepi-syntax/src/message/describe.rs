@@ -145,7 +145,7 @@ pub(super) fn describe(rule: Rule) -> &'static str {
         Rule::by => "`by` and a label",
         Rule::per => "`per` and a period",
         Rule::during | Rule::window => WINDOW,
-        Rule::against | Rule::previous => "`previous`, `target` or a period",
+        Rule::against | Rule::previous | Rule::goal => "`previous`, `target` or a period",
         Rule::aligned => "`aligned by weekday`",
         Rule::key => VALUE,
         Rule::stretch => "a length such as `12 months`",

@@ -118,6 +118,7 @@ fn against(against: &Against) -> String {
         }
         Against::Period { calendar: Some(calendar), text, .. } => format!("{}.{text}", name::name(calendar)),
         Against::Period { calendar: None, text, .. } => text.clone(),
-        Against::Target(_) => "target".to_owned(),
+        Against::Target { name: Some(name), .. } => format!("target {}", name::grain(name)),
+        Against::Target { name: None, .. } => "target".to_owned(),
     }
 }

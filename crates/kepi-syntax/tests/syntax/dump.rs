@@ -237,7 +237,7 @@ pub(crate) fn query(query: &Query) -> String {
             Against::Period { calendar, text, .. } => {
                 write!(out, " | vs {}{text}", maybe("", calendar, |c| c.text.clone() + ":")).unwrap()
             }
-            Against::Target(_) => out += " | vs target",
+            Against::Target { name, .. } => write!(out, " | vs target{}", maybe(" ", name, path)).unwrap(),
         }
     }
     out += &maybe(" | having ", &query.having, expr);

@@ -242,7 +242,7 @@ pub(crate) fn query() -> BoxedStrategy<Query> {
             span: Span::default()
         }),
         period().prop_map(|(calendar, text)| Against::Period { calendar, text, span: Span::default() }),
-        Just(Against::Target(Span::default())),
+        of(path()).prop_map(|name| Against::Target { name, span: Span::default() }),
     ];
     let key = (expr(), any::<bool>()).prop_map(|(value, descending)| OrderKey { value, descending });
     let limit =
