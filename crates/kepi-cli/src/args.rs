@@ -104,7 +104,7 @@ pub(crate) struct DemoArgs {
 
 Loading the same rows again adds nothing. Malformed rows are kept in .kepi/rejected with the reason.")]
 pub(crate) struct LoadArgs {
-    /// CSV, TSV, JSON lines or Parquet, plain, gzip or zstd; globs; `-` is the standard input. With --source: what the source names
+    /// CSV, TSV, JSON, Parquet or Arrow, plain, gzip or zstd; globs; `-` is the standard input. With --source: what the source names
     #[arg(required_unless_present = "source", value_name = "FILE")]
     pub(crate) files: Vec<String>,
     /// The `source` of the model that maps the columns

@@ -61,6 +61,15 @@ impl Read for LineEnds {
 fn refuse_binary(input: &Input, start: &[u8]) -> Result<()> {
     let zeros = start.iter().filter(|b| **b == 0).count();
     let not_text = |reason: &str| Err(ConnectError::NotText { file: input.name.clone(), reason: reason.to_string() });
+    if start.starts_with(b"SQLite format 3\0") {
+        return not_text(
+            "it is an SQLite database, which a connector reads: `source orders from \"sqlite:orders\" with file = …`, see \
+             docs/connectors/sqlite.md",
+        );
+    }
+    if start.starts_with(b"PK\x03\x04") {
+        return not_text("it is a zip archive, as workbooks are too: save its tables as CSV");
+    }
     if zeros * 4 > start.len() && start.len() > 3 {
         let even = start.iter().step_by(2).filter(|b| **b == 0).count();
         if even * 10 > start.len() * 4 && even * 2 > zeros {

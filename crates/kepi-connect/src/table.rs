@@ -51,7 +51,7 @@ impl Batch {
         let shown = |array: &arrow_array::ArrayRef| {
             let cell = text(&array.slice(row, 1));
             let cell = cell.as_string::<i32>();
-            if cell.is_valid(0) { cell.value(0).to_string() } else { String::new() }
+            if cell.is_valid(0) { quoted(cell.value(0)) } else { String::new() }
         };
         let raw: Vec<String> = self.records.columns().iter().map(shown).collect();
         Rejected {
@@ -60,6 +60,14 @@ impl Batch {
             reason: format!("column `{column}`: {reason}"),
             raw: raw.join(","),
         }
+    }
+}
+
+/// A cell as CSV writes it: in quotes where a comma, a quote or a line break would end it.
+fn quoted(cell: &str) -> String {
+    match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_string(),
     }
 }
 

@@ -255,6 +255,8 @@ pub(crate) fn exec_error(error: ExecError) -> EngineError {
         ExecError::Scan(inner) => EngineError::data(with_causes(inner.as_ref())),
         outside @ ExecError::OutsideTable { .. } => EngineError::data(outside)
             .with_help("add the days to the table, or ask for a window inside it, such as `during` one of its years"),
+        large @ ExecError::TooLarge { .. } if large.to_string().contains("cells to fill") => EngineError::failed(large)
+            .with_help("`fill` gives every label every period: ask for coarser periods, fewer labels, or leave it out"),
         other => EngineError::failed(with_causes(&other)),
     }
 }

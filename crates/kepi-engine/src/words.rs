@@ -185,6 +185,11 @@ pub fn format(text: &str) -> (String, Vec<Diagnostic>) {
     (kepi_syntax::format_file(&tree, text), diagnostics)
 }
 
+/// How many statements of a text keep their form when it is formatted, since a comment stands in their middle.
+pub fn kept_as_written(text: &str) -> usize {
+    kepi_syntax::kept_as_written(&parse_file(text).0, text)
+}
+
 /// Whether a text is a whole statement, so that a prompt need not wait for more.
 pub fn is_complete(text: &str) -> bool {
     kepi_syntax::is_complete(text)

@@ -25,7 +25,7 @@ pub use limits::{DEPTH_MAX, HEIGHT_MAX, MISTAKES_MAX, NODES_MAX, STATEMENT_BYTES
 pub use number::decimal;
 pub use parse::{is_complete, parse_file, parse_query};
 pub use place::line_column;
-pub use print::{expr_text, file_text, format_file, format_text, name_text, query_text, scoped_text};
+pub use print::{expr_text, file_text, format_file, format_text, kept_as_written, name_text, query_text, scoped_text};
 pub use span::Span;
 pub use walk::{Names, paths, query_paths, scoped_paths, statement_paths};
 pub use words::{KEYWORDS, RESERVED};

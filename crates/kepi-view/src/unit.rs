@@ -49,11 +49,17 @@ fn decimals(kind: &Kind, cells: &[Cell<'_>]) -> usize {
             }
         }
         _ if cells.iter().all(|&cell| is_whole(cell)) => 0,
-        _ if largest >= 1000.0 => 1,
+        // Cents, as in what was rounded to them, are shown; of what has more digits one is enough.
+        _ if largest >= 1000.0 => 1 + usize::from(shows(100.0) && sizes().all(|x| has_cents_at_most(x))),
         _ if largest >= 1.0 => 2,
         // Three significant digits of the largest.
         _ => (2 - largest.log10().floor() as i64).clamp(2, 6) as usize,
     }
+}
+
+/// Whether a number has no more than two decimals, as exact as it is kept.
+fn has_cents_at_most(size: f64) -> bool {
+    ((size * 100.0).round() / 100.0 - size).abs() <= size * f64::EPSILON
 }
 
 fn with_unit(unit: &Unit, cell: Cell<'_>, decimals: usize) -> Option<String> {

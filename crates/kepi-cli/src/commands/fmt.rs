@@ -33,6 +33,7 @@ pub(crate) fn run(context: &Context, args: &FmtArgs) -> Result<(), Failure> {
             failed = true;
             continue;
         };
+        kept_as_written(context, file, &text);
         if formatted == text {
             continue;
         }
@@ -60,6 +61,16 @@ fn standard_input(context: &Context, check: bool) -> Result<(), Failure> {
         return if formatted == text { Ok(()) } else { Err(Failure::Said(1)) };
     }
     context.terminal.data(formatted.as_bytes())
+}
+
+/// Says of how many statements a comment in their middle keeps the form.
+fn kept_as_written(context: &Context, file: &Path, text: &str) {
+    let words = match kepi_engine::kept_as_written(text) {
+        0 => return,
+        1 => "1 statement keeps its form: a comment stands in its middle".to_string(),
+        many => format!("{many} statements keep their form: a comment stands in the middle of each"),
+    };
+    context.terminal.words(&format!("{}: {words}", file.display()));
 }
 
 /// The text in style; none where it has mistakes, which are then said.

@@ -21,6 +21,11 @@ fn loaded(model: &str, tables: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
+/// All that was said, in one line.
+fn words(said: &crate::Said) -> String {
+    format!("{} {}", said.out, said.err).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn a_type_that_was_changed_after_the_load_is_told_with_its_place_and_the_way_out() {
     let folder = loaded(MODEL, &[("orders", ORDERS)]);
@@ -28,8 +33,8 @@ fn a_type_that_was_changed_after_the_load_is_told_with_its_place_and_the_way_out
     fs::write(folder.path().join("model/shop.kepi"), &changed).unwrap();
     let told = |said: crate::Said, code: i32| {
         assert_eq!(said.code, code, "{}", said.err);
-        let all = format!("{}{}", said.out, said.err);
-        for wanted in ["K315", "shop.kepi:2:54", "declared as number, and texts are stored in it", "remove .kepi/store"]
+        let all = words(&said);
+        for wanted in ["K315", "shop.kepi:2:50", "declared as number, and texts are stored in it", "remove .kepi/store"]
         {
             assert!(all.contains(wanted), "{wanted}: {all}");
         }
@@ -78,7 +83,7 @@ fn the_rows_of_a_first_moment_are_those_of_the_entity_that_it_is_taken_per() {
     let folder = loaded(model, &[("wins", wins)]);
     let said = kepi(folder.path(), &["check"]);
     let told = "wins where wins.at = first(wins.at, per: account)";
-    assert!(format!("{}{}", said.out, said.err).contains(&format!("write `{told}`")), "{}", said.err);
+    assert!(words(&said).contains(&format!("write `{told}`")), "{}", said.err);
     fs::write(folder.path().join("model/told.kepi"), format!("event as_told = {told}\n")).unwrap();
     let query = "show count(new_logos), count(as_told) as told";
     let said = kepi(folder.path(), &["query", query, "--format", "csv", "--now", "2025-06-01"]);
@@ -116,4 +121,55 @@ fn of_whom_a_state_is_told_too_early_is_said() {
     assert!(ask("show count(started(fee > 5))").contains(told));
     // Who existed before the window is not missed in it.
     assert!(!ask("show closing(fee) per month during 2025-Q2").contains("begins earlier"));
+}
+
+#[test]
+fn a_table_of_agents_that_comes_after_their_deals_says_how_they_meet() {
+    let deals =
+        "opportunity_id,sales_agent,closed,value\n1,Ann,2025-01-05,10\n2,Bob,2025-02-05,20\n3,Ann,2025-02-07,20\n";
+    let teams = "sales_agent,manager\nAnn,Mia\nBob,Max\nCyd,Max\n";
+    let folder = project_with(&[("deals.csv", deals), ("sales_teams.csv", teams)]);
+    let load = |file: &str| {
+        let said = kepi(folder.path(), &["load", file]);
+        assert_eq!(said.code, 0, "{file}: {}", said.err);
+        words(&said)
+    };
+    load("deals.csv");
+    let told =
+        "declare `event deals of sales_team`, let its source map `sales_team sales_agent` instead of `sales_agent`";
+    let said = load("sales_teams.csv");
+    assert!(said.contains("`sales_agent` of `deals` is a text and has the keys of `sales_team`"), "{said}");
+    assert!(said.contains(told), "{said}");
+    for label in ["sales_team.manager", "manager", "sales_agent.manager"] {
+        let said = kepi(folder.path(), &["query", &format!("show sum(deals.value) by {label}")]);
+        assert!(said.code == 1 && words(&said).contains(told), "{label}: {}", said.err);
+    }
+    // As it says.
+    let path = folder.path().join("model/deals.kepi");
+    let model = fs::read_to_string(&path).unwrap();
+    let linked = model.replace("event deals at", "event deals of sales_team at").replace("  sales_agent: text\n", "");
+    fs::write(&path, linked.replace("id opportunity_id, sales_agent", "id opportunity_id, of sales_team sales_agent"))
+        .unwrap();
+    assert!(!load("deals.csv").contains("is a text"));
+    let ask = |label: &str| {
+        let query = format!("show sum(deals.value) by {label} as label");
+        kepi(folder.path(), &["query", &query, "--format", "csv", "--now", "2025-06-01"])
+    };
+    for label in ["sales_team.manager", "manager"] {
+        let said = ask(label);
+        assert_eq!(said.out, "label,sum(deals.value)\nMax,20\nMia,30\n", "{label}: {}", said.err);
+    }
+    assert!(words(&ask("agent.manager")).contains("did you mean `sales_team.manager`?"));
+}
+
+#[test]
+fn a_question_that_runs_years_beyond_the_data_says_where_they_end() {
+    let folder = loaded(MODEL, &[("orders", ORDERS)]);
+    let ask = |query: &str, now: &str| words(&kepi(folder.path(), &["query", query, "--now", now]));
+    let told = "the data end on 2025-02-05, and the months go on up to now: `--now 2025-02-06`";
+    let query = "show count(orders) per month";
+    assert!(ask(query, "2030-01-01").contains(told), "{}", ask(query, "2030-01-01"));
+    assert!(!ask(query, "2025-06-01").contains("go on up to now"));
+    assert!(!ask("show count(orders) per month since 2025-01-01", "2030-01-01").contains("go on up to now"));
+    assert!(ask("show retention(orders -> orders, period: month)", "2030-01-01").contains(told));
 }

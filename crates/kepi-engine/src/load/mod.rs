@@ -4,6 +4,7 @@ mod choose;
 mod declared;
 mod fitting;
 mod infer;
+mod linking;
 mod mapping;
 mod more;
 mod rejects;
@@ -60,6 +61,7 @@ impl Engine {
         }
         report.notes.extend(outcome.notes());
         outcome.report_into(&mut report, &self.project.rejected())?;
+        report.notes.extend(self.linking(&model, &chosen.source));
         if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {
             report.notes.push(format!("{} has no rows", chosen.files.join(", ")));
         }

@@ -1,11 +1,12 @@
 //! What must be said beside the numbers: windows without data, what lies ahead, rows without an entity.
 
 use super::plan::{Times, shown_aggregates};
+use crate::made::parents;
 use crate::pass::EarlyRows;
 use crate::{Note, Pass, Report, Source};
 use kepi_extension::{EventScan, StreamInfo};
 use kepi_model::calendar::{Zone, date_of};
-use kepi_model::core::{Base, Made, Query};
+use kepi_model::core::{Base, Made, Query, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The notes on the window: that it holds no data though there are some, that it goes on beyond `now`.
@@ -23,6 +24,9 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
             notes.push(Note { code: "no_data".into(), text: no_data(query, zone, first, last, before) });
         }
     }
+    if query.window.from.is_none() && !query.window.moment {
+        notes.extend(long_over(query, scan, zone, span.until));
+    }
     notes.extend(nothing_loaded(query, scan));
     // Without a window of its own a query looks from its first row on, and of entities alone there is none.
     let compared =
@@ -39,6 +43,63 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
         }
     }
     notes
+}
+
+/// Fewer empty periods than this are no surprise.
+const EMPTY_MIN: usize = 12;
+
+/// What is said where a query without a window goes on for as many periods behind the data as they have.
+fn long_over(query: &Query, scan: &dyn EventScan, zone: &Zone, until: i64) -> Option<Note> {
+    let mut names = BTreeSet::new();
+    let shown = shown_aggregates(query).into_iter().filter_map(|i| query.aggregates.get(i));
+    shown.for_each(|aggregate| below(&aggregate.events.base, &mut names));
+    let stored: Vec<StreamInfo> = names.into_iter().filter_map(|name| scan.stream(name)).collect();
+    let (first, last) = (stored.iter().filter_map(|s| s.first).min()?, stored.iter().filter_map(|s| s.last).max()?);
+    let grain = match (&query.per, &query.shape) {
+        (Some(grain), _) | (None, Some(Shape::Ages { grain, .. })) => grain,
+        _ => return None,
+    };
+    let next = |start: i64| zone.step(grain, start, 1);
+    let periods = |from: i64, until: i64| {
+        let begin = zone.truncate(grain, from);
+        std::iter::successors(Some(begin), |&start| Some(next(start)).filter(|&n| n > start))
+            .take_while(move |&s| s < until)
+    };
+    let behind = next(zone.truncate(grain, last));
+    let empty = periods(behind, until).take(EMPTY_MAX).count();
+    let filled = periods(first, behind).take(EMPTY_MAX).count();
+    if empty < EMPTY_MIN.max(filled) {
+        return None;
+    }
+    let (end, then) = (day(zone, last), date_of(zone.day_number(last).saturating_add(1)));
+    let text = format!(
+        "the data end on {end}, and the {} go on up to now: `--now {then}`, or `now = \"{then}\"` in kepi.toml, asks as of then",
+        plural(&grain.name())
+    );
+    Some(Note { code: "long_over".into(), text })
+}
+
+/// The stored streams that rows are made of, in the end.
+fn below<'q>(base: &'q Base, names: &mut BTreeSet<&'q str>) {
+    match base {
+        Base::Stream(name) => {
+            names.insert(name);
+        }
+        Base::Entity(_) => {}
+        Base::Made(made) => {
+            parents(made).into_iter().for_each(|parent| below(parent, names));
+            if let Made::Groups(groups) = &**made {
+                groups.aggregates.iter().for_each(|aggregate| below(&aggregate.events.base, names));
+            }
+        }
+    }
+}
+
+/// More periods than this are not counted.
+const EMPTY_MAX: usize = 100_000;
+
+fn plural(grain: &str) -> String {
+    format!("{}s", grain.rsplit('.').next().unwrap_or(grain))
 }
 
 /// What is said where none of the streams that are shown has any row: a 0 may be the answer of a name that nothing fills.

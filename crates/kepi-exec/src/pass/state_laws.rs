@@ -55,7 +55,8 @@ proptest! {
         let mut memory = shop(5, &orders, &visits);
         memory.batch = batch;
         // Before a window without a beginning there is nothing, and the language asks for no such thing.
-        let before = if windowed || per.is_some() { When::Opening } else { When::Closing };
+        let begins = (windowed || per.is_some()) && !moves()[moved].contains(&Move::AllTime);
+        let before = if begins { When::Opening } else { When::Closing };
         let labels = match label {
             (0, of) => vec![held(&states()[of], When::Closing)],
             (1, _) => vec![region(false)],

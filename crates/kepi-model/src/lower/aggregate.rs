@@ -334,7 +334,12 @@ fn first_path(value: &Expr) -> Option<&Path> {
     match &value.kind {
         ExprKind::Path(path) => Some(path),
         ExprKind::Binary { left, right, .. } => first_path(left).or_else(|| first_path(right)),
-        ExprKind::Negate(inner) => first_path(inner),
+        ExprKind::Negate(inner) | ExprKind::Not(inner) => first_path(inner),
+        ExprKind::In { value, .. } | ExprKind::IsMissing { value, .. } => first_path(value),
+        ExprKind::Case { whens, otherwise } if !has_aggregate(value) => {
+            let each = whens.iter().find_map(|(when, then)| first_path(when).or_else(|| first_path(then)));
+            each.or_else(|| otherwise.as_ref().and_then(|value| first_path(value)))
+        }
         _ => None,
     }
 }

@@ -213,7 +213,9 @@ fn label_named_twice<'q>(query: &'q ast::Query, scope: &CellScope<'_>, shape: Op
         Shape::Ages { .. } => None,
     });
     let own: Vec<&String> = own.chain(step).collect();
-    query.by.iter().find(|item| own.contains(&&name_of(item)))
+    let before = |index: usize, name: &String| query.by[..index].iter().any(|other| name_of(other) == *name);
+    let twice = |(index, item): &(usize, &Item)| own.contains(&&name_of(item)) || before(*index, &name_of(item));
+    query.by.iter().enumerate().find(twice).map(|(_, item)| item)
 }
 
 /// What `fill` puts into empty cells: a constant in the unit of every column, or a zero.

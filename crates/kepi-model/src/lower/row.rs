@@ -293,6 +293,43 @@ impl<'e> RowScope<'e> {
         })
     }
 
+    /// How the rows become about an entity, where a field of theirs is named like its key.
+    fn linked(&self, entity: &EntityDecl) -> Option<String> {
+        let BaseDecl::Stream(stream) = &self.set.base else { return None };
+        let named = |name: &str| name == entity.key || name == names::bare(&entity.name);
+        let field = stream.fields.iter().find(|field| field.unit.kind == Kind::Text && named(&field.name))?;
+        let (event, entity) = (names::bare(&stream.name), names::bare(&entity.name));
+        let of: Vec<&str> = stream.roles.iter().map(|role| role.name.as_str()).chain([entity]).collect();
+        Some(format!(
+            "its `{field}` is a text: declare `event {event} of {}`, let its source map `{entity} {field}` instead of \
+             `{field}`, and load its files again",
+            of.join(", "),
+            field = field.name,
+        ))
+    }
+
+    /// Of a name that another entity has, or one that has a dot behind a text: how the rows become about that.
+    fn of_another(&self, cx: &Cx<'_>, parts: &[&str]) -> Option<String> {
+        let has = |entity: &EntityDecl, name: &str| entity.fields.iter().any(|field| field.name == name);
+        let meant = |entity: &&EntityDecl| match parts {
+            [name] => has(entity, name),
+            [field, name] => entity.key == *field && has(entity, name),
+            _ => false,
+        };
+        let mut meant = cx.catalog.entities().filter(meant).filter_map(|entity| self.linked(entity));
+        meant.next().filter(|_| meant.next().is_none())
+    }
+
+    /// Of `a.b`, where nothing is called `a`: the one entity of the rows that has a `b`.
+    fn behind_another(&self, cx: &Cx<'_>, parts: &[&str]) -> Option<String> {
+        let [_, name] = parts else { return None };
+        let roles = self.set.roles();
+        let owns = |role: &&RoleDecl| cx.catalog.entity(&role.entity).is_some_and(|e| has(e, name));
+        let mut owners = roles.iter().filter(owns);
+        let (one, none) = (owners.next()?, owners.next());
+        none.is_none().then(|| format!("did you mean `{}.{name}`?", names::bare(&one.name)))
+    }
+
     fn lacking(&mut self, cx: &mut Cx<'_>, path: &Path, name: &str) -> Option<Row> {
         let parts = names::parts(path);
         if let Some((symbol, used)) = cx.catalog.lookup(&cx.module, &parts, cx.anywhere) {
@@ -314,13 +351,13 @@ impl<'e> RowScope<'e> {
                         format!("take its history, such as `count({symbol_name})`, or one of its fields"),
                     );
                 }
-                SymbolKind::Entity(_) => {
-                    return cx.error_help(
-                        Code::FieldLacking,
-                        path.span,
-                        format!("`{}` has no `{symbol_name}`", self.set.name),
-                        format!("its entities are {}", listed_owned(&self.set.roles())),
-                    );
+                SymbolKind::Entity(entity) => {
+                    let help = self.linked(entity).unwrap_or_else(|| match self.set.roles().as_slice() {
+                        [] => "it is of no entity".to_string(),
+                        roles => format!("its entities are {}", listed_owned(roles)),
+                    });
+                    let message = format!("`{}` has no `{symbol_name}`", self.set.name);
+                    return cx.error_help(Code::FieldLacking, path.span, message, help);
                 }
                 _ => {}
             }
@@ -343,7 +380,8 @@ impl<'e> RowScope<'e> {
         }
         let message = format!("`{}` has no `{name}`", self.set.name);
         let refs: Vec<&str> = known.iter().map(String::as_str).collect();
-        match names::suggestion(name, refs.iter().copied()) {
+        let behind = || self.behind_another(cx, &parts).or_else(|| self.of_another(cx, &parts));
+        match behind().or_else(|| names::suggestion(name, refs.iter().copied())) {
             Some(help) => cx.error_help(Code::FieldLacking, path.span, message, help),
             None => {
                 let mut help = format!("it has {}", listed(&refs));

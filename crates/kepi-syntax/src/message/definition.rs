@@ -96,6 +96,13 @@ fn source(scene: &Scene<'_>) -> Option<Diagnostic> {
         let error = scene.error("`merge` says into what");
         return Some(error.help("such as `merge customer anonymous_id into user_id`"));
     }
+    // `at a b,` is read as `at a` and the next mapping, `b:`.
+    let (role, taken, more) = (scene.at(-3), scene.at(-2), scene.at(-1));
+    let names = scene.is_name(-1) && scene.is_name(-2);
+    if names && matches!(found, "," | "}") && matches!(role, "at" | "id" | "key") && matches!(scene.at(-4), ":" | ",") {
+        let error = Diagnostic::error(Code::Syntax, scene.place_at(-1), format!("`{role}` takes one column"));
+        return Some(error.help(format!("write `{role} {taken}` or `{role} {more}`: the name of the table's column")));
+    }
     // `id a at day` is read as a mapping that begins with `at`; the comma belongs before it.
     let role = |word: &str| matches!(word, "at" | "id" | "key" | "from" | "until" | "to" | "of");
     if scene.is_name(0) && scene.is_name(-1) && scene.is_name(-2) && !is_reserved(found) {

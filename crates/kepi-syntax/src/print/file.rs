@@ -46,20 +46,36 @@ pub fn format_file(file: &File, source: &str) -> String {
     lines.out
 }
 
+/// How many statements of a file keep the form in which they are written, since a comment stands in their middle.
+pub fn kept_as_written(file: &File, source: &str) -> usize {
+    let all = comments(source);
+    let inside = |statement: &&Statement| -> Vec<Comment> {
+        let span = statement.span.start as usize..statement.span.end as usize;
+        all.iter().filter(|comment| span.contains(&comment.start)).copied().collect()
+    };
+    file.statements.iter().filter(|statement| !is_movable(statement, source, &inside(statement))).count()
+}
+
 fn statement(statement: &Statement, source: &str, inside: &[Comment]) -> String {
     let origin = Origin { source, comments: inside, span: statement.span };
     let (start, end) = (statement.span.start as usize, statement.span.end as usize);
     let written = source.get(start..end).unwrap_or_default();
-    let movable = inside.is_empty()
+    if is_movable(statement, source, inside) {
+        return statement::text(&statement.kind, Some(origin));
+    }
+    written.split('\n').map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether the comments in a statement stand where it can be written anew around them.
+fn is_movable(statement: &Statement, source: &str, inside: &[Comment]) -> bool {
+    let (start, end) = (statement.span.start as usize, statement.span.end as usize);
+    let written = source.get(start..end).unwrap_or_default();
+    inside.is_empty()
         || statement::item_spans(&statement.kind).is_some_and(|spans| {
             let opens = statement::brace(written).map_or(end, |at| start + at);
             inside.iter().all(|comment| {
                 let within = |span: &crate::Span| (span.start as usize..span.end as usize).contains(&comment.start);
                 comment.start > opens && !spans.iter().any(within)
             })
-        });
-    if movable {
-        return statement::text(&statement.kind, Some(origin));
-    }
-    written.split('\n').map(str::trim_end).collect::<Vec<_>>().join("\n")
+        })
 }

@@ -8,7 +8,7 @@ mod name;
 mod query;
 mod statement;
 
-pub use file::{format_file, format_text};
+pub use file::{format_file, format_text, kept_as_written};
 
 use crate::ast::{Expr, File, Query, Scoped};
 use layout::Doc;
