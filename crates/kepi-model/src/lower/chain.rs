@@ -346,16 +346,6 @@ impl<'a> ChainArguments<'a> {
                 "leave out `order: free`, or take the last rate of a funnel with it",
             );
         }
-        if let (Some((name, _)), "conversion", ChainOrder::Any) = (self.option("order"), function, order)
-            && without.len() > 2
-        {
-            return cx.error_help(
-                Code::NotYet,
-                name.span,
-                "a conversion over more than two steps in any order is not there yet",
-                "leave out `order: any`, or take the last rate of a funnel with it",
-            );
-        }
         if let (Some((name, _)), true) = (self.option("exclude"), without.iter().all(Option::is_none)) {
             return cx.error_help(
                 Code::Arguments,
