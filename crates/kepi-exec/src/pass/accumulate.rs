@@ -2,13 +2,14 @@
 
 use super::coverage::{Coverage, Ids};
 use super::distinct::Distinct;
-use super::exact::{FloatSum, Spread};
+use super::exact::Spread;
 use super::labels::Slots;
 use super::pieces::Pieces;
 use super::ranked::Ranking;
 use super::scalar::scalar_of;
 use super::sets::IdSet;
 use super::state::State;
+use super::sum::Sum;
 use crate::ExecError;
 use crate::rows::{Column, Payload, Type, Values, float_of, plugin_array};
 use arrow_array::StringArray;
@@ -79,11 +80,7 @@ pub(crate) struct Measured {
 
 enum Kept {
     Count,
-    Sum {
-        digits: Vec<i128>,
-        floats: Vec<FloatSum>,
-        known: Vec<i64>,
-    },
+    Sum(Sum),
     Best {
         wanted: Best,
         values: Vec<i64>,
@@ -125,9 +122,7 @@ impl Measured {
         let best = |wanted| Kept::Best { wanted, values: Vec::new(), known: Vec::new() };
         let kept = match measure {
             Measure::Count => Kept::Count,
-            Measure::Sum(_) | Measure::Avg(_) => {
-                Kept::Sum { digits: Vec::new(), floats: Vec::new(), known: Vec::new() }
-            }
+            Measure::Sum(_) | Measure::Avg(_) => Kept::Sum(Sum::default()),
             Measure::Min(_) => best(Best::Min),
             Measure::Max(_) => best(Best::Max),
             Measure::First(_) => best(Best::First),
@@ -174,7 +169,8 @@ impl Measured {
         if let (Kept::Ranked(ranking), [of, rank]) = (&mut self.kept, args) {
             return ranking.update(rows, cell, cells, (of, rank), &mut self.payload);
         }
-        let mut mask = rows.mask.cloned();
+        let of = rows.mask;
+        let mut mask = of.cloned();
         for known in args.iter().filter_map(|a| a.known()) {
             mask = Some(match mask {
                 Some(mask) => &mask & &known,
@@ -196,7 +192,14 @@ impl Measured {
                 Ok(accumulator.update(&groups, cells, &arrays)?)
             }
             (kept, [arg]) => match kept {
-                Kept::Sum { digits, floats, known } => sum(rows, cell, cells, arg, digits, floats, known),
+                Kept::Sum(sum) => {
+                    if let Some(known) = arg.known() {
+                        let missing = !&known;
+                        let missing = of.map_or_else(|| missing.clone(), |of| of & &missing);
+                        sum.lack(Rows { range: rows.range, mask: Some(&missing) }, cell, cells);
+                    }
+                    sum.add(rows, cell, cells, arg)
+                }
                 Kept::Sets(sets, count) => match &arg.values {
                     Values::Id(ids, _) => {
                         super::sets::add(sets, rows, cell, cells, ids, *count);
@@ -221,27 +224,18 @@ impl Measured {
         }
     }
 
-    /// Sets the sum of a cell to these digits of so many values, where it is a sum of decimals.
-    pub(crate) fn put_sum(&mut self, slot: usize, sum: i128, count: i64) {
-        if let Kept::Sum { digits, known, .. } = &mut self.kept {
-            grow(digits, slot + 1);
-            grow(known, slot + 1);
-            (digits[slot], known[slot]) = (sum, count);
+    /// Sets the sum of a cell to these digits, of all rows but so many, where it is a sum of decimals.
+    pub(crate) fn put_sum(&mut self, slot: usize, digits: i128, lacking: i64) {
+        if let Kept::Sum(sum) = &mut self.kept {
+            sum.put(slot, digits, lacking);
         }
     }
 
-    /// What was kept, to travel. There are `cells` cells.
-    pub(crate) fn into_state(mut self, cells: usize) -> Result<State, ExecError> {
+    /// What was kept, to travel. There are `cells` cells, and of them so many rows were taken, 0 of the last ones.
+    pub(crate) fn into_state(mut self, cells: usize, rows: &[i64]) -> Result<State, ExecError> {
         Ok(match self.kept {
             Kept::Count => State::Count,
-            Kept::Sum { mut digits, mut floats, mut known } => {
-                digits.resize(cells, 0);
-                known.resize(cells, 0);
-                if !floats.is_empty() {
-                    floats.resize(cells, FloatSum::default());
-                }
-                State::Sum { digits, floats, known }
-            }
+            Kept::Sum(sum) => sum.into_state(cells, rows),
             Kept::Best { wanted, values, known } => {
                 let mut of = |(value, known): (i64, bool)| match known {
                     true => scalar_of(&mut self.payload, value, self.keys.as_deref()),
@@ -262,9 +256,8 @@ impl Measured {
                 sets.iter_mut().for_each(IdSet::settle);
                 State::Sets(sets)
             }
-            Kept::Coverage(Coverage { mut fresh, mut behind, .. }) => {
-                fresh.resize(cells, 0);
-                behind.resize(cells, 0);
+            Kept::Coverage(coverage) => {
+                let (fresh, behind) = coverage.into_counts(cells);
                 State::Coverage { fresh, behind }
             }
             Kept::List(mut lists) => {
@@ -304,62 +297,6 @@ pub(super) fn grow<T: Clone + Default>(values: &mut Vec<T>, cells: usize) {
     if values.len() < cells {
         values.resize(cells, T::default());
     }
-}
-
-fn sum(
-    rows: Rows<'_>,
-    cell: Cell<'_>,
-    cells: usize,
-    arg: &Column,
-    digits: &mut Vec<i128>,
-    floats: &mut Vec<FloatSum>,
-    known: &mut Vec<i64>,
-) -> Result<(), ExecError> {
-    grow(digits, cells);
-    grow(known, cells);
-    match (cell, &arg.values) {
-        (_, Values::Missing(_)) => {}
-        (Cell::One(slot), Values::Decimal(values, _)) => {
-            // The halves are summed apart: 2^32 of either still fit, and the compiler can do several at once.
-            let (mut high, mut low) = (0_i64, 0_i64);
-            rows.each(|row| {
-                high += values[row] >> 32;
-                low += values[row] & 0xFFFF_FFFF;
-            });
-            digits[slot as usize] += (i128::from(high) << 32) + i128::from(low);
-        }
-        (Cell::Each(slots), Values::Decimal(values, _)) => {
-            rows.each(|row| {
-                let slot = slots[row] as usize;
-                digits[slot] += i128::from(values[row]);
-                known[slot] += 1;
-            });
-        }
-        (_, Values::Wide(values, _)) => {
-            let mut overflow = false;
-            rows.each(|row| {
-                let sum = &mut digits[at(cell, row) as usize];
-                match sum.checked_add(values[row]) {
-                    Some(more) => *sum = more,
-                    None => overflow = true,
-                }
-            });
-            if overflow {
-                return Err(ExecError::Overflow("a sum".into()));
-            }
-        }
-        (_, Values::Float(values)) => {
-            grow(floats, cells);
-            rows.each(|row| floats[at(cell, row) as usize].add(values[row]));
-        }
-        (_, other) => return Err(ExecError::Plan(format!("a sum is taken of {}", other.words()))),
-    }
-    match (cell, &arg.values) {
-        (_, Values::Missing(_)) | (Cell::Each(_), Values::Decimal(..)) => {}
-        (Cell::One(slot), _) => known[slot as usize] += rows.count() as i64,
-        (Cell::Each(slots), _) => rows.each(|row| known[slots[row] as usize] += 1),
-    }
-    Ok(())
 }
 
 impl Kept {
@@ -406,12 +343,8 @@ impl Kept {
                     (spread, false) => spread.add_digits(numbers[row]),
                 });
             }
-            Kept::Count
-            | Kept::Sum { .. }
-            | Kept::Sets(..)
-            | Kept::Coverage(_)
-            | Kept::Ranked(_)
-            | Kept::Plugin { .. } => {}
+            Kept::Count | Kept::Sum(_) | Kept::Sets(..) | Kept::Coverage(_) | Kept::Ranked(_) | Kept::Plugin { .. } => {
+            }
         }
         Ok(())
     }

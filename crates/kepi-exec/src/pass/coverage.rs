@@ -21,10 +21,13 @@ pub(crate) struct Coverage {
     room: usize,
     /// Else by group and value.
     pairs: NumberMap<(u32, i64), u32>,
+    /// By cell plus one: behind which window those end that its piece lies in; 0 of no cell.
+    ends: Vec<u32>,
     /// By cell: how many values count from the piece's first window on.
-    pub(crate) fresh: Vec<i64>,
-    /// By cell: how many more values count from the first window behind the piece on; those that end there are taken off.
-    pub(crate) behind: Vec<i64>,
+    fresh: Vec<i64>,
+    /// By cell plus one: how many more values count from the first window behind the piece on; those that end there are
+    /// taken off.
+    behind: Vec<i64>,
 }
 
 /// The ids that are counted.
@@ -68,8 +71,8 @@ const ROOM: usize = 16 << 20;
 impl Coverage {
     pub(crate) fn new(pieces: Arc<Pieces>, ids: Ids) -> Coverage {
         let last = if ids.of_one_group { vec![vec![0; ids.count]] } else { Vec::new() };
-        let (pairs, fresh, behind) = (NumberMap::default(), Vec::new(), Vec::new());
-        Coverage { pieces, ids, last, room: ids.room(), pairs, fresh, behind }
+        let (pairs, ends, fresh, behind) = (NumberMap::default(), vec![0], Vec::new(), vec![0]);
+        Coverage { pieces, ids, last, room: ids.room(), pairs, ends, fresh, behind }
     }
 
     /// Fails where it takes more memory than there may be.
@@ -77,75 +80,114 @@ impl Coverage {
         self.ids.fits(self.last.iter().map(Vec::len).sum(), self.pairs.capacity())
     }
 
+    /// What was counted of so many cells: from the first windows of their pieces on, and behind these.
+    pub(crate) fn into_counts(mut self, cells: usize) -> (Vec<i64>, Vec<i64>) {
+        self.fresh.resize(cells, 0);
+        self.behind.resize(cells + 1, 0);
+        self.behind.remove(0);
+        (self.fresh, self.behind)
+    }
+
     /// Adds the entities of rows.
     pub(crate) fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, ids: &[u32]) {
-        let Coverage { pieces, ids: Ids { count, of_one_group, .. }, last, room, pairs, fresh, behind } = self;
-        let mut windows = Windows::new(pieces, slots, fresh, behind);
+        self.learn(slots);
         let groups = slots.cells();
+        if let (Cell::One(slot), true) = (cell, self.ids.of_one_group) {
+            self.ids_of_one(rows, slot, span(&self.pieces, slots, slot).0, ids);
+            return;
+        }
         rows.each(|row| {
             let (slot, id) = (at(cell, row), ids[row]);
-            let group = if *of_one_group { 0 } else { groups[slot as usize].1 as usize };
-            if group >= last.len() {
-                last.resize(group + 1, Vec::new());
+            let group = if self.ids.of_one_group { 0 } else { groups[slot as usize].1 as usize };
+            if group >= self.last.len() {
+                self.last.resize(group + 1, Vec::new());
             }
-            if last[group].is_empty() && *room >= *count {
-                *room -= *count;
-                last[group] = vec![0; *count];
+            if self.last[group].is_empty() && self.room >= self.ids.count {
+                self.room -= self.ids.count;
+                self.last[group] = vec![0; self.ids.count];
             }
-            let last = match last[group].get_mut(id as usize) {
+            let known = self.last[group].get(id as usize).copied();
+            let last = match known {
                 Some(last) => last,
-                None => pairs.entry((group as u32, i64::from(id))).or_default(),
+                None => self.pairs.get(&(group as u32, i64::from(id))).copied().unwrap_or(0),
             };
-            if *last != slot + 1 && windows.count(last.checked_sub(1), slot) {
-                *last = slot + 1;
+            if last != slot + 1 && self.count(last, slot, slots) {
+                match known {
+                    Some(_) => self.last[group][id as usize] = slot + 1,
+                    None => {
+                        self.pairs.insert((group as u32, i64::from(id)), slot + 1);
+                    }
+                }
             }
         });
+    }
+
+    /// Adds the entities of rows of one cell, whose piece lies in windows from this one on.
+    fn ids_of_one(&mut self, rows: Rows<'_>, slot: u32, first: u32, ids: &[u32]) {
+        let Coverage { last, ends, fresh, behind, .. } = self;
+        let Some(last) = last.first_mut() else { return };
+        let own = slot + 1;
+        let end = ends[own as usize];
+        let (mut begun, mut counted) = (0, 0);
+        // Nothing is asked per row that could be guessed wrong.
+        rows.each(|row| {
+            let Some(last) = last.get_mut(ids[row] as usize) else { return };
+            let before = *last as usize;
+            // Nobody has been counted in the cell before the first.
+            let ended = ends[before];
+            let new = ended < end;
+            let goes_on = new & (ended > first);
+            behind[before] += i64::from(goes_on);
+            begun += i64::from(new & !goes_on);
+            counted += i64::from(new);
+            *last = if new { own } else { *last };
+        });
+        fresh[slot as usize] += begun;
+        behind[own as usize] -= counted;
     }
 
     /// Adds the values of rows.
     pub(crate) fn values(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, value: impl Fn(usize) -> i64) {
-        let Coverage { pieces, pairs, fresh, behind, .. } = self;
-        let mut windows = Windows::new(pieces, slots, fresh, behind);
+        self.learn(slots);
         rows.each(|row| {
             let slot = at(cell, row);
-            let group = slots.cells()[slot as usize].1;
-            let last = pairs.entry((group, value(row))).or_default();
-            if *last != slot + 1 && windows.count(last.checked_sub(1), slot) {
-                *last = slot + 1;
+            let key = (slots.cells()[slot as usize].1, value(row));
+            let last = self.pairs.get(&key).copied().unwrap_or(0);
+            if last != slot + 1 && self.count(last, slot, slots) {
+                self.pairs.insert(key, slot + 1);
             }
         });
     }
-}
 
-struct Windows<'a> {
-    pieces: &'a Pieces,
-    slots: &'a Slots,
-    fresh: &'a mut [i64],
-    behind: &'a mut [i64],
-}
-
-impl<'a> Windows<'a> {
-    fn new(pieces: &'a Pieces, slots: &'a Slots, fresh: &'a mut Vec<i64>, behind: &'a mut Vec<i64>) -> Windows<'a> {
-        fresh.resize(slots.len(), 0);
-        behind.resize(slots.len(), 0);
-        Windows { pieces, slots, fresh, behind }
-    }
-
-    fn span(&self, slot: u32) -> (u32, u32) {
-        let piece = self.slots.cells().get(slot as usize).and_then(|cell| cell.0);
-        piece.map_or((0, 0), |piece| self.pieces.span(piece as usize))
-    }
-
-    /// Counts a value of a cell that was last counted in another one; whether any window counts it anew.
-    #[inline]
-    fn count(&mut self, last: Option<u32>, slot: u32) -> bool {
-        let (first, end) = self.span(slot);
-        match last.map(|last| (last, self.span(last).1)) {
-            Some((_, counted)) if counted >= end => return false,
-            Some((last, counted)) if counted > first => self.behind[last as usize] += 1,
-            _ => self.fresh[slot as usize] += 1,
+    /// Gets ready for new cells.
+    fn learn(&mut self, slots: &Slots) {
+        for slot in self.fresh.len()..slots.len() {
+            self.ends.push(span(&self.pieces, slots, slot as u32).1);
         }
-        self.behind[slot as usize] -= 1;
+        self.fresh.resize(slots.len(), 0);
+        self.behind.resize(slots.len() + 1, 0);
+    }
+
+    /// Counts a value of a cell that was last counted in another one, plus one; whether any window counts it anew.
+    #[inline]
+    fn count(&mut self, last: u32, slot: u32, slots: &Slots) -> bool {
+        let (first, end) = span(&self.pieces, slots, slot);
+        let counted = self.ends[last as usize];
+        if counted >= end {
+            return false;
+        }
+        if counted > first {
+            self.behind[last as usize] += 1;
+        } else {
+            self.fresh[slot as usize] += 1;
+        }
+        self.behind[slot as usize + 1] -= 1;
         true
     }
+}
+
+/// The windows that a cell's piece lies in, from the first to behind the last.
+fn span(pieces: &Pieces, slots: &Slots, slot: u32) -> (u32, u32) {
+    let piece = slots.cells().get(slot as usize).and_then(|cell| cell.0);
+    piece.map_or((0, 0), |piece| pieces.span(piece as usize))
 }

@@ -26,8 +26,8 @@ pub(crate) enum Kept {
     /// Sum of digits, how many.
     Avg(Vec<(i128, i64)>),
     FloatAvg(Vec<(FloatSum, i64)>),
-    /// Values and which are known, apart: less memory to wander through.
-    First(Vec<i64>, Vec<bool>),
+    /// Values; [`NEVER`]: there is none yet.
+    First(Vec<i64>),
     Last(Vec<Option<i64>>),
     Min(Vec<Option<i64>>),
     Max(Vec<Option<i64>>),
@@ -44,6 +44,15 @@ pub(crate) enum Kept {
     },
     /// The rows not yet too old, with their moments.
     Recent(Box<Measure>, Vec<VecDeque<(i64, i64)>>),
+}
+
+/// In place of a first value that is not there: no time, no digits of a decimal and no number of a float.
+pub(crate) const NEVER: i64 = i64::MIN;
+
+/// A first value as it is kept.
+#[inline]
+pub(crate) fn first_value(value: i64) -> i64 {
+    value.max(NEVER + 1)
 }
 
 /// More than a moving history's begin can go back while time goes on: a month before any of the last days of March it
@@ -83,7 +92,7 @@ impl Fold {
             Measure::Sum(_) => Kept::Sum(vec![0; ids]),
             Measure::Avg(_) if float => Kept::FloatAvg(vec![Default::default(); ids]),
             Measure::Avg(_) => Kept::Avg(vec![(0, 0); ids]),
-            Measure::First(_) => Kept::First(vec![0; ids], vec![false; ids]),
+            Measure::First(_) => Kept::First(vec![NEVER; ids]),
             Measure::Last(_) => Kept::Last(vec![None; ids]),
             Measure::Min(_) => Kept::Min(vec![None; ids]),
             Measure::Max(_) => Kept::Max(vec![None; ids]),
@@ -113,9 +122,9 @@ impl Fold {
                 avg[id].0.add(float_of(value));
                 avg[id].1 += 1;
             }
-            Kept::First(first, known) => {
-                if !std::mem::replace(&mut known[id], true) {
-                    first[id] = value;
+            Kept::First(first) => {
+                if first[id] == NEVER {
+                    first[id] = first_value(value);
                 }
             }
             Kept::Last(last) => last[id] = Some(value),
@@ -147,7 +156,7 @@ impl Fold {
             Kept::FloatSum(sums) => Some(from_float(sums[id].value())),
             Kept::Avg(avg) => mean(avg[id].0, avg[id].1, argument.ty()),
             Kept::FloatAvg(avg) => (avg[id].1 > 0).then(|| from_float(avg[id].0.value() / avg[id].1 as f64)),
-            Kept::First(first, known) => known[id].then_some(first[id]),
+            Kept::First(first) => Some(first[id]).filter(|&value| value != NEVER),
             Kept::Last(kept) | Kept::Min(kept) | Kept::Max(kept) => kept[id],
             Kept::Sorted(values) => percentile(in_order(&mut values[id]), self.percent, argument.ty()),
             Kept::Spread(spreads) => spreads[id].deviation(scale(argument.ty())).map(from_float),
@@ -196,9 +205,10 @@ impl Fold {
             Kept::FloatSum(v) => grow(v, ids),
             Kept::Avg(v) => grow(v, ids),
             Kept::FloatAvg(v) => grow(v, ids),
-            Kept::First(v, known) => {
-                grow(v, ids);
-                grow(known, ids);
+            Kept::First(v) => {
+                if v.len() < ids {
+                    v.resize(ids, NEVER);
+                }
             }
             Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => grow(v, ids),
             Kept::Sorted(v) => grow(v, ids),
@@ -215,7 +225,7 @@ impl Fold {
             Kept::FloatSum(v) => v.len(),
             Kept::Avg(v) => v.len(),
             Kept::FloatAvg(v) => v.len(),
-            Kept::First(v, _) => v.len(),
+            Kept::First(v) => v.len(),
             Kept::Last(v) | Kept::Min(v) | Kept::Max(v) => v.len(),
             Kept::Sorted(v) => v.len(),
             Kept::Spread(v) => v.len(),

@@ -45,7 +45,7 @@ pub(super) fn count(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecE
         states: vec![State::Count; pass.aggregates.len()],
         types: vec![Outcome::Other; pass.aggregates.len()],
         report,
-        pieces: false,
+        ..Cells::default()
     }))
 }
 

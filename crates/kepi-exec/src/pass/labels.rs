@@ -3,7 +3,7 @@
 use super::scalar::{Labels, Scalar, scalar_of};
 use crate::ExecError;
 use crate::rows::{Column, Payload, Type, Values};
-use arrow_array::StringArray;
+use arrow_array::{Array, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -60,6 +60,16 @@ struct Label {
 const RECENT_BITS: u32 = 10;
 
 impl Label {
+    /// How many numbers its values can have, missing included, as far as that is known before they are seen.
+    fn numbers(&self) -> Option<usize> {
+        match (self.payload.ty(), &self.keys) {
+            (Type::Bool, _) => Some(3),
+            (Type::Id(_), Some(keys)) => Some(keys.len() + 1),
+            (Type::Text, _) => self.payload.codes().map(|codes| codes + 1),
+            _ => None,
+        }
+    }
+
     /// Whether a value's payload is a small number already.
     fn is_direct(&self) -> bool {
         matches!(self.payload.ty(), Type::Text | Type::Id(_) | Type::Bool)
@@ -141,15 +151,62 @@ struct Pairs {
     table: Vec<u32>,
     width: usize,
     pairs: Vec<(u32, u32)>,
+    /// How many firsts and seconds have a number that is only computed: `a * width + b`; those that are numbered as they
+    /// come have the numbers behind these.
+    computed: Option<(u32, u32)>,
 }
 
 /// As many pairs fit a table.
 const TABLE_MAX: usize = 4 << 20;
 
+/// As many pairs may have computed numbers, whether or not they occur.
+const COMPUTED_MAX: usize = 1 << 16;
+
 impl Pairs {
+    /// Computes the numbers of pairs of numbers below these, where that makes not too many; nothing was numbered yet.
+    fn compute(&mut self, firsts: usize, seconds: usize) {
+        if self.computed.is_none() && self.pairs.is_empty() && firsts.saturating_mul(seconds) <= COMPUTED_MAX {
+            self.computed = Some((firsts as u32, seconds as u32));
+        }
+    }
+
+    /// How many numbers are computed, where all are as long as no first or second is behind those that were expected.
+    fn numbers(&self) -> Option<usize> {
+        self.computed.map(|(firsts, seconds)| firsts as usize * seconds as usize)
+    }
+
+    /// The pair behind a number.
+    fn pair(&self, number: u32) -> (u32, u32) {
+        match self.computed {
+            Some((firsts, seconds)) if number < firsts * seconds => (number / seconds, number % seconds),
+            Some((firsts, seconds)) => self.pairs[(number - firsts * seconds) as usize],
+            None => self.pairs[number as usize],
+        }
+    }
+
     fn encode(&mut self, firsts: &mut [u32], seconds: &[u32], rows: std::ops::Range<usize>) {
-        let max = |numbers: &[u32]| numbers[rows.clone()].iter().max().map_or(0, |&n| n as usize + 1);
+        let max = |numbers: &[u32]| numbers[rows.clone()].iter().fold(0, |max: u32, &n| max.max(n)) as usize + 1;
         let (height, width) = (max(firsts), max(seconds));
+        if let Some((expected, below)) = self.computed {
+            let (firsts, seconds) = (&mut firsts[rows.clone()], &seconds[rows]);
+            if height <= expected as usize && width <= below as usize {
+                firsts.iter_mut().zip(seconds).for_each(|(a, &b)| *a = *a * below + b);
+                return;
+            }
+            for (a, &b) in firsts.iter_mut().zip(seconds) {
+                if *a < expected && b < below {
+                    *a = *a * below + b;
+                    continue;
+                }
+                let pairs = &mut self.pairs;
+                let number = self.index.entry(u64::from(*a) << 32 | u64::from(b)).or_insert_with(|| {
+                    pairs.push((*a, b));
+                    expected * below + pairs.len() as u32 - 1
+                });
+                *a = *number;
+            }
+            return;
+        }
         if width > self.width {
             // Wider rows: the table is laid out anew.
             self.width = width.next_power_of_two();
@@ -202,6 +259,8 @@ pub(crate) struct Groups {
     pairs: Vec<Pairs>,
     /// The labels of groups that were asked for: a group has a cell in many periods.
     decoded: NumberMap<u32, Labels>,
+    /// Whether numbers may lie apart: groups that never occur have one, too.
+    apart: bool,
 }
 
 impl Groups {
@@ -215,17 +274,39 @@ impl Groups {
             values: Vec::new(),
             recent: Vec::new(),
         };
-        Groups { labels: types.into_iter().map(label).collect(), pairs, decoded: NumberMap::default() }
+        Groups { labels: types.into_iter().map(label).collect(), pairs, decoded: NumberMap::default(), apart: false }
+    }
+
+    /// The same where the numbers of groups need not be those of the groups that occur, which is quicker.
+    pub(crate) fn apart(self) -> Groups {
+        Groups { apart: true, ..self }
+    }
+
+    /// From now on, since nothing has a number yet, groups have numbers as they occur.
+    pub(crate) fn as_they_come(&mut self) {
+        self.apart = false;
     }
 
     /// The groups of rows, by row; empty without labels.
     pub(crate) fn encode(&mut self, columns: &[&Column], rows: std::ops::Range<usize>) -> Result<Vec<u32>, ExecError> {
         let mut groups = Vec::new();
+        // How many groups there can be of the labels so far.
+        let mut most = None;
         for (i, (label, column)) in self.labels.iter_mut().zip(columns).enumerate() {
             let numbers = label.encode(column, rows.clone())?;
             match i.checked_sub(1) {
-                None => groups = numbers,
-                Some(pair) => self.pairs[pair].encode(&mut groups, &numbers, rows.clone()),
+                None => {
+                    groups = numbers;
+                    most = label.numbers();
+                }
+                Some(pair) => {
+                    let pairs = &mut self.pairs[pair];
+                    if let (true, Some(firsts), Some(seconds)) = (self.apart, most, label.numbers()) {
+                        pairs.compute(firsts, seconds);
+                    }
+                    pairs.encode(&mut groups, &numbers, rows.clone());
+                    most = pairs.numbers();
+                }
             }
         }
         Ok(groups)
@@ -248,7 +329,7 @@ impl Groups {
             let number = match i.checked_sub(1) {
                 None => rest,
                 Some(pair) => {
-                    let (before, own) = self.pairs[pair].pairs[rest as usize];
+                    let (before, own) = self.pairs[pair].pair(rest);
                     rest = before;
                     own
                 }
@@ -266,9 +347,9 @@ impl Groups {
             columns.push(match i.checked_sub(1) {
                 None => self.labels[i].column(&groups),
                 Some(pair) => {
-                    let pairs = &self.pairs[pair].pairs;
-                    let own: Vec<u32> = groups.iter().map(|&group| pairs[group as usize].1).collect();
-                    groups.iter_mut().for_each(|group| *group = pairs[*group as usize].0);
+                    let pairs = &self.pairs[pair];
+                    let own: Vec<u32> = groups.iter().map(|&group| pairs.pair(group).1).collect();
+                    groups.iter_mut().for_each(|group| *group = pairs.pair(*group).0);
                     self.labels[i].column(&own)
                 }
             });
@@ -324,6 +405,21 @@ impl Slots {
         self.cells.push((self.period, group));
         self.by_group[place] = slot;
         slot
+    }
+
+    /// The cells of the groups of rows in the current period.
+    pub(crate) fn place(&mut self, groups: &[u32], slots: &mut [u32]) {
+        let (base, count) = (self.base, self.cells.len() as u32 - self.base);
+        let mut unknown = false;
+        for (slot, &group) in slots.iter_mut().zip(groups) {
+            let found = self.by_group.get(group as usize).copied().unwrap_or(u32::MAX);
+            // Below the base it wraps around.
+            unknown |= found.wrapping_sub(base) >= count;
+            *slot = found;
+        }
+        if unknown {
+            slots.iter_mut().zip(groups).for_each(|(slot, &group)| *slot = self.slot(group));
+        }
     }
 
     /// Period and group of each cell.

@@ -1,7 +1,7 @@
 //! Histories: what an entity has had up to a row, read while the rows go by in the order of time.
 
 use super::Lot;
-use super::fold::{BACK_MAX, Fold, Kept, type_of};
+use super::fold::{BACK_MAX, Fold, Kept, NEVER, first_value, type_of};
 use crate::ExecError;
 use crate::rows::{Clock, Column, Days, Frame, Frames, Payload, Program, Type, Values};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
@@ -170,6 +170,16 @@ impl Lookback {
         self.reading.result.ty().clone()
     }
 
+    /// Whose rows it keeps, where these are also who asks: a node.
+    pub(crate) fn by(&self) -> Option<usize> {
+        (self.key == self.subject).then_some(self.key)
+    }
+
+    /// Whether it is a count or a first value, which are read without asking much.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.key == self.subject && !self.before && matches!(self.reading.fold.kept, Kept::Count(_) | Kept::First(_))
+    }
+
     /// The nodes that it reads.
     pub(crate) fn needs(&self) -> Vec<usize> {
         [self.key, self.subject].into_iter().chain(self.mask).chain(self.argument).collect()
@@ -204,16 +214,16 @@ impl Lookback {
                 }
                 BooleanBuffer::new_set(frame.len)
             }
-            (Kept::First(first, seen), _, None) if usual => {
+            // Nothing is asked per row that could be guessed wrong.
+            (Kept::First(first), taken, None) if usual => {
                 let arguments = arguments.as_ref().map(|a| &a[..]).unwrap_or_default();
                 BooleanBuffer::collect_bool(frame.len, |row| {
-                    let id = keys[row] as usize;
-                    let Some(seen) = seen.get_mut(id) else { return false };
-                    if !*seen && taken.as_ref().is_none_or(|t| t.value(row)) {
-                        (*seen, first[id]) = (true, arguments[row]);
-                    }
-                    out[row] = first[id];
-                    *seen
+                    let Some(first) = first.get_mut(keys[row] as usize) else { return false };
+                    let counts = (*first == NEVER) & taken.as_ref().is_none_or(|t| t.value(row));
+                    let value = if counts { first_value(arguments[row]) } else { *first };
+                    *first = value;
+                    out[row] = if value == NEVER { 0 } else { value };
+                    value != NEVER
                 })
             }
             _ => {

@@ -39,6 +39,7 @@ mod state_naive;
 #[cfg(test)]
 mod state_tests;
 mod stream;
+mod sum;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -264,6 +265,8 @@ pub(crate) struct Part {
     pub(crate) until: Option<i64>,
     /// Only what is stored in these segments; none: whatever they are.
     pub(crate) segments: Option<Vec<u64>>,
+    /// Only rows of these entities, which this column says; rows without one are of the first lot. None: all rows.
+    pub(crate) lot: Option<(String, Lot)>,
 }
 
 /// Computes a pass in one go.

@@ -489,11 +489,22 @@ fn large_passes_are_cut_where_periods_begin() {
     assert_eq!(shown(&V::Time(parts[1].from.unwrap())), "1970-05-01T00:00:00Z");
     let many = collected(LeafExec::plan(pass.clone(), source(&memory), 2).unwrap()).unwrap();
     assert_eq!(many, cells(&memory, &pass));
-    // Distinct values without periods, and whatever looks back, are read in one go.
+    // Distinct entities without periods, and whatever looks back at them, are dealt out by them.
+    let is_dealt = |pass: &Pass| {
+        let parts = super::parts(pass, &source(&memory), 2).unwrap().unwrap();
+        assert!(parts.iter().all(|part| part.lot.is_some() == parts[0].lot.is_some()));
+        let many = collected(LeafExec::plan(pass.clone(), source(&memory), 2).unwrap()).unwrap();
+        assert_eq!(many, cells(&memory, pass));
+        parts[0].lot.is_some()
+    };
     pass.per = None;
-    assert_eq!(super::parts(&pass, &source(&memory), 2).unwrap(), None);
+    assert!(is_dealt(&pass));
     pass.aggregates.remove(0);
-    assert!(super::parts(&pass, &source(&memory), 2).unwrap().is_some());
-    pass.aggregates[0].events.stages = vec![Stage::First { per: customer() }];
+    assert!(!is_dealt(&pass));
+    let before = super::testing::history(orders(), None, Measure::Last(field("product")), Reach::AllTime);
+    pass.aggregates[0].labels = vec![before];
+    assert!(is_dealt(&pass));
+    // What is first of all depends on the rows of everybody.
+    pass.aggregates[0].measure = Measure::First(field("amount"));
     assert_eq!(super::parts(&pass, &source(&memory), 2).unwrap(), None);
 }

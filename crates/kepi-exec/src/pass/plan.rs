@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) report: Report,
     /// How rows of a stream are read.
     pub(crate) reading: Reading,
+    /// The nodes that must see all rows of a stream, where others need only those that count.
+    early: Option<Vec<bool>>,
 }
 
 /// Which rows an aggregate takes.
@@ -111,7 +113,7 @@ impl Plan {
                 Some(set) => set,
                 None => {
                     let typed = labels.iter().map(|&l| with_keys(&program, l)).collect::<Result<Vec<_>, _>>()?;
-                    let (groups, slots) = (Groups::new(typed), Slots::default());
+                    let (groups, slots) = (Groups::new(typed).apart(), Slots::default());
                     sets.push(Set { labels, groups, slots, counts: Vec::new(), masks: Vec::new() });
                     sets.len() - 1
                 }
@@ -132,7 +134,9 @@ impl Plan {
             set.counts = vec![Vec::new(); masks.len()];
         }
         let report = Report { without_entity: vec![0; plan.len()], ..Report::default() };
-        Ok(Plan { program, aggregates: plan, sets, masks, report, reading })
+        let conditions: Vec<Option<usize>> = masks.iter().map(|mask| mask.node).collect();
+        let early = program.early(&conditions);
+        Ok(Plan { program, aggregates: plan, sets, masks, report, reading, early })
     }
 
     /// The schema of the cells.
@@ -199,6 +203,44 @@ impl Plan {
         !self.program.sequential && !matches!(self.reading, Reading::Apart(_)) && pass.aggregates.iter().all(merges)
     }
 
+    /// The column by whose entities rows can be dealt out, so that the cells of some and those of others make the cells of
+    /// all; none: what a row gives depends on rows of others, or a cell does on their order.
+    pub(crate) fn dealt_by(&self, pass: &Pass) -> Option<(String, u32)> {
+        if !self.is_worth_dealing() {
+            return None;
+        }
+        let mut key = self.program.kept_by();
+        if self.program.sequential && key.is_none() || matches!(self.reading, Reading::Apart(_)) {
+            return None;
+        }
+        for (planned, aggregate) in self.aggregates.iter().zip(&pass.aggregates) {
+            match aggregate.measure {
+                Measure::Unique(_) => {
+                    let counted = planned.counted?;
+                    if *key.get_or_insert(counted) != counted {
+                        return None;
+                    }
+                }
+                _ if super::lots::adds_up(aggregate) => {}
+                _ => return None,
+            }
+        }
+        let Type::Id(entity) = self.program.ty(key?) else { return None };
+        Some((self.program.column_of(key?)?.to_string(), u32::try_from(self.program.ids(entity)).ok()?))
+    }
+
+    /// Whether looking at what is kept by entity takes longer than reading all rows once more and leaving out those of
+    /// others.
+    fn is_worth_dealing(&self) -> bool {
+        let counted = self.aggregates.iter().any(|planned| planned.counted.is_some());
+        let own = match (counted, &self.reading) {
+            (false, _) => 0,
+            (true, Reading::Pieces(_)) => 3,
+            (true, _) => 1 + usize::from(self.sets.iter().any(|set| !set.labels.is_empty())),
+        };
+        own + self.program.looks_by_entity() > 1
+    }
+
     /// Whether what an aggregate is computed of is exact.
     pub(crate) fn is_exact(&self, aggregate: usize) -> bool {
         let arg = self.aggregates.get(aggregate).and_then(|planned| planned.args.first());
@@ -214,6 +256,16 @@ impl Plan {
         let mut asked = self.masks.iter().map(|mask| mask.node.and_then(|node| self.program.only(node)));
         let first = asked.next()??;
         asked.all(|next| next.as_ref() == Some(&first)).then_some(first)
+    }
+
+    /// Runs the program on a batch of a stream. Gives the rows of which it has values: those that count may be enough.
+    pub(crate) fn evaluate(&mut self, frame: Frame) -> Result<Frame, ExecError> {
+        let Some(early) = &self.early else {
+            self.program.evaluate(&frame)?;
+            return Ok(frame);
+        };
+        let conditions: Vec<Option<usize>> = self.masks.iter().map(|mask| mask.node).collect();
+        self.program.evaluate_late(frame, early, &conditions)
     }
 
     /// Adds the rows of a batch that the program has been run on. `exists`: the rows that are there at all.
@@ -265,7 +317,7 @@ impl Plan {
 
     /// The cells, to travel.
     pub(crate) fn finish(self) -> Result<Cells, ExecError> {
-        let Plan { program, aggregates, mut sets, masks, mut report, reading } = self;
+        let Plan { program, aggregates, mut sets, masks, mut report, reading, .. } = self;
         let mut cells = Cells { pieces: matches!(reading, Reading::Pieces(_)), ..Cells::default() };
         let mut index: HashMap<CellKey, usize> = HashMap::new();
         let mut places = Vec::new();
@@ -298,7 +350,9 @@ impl Plan {
             let mut rows = vec![0; len];
             set.counts[planned.mask].iter().zip(places).for_each(|(&n, &place)| rows[place] = n);
             cells.rows.push(rows);
-            cells.states.push(planned.measured.into_state(set.slots.len())?.scatter(places, len));
+            cells
+                .states
+                .push(planned.measured.into_state(set.slots.len(), &set.counts[planned.mask])?.scatter(places, len));
             cells.types.push(planned.outcome);
         }
         cells.report = report;
@@ -321,7 +375,8 @@ impl Plan {
             let len = set.slots.len();
             let mut rows = set.counts[planned.mask].clone();
             rows.resize(len, 0);
-            values.push((rows, planned.measured.into_state(len)?, planned.outcome));
+            let state = planned.measured.into_state(len, &rows)?;
+            values.push((rows, state, planned.outcome));
             places.push(i);
         }
         let mut tables = Vec::new();
@@ -362,7 +417,10 @@ impl Set {
             let cell = match groups.is_empty() {
                 true => Cell::One(self.slots.slot(0)),
                 false => {
-                    rows.each(|row| slots[row] = self.slots.slot(groups[row]));
+                    match rows.mask {
+                        None => self.slots.place(&groups[range.clone()], &mut slots[range.clone()]),
+                        Some(_) => rows.each(|row| slots[row] = self.slots.slot(groups[row])),
+                    }
                     Cell::Each(&slots)
                 }
             };

@@ -64,6 +64,8 @@ pub(crate) struct Cells {
     pub(crate) report: Report,
     /// Whether the periods are numbers of pieces, of which windows are still to be put together.
     pub(crate) pieces: bool,
+    /// Whether they are of some entities only, so that others of the same cells count nobody that these do.
+    pub(crate) dealt: bool,
 }
 
 /// What is needed to show a state.
@@ -163,8 +165,8 @@ impl State {
         }
     }
 
-    /// Adds the values of a later part; both have the same cells.
-    fn merge(&mut self, other: State) -> Result<(), ExecError> {
+    /// Adds the values of a later part; both have the same cells. `dealt`: they are of different entities.
+    fn merge(&mut self, other: State, dealt: bool) -> Result<(), ExecError> {
         match (self, other) {
             (State::Count, State::Count) => {}
             (State::Sum { digits, floats, known }, State::Sum { digits: d, floats: f, known: k }) => {
@@ -189,13 +191,13 @@ impl State {
             }
             (State::Unique(counts), State::Unique(c)) => {
                 for (count, more) in counts.iter_mut().zip(c) {
-                    if *count > 0 && more > 0 {
+                    if *count > 0 && more > 0 && !dealt {
                         return Err(ExecError::Plan("two parts of a pass counted distinct values of one cell".into()));
                     }
                     *count += more;
                 }
             }
-            // Parts are cut where no window goes on, so no value is counted in two.
+            // Parts are cut where no window goes on, or are of different entities: no value is counted in two.
             (State::Coverage { fresh, behind }, State::Coverage { fresh: f, behind: b }) => {
                 fresh.iter_mut().zip(f).for_each(|(count, more)| *count += more);
                 behind.iter_mut().zip(b).for_each(|(count, more)| *count += more);
@@ -255,7 +257,7 @@ impl Cells {
         self.report.merge(&other.report);
         if self.states.is_empty() {
             (self.keys, self.rows, self.states, self.types) = (other.keys, other.rows, other.states, other.types);
-            self.pieces = other.pieces;
+            (self.pieces, self.dealt) = (other.pieces, other.dealt);
             return Ok(());
         }
         if self.ends_before(&other) {
@@ -279,7 +281,7 @@ impl Cells {
         }
         for (state, more) in self.states.iter_mut().zip(other.states) {
             let mut all = std::mem::replace(state, State::Count).scatter(&own, len);
-            all.merge(more.scatter(&theirs, len))?;
+            all.merge(more.scatter(&theirs, len), other.dealt)?;
             *state = all;
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::pieces::Reading;
 use super::plan::{Plan, Segment};
 use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window};
-use super::{Part, Pass, Source};
+use super::{Lot, Part, Pass, Source};
 use crate::ExecError;
 use crate::made::largest_below;
 use crate::rows::{Base, Frame};
@@ -22,10 +22,25 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
         return super::groups::parts(groups, pass, source, threads);
     }
     let plan = Plan::new(pass, source)?;
-    match super::units::units(pass, &plan, source)? {
-        Some(units) => Ok(Some(units)),
-        None => cut_in_time(pass, plan, source, threads),
+    if let Some(units) = super::units::units(pass, &plan, source)? {
+        return Ok(Some(units));
     }
+    let lots = lots(pass, &plan, threads);
+    Ok(cut_in_time(pass, plan, source, threads)?.or(lots))
+}
+
+/// Deals the rows of a pass out by their entities, each to one of up to `threads` parts; none: they belong together, or
+/// there are few.
+pub(crate) fn lots(pass: &Pass, plan: &Plan, threads: usize) -> Option<Vec<Part>> {
+    let Base::Stream(_, Some(info)) = &plan.program.base else { return None };
+    let threads = threads.min((info.rows / PART_ROWS_MIN) as usize);
+    if threads < 2 || plan.only().is_some() || !plan.program.is_dated() {
+        return None;
+    }
+    let (column, ids) = plan.dealt_by(pass)?;
+    let lots = Lot::deal(ids, threads);
+    let part = |lot: Lot| Part { lot: Some((column.clone(), lot)), ..Part::default() };
+    (lots.len() > 1).then(|| lots.into_iter().map(part).collect())
 }
 
 /// The same, where no cell may be in two parts.
@@ -83,7 +98,7 @@ fn between(mut cuts: Vec<i64>, from: Option<i64>, until: i64) -> Vec<Part> {
     cuts.dedup();
     let starts = [None].into_iter().chain(cuts.iter().copied().map(Some));
     let ends = cuts.iter().copied().map(Some).chain([None]);
-    starts.zip(ends).map(|(from, until)| Part { from, until, segments: None }).collect()
+    starts.zip(ends).map(|(from, until)| Part { from, until, ..Part::default() }).collect()
 }
 
 /// The periods of times that rise.
@@ -136,7 +151,13 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
     if let Reading::Apart(windows) = &plan.reading {
         return one_by_one(pass, windows, source);
     }
-    fill(plan, pass, source, part)?.finish()
+    let mut cells = fill(plan, pass, source, part)?.finish()?;
+    cells.dealt = part.lot.is_some();
+    if part.lot.as_ref().is_some_and(|(_, lot)| !lot.is_first()) {
+        // All have read the same rows.
+        cells.report.rows_scanned = 0;
+    }
+    Ok(cells)
 }
 
 /// Reads the rows of a unit.
@@ -170,8 +191,18 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Pla
     let scanned_from = if plan.program.needs_past { None } else { from };
     let mut periods = Periods::new(pass.per.clone());
     let (only, segments) = (plan.only(), part.segments.as_deref());
+    let lot = match &part.lot {
+        Some((column, lot)) => {
+            let place = plan.program.look_at_rows(column, *lot);
+            Some((place.ok_or_else(|| ExecError::Plan(format!("`{column}` is not read")))?, *lot))
+        }
+        None => None,
+    };
     let mut frames = plan.program.frames_of(scanned_from, Some(until), only, segments)?;
     while let Some(mut frame) = frames.next(&plan.program)? {
+        if let Some((column, lot)) = lot {
+            frame = frame.of_lot(column, lot);
+        }
         if let Some(at) = &frame.at {
             let start = from.map_or(0, |from| at.partition_point(|&t| t < from));
             frame.window = start..at.partition_point(|&t| t < until).max(start);
@@ -187,7 +218,10 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Pla
             plan.program.evaluate_past(&frame)?;
             continue;
         }
-        plan.program.evaluate(&frame)?;
+        let frame = plan.evaluate(frame)?;
+        if frame.len == 0 {
+            continue;
+        }
         let at = frame.at.as_ref().map(|at| &at[..]);
         let segments = match (&pieces, at) {
             (Some(pieces), Some(at)) => pieces.cut(at, frame.window.clone()),

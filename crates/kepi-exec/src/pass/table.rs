@@ -112,6 +112,7 @@ impl Table {
             types: self.outcomes,
             report: self.report,
             pieces: true,
+            dealt: false,
         };
         let cells = together(cells, pass, source, pieces)?;
         let number = |key: &CellKey| match key.labels.first() {

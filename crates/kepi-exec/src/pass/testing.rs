@@ -330,7 +330,7 @@ pub(crate) fn cells(memory: &Memory, pass: &Pass) -> RecordBatch {
 pub(crate) fn cells_of_parts(memory: &Memory, pass: &Pass, cuts: &[i64]) -> RecordBatch {
     let ends = cuts.iter().copied().map(Some).chain([None]);
     let starts = [None].into_iter().chain(cuts.iter().copied().map(Some));
-    let parts = starts.zip(ends).map(|(from, until)| Part { from, until, segments: None }).collect();
+    let parts = starts.zip(ends).map(|(from, until)| Part { from, until, ..Part::default() }).collect();
     let plan = LeafExec::of_parts(pass.clone(), source(memory), Some(parts)).unwrap();
     let again = LeafExec::from_bytes(&plan.to_bytes().unwrap(), source(memory)).unwrap();
     assert_eq!(again.pass(), pass);

@@ -44,7 +44,7 @@ pub(crate) fn together(cells: Cells, pass: &Pass, source: &Source, pieces: &Piec
         rows.push(stretches.totals(counts));
         states.push(stretches.state(state, &aggregate.measure, &outcome.ty(), source)?);
     }
-    Ok(Cells { keys: stretches.keys, rows, states, types: cells.types, report: cells.report, pieces: false })
+    Ok(Cells { keys: stretches.keys, rows, states, types: cells.types, report: cells.report, ..Cells::default() })
 }
 
 impl Stretches {

@@ -61,8 +61,10 @@ pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<
         let cuts = cuts(segment, pass, plan.program.clock.zone());
         let starts = [None].into_iter().chain(cuts.iter().copied().map(Some));
         let ends = cuts.iter().copied().map(Some).chain([None]);
-        let mut parts: Vec<Part> =
-            starts.zip(ends).map(|(from, until)| Part { from, until, segments: Some(vec![segment.number]) }).collect();
+        let mut parts: Vec<Part> = starts
+            .zip(ends)
+            .map(|(from, until)| Part { from, until, segments: Some(vec![segment.number]), lot: None })
+            .collect();
         parts.retain(|part| {
             part.from.is_none_or(|start| start < until) && part.until.zip(from).is_none_or(|(end, from)| end > from)
         });
@@ -70,7 +72,7 @@ pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<
     }
     let rest: Vec<u64> = small.iter().filter(inside).map(|s| s.number).collect();
     if !rest.is_empty() {
-        units.push(Part { from: None, until: None, segments: Some(rest) });
+        units.push(Part { segments: Some(rest), ..Part::default() });
     }
     // Without any unit nothing would say what the columns are.
     Ok((!units.is_empty()).then_some(units))

@@ -174,7 +174,7 @@ impl Program {
         };
         self.needs_past = true;
         self.sequential = true;
-        let node = || Node::First { mask, per, seen: vec![false; count], without: 0 };
+        let node = || Node::First { mask, per, seen: vec![0; count.div_ceil(64)], without: 0 };
         Ok(self.add(format!("first {mask:?} {per}"), Type::Bool, node))
     }
 

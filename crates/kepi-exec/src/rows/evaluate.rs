@@ -81,7 +81,8 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
     Some(wanted)
 }
 
-fn compute(
+/// Computes a node from the values of those before it.
+pub(super) fn compute(
     node: &mut Node,
     ty: &Type,
     values: &[Column],
@@ -238,26 +239,34 @@ fn call(
 }
 
 /// Keeps the first row of each entity. Rows that lack it are counted where they are in the window.
-fn first(mask: Option<&BooleanBuffer>, per: &Column, seen: &mut [bool], without: &mut u64, frame: &Frame) -> Column {
+fn first(mask: Option<&BooleanBuffer>, per: &Column, seen: &mut [u64], without: &mut u64, frame: &Frame) -> Column {
     let Values::Id(ids, _) = &per.values else {
         let lacking = |row: &usize| mask.is_none_or(|m| m.value(*row));
         *without += frame.window.clone().filter(lacking).count() as u64;
         return Column::of_mask(BooleanBuffer::new_unset(frame.len));
     };
-    let kept = BooleanBuffer::collect_bool(frame.len, |row| {
-        if mask.is_some_and(|m| !m.value(row)) {
-            return false;
+    let mut taken = mask.cloned();
+    if let Some(known) = &per.valid {
+        let window = &frame.window;
+        let lacking = !known.inner();
+        let lacking = mask.map_or_else(|| lacking.clone(), |mask| mask & &lacking);
+        *without += lacking.slice(window.start, window.len()).count_set_bits() as u64;
+        taken = Some(mask.map_or_else(|| known.inner().clone(), |mask| mask & known.inner()));
+    }
+    // Nothing is asked per row that could be guessed wrong: a bit is set, and was it before?
+    let mut fresh = |row: usize, taken: bool| match seen.get_mut(ids[row] as usize / 64) {
+        Some(word) => {
+            let bit = u64::from(taken) << (ids[row] % 64);
+            let new = bit & !*word != 0;
+            *word |= bit;
+            new
         }
-        if per.valid.as_ref().is_some_and(|v| v.is_null(row)) {
-            *without += u64::from(frame.window.contains(&row));
-            return false;
-        }
-        match seen.get_mut(ids[row] as usize) {
-            Some(seen) => !std::mem::replace(seen, true),
-            None => false,
-        }
-    });
-    Column::of_mask(kept)
+        None => false,
+    };
+    Column::of_mask(match &taken {
+        None => BooleanBuffer::collect_bool(frame.len, |row| fresh(row, true)),
+        Some(taken) => BooleanBuffer::collect_bool(frame.len, |row| fresh(row, taken.value(row))),
+    })
 }
 
 /// The values that hold at the rows' moments, changes at the very moment included.

@@ -8,6 +8,7 @@ mod compile;
 mod convert;
 mod evaluate;
 mod frames;
+mod late;
 mod numbers;
 mod payload;
 mod program;

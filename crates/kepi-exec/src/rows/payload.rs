@@ -129,6 +129,11 @@ impl Payload {
         &self.ty
     }
 
+    /// How many texts there are in the dictionary whose codes are the numbers; none: nothing was written yet.
+    pub(crate) fn codes(&self) -> Option<usize> {
+        self.texts.dictionary.as_ref().map(|dictionary| dictionary.len())
+    }
+
     /// The texts behind numbers of texts.
     pub(crate) fn texts(&mut self) -> &mut Texts {
         &mut self.texts

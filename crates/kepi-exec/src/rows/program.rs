@@ -143,7 +143,8 @@ pub(super) enum Node {
     First {
         mask: Option<usize>,
         per: usize,
-        seen: Vec<bool>,
+        /// A bit per id.
+        seen: Vec<u64>,
         without: u64,
     },
     History(Box<Lookback>),
@@ -454,6 +455,63 @@ impl Program {
         Ok(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, cell_end: None, window: 0..len })
     }
 
+    /// The node of the column that says whose a row is, where everything that is kept of earlier rows is kept by that:
+    /// then what rows of some entities give does not depend on those of others. None: it is not so.
+    pub(crate) fn kept_by(&self) -> Option<usize> {
+        let mut key = None;
+        for node in &self.nodes {
+            let own = match node {
+                Node::First { per, .. } => *per,
+                Node::History(lookback) => lookback.by()?,
+                Node::Elsewhere(elsewhere) => elsewhere.subject(),
+                Node::Held(held) => held.subject(),
+                Node::Grouped(_) | Node::Apart(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Plugin { .. } => {
+                    return None;
+                }
+                _ => continue,
+            };
+            if key.is_some_and(|key| key != own) {
+                return None;
+            }
+            key = Some(own);
+        }
+        key
+    }
+
+    /// How much its nodes look at what they keep by entity, about: once per row and array.
+    pub(crate) fn looks_by_entity(&self) -> usize {
+        let looks = |node: &Node| match node {
+            Node::First { .. } => 1,
+            Node::History(lookback) if lookback.is_plain() => 1,
+            Node::History(_) | Node::Elsewhere(_) | Node::Held(_) => 3,
+            _ => 0,
+        };
+        self.nodes.iter().map(looks).sum()
+    }
+
+    /// The name of the stored column that a node reads; none: it computes something.
+    pub(crate) fn column_of(&self, node: usize) -> Option<&str> {
+        match self.nodes[node] {
+            Node::Input(input) => Some(&self.inputs[input].name),
+            _ => None,
+        }
+    }
+
+    /// Looks only at the rows of some entities, which are those of a node: what states and histories of other streams
+    /// keep is kept of them alone. Gives the place of the column in frames; none: the node reads none.
+    pub(crate) fn look_at_rows(&mut self, column: &str, lot: Lot) -> Option<usize> {
+        let place = self.inputs.iter().position(|input| input.name == column)?;
+        let key = self.nodes.iter().position(|node| matches!(node, Node::Input(input) if *input == place))?;
+        for node in &mut self.nodes {
+            match node {
+                Node::Held(held) if held.subject() == key => held.look_at(lot),
+                Node::Elsewhere(elsewhere) if elsewhere.subject() == key => elsewhere.look_at(lot),
+                _ => {}
+            }
+        }
+        Some(place)
+    }
+
     /// The number of the input of this name.
     pub(super) fn input(&mut self, name: &str, kind: Option<ColumnKind>) -> Result<usize, ExecError> {
         if let Some(known) = self.inputs.iter().position(|i| i.name == name) {
@@ -513,17 +571,60 @@ impl Program {
     }
 }
 
+impl Frame {
+    /// The rows whose entity, which a column says, is one of a lot; those without one are of the first.
+    pub(crate) fn of_lot(&self, column: usize, lot: Lot) -> Frame {
+        let key = &self.columns[column];
+        let mut rows = vec![0; self.len];
+        let mut count = 0;
+        match (&key.values, &key.valid) {
+            (Values::Id(ids, _), None) => {
+                for (row, &id) in ids.iter().enumerate() {
+                    rows[count] = row as u32;
+                    count += usize::from(lot.has(id as usize));
+                }
+            }
+            (Values::Id(ids, _), Some(known)) => {
+                for (row, &id) in ids.iter().enumerate() {
+                    rows[count] = row as u32;
+                    count += usize::from(if known.is_valid(row) { lot.has(id as usize) } else { lot.is_first() });
+                }
+            }
+            _ if lot.is_first() => {
+                rows = (0..self.len as u32).collect();
+                count = self.len;
+            }
+            _ => {}
+        }
+        rows.truncate(count);
+        self.rows(&rows)
+    }
+
+    /// Some of its rows, all of which are in the window.
+    pub(crate) fn rows(&self, rows: &[u32]) -> Frame {
+        let len = rows.len();
+        let at = self.at.as_ref().map(|at| rows.iter().map(|&row| at[row as usize]).collect());
+        let columns = self.columns.iter().map(|column| take(column, rows, None)).collect();
+        Frame { len, at, back: self.back, columns, ids: None, cell_starts: None, cell_end: None, window: 0..len }
+    }
+}
+
 /// The values of some rows; a row beyond the column is missing.
 pub(crate) fn take(column: &Column, rows: &[u32], valid: Option<&NullBuffer>) -> Column {
-    fn pick<T: Copy + Default>(values: &[T], rows: &[u32]) -> Vec<T> {
-        rows.iter().map(|&row| values.get(row as usize).copied().unwrap_or_default()).collect()
-    }
     let len = column.len();
+    let within = rows.iter().fold(0, |most: u32, &row| most.max(row)) as usize;
+    let within = rows.is_empty() || within < len;
+    fn pick<T: Copy + Default>(values: &[T], rows: &[u32], within: bool) -> Vec<T> {
+        match within {
+            true => rows.iter().map(|&row| values[row as usize]).collect(),
+            false => rows.iter().map(|&row| values.get(row as usize).copied().unwrap_or_default()).collect(),
+        }
+    }
     let values = match &column.values {
-        Values::Decimal(v, s) => Values::Decimal(pick(v, rows).into(), *s),
-        Values::Wide(v, s) => Values::Wide(pick(v, rows).into(), *s),
-        Values::Float(v) => Values::Float(pick(v, rows).into()),
-        Values::Codes(v, d) => Values::Codes(pick(v, rows).into(), Arc::clone(d)),
+        Values::Decimal(v, s) => Values::Decimal(pick(v, rows, within).into(), *s),
+        Values::Wide(v, s) => Values::Wide(pick(v, rows, within).into(), *s),
+        Values::Float(v) => Values::Float(pick(v, rows, within).into()),
+        Values::Codes(v, d) => Values::Codes(pick(v, rows, within).into(), Arc::clone(d)),
         Values::Text(_) => {
             let known = |i: usize| valid.is_none_or(|v| v.is_valid(i)) && (rows[i] as usize) < len;
             let text = |i: usize| if known(i) { column.text(rows[i] as usize) } else { None };
@@ -532,12 +633,11 @@ pub(crate) fn take(column: &Column, rows: &[u32], valid: Option<&NullBuffer>) ->
         Values::Bool(v) => Values::Bool(BooleanBuffer::collect_bool(rows.len(), |i| {
             (rows[i] as usize) < len && v.value(rows[i] as usize)
         })),
-        Values::Time(v) => Values::Time(pick(v, rows).into()),
-        Values::Date(v) => Values::Date(pick(v, rows).into()),
-        Values::Id(v, e) => Values::Id(pick(v, rows).into(), Arc::clone(e)),
+        Values::Time(v) => Values::Time(pick(v, rows, within).into()),
+        Values::Date(v) => Values::Date(pick(v, rows, within).into()),
+        Values::Id(v, e) => Values::Id(pick(v, rows, within).into(), Arc::clone(e)),
         Values::Missing(_) => return Column::missing(rows.len()),
     };
-    let within = rows.iter().all(|&row| (row as usize) < len);
     let own = match (&column.valid, within) {
         (None, true) => None,
         (own, _) => Some(NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), |i| {

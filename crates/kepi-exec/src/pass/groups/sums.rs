@@ -192,6 +192,9 @@ impl Sums {
         source: &Source,
         threads: usize,
     ) -> Result<Option<Vec<Part>>, ExecError> {
+        if pass.per.is_none() && self.everyone.is_none() {
+            return Ok(stream::lots(&self.rows, &Plan::new(&self.rows, source)?, threads));
+        }
         // Parts are cut where cells end.
         if pass.per.is_none() || pass.first_instant().is_none() && self.everyone.is_some() {
             return Ok(None);
@@ -266,7 +269,7 @@ impl Sums {
             states: pass.aggregates.iter().map(state).collect(),
             types: pass.aggregates.iter().map(ty).collect(),
             report,
-            pieces: false,
+            ..Cells::default()
         })
     }
 }

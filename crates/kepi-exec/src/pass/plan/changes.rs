@@ -103,7 +103,7 @@ impl KeptSet {
 impl Plan {
     /// What is kept of `ids` entities before any was looked at; none: some value may change without a state's doing, or
     /// cannot be taken back.
-    pub(in crate::pass) fn kept(&self, aggregates: &[Aggregate], ids: usize) -> Option<Kept> {
+    pub(in crate::pass) fn kept(&mut self, aggregates: &[Aggregate], ids: usize) -> Option<Kept> {
         let exact = |(i, a): (usize, &Aggregate)| match a.measure {
             Measure::Count => true,
             Measure::Sum(_) | Measure::Avg(_) => {
@@ -128,6 +128,8 @@ impl Plan {
             return None;
         }
         let taken = vec![0; if sets.len() > 1 { ids } else { 0 }];
+        // What is kept is kept in arrays by group.
+        self.sets.iter_mut().for_each(|set| set.groups.as_they_come());
         Some(Kept { sets, taken, count: 0 })
     }
 
@@ -203,7 +205,9 @@ impl Plan {
                     counts[slot] = own.rows[group];
                 }
                 for sum in &kept.sums {
-                    aggregates[sum.aggregate].measured.put_sum(slot, sum.digits[group], sum.known[group]);
+                    let planned = &mut aggregates[sum.aggregate];
+                    let rows = set.counts[planned.mask][slot];
+                    planned.measured.put_sum(slot, sum.digits[group], rows - sum.known[group]);
                 }
             }
         }
