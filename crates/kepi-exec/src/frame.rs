@@ -45,7 +45,7 @@ pub struct FrameColumn {
     pub grain: Option<Grain>,
     /// Which direction is good, where the metric says.
     pub better: Option<Better>,
-    /// What its whole numbers stand for, from 0: of a retention's brackets the periods of each, such as `4-14`. Empty:
+    /// What its whole numbers stand for, from 0: of a retention's brackets the periods of each, such as `4 to 14`. Empty:
     /// they stand for themselves.
     pub words: Vec<String>,
 }

@@ -115,10 +115,10 @@ mod tests {
             unit: Unit::of(Kind::Number),
             grain: None,
             better: None,
-            words: ["0", "1-4", "5-14"].map(str::to_string).to_vec(),
+            words: ["0", "1 to 4", "5 to 14"].map(str::to_string).to_vec(),
         };
-        assert_eq!(in_words(&age, Cell::Decimal(20, 1)), Cell::Text("5-14"));
-        assert_eq!(in_words(&age, Cell::Decimal(1, 0)), Cell::Text("1-4"));
+        assert_eq!(in_words(&age, Cell::Decimal(20, 1)), Cell::Text("5 to 14"));
+        assert_eq!(in_words(&age, Cell::Decimal(1, 0)), Cell::Text("1 to 4"));
         for other in [Cell::Decimal(3, 0), Cell::Decimal(15, 1), Cell::Decimal(-1, 0), Cell::Missing, Cell::Text("1")] {
             assert_eq!(in_words(&age, other), other);
         }

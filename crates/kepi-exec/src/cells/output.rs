@@ -49,14 +49,15 @@ pub(crate) fn frame_columns(query: &Query) -> Vec<FrameColumn> {
     columns
 }
 
-/// The periods of each bracket, where a label is the age of a retention that has brackets.
+/// The periods of each bracket, where a label is the age of a retention that has brackets; in words that no spreadsheet
+/// takes for a date.
 fn bracket_words(query: &Query, label: usize) -> Vec<String> {
     let Some(Shape::Ages { age, brackets, .. }) = &query.shape else { return Vec::new() };
     if *age != label || brackets.is_empty() {
         return Vec::new();
     }
     let begins = [0].into_iter().chain(brackets.iter().copied()).map(|end| end + 1);
-    let word = |(from, end): (i64, &i64)| if from == *end { end.to_string() } else { format!("{from}-{end}") };
+    let word = |(from, end): (i64, &i64)| if from == *end { end.to_string() } else { format!("{from} to {end}") };
     // Age 0 is the group itself.
     ["0".to_string()].into_iter().chain(begins.zip(brackets).map(word)).collect()
 }

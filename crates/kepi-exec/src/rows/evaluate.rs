@@ -56,7 +56,7 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
                 want(mask.as_slice());
             }
             Node::History(lookback) => want(&lookback.needs()),
-            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) | Node::Apart(_) => return None,
+            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) => return None,
             Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Modelled(_) | Node::Convert(_) => return None,
             _ if !needed => continue,
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
@@ -65,6 +65,8 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
             | Node::Test { of, .. }
             | Node::Map { of, .. }
             | Node::Length { of, .. } => want(&[*of]),
+            // It keeps nothing of rows that go by.
+            Node::Apart(apart) => want(&[apart.subject()]),
             Node::Call { args, .. }
             | Node::Times { args, .. }
             | Node::Otherwise { args, .. }

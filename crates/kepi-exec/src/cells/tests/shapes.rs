@@ -278,7 +278,7 @@ fn brackets_and_further_labels() {
     // February's second bracket ends with May, January's with April; March's first with April.
     assert_eq!(rows[3..6], ["a 2025-02-01 0 1 1 1", "a 2025-02-01 1 1 0 0", "a 2025-02-01 2 1 0 0"]);
     assert_eq!(young(&frame), [2, 5, 8, 10]);
-    assert_eq!(frame.columns[2].words, ["0", "1", "2-3"]);
+    assert_eq!(frame.columns[2].words, ["0", "1", "2 to 3"]);
     assert!(frame.columns[1].words.is_empty());
     // Totals are over all plans.
     assert_eq!(lines(&frame.totals.unwrap(), "UTC"), ["- - 0 5 5 1", "- - 1 4 1 0.25"]);

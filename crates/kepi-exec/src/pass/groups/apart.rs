@@ -156,6 +156,11 @@ impl Apart {
         self.payload.ty().clone()
     }
 
+    /// Whose groups they are: a node.
+    pub(crate) fn subject(&self) -> usize {
+        self.subject
+    }
+
     /// How many rows were read.
     pub(crate) fn rows_scanned(&self) -> u64 {
         self.scanned
