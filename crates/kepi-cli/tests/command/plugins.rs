@@ -141,6 +141,17 @@ fn what_is_begun_without_building_keeps_every_rule_and_is_queried() {
     }
     // A web service without code: every rule holds, and its recording is replayed without grants.
     assert_eq!(plugin(&["new", "desk", "--lang", "rest"]).code, 0);
+    let file = folder.path().join("plugins/desk/desk.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    for (from, to, told) in [
+        ("id = [\"id\"]", "id = [\"number\"]", "names number as the key of its records, and they have none"),
+        ("cursor_field = \"updated_at\"", "cursor_field = \"changed\"", "names the cursor field changed, and its records have none"),
+    ] {
+        fs::write(&file, text.replace(from, to)).unwrap();
+        let checked = plugin(&["check", "my.desk"]);
+        assert!(checked.code == 1 && checked.out.contains(told), "{}", checked.out);
+    }
+    fs::write(&file, text).unwrap();
     let checked = plugin(&["check", "my.desk"]);
     let rules = checked.out.lines().filter(|line| line.starts_with("  ok ")).count();
     assert!(checked.code == 0 && rules >= 12, "{}{}", checked.out, checked.err);

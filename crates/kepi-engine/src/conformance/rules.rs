@@ -106,14 +106,19 @@ pub(super) fn stream(stage: &Stage, shape: &StreamShape, checked: &mut Checked) 
     let mut retyped = BTreeSet::new();
     let whole = Reading::of(stage, shape, plain)?;
     let expected = expected(&given, &whole, shape);
+    let gives = |path: &str| whole.pages.iter().flat_map(|page| &page.records).any(|record| at(record, path).is_some());
+    let some = whole.pages.iter().any(|page| !page.records.is_empty());
+    if let Some(path) = shape.primary_key.iter().find(|path| some && !gives(path)) {
+        faults.push(format!("names {path} as the key of its records, and they have none"));
+    }
     for page_size in [1_000, 3, 2, 1] {
+        if !faults.is_empty() {
+            break;
+        }
         let reading = Reading::of(stage, shape, How { page_size, ..plain })?;
         checked.listen(stage, &reading);
         retyped.extend(columns::faults(&reading, shape));
         faults.extend(once(&reading, &expected));
-        if !faults.is_empty() {
-            break;
-        }
     }
     let sound = faults.is_empty();
     checked.say(name, "every record once", faults);
@@ -129,7 +134,12 @@ pub(super) fn stream(stage: &Stage, shape: &StreamShape, checked: &mut Checked) 
         .as_deref()
         .filter(|path| records.iter().all(|record| at(record, path).is_some_and(|value| moment(value).is_some())));
     let mut held = records.clone();
+    let named = shape.cursor_field.as_deref().filter(|path| !gives(path));
     match cursor_field {
+        None if named.is_some() => {
+            let fault = format!("names the cursor field {}, and its records have none", named.unwrap_or_default());
+            checked.say(name, "ties on the cursor", vec![fault]);
+        }
         None => checked.skip(name, "ties on the cursor", "it names no cursor field that its records have"),
         Some(path) => {
             held = tied(records, path);
