@@ -178,11 +178,11 @@ impl<'a> Runner<'a> {
                 }
                 None => None,
             };
-            if let Some((rest, labels)) = other_table::rest(query, ranked.as_ref().unwrap_or(&rows), kept)? {
-                let other = self.rows(self.plan_on(&rest, done.planned.times.clone())?)?;
+            if let Some(rest) = other_table::rest(query, ranked.as_ref().unwrap_or(&rows), kept)? {
+                let other = self.rows(self.plan_on(&rest.query, done.planned.times.clone())?)?;
                 scanned += self::scanned(&other.planned.plan);
                 steps.extend(self::steps(&other.planned.plan.root));
-                let (with_other, note) = other_table::together(query, &rows, &labels, &other.rows)?;
+                let (with_other, note) = other_table::together(query, &rows, &rest.kept, &other.rows)?;
                 rows = with_other;
                 notes.extend(note);
             }

@@ -25,13 +25,17 @@ fn labels(rows: &RecordBatch, first: usize, count: usize) -> Result<Vec<Vec<Cell
     Ok((0..rows.num_rows()).map(|row| columns.iter().map(|cells| cells[row].clone()).collect()).collect())
 }
 
-/// The query of all labels but those that come first, and these; none: there are no more. `ranked`: the answer's rows, or
-/// with periods those of the whole time, whose labels begin with the first column.
-pub(crate) fn rest(
-    query: &Query,
-    ranked: &RecordBatch,
-    kept: usize,
-) -> Result<Option<(Query, Vec<Vec<Cell>>)>, ExecError> {
+/// What `limit` leaves of a table.
+pub(crate) struct Rest {
+    /// Asks for all labels but those that are kept.
+    pub(crate) query: Query,
+    /// The labels that come first.
+    pub(crate) kept: Vec<Vec<Cell>>,
+}
+
+/// What is left beside the labels that come first; none: there are no more. `ranked`: the answer's rows, or with periods
+/// those of the whole time, whose labels begin with the first column.
+pub(crate) fn rest(query: &Query, ranked: &RecordBatch, kept: usize) -> Result<Option<Rest>, ExecError> {
     let count = asked(query);
     if count == 0 {
         return Err(ExecError::NotYet("`with other` without `by`".into()));
@@ -56,8 +60,8 @@ pub(crate) fn rest(
         return Err(ExecError::NotYet(format!("`with other` over more than {ROWS_MAX} labels")));
     }
     let own: Vec<usize> = (0..count).collect();
-    let rest = rest_of(query, &own, picked, complement, &others)?;
-    Ok(Some((rest, found)))
+    let query = rest_of(query, &own, picked, complement, &others)?;
+    Ok(Some(Rest { query, kept: found }))
 }
 
 /// The rows of the labels that are kept, and those of the others: behind those of their period where rows come period by
