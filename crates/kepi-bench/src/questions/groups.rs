@@ -5,7 +5,7 @@ use super::{Family, Question};
 pub(super) const GROUPS: Family =
     Family { title: "sums per customer", streams: &["signups", "purchases"], questions: &QUESTIONS };
 
-const QUESTIONS: [Question; 8] = [
+const QUESTIONS: [Question; 9] = [
     Question::new(
         "average of revenue per customer, per month",
         "show avg(sum(revenue) per customer) per month since 2022-01-01",
@@ -103,4 +103,17 @@ const QUESTIONS: [Question; 8] = [
         select quarter, band, sum(change) over (partition by band order by quarter) from summed",
     )
     .exact(),
+    Question::new(
+        "revenue by lifetime-spend decile, as of the end",
+        "show sum(sum(revenue) per every customer), count(customer) by tile(sum(revenue), 10) at 2026-01-01",
+        "
+        with spent as (
+                 select customer, coalesce(sum(amount), 0) as spent
+                 from signups left join purchases using (customer) group by 1),
+             parts as (select spent, ntile(10) over (order by spent) as part from spent),
+             -- Equal values lie where the first of them does.
+             placed as (select spent, min(part) over (partition by spent) as decile from parts)
+        select decile, sum(spent), count(*) from placed group by 1",
+    )
+    .cents(),
 ];

@@ -231,8 +231,16 @@ impl Measured {
         }
     }
 
-    /// What was kept, to travel. There are `cells` cells, and of them so many rows were taken, 0 of the last ones.
-    pub(crate) fn into_state(mut self, cells: usize, rows: &[i64]) -> Result<State, ExecError> {
+    /// Keeps of windows who was counted: the rows are a part of time.
+    pub(crate) fn keep_seen(&mut self) {
+        if let Kept::Coverage(coverage) = &mut self.kept {
+            coverage.keep_seen();
+        }
+    }
+
+    /// What was kept, to travel. Its cells are `slots`, and of them so many rows were taken, 0 of the last ones.
+    pub(crate) fn into_state(mut self, slots: &Slots, rows: &[i64]) -> Result<State, ExecError> {
+        let cells = slots.len();
         Ok(match self.kept {
             Kept::Count => State::Count,
             Kept::Sum(sum) => sum.into_state(cells, rows),
@@ -256,10 +264,7 @@ impl Measured {
                 sets.iter_mut().for_each(IdSet::settle);
                 State::Sets(sets)
             }
-            Kept::Coverage(coverage) => {
-                let (fresh, behind) = coverage.into_counts(cells);
-                State::Coverage { fresh, behind }
-            }
+            Kept::Coverage(coverage) => coverage.into_state(slots),
             Kept::List(mut lists) => {
                 lists.resize(cells, Vec::new());
                 State::List(lists)

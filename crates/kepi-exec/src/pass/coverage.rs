@@ -7,7 +7,9 @@
 use super::accumulate::{Cell, Rows, at};
 use super::labels::{NumberMap, Slots};
 use super::pieces::Pieces;
+use super::state::State;
 use crate::ExecError;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Which windows count which values, by cells of pieces.
@@ -28,6 +30,60 @@ pub(crate) struct Coverage {
     /// By cell plus one: how many more values count from the first window behind the piece on; those that end there are
     /// taken off.
     behind: Vec<i64>,
+    /// By id: the cell that counted it first, plus one; where what lies before these rows is counted elsewhere.
+    first: Option<Vec<u32>>,
+}
+
+/// Who was counted in a part of time, so that the part before it can say who had been counted already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// By id: the cells that counted it first and last, plus one; 0: none did.
+    first: Vec<u32>,
+    last: Vec<u32>,
+    /// By cell: the windows that its piece lies in, from the first to behind the last.
+    windows: Vec<(u32, u32)>,
+}
+
+impl Seen {
+    /// The same where cells have moved to other places among so many.
+    pub(crate) fn scatter(mut self, places: &[usize], cells: usize) -> Seen {
+        for cell in self.first.iter_mut().chain(&mut self.last) {
+            if let Some(place) = cell.checked_sub(1).and_then(|cell| places.get(cell as usize)) {
+                *cell = *place as u32 + 1;
+            }
+        }
+        let mut windows = vec![(0, 0); cells];
+        self.windows.into_iter().zip(places).for_each(|(own, &place)| windows[place] = own);
+        Seen { windows, ..self }
+    }
+
+    /// Takes off what a later part has counted anew, though it had been counted in these; both have the same cells, as do
+    /// the counts of both together.
+    pub(crate) fn join(&mut self, later: &Seen, fresh: &mut [i64], behind: &mut [i64]) {
+        for (own, other) in self.windows.iter_mut().zip(&later.windows) {
+            *own = if own.1 == 0 { *other } else { *own };
+        }
+        for id in 0..later.first.len().min(self.last.len()) {
+            let (Some(before), Some(cell)) = (self.last[id].checked_sub(1), later.first[id].checked_sub(1)) else {
+                continue;
+            };
+            let (ended, (first, end)) = (self.windows[before as usize].1, self.windows[cell as usize]);
+            if ended >= end {
+                fresh[cell as usize] -= 1;
+                behind[cell as usize] += 1;
+            } else if ended > first {
+                fresh[cell as usize] -= 1;
+                behind[before as usize] += 1;
+            }
+        }
+        let known = |own: &mut u32, other: u32| *own = if other == 0 { *own } else { other };
+        self.last.iter_mut().zip(&later.last).for_each(|(own, &other)| known(own, other));
+        self.first.iter_mut().zip(&later.first).for_each(|(own, &other)| {
+            if *own == 0 {
+                *own = other;
+            }
+        });
+    }
 }
 
 /// The ids that are counted.
@@ -72,20 +128,34 @@ impl Coverage {
     pub(crate) fn new(pieces: Arc<Pieces>, ids: Ids) -> Coverage {
         let last = if ids.of_one_group { vec![vec![0; ids.count]] } else { Vec::new() };
         let (pairs, ends, fresh, behind) = (NumberMap::default(), vec![0], Vec::new(), vec![0]);
-        Coverage { pieces, ids, last, room: ids.room(), pairs, ends, fresh, behind }
+        Coverage { pieces, ids, last, room: ids.room(), pairs, ends, fresh, behind, first: None }
+    }
+
+    /// Keeps in which cell each id was counted first: the rows are a part, before which lies another. Only of ids whose
+    /// rows are all of one group.
+    pub(crate) fn keep_seen(&mut self) {
+        if self.ids.of_one_group {
+            self.first = Some(vec![0; self.ids.count]);
+        }
     }
 
     /// Fails where it takes more memory than there may be.
     pub(crate) fn fits(&self) -> Result<(), ExecError> {
-        self.ids.fits(self.last.iter().map(Vec::len).sum(), self.pairs.capacity())
+        let first = self.first.as_ref().map_or(0, Vec::len);
+        self.ids.fits(self.last.iter().map(Vec::len).sum::<usize>() + first, self.pairs.capacity())
     }
 
-    /// What was counted of so many cells: from the first windows of their pieces on, and behind these.
-    pub(crate) fn into_counts(mut self, cells: usize) -> (Vec<i64>, Vec<i64>) {
-        self.fresh.resize(cells, 0);
-        self.behind.resize(cells + 1, 0);
-        self.behind.remove(0);
-        (self.fresh, self.behind)
+    /// What was counted of so many cells, which are those of some slots.
+    pub(crate) fn into_state(mut self, slots: &Slots) -> State {
+        self.learn(slots);
+        let Coverage { mut last, fresh, mut behind, first, pieces, .. } = self;
+        behind.remove(0);
+        let seen = first.map(|first| Seen {
+            first,
+            last: last.pop().unwrap_or_default(),
+            windows: (0..slots.len()).map(|slot| span(&pieces, slots, slot as u32)).collect(),
+        });
+        State::Coverage { fresh, behind, seen }
     }
 
     /// Adds the entities of rows.
@@ -112,6 +182,11 @@ impl Coverage {
                 None => self.pairs.get(&(group as u32, i64::from(id))).copied().unwrap_or(0),
             };
             if last != slot + 1 && self.count(last, slot, slots) {
+                if let (0, Some(first)) = (last, &mut self.first)
+                    && let Some(first) = first.get_mut(id as usize)
+                {
+                    *first = slot + 1;
+                }
                 match known {
                     Some(_) => self.last[group][id as usize] = slot + 1,
                     None => {
@@ -124,7 +199,7 @@ impl Coverage {
 
     /// Adds the entities of rows of one cell, whose piece lies in windows from this one on.
     fn ids_of_one(&mut self, rows: Rows<'_>, slot: u32, first: u32, ids: &[u32]) {
-        let Coverage { last, ends, fresh, behind, .. } = self;
+        let Coverage { last, ends, fresh, behind, first: seen, .. } = self;
         let Some(last) = last.first_mut() else { return };
         let own = slot + 1;
         let end = ends[own as usize];
@@ -140,6 +215,11 @@ impl Coverage {
             behind[before] += i64::from(goes_on);
             begun += i64::from(new & !goes_on);
             counted += i64::from(new);
+            if before == 0
+                && let Some(seen) = seen.as_mut().and_then(|seen| seen.get_mut(ids[row] as usize))
+            {
+                *seen = own;
+            }
             *last = if new { own } else { *last };
         });
         fresh[slot as usize] += begun;

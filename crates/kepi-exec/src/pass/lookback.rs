@@ -214,17 +214,33 @@ impl Lookback {
                 }
                 BooleanBuffer::new_set(frame.len)
             }
-            // Nothing is asked per row that could be guessed wrong.
             (Kept::First(first), taken, None) if usual => {
                 let arguments = arguments.as_ref().map(|a| &a[..]).unwrap_or_default();
-                BooleanBuffer::collect_bool(frame.len, |row| {
-                    let Some(first) = first.get_mut(keys[row] as usize) else { return false };
-                    let counts = (*first == NEVER) & taken.as_ref().is_none_or(|t| t.value(row));
-                    let value = if counts { first_value(arguments[row]) } else { *first };
-                    *first = value;
-                    out[row] = if value == NEVER { 0 } else { value };
-                    value != NEVER
-                })
+                // All are looked up before any is looked at, so that none waits for another; who had no row is asked again.
+                for (out, &id) in out.iter_mut().zip(keys.iter()) {
+                    *out = first.get(id as usize).copied().unwrap_or(NEVER);
+                }
+                let mut all = true;
+                for row in 0..frame.len {
+                    if out[row] != NEVER {
+                        continue;
+                    }
+                    if let Some(first) = first.get_mut(keys[row] as usize) {
+                        if *first == NEVER && taken.as_ref().is_none_or(|t| t.value(row)) {
+                            *first = first_value(arguments[row]);
+                        }
+                        out[row] = *first;
+                    }
+                    all &= out[row] != NEVER;
+                }
+                match all {
+                    true => BooleanBuffer::new_set(frame.len),
+                    false => {
+                        let found = BooleanBuffer::collect_bool(frame.len, |row| out[row] != NEVER);
+                        out.iter_mut().filter(|out| **out == NEVER).for_each(|out| *out = 0);
+                        found
+                    }
+                }
             }
             _ => {
                 let room = fold.ids();

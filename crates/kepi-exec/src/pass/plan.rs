@@ -203,6 +203,23 @@ impl Plan {
         !self.program.sequential && !matches!(self.reading, Reading::Apart(_)) && pass.aggregates.iter().all(merges)
     }
 
+    /// Whether time may be cut where a window goes on: nothing is distinct but entities whose labels follow from them, so
+    /// that each part can say whom it has counted.
+    pub(crate) fn counts_can_be_joined(&self, pass: &Pass) -> bool {
+        let joins = |(planned, aggregate): (&Planned, &Aggregate)| match &aggregate.measure {
+            Measure::Unique(of) => {
+                planned.counted.is_some() && aggregate.labels.iter().all(|label| follows_from(label, of))
+            }
+            _ => true,
+        };
+        self.aggregates.iter().zip(&pass.aggregates).all(joins)
+    }
+
+    /// Says that the rows are a part of time, where a window may go on from one part to the next.
+    pub(crate) fn keep_seen(&mut self) {
+        self.aggregates.iter_mut().for_each(|planned| planned.measured.keep_seen());
+    }
+
     /// The column by whose entities rows can be dealt out, so that the cells of some and those of others make the cells of
     /// all; none: what a row gives depends on rows of others, or a cell does on their order.
     pub(crate) fn dealt_by(&self, pass: &Pass) -> Option<(String, u32)> {
@@ -350,9 +367,7 @@ impl Plan {
             let mut rows = vec![0; len];
             set.counts[planned.mask].iter().zip(places).for_each(|(&n, &place)| rows[place] = n);
             cells.rows.push(rows);
-            cells
-                .states
-                .push(planned.measured.into_state(set.slots.len(), &set.counts[planned.mask])?.scatter(places, len));
+            cells.states.push(planned.measured.into_state(&set.slots, &set.counts[planned.mask])?.scatter(places, len));
             cells.types.push(planned.outcome);
         }
         cells.report = report;
@@ -375,7 +390,7 @@ impl Plan {
             let len = set.slots.len();
             let mut rows = set.counts[planned.mask].clone();
             rows.resize(len, 0);
-            let state = planned.measured.into_state(len, &rows)?;
+            let state = planned.measured.into_state(&set.slots, &rows)?;
             values.push((rows, state, planned.outcome));
             places.push(i);
         }

@@ -1,5 +1,6 @@
 //! Cells that travel: what a part of a pass found, to be merged with other parts and shown.
 
+use super::coverage::Seen;
 use super::exact::{FloatSum, Spread};
 use super::fold::{interpolate, scale};
 use super::labels::NumberMap;
@@ -43,6 +44,8 @@ pub(crate) enum State {
     Coverage {
         fresh: Vec<i64>,
         behind: Vec<i64>,
+        /// Of a part of time: who was counted in it.
+        seen: Option<Seen>,
     },
     List(#[serde(with = "super::packed")] Vec<Vec<i64>>),
     Spread(Vec<Spread>),
@@ -125,9 +128,11 @@ impl State {
             }
             State::Unique(counts) => State::Unique(scatter(counts, places, len)),
             State::Sets(sets) => State::Sets(scatter(sets, places, len)),
-            State::Coverage { fresh, behind } => {
-                State::Coverage { fresh: scatter(fresh, places, len), behind: scatter(behind, places, len) }
-            }
+            State::Coverage { fresh, behind, seen } => State::Coverage {
+                fresh: scatter(fresh, places, len),
+                behind: scatter(behind, places, len),
+                seen: seen.map(|seen| seen.scatter(places, len)),
+            },
             State::Done(values) => State::Done(scatter(values, places, len)),
             State::List(lists) => State::List(scatter(lists, places, len)),
             State::Spread(spreads) => State::Spread(scatter(spreads, places, len)),
@@ -156,9 +161,16 @@ impl State {
             (State::Ranked(ranked), State::Ranked(more)) => ranked.extend(more),
             (State::Plugin(states), State::Plugin(more)) => states.extend(more),
             (State::Done(values), State::Done(more)) => values.extend(more),
-            (State::Coverage { fresh, behind }, State::Coverage { fresh: f, behind: b }) => {
+            (State::Coverage { fresh, behind, seen }, State::Coverage { fresh: f, behind: b, seen: s }) => {
+                let (own, cells) = (fresh.len(), fresh.len() + f.len());
                 fresh.extend(f);
                 behind.extend(b);
+                if let (Some(before), Some(later)) = (seen.take(), s) {
+                    let places: Vec<usize> = (0..cells).collect();
+                    let mut before = before.scatter(&places[..own], cells);
+                    before.join(&later.scatter(&places[own..], cells), fresh, behind);
+                    *seen = Some(before);
+                }
             }
             // The rows are all there is to know of a count; parts of one aggregate are of one kind.
             _ => {}
@@ -197,10 +209,13 @@ impl State {
                     *count += more;
                 }
             }
-            // Parts are cut where no window goes on, or are of different entities: no value is counted in two.
-            (State::Coverage { fresh, behind }, State::Coverage { fresh: f, behind: b }) => {
+            // Parts are of different entities, or cut where no window goes on, or know who was counted in each.
+            (State::Coverage { fresh, behind, seen }, State::Coverage { fresh: f, behind: b, seen: s }) => {
                 fresh.iter_mut().zip(f).for_each(|(count, more)| *count += more);
                 behind.iter_mut().zip(b).for_each(|(count, more)| *count += more);
+                if let (Some(seen), Some(later)) = (seen, s) {
+                    seen.join(&later, fresh, behind);
+                }
             }
             (State::List(lists), State::List(l)) => lists.iter_mut().zip(l).for_each(|(list, more)| list.extend(more)),
             (State::Spread(spreads), State::Spread(s)) => {

@@ -64,7 +64,8 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
     let mut cuts = source.cuts(&info.name, (from, Some(until)), threads, plan.program.needs_past);
     let parts = match &plan.reading {
         Reading::Pieces(pieces) => {
-            let apart = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
+            let distinct = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
+            let apart = distinct && !plan.counts_can_be_joined(pass);
             cuts.iter_mut().for_each(|t| *t = pieces.place_to_cut(*t, apart));
             between(cuts, from, until)
         }
@@ -191,6 +192,9 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Pla
     let scanned_from = if plan.program.needs_past { None } else { from };
     let mut periods = Periods::new(pass.per.clone());
     let (only, segments) = (plan.only(), part.segments.as_deref());
+    if part.from.is_some() || part.until.is_some() {
+        plan.keep_seen();
+    }
     let lot = match &part.lot {
         Some((column, lot)) => {
             let place = plan.program.look_at_rows(column, *lot);

@@ -179,7 +179,7 @@ impl Stretches {
                 let best = places.into_iter().map(|i| best[i].clone()).collect();
                 State::Best { least: *least, first: *first, last: *last, best }
             }
-            State::Coverage { fresh, behind } => State::Unique(self.covered(fresh, behind)),
+            State::Coverage { fresh, behind, .. } => State::Unique(self.covered(fresh, behind)),
             State::List(lists) => State::Done(self.percentiles(lists, measure, ty)),
             State::Spread(spreads) => {
                 let merge = |a: &Spread, b: &Spread| {

@@ -151,8 +151,11 @@ impl<H: Hold> Stretch<'_, H> {
         *len = u32::try_from(frame.len).map_err(|_| too_long())?;
         let Some(at) = &frame.at else { return Ok(()) };
         let words = sorts.len().div_ceil(64);
+        // Rows of one sort need not be put together with those of others.
+        let one = sorts.len() == 1;
+        let mut only = None;
         bits.clear();
-        bits.resize(frame.len * words, 0);
+        bits.resize(if one { 0 } else { frame.len * words }, 0);
         let mut ids: Vec<ScalarBuffer<u32>> = Vec::with_capacity(sorts.len());
         for (number, sort) in sorts.iter().enumerate() {
             let mut lacking = Vec::new();
@@ -173,6 +176,7 @@ impl<H: Hold> Stretch<'_, H> {
             };
             let (word, bit) = (number / 64, 1 << (number % 64));
             match &mask {
+                _ if one => {}
                 None => (0..frame.len).for_each(|row| bits[row * words + word] |= bit),
                 Some(mask) => mask.set_indices().for_each(|row| bits[row * words + word] |= bit),
             }
@@ -187,6 +191,15 @@ impl<H: Hold> Stretch<'_, H> {
                 };
             }
             ids.push(own);
+            only = one.then_some(mask);
+        }
+        if let Some(mask) = only {
+            let own = &ids[0];
+            let of = |row: usize| Candidate { at: at[row], id: own[row], row: row as u32, sort: 0, tied: true };
+            match mask {
+                None => found.extend((0..frame.len).map(of)),
+                Some(mask) => found.extend(mask.set_indices().map(of)),
+            }
         }
         for (row, bits) in bits.chunks_exact(words).enumerate() {
             for (word, &bits) in bits.iter().enumerate() {
