@@ -107,7 +107,7 @@ impl Engine {
     /// Errors: mistakes in the text (all of them), limits, damaged data, a plugin's failure, cancelled.
     pub fn query(&self, request: Request) -> Result<Vec<Answer>, EngineError> {
         let (model, prepared) = self.prepare(&request)?;
-        let kept_so_far = self.kept.from_now_on();
+        let kept_so_far = self.kept.as_of_now();
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request, &kept_so_far)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
@@ -156,7 +156,7 @@ impl Engine {
     /// Explains every query of a text: in words, in steps, as a plan. It runs them.
     pub fn explain(&self, request: Request) -> Result<Vec<Explanation>, EngineError> {
         let (model, prepared) = self.prepare(&request)?;
-        let kept_so_far = self.kept.from_now_on();
+        let kept_so_far = self.kept.as_of_now();
         let snapshot = self.snapshot(request.snapshot)?;
         let options = self.run_options(&request, &kept_so_far)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);

@@ -55,7 +55,7 @@ impl Kept {
 
     /// The same for who opens a snapshot after this. Whatever is erased meanwhile, nothing of it is kept: results made of
     /// a snapshot that is no longer the current one go again.
-    pub(crate) fn from_now_on(&self) -> Kept {
+    pub(crate) fn as_of_now(&self) -> Kept {
         Kept { files: Arc::clone(&self.files), stamp: self.files.stamp() }
     }
 

@@ -81,7 +81,7 @@ impl Stream {
             }
         }
         if !change.rows.is_empty() {
-            let rows = change.rows.iter().map(|rows| with_load(rows, load)).collect();
+            let rows = with_load(&change.rows, load);
             let segment = Arc::new(Segment::in_memory(change.segment, rows));
             self.slots.push(Slot { segment, gone: Arc::default(), gone_state: None });
         }
@@ -166,14 +166,21 @@ impl Slot {
 }
 
 /// Rows with the load by which they came.
-fn with_load(rows: &RecordBatch, load: u64) -> RecordBatch {
-    // A number beyond 32 bits is none that could be asked for.
-    let loads: UInt32Array = std::iter::repeat_n(u32::try_from(load).ok(), rows.num_rows()).collect();
-    let mut fields: Vec<Field> = rows.schema_ref().fields().iter().map(|field| field.as_ref().clone()).collect();
-    fields.push(Field::new(LOAD, DataType::UInt32, true));
-    let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
-    columns.push(Arc::new(loads));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the new column is as long as the others")
+fn with_load(batches: &[RecordBatch], load: u64) -> Vec<RecordBatch> {
+    let most = batches.iter().map(RecordBatch::num_rows).max().unwrap_or(0);
+    // A number beyond 32 bits is none that could be asked for. All batches share one array.
+    let loads = match u32::try_from(load) {
+        Ok(load) => UInt32Array::from(vec![load; most]),
+        Err(_) => UInt32Array::new_null(most),
+    };
+    let with = |rows: &RecordBatch| {
+        let mut fields: Vec<Field> = rows.schema_ref().fields().iter().map(|field| field.as_ref().clone()).collect();
+        fields.push(Field::new(LOAD, DataType::UInt32, true));
+        let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+        columns.push(Arc::new(loads.slice(0, rows.num_rows())));
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the new column is as long as the others")
+    };
+    batches.iter().map(with).collect()
 }
 
 /// Bytes of a list of replaced rows.

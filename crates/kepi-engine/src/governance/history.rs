@@ -163,7 +163,7 @@ impl Engine {
             let first = diagnostics.first().map(|d| d.message.clone()).unwrap_or_default();
             return Err(EngineError::failed(format!("the definition before no longer fits the model: {first}")));
         };
-        let options = self.run_options(request, &self.kept.from_now_on())?;
+        let options = self.run_options(request, &self.kept.as_of_now())?;
         let snapshot = self.snapshot(request.snapshot)?;
         let started = Instant::now();
         let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;

@@ -52,7 +52,7 @@ impl Engine {
         if !mistakes.is_empty() {
             return Err(model.text_error(mistakes));
         }
-        let options = self.run_options(request, &self.kept.from_now_on())?;
+        let options = self.run_options(request, &self.kept.as_of_now())?;
         let snapshot = self.snapshot(request.snapshot)?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let mut answers = Vec::new();

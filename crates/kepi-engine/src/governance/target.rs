@@ -127,7 +127,7 @@ impl Engine {
             };
             return Err(EngineError::usage(format!("there is no target `{name}`")).with_help(help));
         }
-        let options = self.run_options(request, &self.kept.from_now_on())?;
+        let options = self.run_options(request, &self.kept.as_of_now())?;
         let _watch = Watch::over(&model.plugins, &options.cancel);
         let zone = Zone::named(&model.catalog.settings.zone).unwrap_or_else(Zone::utc);
         let snapshot = self.snapshot(request.snapshot)?;

@@ -227,7 +227,9 @@ impl LoadListed {
             known: count.known,
             replaced: count.replaced,
         });
-        LoadListed { load: load.snapshot, at: moment(load.at), label: load.label, removal, targets: targets.collect() }
+        // Nobody reads parts of seconds in a list.
+        let at = moment(load.at.div_euclid(1_000_000).saturating_mul(1_000_000));
+        LoadListed { load: load.snapshot, at, label: load.label, removal, targets: targets.collect() }
     }
 }
 
