@@ -120,7 +120,6 @@ fn wrong_chains() {
         "show funnel(orders -> upsells without losses -> orders, order: free)",
         "show conversion(orders -> upsells, order: free)",
         "show funnel(leads -> wins, each: 3)",
-        "show conversion(leads -> wins, each: 3 days)",
         "show funnel(leads -> wins) having reachd > 5",
         "metric f : percent = funnel(leads -> wins)",
         "metric f = funnel(leads -> wins)\nmetric g = f * 2",
