@@ -172,4 +172,21 @@ fn a_question_that_runs_years_beyond_the_data_says_where_they_end() {
     assert!(!ask(query, "2025-06-01").contains("go on up to now"));
     assert!(!ask("show count(orders) per month since 2025-01-01", "2030-01-01").contains("go on up to now"));
     assert!(ask("show retention(orders -> orders, period: month)", "2030-01-01").contains(told));
+    // Labels have no rows behind the data.
+    assert!(!ask("show count(orders) by status per month", "2030-01-01").contains("go on up to now"));
+}
+
+#[test]
+fn a_field_of_another_event_is_found_in_the_history() {
+    let calls = "customer_id,called\nc1,2025-03-01\nc2,2025-01-01\n";
+    let model = format!(
+        "{MODEL}event calls of customer at called\nsource calls from \"calls.csv\" {{ calls: at called, of customer customer_id }}\n"
+    );
+    let folder = loaded(&model, &[("orders", ORDERS), ("calls", calls)]);
+    let said = kepi(folder.path(), &["query", "show count(calls) by status"]);
+    let told = "`orders` has it: `last(orders.status)` is the latest of the same customer";
+    assert!(said.code == 1 && words(&said).contains(told), "{}", said.err);
+    let query = "show count(calls) by last(orders.status) as status";
+    let said = kepi(folder.path(), &["query", query, "--format", "csv", "--now", "2025-06-01"]);
+    assert_eq!(said.out, "status,count(calls)\nopen,1\n,1\n", "{}", said.err);
 }

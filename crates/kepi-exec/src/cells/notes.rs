@@ -56,7 +56,9 @@ fn long_over(query: &Query, scan: &dyn EventScan, zone: &Zone, until: i64) -> Op
     let stored: Vec<StreamInfo> = names.into_iter().filter_map(|name| scan.stream(name)).collect();
     let (first, last) = (stored.iter().filter_map(|s| s.first).min()?, stored.iter().filter_map(|s| s.last).max()?);
     let grain = match (&query.per, &query.shape) {
-        (Some(grain), _) | (None, Some(Shape::Ages { grain, .. })) => grain,
+        // Labels have no row where they have nothing.
+        (Some(grain), None) if query.by.is_empty() || query.fill.is_some() => grain,
+        (None, Some(Shape::Ages { grain, .. })) => grain,
         _ => return None,
     };
     let next = |start: i64| zone.step(grain, start, 1);

@@ -10,7 +10,7 @@ use super::{Cx, Node, aggregate};
 use crate::calendar::Grain;
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Base, Made, Op, Row, RowNode};
-use crate::declared::{EntityDecl, FunctionKind, RoleDecl, Signature};
+use crate::declared::{EntityDecl, FunctionKind, RoleDecl, Signature, StreamDecl};
 use crate::functions::{AggregateKind, Lowering};
 use crate::names;
 use crate::value::{Kind, Unit};
@@ -320,6 +320,21 @@ impl<'e> RowScope<'e> {
         meant.next().filter(|_| meant.next().is_none())
     }
 
+    /// Of a name that one other event of the same entity has: that its latest value can be asked for.
+    fn in_the_history(&self, cx: &Cx<'_>, parts: &[&str]) -> Option<String> {
+        let ([name], Some(subject), false) = (parts, self.set.roles().into_iter().next(), self.set.is_entity()) else {
+            return None;
+        };
+        let has = |stream: &&StreamDecl| {
+            stream.roles.iter().any(|role| role.entity == subject.entity)
+                && stream.fields.iter().any(|field| field.name == *name)
+        };
+        let mut having = cx.catalog.streams().filter(|stream| stream.at.is_some()).filter(has);
+        let (one, none) = (having.next()?, having.next());
+        let (event, entity) = (names::bare(&one.name), names::bare(&subject.entity));
+        none.is_none().then(|| format!("`{event}` has it: `last({event}.{name})` is the latest of the same {entity}"))
+    }
+
     /// Of `a.b`, where nothing is called `a`: the one entity of the rows that has a `b`.
     fn behind_another(&self, cx: &Cx<'_>, parts: &[&str]) -> Option<String> {
         let [_, name] = parts else { return None };
@@ -387,6 +402,8 @@ impl<'e> RowScope<'e> {
                 let mut help = format!("it has {}", listed(&refs));
                 if let Some(inside) = self.set.made.as_deref().and_then(|made| filtered_inside(cx, made, name)) {
                     help = format!("{help}; a condition on the rows belongs inside: `{inside}`");
+                } else if let Some(elsewhere) = self.in_the_history(cx, &parts) {
+                    help = format!("{help}; {elsewhere}");
                 }
                 cx.error_help(Code::FieldLacking, path.span, message, help)
             }

@@ -215,6 +215,9 @@ fn side_by_side(scene: &Scene<'_>) -> Option<Diagnostic> {
     let call = crate::words::FUNCTIONS.contains(&before);
     let help = if call {
         format!("the arguments of a function stand in parentheses: `{before}({found})`")
+    } else if scene.is_name(-1) && scene.is_name(0) {
+        "put an operator or a comma between them, or begin a new line; a name with blanks stands in backticks"
+            .to_owned()
     } else {
         "put an operator or a comma between them, or begin a new line".to_owned()
     };
