@@ -50,7 +50,7 @@ fn decimals(kind: &Kind, cells: &[Cell<'_>]) -> usize {
         }
         _ if cells.iter().all(|&cell| is_whole(cell)) => 0,
         // Cents, as in what was rounded to them, are shown; of what has more digits one is enough.
-        _ if largest >= 1000.0 => 1 + usize::from(shows(100.0) && sizes().all(|x| has_cents_at_most(x))),
+        _ if largest >= 1000.0 => 1 + usize::from(shows(100.0) && sizes().all(has_cents_at_most)),
         _ if largest >= 1.0 => 2,
         // Three significant digits of the largest.
         _ => (2 - largest.log10().floor() as i64).clamp(2, 6) as usize,
