@@ -145,7 +145,11 @@ fn what_is_begun_without_building_keeps_every_rule_and_is_queried() {
     let text = fs::read_to_string(&file).unwrap();
     for (from, to, told) in [
         ("id = [\"id\"]", "id = [\"number\"]", "names number as the key of its records, and they have none"),
-        ("cursor_field = \"updated_at\"", "cursor_field = \"changed\"", "names the cursor field changed, and its records have none"),
+        (
+            "cursor_field = \"updated_at\"",
+            "cursor_field = \"changed\"",
+            "names the cursor field changed, and its records have none",
+        ),
     ] {
         fs::write(&file, text.replace(from, to)).unwrap();
         let checked = plugin(&["check", "my.desk"]);
