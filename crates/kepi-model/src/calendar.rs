@@ -91,6 +91,18 @@ impl Zone {
         self.zone.to_ambiguous_zoned(local).compatible().map_or(MAX, |z| z.timestamp().as_microsecond())
     }
 
+    /// Which part of a stretch of time another one is that lies in it, by the clock on the wall: a day counts as a day, also
+    /// the one on which clocks are changed. What is shorter than a day is taken as long as it is.
+    pub fn part(&self, whole: (i64, i64), part: (i64, i64)) -> f64 {
+        const SHORT: i64 = 22 * 3_600_000_000;
+        let utc = Zone::utc();
+        let length = |(from, until): (i64, i64)| match whole.1.saturating_sub(whole.0) < SHORT {
+            true => until.saturating_sub(from),
+            false => utc.instant(self.local(until)).saturating_sub(utc.instant(self.local(from))),
+        };
+        length(part) as f64 / length(whole).max(1) as f64
+    }
+
     /// The first instant of a day.
     pub fn start_of_day(&self, date: Date) -> i64 {
         self.instant(date.at(0, 0, 0, 0))

@@ -137,22 +137,8 @@ impl Oracle {
         }
     }
 
-    /// The stays of a declared state, in order, without overlap: of those that exist.
+    /// The stays of a declared state, in order, without overlap.
     fn stays_of(&self, state: &Expr, body: &StateBody) -> Result<BTreeMap<String, Vec<Stay>>, String> {
-        let entity = self.names.entity_of(state)?.ok_or("a state of nobody")?;
-        let mut all = self.told_stays(state, body)?;
-        for (key, stays) in &mut all {
-            let Some(birth) = self.exists_from(&entity, key)? else { continue };
-            stays.retain(|stay| stay.until.is_none_or(|until| until > birth));
-            for stay in stays.iter_mut().filter(|stay| stay.from < birth) {
-                stay.from = birth;
-            }
-        }
-        Ok(all)
-    }
-
-    /// The same as its rows tell it, whether somebody exists or not.
-    fn told_stays(&self, state: &Expr, body: &StateBody) -> Result<BTreeMap<String, Vec<Stay>>, String> {
         let yes = ExprKind::Bool(true);
         let yes = Expr { kind: yes, span: state.span };
         match body {
@@ -181,8 +167,7 @@ impl Oracle {
                 let mut all = BTreeMap::new();
                 for (key, begins) in self.beginnings(state, &event, rows, &yes)? {
                     let end = |begin: &Begin| Some(self.calendar.add(begin.at, length));
-                    let birth = self.birth(state, &key)?;
-                    all.insert(key, united(begins.iter().map(|begin| (begin, end(begin))).collect(), birth));
+                    all.insert(key, united(begins.iter().map(|begin| (begin, end(begin))).collect()));
                 }
                 Ok(all)
             }
@@ -205,18 +190,11 @@ impl Oracle {
                 let mut all = BTreeMap::new();
                 for (key, begins) in self.beginnings(state, &name, rows, &value)? {
                     let ends: Vec<_> = begins.iter().map(|begin| (begin, end(begin))).collect();
-                    let birth = self.birth(state, &key)?;
-                    all.insert(key, if fields.is_empty() { united(ends, birth) } else { replaced(ends) });
+                    all.insert(key, if fields.is_empty() { united(ends) } else { replaced(ends) });
                 }
                 Ok(all)
             }
         }
-    }
-
-    /// When whom a state is of begins to exist; before all time, if always.
-    fn birth(&self, state: &Expr, key: &str) -> Result<i64, String> {
-        let entity = self.names.entity_of(state)?.ok_or("a state of nobody")?;
-        Ok(self.exists_from(&entity, key)?.unwrap_or(i64::MIN))
     }
 
     /// When a state begins anew, by entity: rows without the entity or without a value begin nothing.
@@ -361,8 +339,8 @@ fn swept(begins: Vec<Begin>, ends: Option<&BTreeSet<i64>>) -> Vec<Stay> {
     stays
 }
 
-/// Intervals of a yes/no state: those that touch or overlap are one. It begins with `birth` where that is later.
-fn united(mut intervals: Vec<(&Begin, Option<i64>)>, birth: i64) -> Vec<Stay> {
+/// Intervals of a yes/no state: those that touch or overlap are one.
+fn united(mut intervals: Vec<(&Begin, Option<i64>)>) -> Vec<Stay> {
     intervals.retain(|(begin, until)| until.is_none_or(|until| until > begin.at));
     intervals.sort_by_key(|(begin, _)| begin.at);
     let mut stays: Vec<Stay> = Vec::new();
@@ -375,7 +353,7 @@ fn united(mut intervals: Vec<(&Begin, Option<i64>)>, birth: i64) -> Vec<Stay> {
                 };
                 last.row = Some(begin.row);
                 // Of one moment the last row holds, as with values.
-                if begin.at <= last.from.max(birth) {
+                if begin.at == last.from {
                     last.began = last.row;
                 }
             }

@@ -139,7 +139,7 @@ impl Oracle {
                     return worth(reach);
                 }
                 let part = match each {
-                    None => part((start, end), (from, until)),
+                    None => self.part((start, end), (from, until)),
                     Some(grain) => {
                         let grain = self.calendar.grain(grain).ok_or("each what?")?;
                         self.periods_in(grain, from, until)
@@ -157,7 +157,7 @@ impl Oracle {
                 if from > by || until < since {
                     return Ok(Value::Missing);
                 }
-                let way = part((since, by), (since, until.min(by)));
+                let way = self.part((since, by), (since, until.min(by)));
                 let (Some((goal, unit)), Some((begin, _))) = (worth(reach)?.as_number(), worth(begin)?.as_number())
                 else {
                     return Err("a target that is no number".to_string());
@@ -195,10 +195,22 @@ impl Oracle {
         let mut start = self.calendar.start(grain, from);
         while start < until {
             let end = self.calendar.next(grain, start);
-            all = all.plus(part((start, end), (from.max(start), until.min(end))));
+            all = all.plus(self.part((start, end), (from.max(start), until.min(end))));
             start = end;
         }
         all
+    }
+
+    /// Which part of a stretch of time another one is that lies in it, by what clocks on the wall show; of less than a day
+    /// by how long it lasts.
+    fn part(&self, whole: (i64, i64), part: (i64, i64)) -> Number {
+        let shown = |at| self.calendar.local(at).datetime();
+        let lasts = |(from, until): (i64, i64)| i128::from(until) - i128::from(from);
+        let length = |(from, until): (i64, i64)| match lasts(whole) < 22 * 3_600_000_000 {
+            true => lasts((from, until)),
+            false => shown(until).duration_since(shown(from)).as_micros(),
+        };
+        Number::fraction(length(part), length(whole)).unwrap_or(Number::ZERO)
     }
 }
 
@@ -213,10 +225,4 @@ fn all_of(condition: &Expr, into: &mut BTreeSet<String>) {
             into.insert(kepi_syntax::expr_text(condition));
         }
     }
-}
-
-/// Which part of a stretch of time another one is that lies in it.
-fn part(whole: (i64, i64), part: (i64, i64)) -> Number {
-    let length = |(from, until): (i64, i64)| i128::from(until) - i128::from(from);
-    Number::fraction(length(part), length(whole)).unwrap_or(Number::ZERO)
 }

@@ -187,7 +187,7 @@ impl Measuring<'_> {
         let value = self.value(target, from, end)?;
         // What does not add up has the whole to reach at any time.
         let adds_up = target.line.adds_up();
-        let expected = if adds_up { reach * (end - from) as f64 / (until - from) as f64 } else { reach };
+        let expected = if adds_up { reach * self.part(from, end, until) } else { reach };
         (report.value, report.expected) = (value, Some(expected));
         let reached = |wanted: f64| value.is_some_and(|v| good(target.better, v, wanted));
         let over = self.now >= until;
@@ -243,7 +243,7 @@ impl Measuring<'_> {
             report.expected = Some(match over {
                 true => reach,
                 false if !target.line.adds_up() => reach,
-                false => reach * (self.now - first) as f64 / (last - first) as f64,
+                false => reach * self.part(first, self.now, last),
             });
             start = next;
         }
@@ -284,7 +284,7 @@ impl Measuring<'_> {
         }
         let value = self.value(target, start, end)?;
         let expected = match baseline {
-            Some((at, from)) if end < by => from + (reach - from) * (end - at) as f64 / (by - at) as f64,
+            Some((at, from)) if end < by => from + (reach - from) * self.part(at, end, by),
             _ => reach,
         };
         (report.value, report.expected) = (value, Some(expected));
@@ -309,14 +309,19 @@ impl Measuring<'_> {
     fn periods_left(&self, review: &Grain, until: i64) -> f64 {
         let start = self.zone.truncate(review, self.now);
         let next = self.zone.step(review, start, 1);
-        let part = (next.min(until) - self.now) as f64 / (next - start) as f64;
+        let part = self.part(start, next.min(until), next) - self.part(start, self.now, next);
         if until <= next {
             return part.max(0.0);
         }
         let last = self.zone.truncate(review, until);
         let end = self.zone.step(review, last, 1);
         let whole = self.zone.periods_between(review, next, last) as f64;
-        part + whole + (until - last) as f64 / (end - last).max(1) as f64
+        part + whole + self.part(last, until, end)
+    }
+
+    /// Which part of `[from, until)` has passed at an instant, by days of the project's zone.
+    fn part(&self, from: i64, instant: i64, until: i64) -> f64 {
+        self.zone.part((from, until), (from, instant))
     }
 
     /// What is measured in `[from, until)`.

@@ -201,8 +201,8 @@ pub(crate) fn before_existence(times: &Times, source: &Source) -> Vec<Note> {
         let (from, entity, count) = (bare(&rows.from), bare(&rows.entity), grouped(count as u64));
         let begins = &rows.begins;
         let text = format!(
-            "`{from}` begins earlier than `{entity}.{begins}` for {count} of `{entity}`: nobody is in a state before they \
-             exist, so that time is left out"
+            "`{from}` begins earlier than `{entity}.{begins}` for {count} of `{entity}`: a condition holds of nobody before \
+             they exist, so that time is left out of it; without `from {begins}` they exist from their first row on"
         );
         Note { code: "before_existence".into(), text }
     };

@@ -118,12 +118,14 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
     let number = |value: Option<f64>| Cell::number(value.and_then(Number::float));
     Ok(match line {
         TargetLine::Total { from, until, reach, adds_up: false }
-        | TargetLine::Each { from, until, reach, adds_up: false, .. } => match part((*from, *until), (start, end)) {
-            Some(_) => number(amount(reach)?),
-            None => Cell::Missing,
-        },
+        | TargetLine::Each { from, until, reach, adds_up: false, .. } => {
+            match part(zone, (*from, *until), (start, end)) {
+                Some(_) => number(amount(reach)?),
+                None => Cell::Missing,
+            }
+        }
         TargetLine::Total { from, until, reach, adds_up: true } => {
-            let part = part((*from, *until), (start, end));
+            let part = part(zone, (*from, *until), (start, end));
             number(amount(reach)?.zip(part).map(|(reach, part)| reach * part))
         }
         TargetLine::Each { from, until, grain, reach, adds_up: true } => {
@@ -135,7 +137,7 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
             let mut period = zone.truncate(grain, start);
             while period < end {
                 let behind = next(zone, grain, period);
-                periods += part((period, behind), (start, end)).unwrap_or(0.0);
+                periods += part(zone, (period, behind), (start, end)).unwrap_or(0.0);
                 if behind <= period {
                     break;
                 }
@@ -161,17 +163,17 @@ fn asked(line: &TargetLine, zone: &Zone, (start, end): (i64, i64)) -> Result<Cel
         TargetLine::Level { by, reach, baseline: Some((at, value)) } => {
             // In the period in which it is due the goal itself is asked for.
             let end = end.min(*by);
-            let way = if by > at { (end - at) as f64 / (by - at) as f64 } else { 1.0 };
+            let way = if by > at { zone.part((*at, *by), (*at, end)) } else { 1.0 };
             let line = |(goal, begin): (f64, f64)| if way == 1.0 { goal } else { begin + (goal - begin) * way };
             number(amount(reach)?.zip(amount(value)?).map(line))
         }
     })
 }
 
-/// Which part of a stretch of time lies in another one; none: nothing of it.
-fn part(whole: (i64, i64), other: (i64, i64)) -> Option<f64> {
-    let common = whole.1.min(other.1).saturating_sub(whole.0.max(other.0));
-    (common > 0).then(|| common as f64 / (whole.1 - whole.0) as f64)
+/// Which part of a stretch of time lies in another one, by days of the project's zone; none: nothing of it.
+fn part(zone: &Zone, whole: (i64, i64), other: (i64, i64)) -> Option<f64> {
+    let (from, until) = (whole.0.max(other.0), whole.1.min(other.1));
+    (from < until).then(|| zone.part(whole, (from, until)))
 }
 
 fn constant(value: &Value) -> Result<Cell, ExecError> {

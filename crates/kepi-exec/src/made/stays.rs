@@ -73,8 +73,6 @@ impl Stays {
 
     /// Looks at each row once: that a stay has ended is found out when the entity's next row comes, or behind the last.
     fn read(mut timeline: Timeline) -> Result<Stays, ExecError> {
-        let outside = timeline.standing.outside().cloned();
-        let born = |id: usize| outside.as_ref().map_or(i64::MIN, |outside| outside.begin(id));
         let mut open = vec![Open { began: 0, until: i64::MIN, last: 0, number: 0 }; timeline.standing.ids()];
         let mut list: Vec<Stay> = Vec::new();
         let without = timeline.each_row(|id, at, until, place| {
@@ -85,8 +83,8 @@ impl Stays {
             let own = &mut open[id];
             if own.until >= at {
                 (own.until, own.last) = (own.until.max(until), place);
-                // Of the rows at its first moment, and before the entity exists, the last one counts.
-                if own.began.max(born(id)) >= at {
+                // Of the rows at its first moment the last one counts.
+                if own.began == at {
                     list[own.number as usize].first = place;
                 }
                 return;
@@ -101,11 +99,6 @@ impl Stays {
         for own in open.iter().filter(|own| own.until != i64::MIN) {
             let last = &mut list[own.number as usize];
             (last.until, last.last) = (own.until, own.last);
-        }
-        if outside.is_some() {
-            list.iter_mut().for_each(|stay| stay.began = stay.began.max(born(stay.id as usize)));
-            list.retain(|stay| stay.began < stay.until);
-            list.sort_by_key(|stay| stay.began);
         }
         Ok(Stays { list, without, scanned: AtomicU64::new(timeline.rows_scanned()) })
     }

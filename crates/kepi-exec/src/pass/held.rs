@@ -405,11 +405,10 @@ impl Held {
 /// Whether a yes/no state is that of having any value of another one.
 fn of_any_value(state: &State, values: &State) -> bool {
     let yes = |row: &Row| row.node == RowNode::Const(Value::Bool(true));
-    let State { entity, from, key, value, until, existence, .. } = values;
+    let State { entity, from, key, value, until, .. } = values;
     state.holds.as_ref().is_some_and(yes)
-        && !state.condition
+        && state.existence.is_none()
         && (&state.entity, &state.from, &state.key, &state.value, &state.until) == (entity, from, key, value, until)
-        && state.existence == *existence
 }
 
 /// Reads a state up to a moment, anew where moments go back: then `scanned` grows by what had been read.

@@ -1,5 +1,5 @@
-//! States of those that exist: nothing holds of an entity before it does, and a condition on one maybe also holds where
-//! the state that it looks at does not.
+//! A condition on an entity as a state: it holds only of those that exist, and maybe also where the state that it looks
+//! at does not hold.
 
 use super::existence::{self, Begins};
 use crate::rows::{Base, Frame, Program};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Before all instants that mean anything: from here on the time is added up for entities that exist always.
 const LONG_AGO: i64 = i64::MIN / 4;
 
-/// How a state is told from what rows begin and end.
+/// How the condition is told from what rows begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// It holds while that does.
@@ -24,7 +24,7 @@ pub(crate) enum Told {
     Never,
 }
 
-/// Since when entities exist, and how a state of theirs is told.
+/// Since when entities exist, and how a condition on them is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Outside {
     begins: Arc<Begins>,
@@ -34,13 +34,10 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// How a state is told; none: its rows say all there is to know.
+    /// How a state's condition is told; none: it is a declared state, or one whose rows say all there is to know.
     pub(crate) fn of(state: &State, source: &Source, zone: &str, now: i64) -> Result<Option<Outside>, ExecError> {
-        let Some(existence) = &state.existence else { return Ok(None) };
-        let told = match (&state.holds, &state.value) {
-            (Some(holds), value) if state.condition => told(holds, value.as_ref(), source, zone, now)?,
-            _ => Told::While,
-        };
+        let (Some(existence), Some(holds)) = (&state.existence, &state.holds) else { return Ok(None) };
+        let told = told(holds, state.value.as_ref(), source, zone, now)?;
         // Rows come after the beginning of an entity, unless an attribute says that it began later.
         if existence.from.is_none() && told == Told::While {
             return Ok(None);

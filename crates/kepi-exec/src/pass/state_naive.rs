@@ -164,7 +164,7 @@ impl Data<'_> {
             return None;
         }
         let Some(condition) = &state.holds else { return value };
-        let value = if state.condition { value.unwrap_or_else(|| nothing_of(&state.value)) } else { value? };
+        let value = if state.existence.is_some() { value.unwrap_or_else(|| nothing_of(&state.value)) } else { value? };
         Some(V::Bool(self.on_value(condition, &value) == V::Bool(true)))
     }
 
@@ -177,7 +177,7 @@ impl Data<'_> {
 
     /// When somebody begins to exist and is in a state from there on.
     fn first_beginning(&self, state: &State) -> Option<i64> {
-        let existence = state.existence.as_ref().filter(|_| state.condition)?;
+        let existence = state.existence.as_ref()?;
         let holds = self.on_value(state.holds.as_ref()?, &nothing_of(&state.value)) == V::Bool(true);
         (0..5).map(|id| self.begins(existence, id)).filter(|&begin| holds && begin > i64::MIN).min()
     }
@@ -406,12 +406,7 @@ fn of_existing(state: State, from: Option<&str>) -> State {
     let streams = ["orders", "visits"].map(|stream| (stream.to_string(), "customer".to_string())).to_vec();
     let from = from.map(String::from);
     let existence = Existence { entity: "customer".into(), from, streams, intervals: Vec::new() };
-    State { existence: Some(existence), condition: true, ..state }
-}
-
-/// The same of customers who exist since the attribute.
-fn of_later(state: State) -> State {
-    State { condition: false, ..of_existing(state, Some("since")) }
+    State { existence: Some(existence), ..state }
 }
 
 pub(super) fn days(days: i32) -> CalendarSpan {
@@ -433,12 +428,11 @@ pub(super) fn state(from: Events, value: Option<Row>, until: Until, holds: Optio
         until,
         holds,
         existence: None,
-        condition: false,
     }
 }
 
 /// How many [`states`] there are.
-pub(super) const STATES: usize = 26;
+pub(super) const STATES: usize = 22;
 
 /// States of customers of each kind; the last ones are conditions on customers, most of them also yes of nothing.
 pub(super) fn states() -> Vec<State> {
@@ -489,10 +483,6 @@ pub(super) fn states() -> Vec<State> {
         of_existing(state(orders(), Some(field("weight")), said(), Some(less(1))), since),
         of_existing(state(orders(), Some(product()), visits(), Some(pear)), since),
         of_existing(state(orders(), None, visits(), Some(flag())), since),
-        of_later(state(orders(), None, month(), None)),
-        of_later(state(orders(), None, visits(), None)),
-        of_later(state(orders(), Some(field("amount")), visits(), None)),
-        of_later(state(orders(), Some(product()), Until::After(days(20)), None)),
     ]
 }
 

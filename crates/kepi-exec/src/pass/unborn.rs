@@ -1,4 +1,4 @@
-//! What rows say of entities before these exist: it is left out of states, and a note says of how many.
+//! What rows say of entities before these exist: it is left out of conditions on them, and a note says of how many.
 
 use super::outside::{Outside, Told};
 use crate::Source;

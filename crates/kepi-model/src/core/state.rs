@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// A row of `until` ends what held just before it; what begins at its very moment goes on with what ended: of a yes/no
 /// state nothing begins or ends there, of values the old one's stay ends and the new one holds. Only where nothing held
 /// just before it does it end what begins at its moment, which then never was. No state but that of a condition (see
-/// `condition`) holds before its first row of `from`, and none before its entity exists.
+/// `existence`) holds before its first row of `from`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// In the formatter's words, for `explain`.
@@ -31,12 +31,10 @@ pub struct State {
     /// Makes it a yes/no state: it holds while this condition on [`super::VALUE`] is yes (of a yes/no state the value is
     /// whether it holds).
     pub holds: Option<Row>,
-    /// Since when entities exist: before that nothing holds of them. None where no row of `from` comes earlier.
+    /// Where `holds` is a condition on an entity, and no declared state: since when entities exist. Then it holds of those
+    /// that exist alone, and also where no value does if it is yes of what stands there: no, 0 or missing, after the
+    /// value's kind. An edge at an entity's beginning has no row of `from`.
     pub existence: Option<Existence>,
-    /// Whether `holds` is a condition on an entity, and this no declared state. Then it also holds where no value does, of
-    /// those that exist, if it is yes of what stands there: no, 0 or missing, after the value's kind. An edge at an entity's
-    /// beginning then has no row of `from`.
-    pub condition: bool,
 }
 
 /// What ends a state.

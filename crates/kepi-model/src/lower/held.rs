@@ -254,7 +254,6 @@ fn held_while(cx: &Cx<'_>, set: StateSet, condition: &Row, text: &str) -> Result
         unit: Unit::of(Kind::Bool),
         holds: Some(condition.clone()),
         existence: query::existence(cx.catalog, &set.entity.name),
-        condition: true,
         ..set.core.clone()
     };
     Ok(StateSet { name: text.to_string(), core, ..set })

@@ -3,7 +3,7 @@
 use super::events::{self, BaseDecl, EventSet};
 use super::literal::seconds;
 use super::row::{RowScope, listed_owned};
-use super::{Cx, Node, expr, home, query, window};
+use super::{Cx, Node, expr, home, window};
 use crate::catalog::{StateDecl, Symbol, SymbolKind};
 use crate::core::{Reach, Row, RowNode, State, Until, VALUE, When};
 use crate::declared::EntityDecl;
@@ -142,10 +142,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, symbol: &Symbol, decl: &StateDecl) -> Optio
     let holds = value.as_ref().filter(|_| unit.kind == Kind::Bool).map(|_| value_row(unit.clone()));
     let events = from.events();
     let (text, entity_name) = (symbol.name.clone(), entity.name.clone());
-    // Without a field that says so, nobody begins to exist later than in a state.
-    let existence = entity.from.as_ref().and_then(|_| query::existence(cx.catalog, &entity.name));
-    let core =
-        State { text, entity: entity_name, unit, from: events, key, value, until, holds, existence, condition: false };
+    let core = State { text, entity: entity_name, unit, from: events, key, value, until, holds, existence: None };
     if core.rows().into_iter().any(needs_a_cell) {
         return cx.error_help(
             Code::NoRow,

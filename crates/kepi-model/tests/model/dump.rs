@@ -265,8 +265,7 @@ impl Dump {
         }
         if let Some(existence) = &state.existence {
             let from = existence.from.iter().map(|from| format!(" from {from}"));
-            let also = if state.condition { " also of nothing" } else { "" };
-            write!(out, " of who exists{}{also}", from.collect::<String>()).unwrap();
+            write!(out, " of who exists{}", from.collect::<String>()).unwrap();
         }
         out + "]"
     }
