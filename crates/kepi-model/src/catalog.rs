@@ -176,6 +176,12 @@ impl Catalog {
         self.streams().find(|s| s.name == name)
     }
 
+    /// Whether a stream has the intervals of a stored state.
+    pub fn is_stored_state(&self, name: &str) -> bool {
+        let is = |state: &StateDecl| state.stored.as_ref().is_some_and(|stream| stream.name == name);
+        self.symbols.values().any(|s| matches!(&s.kind, SymbolKind::State(state) if is(state)))
+    }
+
     /// The functions written in the language, with their docs.
     pub fn functions(&self) -> impl Iterator<Item = &Placed<Function>> {
         self.functions.values()

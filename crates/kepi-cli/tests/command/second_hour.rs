@@ -190,3 +190,27 @@ fn a_field_of_another_event_is_found_in_the_history() {
     let said = kepi(folder.path(), &["query", query, "--format", "csv", "--now", "2025-06-01"]);
     assert_eq!(said.out, "status,count(calls)\nopen,1\n,1\n", "{}", said.err);
 }
+
+#[test]
+fn intervals_that_hold_nothing_are_told() {
+    let folder = loaded(
+        "entity customer key id { }\nstate fee of customer { value: number }\nstate here of customer { }\n\
+         source fees from \"fees.csv\" { fee: of customer c, from a, until b, value = v }\n\
+         source stays from \"stays.csv\" { here: of customer c, from a, until b }\n",
+        &[("stays", "c,a,b\nc1,2025-01-01,2025-02-01\n")],
+    );
+    let fees = "c,a,b,v\nc1,2025-03-10,2025-03-01,5\nc1,2025-03-10,2025-03-10,5\nc2,2025-01-01,,7\nc2,2025-03-01,2025-04-01,\n";
+    fs::write(folder.path().join("fees.csv"), fees).unwrap();
+    let said = kepi(folder.path(), &["load", "fees.csv"]);
+    let all = words(&said);
+    assert_eq!(said.code, 0, "{all}");
+    for wanted in [
+        "fee 4 new",
+        "2 intervals end where they begin or before, and hold nothing",
+        "1 interval has no value, and holds nothing",
+    ] {
+        assert!(all.contains(wanted), "{wanted}: {all}");
+    }
+    let said = kepi(folder.path(), &["load", "stays.csv"]);
+    assert!(said.code == 0 && !words(&said).contains("interval"), "{}", words(&said));
+}

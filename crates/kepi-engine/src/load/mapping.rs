@@ -33,6 +33,8 @@ pub(crate) enum Filled {
 #[derive(Debug)]
 pub(crate) struct Mapper {
     pub(crate) filled: Filled,
+    /// Whether that is a stored state.
+    pub(crate) of_state: bool,
     /// The outputs by name: `_at`, `_id`, `_key`, roles, fields.
     outputs: Vec<(String, Row)>,
     filter: Option<Row>,
@@ -143,7 +145,8 @@ impl Mapper {
             })
             .collect::<Result<Vec<_>, EngineError>>()?;
         let functions = model.plugins.functions.clone();
-        Ok(Mapper { filled, outputs, filter, inputs, zone: zone_name, now, functions })
+        let of_state = matches!(&mapping.target, Target::Stream(name) if model.catalog.is_stored_state(name));
+        Ok(Mapper { filled, of_state, outputs, filter, inputs, zone: zone_name, now, functions })
     }
 
     /// Only the identity of the rows of a mapping, for a table that has not much more than that.

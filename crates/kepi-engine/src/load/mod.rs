@@ -4,6 +4,7 @@ mod choose;
 mod declared;
 mod fitting;
 mod infer;
+mod intervals;
 mod linking;
 mod mapping;
 mod more;

@@ -1,6 +1,7 @@
 //! Running a load: batches of a table through all mappings of a source into one transaction of the store.
 
 use super::connect_error;
+use super::intervals::Idle;
 use super::mapping::{Filled, Mapper};
 use super::rejects;
 use crate::api::{EngineError, LoadReport, LoadRequest, OnConflict, Progress, TargetReport};
@@ -89,6 +90,7 @@ impl Loading {
         let mut targets: Vec<TargetReport> = self.mappers.iter().map(target).collect();
         let mut undated = vec![0; self.mappers.len()];
         let mut local = vec![false; self.mappers.len()];
+        let mut idle = vec![Idle::default(); self.mappers.len()];
         let mut rejected: Vec<Rejected> = Vec::new();
         let mut done = 0;
         for batch in table.coded().read() {
@@ -109,6 +111,9 @@ impl Loading {
                 let left_out = mapped.left_out.filter(|_| request.where_.is_none());
                 if let (Filled::Stream(decl), Some(ids)) = (&mapper.filled, left_out) {
                     load.left_out(decl, ids).map_err(store_error)?;
+                }
+                if mapper.of_state {
+                    idle[index].count(&mapped.rows);
                 }
                 let stored = store(&mut load, &mapper.filled, mapped.rows)?;
                 refused.extend(stored.into_iter().map(|(row, reason)| (mapped.places[row], String::new(), reason)));
@@ -138,7 +143,8 @@ impl Loading {
             }
         }
         let summary = load.commit().map_err(store_error)?;
-        for (target, mapper) in targets.iter_mut().zip(&self.mappers) {
+        for ((target, mapper), idle) in targets.iter_mut().zip(&self.mappers).zip(idle) {
+            target.notes.extend(idle.notes());
             target.overtaken = summary.overtaken.get(&target.name).copied().unwrap_or(0);
             if target.overtaken > 0 {
                 let id = mapper.id_column().map_or_else(|| "the id".to_string(), |id| format!("`{id}`"));
