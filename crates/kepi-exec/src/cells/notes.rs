@@ -202,7 +202,7 @@ pub(crate) fn before_existence(times: &Times, source: &Source) -> Vec<Note> {
         let begins = &rows.begins;
         let text = format!(
             "`{from}` begins earlier than `{entity}.{begins}` for {count} of `{entity}`: a condition holds of nobody before \
-             they exist, so that time is left out of it; without `from {begins}` they exist from their first row on"
+             they exist, so that time is left out of it; without `from {begins}` they exist earlier"
         );
         Note { code: "before_existence".into(), text }
     };
