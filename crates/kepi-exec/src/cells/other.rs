@@ -288,6 +288,11 @@ pub(crate) fn among(query: &Query, kept: &RecordBatch, other: &RecordBatch) -> R
         Some(OrderKey { by: OrderBy::Period, descending }) => *descending,
         Some(_) => return Ok(all),
     };
+    by_periods(&all, descending)
+}
+
+/// Rows in the order of their periods, which are the first column; those of one period stay as they are.
+pub(super) fn by_periods(all: &RecordBatch, descending: bool) -> Result<RecordBatch, ExecError> {
     let periods = read(all.column(0))?;
     let period = |row: &u32| match periods.get(*row as usize) {
         Some(Cell::Time(start)) if descending => -start,

@@ -2,12 +2,11 @@
 //! as one label, computed anew.
 
 use super::cell::{Cell, read};
-use super::other::{ROWS_MAX, conform, is_text, rest_of, same};
+use super::other::{ROWS_MAX, by_periods, conform, is_text, rest_of, same};
 use crate::{ExecError, Note};
-use arrow_array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use arrow_select::take::take;
 use kepi_model::core::{OrderBy, Query, Shape};
 
 /// How many labels the query asks for: a retention adds its cohort and age behind them, a funnel its step.
@@ -86,17 +85,7 @@ pub(crate) fn together(
         Some(key) => (key.by == OrderBy::Period).then_some(key.descending),
     };
     if let (Some(descending), true) = (descending, query.per.is_some()) {
-        let periods = read(all.column(0))?;
-        let period = |row: &u32| match periods.get(*row as usize) {
-            Some(Cell::Time(start)) if descending => -start,
-            Some(Cell::Time(start)) => *start,
-            _ => i64::MAX,
-        };
-        let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
-        order.sort_by_key(period);
-        let order = UInt32Array::from(order);
-        let columns = all.columns().iter().map(|column| take(column, &order, None)).collect::<Result<Vec<_>, _>>();
-        all = RecordBatch::try_new(all.schema(), columns.map_err(failed)?).map_err(failed)?;
+        all = by_periods(&all, descending)?;
     }
     let note = !query.by.iter().take(count).any(|label| is_text(&label.unit.kind));
     let note = note.then(|| Note {
