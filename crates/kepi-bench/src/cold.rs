@@ -1,6 +1,7 @@
 //! One question as a process of its own, from its start to its end: `kepi query` beside the `duckdb` program.
 
 use crate::compare::{enough, median};
+use crate::duckdb::DUCKDB;
 use crate::error::BenchError;
 use crate::questions::Question;
 use std::fs;
@@ -32,7 +33,7 @@ impl Cold {
                 "there is no {kepi}: build it with `cargo build --release -p kepi-cli`"
             )));
         }
-        let duckdb = program(&folder.join("duckdb-venv"), progress)?;
+        let duckdb = program(folder, progress)?;
         let database = folder.join("cold.duckdb");
         if database.exists() {
             fs::remove_file(&database).map_err(BenchError::io(&database))?;
@@ -67,11 +68,8 @@ impl Cold {
 }
 
 /// The `duckdb` program itself: its package starts it by a Python script, which is not what is to be measured.
-fn program(environment: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, BenchError> {
-    let python = environment.join("bin").join("python");
-    if !python.is_file() {
-        crate::duckdb::environment(environment, progress)?;
-    }
+fn program(folder: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, BenchError> {
+    let python = DUCKDB.python(folder, progress)?;
     let find = || {
         let script = "import duckdb_cli, os; print(os.path.join(os.path.dirname(duckdb_cli.__file__), 'duckdb'))";
         let output = Command::new(&python).args(["-c", script]).stderr(Stdio::null()).output().ok()?;
@@ -84,7 +82,7 @@ fn program(environment: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, Bench
     progress("installing the `duckdb` program");
     let package = format!("duckdb-cli=={DUCKDB_CLI}");
     finish(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package]))?;
-    find().ok_or_else(|| BenchError::DuckDb(format!("{package} brings no program")))
+    find().ok_or_else(|| BenchError::Engine(DUCKDB.engine, format!("{package} brings no program")))
 }
 
 /// Runs a process to its end, and says how long it took.

@@ -2,13 +2,15 @@
 
 use crate::alone::peak_bytes;
 use crate::arrange::Arrangement;
+use crate::clickhouse::{CLICKHOUSE, ClickHouse};
 use crate::cold::Cold;
-use crate::duckdb::DuckDb;
+use crate::driver::Driver;
+use crate::duckdb::DUCKDB;
 use crate::error::BenchError;
 use crate::floor::Floor;
 use crate::kepi;
 use crate::questions::{Comparison, FAMILIES, Family, Goal, Question};
-use crate::report::{Asked, LoadLine, Report};
+use crate::report::{Asked, Beside, LoadLine, Report};
 use crate::streams::STREAMS;
 use crate::table::Format;
 use kepi_engine::Engine;
@@ -36,12 +38,15 @@ pub struct CompareOptions {
     pub arrangement: Arrangement,
     /// Whether each question is also asked in a process of its own.
     pub cold: bool,
+    /// Whether ClickHouse is asked, too, where it has functions of its own for a question.
+    pub clickhouse: bool,
     /// Use what an earlier run has loaded, on both sides.
     pub loaded: bool,
     /// Only check kepi's answers against DuckDB's tables as an earlier run has loaded them: DuckDB is asked once and
     /// not timed, the plain arrays are not asked.
     pub check_only: bool,
-    /// A Python that has DuckDB's package; none: one in an environment of the folder, which is made where it is missing.
+    /// A Python that has the packages; none: one for each in an environment of the folder, which is made where it is
+    /// missing.
     pub python: Option<PathBuf>,
 }
 
@@ -57,6 +62,7 @@ impl CompareOptions {
             goals: false,
             arrangement: Arrangement::Whole,
             cold: false,
+            clickhouse: false,
             loaded: false,
             check_only: false,
             python: None,
@@ -82,10 +88,11 @@ pub(crate) fn compare_step_by_step(
     progress: &dyn Fn(&str),
     so_far: &mut dyn FnMut(&Report) -> Result<(), BenchError>,
 ) -> Result<Report, BenchError> {
-    let mut duckdb = match &options.python {
-        Some(python) => DuckDb::of(python)?,
-        None => DuckDb::start(&options.folder, progress)?,
+    let python = match &options.python {
+        Some(python) => python.clone(),
+        None => DUCKDB.python(&options.folder, progress)?,
     };
+    let mut duckdb = Driver::start(DUCKDB, &python)?;
     let mut report = Report {
         duckdb: duckdb.version()?,
         threads: options.threads,
@@ -153,10 +160,22 @@ pub(crate) fn compare_step_by_step(
         report.rows.push((stream.to_string(), duckdb.run(&format!("select count(*) from {stream}"))?.0.count()));
     }
     report.store_bytes = kepi::size(&options.folder)?;
+    let start_clickhouse = || {
+        let python = match &options.python {
+            Some(python) => python.clone(),
+            None => CLICKHOUSE.python(&options.folder, progress)?,
+        };
+        ClickHouse::start(&options.folder, &python, &streams, options.threads, progress)
+    };
+    let mut clickhouse = options.clickhouse.then(start_clickhouse).transpose()?;
+    report.clickhouse = clickhouse.as_ref().map(|clickhouse| clickhouse.version.clone());
     let floor = (!options.check_only).then(|| Floor::read(&options.folder)).transpose()?;
     let cold = options.cold.then(|| Cold::prepare(&options.folder, &streams, progress)).transpose()?;
     for (family, question) in wanted {
         let mut asked = ask(options, &engine, &mut duckdb, floor.as_ref(), family, question)?;
+        if let Some(clickhouse) = &mut clickhouse {
+            ask_clickhouse(options, &engine, clickhouse, question, &mut asked)?;
+        }
         if let Some(cold) = &cold {
             asked.cold = Some(cold.ask(question, options.repeats)?);
         }
@@ -174,7 +193,7 @@ fn data(folder: &Path, stream: &str, format: Format) -> PathBuf {
 
 fn load(
     options: &CompareOptions,
-    duckdb: &mut DuckDb,
+    duckdb: &mut Driver,
     stream: &str,
     format: Format,
     file: &Path,
@@ -211,7 +230,7 @@ fn database(folder: &Path) -> PathBuf {
 }
 
 /// Makes the store and the database empty.
-fn empty_both(options: &CompareOptions, duckdb: &mut DuckDb) -> Result<(), BenchError> {
+fn empty_both(options: &CompareOptions, duckdb: &mut Driver) -> Result<(), BenchError> {
     kepi::forget(&options.folder)?;
     let database = database(&options.folder);
     duckdb.open(Path::new(":memory:"), options.threads)?;
@@ -224,7 +243,7 @@ fn empty_both(options: &CompareOptions, duckdb: &mut DuckDb) -> Result<(), Bench
 /// Loads a file into the store and into the database.
 fn load_both(
     options: &CompareOptions,
-    duckdb: &mut DuckDb,
+    duckdb: &mut Driver,
     stream: &str,
     format: Format,
     file: &Path,
@@ -234,7 +253,7 @@ fn load_both(
 }
 
 /// Makes a table of a file; gives how long that took without the checkpoint behind it.
-fn create_table(duckdb: &mut DuckDb, stream: &str, format: Format, file: &Path) -> Result<Duration, BenchError> {
+fn create_table(duckdb: &mut Driver, stream: &str, format: Format, file: &Path) -> Result<Duration, BenchError> {
     let reader = match format {
         Format::Parquet => "read_parquet",
         Format::Csv => "read_csv",
@@ -248,14 +267,14 @@ fn create_table(duckdb: &mut DuckDb, stream: &str, format: Format, file: &Path) 
 fn ask(
     options: &CompareOptions,
     engine: &Engine,
-    duckdb: &mut DuckDb,
+    duckdb: &mut Driver,
     floor: Option<&Floor>,
     family: &Family,
     question: &Question,
 ) -> Result<Asked, BenchError> {
     let threads = Some(options.threads);
     let (theirs, duckdb_first) =
-        duckdb.run(question.sql).map_err(|error| BenchError::DuckDb(format!("{}: {error}", question.title)))?;
+        duckdb.run(question.sql).map_err(|error| BenchError::Data(format!("{}: {error}", question.title)))?;
     let mut asked = Asked {
         family: family.title,
         title: question.title,
@@ -264,6 +283,7 @@ fn ask(
         kept: None,
         after_new: None,
         cold: None,
+        clickhouse: None,
         duckdb_first,
         duckdb_again: duckdb_first,
         floor: None,
@@ -322,6 +342,37 @@ fn ask(
         asked.floor = (!floor_again.is_empty()).then(|| median(&mut floor_again));
     }
     Ok(asked)
+}
+
+/// Asks ClickHouse and kepi by turns, where ClickHouse has a text of the question.
+fn ask_clickhouse(
+    options: &CompareOptions,
+    engine: &Engine,
+    clickhouse: &mut ClickHouse,
+    question: &Question,
+    asked: &mut Asked,
+) -> Result<(), BenchError> {
+    let Some((theirs, first)) = clickhouse.ask(question)? else { return Ok(()) };
+    let (ours, _) = kepi::ask(engine, question.kepi, Some(options.threads))?;
+    let difference = ours.difference(&theirs.answer(ours.labels), question.comparison);
+    let (mut kepi_again, mut again) = (Vec::new(), vec![first]);
+    let all_began = Instant::now();
+    for turn in 0..options.repeats {
+        if enough(turn, all_began) {
+            break;
+        }
+        kepi_again.push(kepi::ask(engine, question.kepi, Some(options.threads))?.1);
+        again.extend(clickhouse.ask(question)?.map(|(_, took)| took));
+    }
+    // The first time is the only one where nothing is repeated.
+    if again.len() > 1 {
+        again.remove(0);
+    }
+    if kepi_again.is_empty() {
+        kepi_again.push(asked.again);
+    }
+    asked.clickhouse = Some(Beside { kepi: median(&mut kepi_again), theirs: median(&mut again), difference });
+    Ok(())
 }
 
 /// Whether what takes long has been repeated often enough: three times, or once where that took very long.

@@ -24,9 +24,9 @@ pub enum BenchError {
     /// kepi gave no answer.
     #[error("kepi: {0}")]
     Kepi(#[from] kepi_engine::EngineError),
-    /// DuckDB, its driver or the environment it is installed in.
-    #[error("DuckDB: {0}")]
-    DuckDb(String),
+    /// Another engine, its driver or the environment it is installed in.
+    #[error("{0}: {1}")]
+    Engine(&'static str, String),
     /// Something in the folder is not as `generate` leaves it.
     #[error("{0}")]
     Data(String),

@@ -3,7 +3,9 @@
 
 use crate::alone::Alone;
 use crate::arrange::Arrangement;
+use crate::clickhouse::CLICKHOUSE;
 use crate::compare::{CompareOptions, compare_step_by_step};
+use crate::duckdb::DUCKDB;
 use crate::error::BenchError;
 use crate::generate::{GenerateOptions, generate};
 use crate::goals::{OfScale, growth};
@@ -27,6 +29,8 @@ pub struct FigureOptions {
     pub repeats: usize,
     /// Whether the data of a scale stay when it is done. A scale whose data are there is not generated again.
     pub keep: bool,
+    /// Whether ClickHouse is asked, too, where it has functions of its own for a question.
+    pub clickhouse: bool,
 }
 
 /// Takes the Markdown of what has been measured so far.
@@ -67,7 +71,7 @@ fn of_scale(
     shown: &mut dyn FnMut(&OfScale) -> Result<(), BenchError>,
 ) -> Result<(), BenchError> {
     let folder = options.folder.join(format!("scale-{}", of.scale));
-    prepare(&options.folder, &folder, of.scale, progress)?;
+    prepare(&options.folder, &folder, of.scale, options.clickhouse, progress)?;
     let most = options.threads.iter().copied().max().unwrap_or(1);
     let base = CompareOptions { threads: most, repeats: options.repeats, goals: true, ..CompareOptions::of(&folder) };
     let mut run = |of: &mut OfScale, options: &CompareOptions, place: fn(&mut OfScale) -> &mut Report| {
@@ -78,7 +82,11 @@ fn of_scale(
         *place(of) = measured;
         shown(of)
     };
-    run(of, &CompareOptions { loads: options.loads, cold: true, ..base.clone() }, |of| &mut of.main)?;
+    run(
+        of,
+        &CompareOptions { loads: options.loads, cold: true, clickhouse: options.clickhouse, ..base.clone() },
+        |of| &mut of.main,
+    )?;
     for threads in options.threads.iter().filter(|threads| **threads != most) {
         progress(&format!("{threads} threads"));
         of.threads.push(Report::default());
@@ -110,16 +118,17 @@ fn of_scale(
     }
 }
 
-/// DuckDB and the data of a scale, where they are not there yet.
-fn prepare(all: &Path, folder: &Path, scale: f64, progress: &dyn Fn(&str)) -> Result<(), BenchError> {
-    // The environment with DuckDB is the same for all scales, and stays.
-    let environment = all.join("duckdb-venv");
+/// The other engines and the data of a scale, where they are not there yet.
+fn prepare(all: &Path, folder: &Path, scale: f64, clickhouse: bool, progress: &dyn Fn(&str)) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(BenchError::io(folder))?;
-    crate::duckdb::environment(&environment, progress)?;
-    let link = folder.join("duckdb-venv");
-    if !link.exists() {
-        let there = fs::canonicalize(&environment).map_err(BenchError::io(&environment))?;
-        std::os::unix::fs::symlink(there, &link).map_err(BenchError::io(&link))?;
+    // The environments of the other engines are the same for all scales, and stay.
+    for package in [Some(DUCKDB), clickhouse.then_some(CLICKHOUSE)].into_iter().flatten() {
+        package.python(all, progress)?;
+        let (environment, link) = (all.join(package.environment), folder.join(package.environment));
+        if !link.exists() {
+            let there = fs::canonicalize(&environment).map_err(BenchError::io(&environment))?;
+            std::os::unix::fs::symlink(there, &link).map_err(BenchError::io(&link))?;
+        }
     }
     let generated = folder.join("data").join("generated");
     if generated.is_file() {

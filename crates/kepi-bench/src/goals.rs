@@ -1,7 +1,7 @@
 //! The questions with goals, as tables with the goals beside.
 
 use crate::questions::Goal;
-use crate::report::{Asked, Report, millis, times};
+use crate::report::{Asked, Report, geometric_mean, millis, times};
 use std::fmt::{Result, Write};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ impl OfScale {
         if !self.threads.is_empty() {
             self.write_threads(out)?;
         }
+        self.main.write_clickhouse(out)?;
         self.main.write_loads(out)?;
         out.push('\n');
         Ok(())
@@ -112,7 +113,7 @@ impl OfScale {
         let asked = &self.main.asked;
         let ratio = |theirs: Duration, ours: Duration| theirs.as_secs_f64().max(1e-9) / ours.as_secs_f64().max(1e-9);
         let first: Vec<f64> = asked.iter().map(|a| ratio(a.duckdb_first, a.first)).collect();
-        let mean = (first.iter().map(|ratio| ratio.ln()).sum::<f64>() / first.len().max(1) as f64).exp();
+        let mean = geometric_mean(&first);
         line(
             "first time asked: geometric mean at least 10 times faster than DuckDB",
             format!("{mean:.1} times"),

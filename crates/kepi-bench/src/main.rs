@@ -57,6 +57,9 @@ enum Command {
         /// Ask each question in a process of its own, too, beside the `duckdb` program
         #[arg(long)]
         cold: bool,
+        /// Ask ClickHouse, too, where it has functions of its own for a question; its Python package is some 250 MB
+        #[arg(long)]
+        clickhouse: bool,
         /// Load kepi's rows in shuffled halves
         #[arg(long, conflicts_with_all = ["late", "new", "loaded"])]
         shuffled: bool,
@@ -90,6 +93,9 @@ enum Command {
         /// How often each question is asked again; the median counts
         #[arg(long, default_value_t = 5)]
         repeats: usize,
+        /// Ask ClickHouse, too, where it has functions of its own for a question; its Python package is some 250 MB
+        #[arg(long)]
+        clickhouse: bool,
         /// Keep the data of each scale; the next run uses them
         #[arg(long)]
         keep: bool,
@@ -146,7 +152,21 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
             }
             generate(&GenerateOptions { folder: dir, scale, seed, formats: format, streams }, told).map(|_| ())
         }
-        Command::Compare { dir, threads, loads, repeats, only, goals, cold, shuffled, late, new, loaded, out } => {
+        Command::Compare {
+            dir,
+            threads,
+            loads,
+            repeats,
+            only,
+            goals,
+            cold,
+            clickhouse,
+            shuffled,
+            late,
+            new,
+            loaded,
+            out,
+        } => {
             let arrangement = match (shuffled, late, new) {
                 (true, ..) => Arrangement::Shuffled,
                 (_, true, _) => Arrangement::Late,
@@ -160,15 +180,16 @@ fn run(command: Command, told: &dyn Fn(&str)) -> Result<(), BenchError> {
                 only,
                 goals,
                 cold,
+                clickhouse,
                 arrangement,
                 loaded,
                 ..CompareOptions::of(&dir)
             };
             show(&compare(&options, told)?.markdown(), out)
         }
-        Command::Figures { dir, mut scales, threads, loads, repeats, keep, out } => {
+        Command::Figures { dir, mut scales, threads, loads, repeats, clickhouse, keep, out } => {
             scales.sort_by(f64::total_cmp);
-            let options = FigureOptions { folder: dir, scales, threads, loads, repeats, keep };
+            let options = FigureOptions { folder: dir, scales, threads, loads, repeats, clickhouse, keep };
             let mut so_far = |text: &str| write_out(text, out.as_deref());
             let text = figures(&options, told, &mut so_far)?;
             show(&text, out)

@@ -3,6 +3,7 @@
 //! The SQL is what an expert would write for DuckDB: window functions, ASOF joins, running sums over changes instead of
 //! joins with every period, each table read as few times as the question allows.
 
+mod clickhouse;
 mod cohorts;
 mod events;
 mod funnels;
@@ -13,6 +14,7 @@ mod people;
 mod states;
 mod windows;
 
+pub(crate) use clickhouse::in_clickhouse;
 pub use goals::{GOALS, Goal};
 
 /// When two values are the same.

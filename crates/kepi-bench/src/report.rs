@@ -17,6 +17,8 @@ pub(crate) struct Asked {
     pub(crate) after_new: Option<Duration>,
     /// As a process of its own: kepi, then the `duckdb` program.
     pub(crate) cold: Option<(Duration, Duration)>,
+    /// Beside ClickHouse, where it was asked.
+    pub(crate) clickhouse: Option<Beside>,
     pub(crate) duckdb_first: Duration,
     pub(crate) duckdb_again: Duration,
     pub(crate) floor: Option<Duration>,
@@ -31,6 +33,15 @@ impl Asked {
         let (ours, theirs) = (millis(self.again), millis(self.duckdb_again));
         format!("{}: kepi {ours} ms, DuckDB {theirs} ms{equal}", self.title)
     }
+}
+
+/// Two engines by turns, with the second one's answer held against the first one's.
+#[derive(Clone, Debug)]
+pub(crate) struct Beside {
+    pub(crate) kepi: Duration,
+    pub(crate) theirs: Duration,
+    /// Where the answers differ; none: they are equal.
+    pub(crate) difference: Option<String>,
 }
 
 /// A file's loads.
@@ -48,6 +59,8 @@ pub(crate) struct LoadLine {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub(crate) duckdb: String,
+    /// ClickHouse's version, where it was asked.
+    pub(crate) clickhouse: Option<String>,
     pub(crate) threads: usize,
     /// The streams that the questions are about, with their rows.
     pub(crate) rows: Vec<(String, u64)>,
@@ -63,8 +76,10 @@ pub struct Report {
 
 impl Report {
     /// The questions whose answers differ, with the difference.
-    pub fn unequal(&self) -> Vec<(&str, &str)> {
-        self.asked.iter().filter_map(|asked| Some((asked.title, asked.difference.as_deref()?))).collect()
+    pub fn unequal(&self) -> Vec<(&str, String)> {
+        let beside = |asked: &Asked| asked.clickhouse.as_ref()?.difference.clone();
+        let of = |asked: &Asked| asked.difference.clone().or_else(|| beside(asked));
+        self.asked.iter().filter_map(|asked| Some((asked.title, of(asked)?))).collect()
     }
 
     /// How many questions were asked.
@@ -122,10 +137,32 @@ impl Report {
             )?;
         }
         self.write_summary(out)?;
+        self.write_clickhouse(out)?;
         match self.loads.is_empty() {
             true => Ok(()),
             false => self.write_loads(out),
         }
+    }
+
+    /// The table of the questions that ClickHouse was asked; nothing where it was not.
+    pub(crate) fn write_clickhouse(&self, out: &mut String) -> std::fmt::Result {
+        let Some(version) = &self.clickhouse else { return Ok(()) };
+        writeln!(out, "\n| beside ClickHouse {version} | kepi again, ms | ClickHouse again, ms | ÷ | equal |")?;
+        out.push_str("|---|---:|---:|---:|---|\n");
+        let both = || self.asked.iter().filter_map(|asked| Some((asked.title, asked.clickhouse.as_ref()?)));
+        for (title, beside) in both() {
+            let equal = beside.difference.as_ref().map_or("yes".to_string(), |other| format!("**no**: {other}"));
+            let (ours, theirs) = (millis(beside.kepi), millis(beside.theirs));
+            writeln!(out, "| {title} | {ours} | {theirs} | {} | {equal} |", times(beside.theirs, beside.kepi))?;
+        }
+        let ratios: Vec<f64> =
+            both().map(|(_, beside)| beside.theirs.as_secs_f64() / beside.kepi.as_secs_f64().max(1e-9)).collect();
+        writeln!(
+            out,
+            "\n{} questions; geometric mean of ClickHouse ÷ kepi {:.1}.",
+            ratios.len(),
+            geometric_mean(&ratios)
+        )
     }
 
     /// The table of loads.
@@ -160,18 +197,22 @@ impl Report {
             both.map(|(theirs, ours)| theirs.as_secs_f64().max(1e-9) / ours.as_secs_f64()).collect()
         };
         let (first, again) = (ratios(|a| (a.duckdb_first, a.first)), ratios(|a| (a.duckdb_again, a.again)));
-        let mean = |ratios: &[f64]| (ratios.iter().map(|r| r.ln()).sum::<f64>() / ratios.len().max(1) as f64).exp();
         let behind = |ratios: &[f64]| ratios.iter().filter(|ratio| **ratio < 1.0).count();
         writeln!(
             out,
             "\n{} questions; geometric mean of DuckDB ÷ kepi {:.1} at first, {:.1} again; kepi behind in {} at first, in {} again.",
             self.asked.len(),
-            mean(&first),
-            mean(&again),
+            geometric_mean(&first),
+            geometric_mean(&again),
             behind(&first),
             behind(&again),
         )
     }
+}
+
+/// 1 of none.
+pub(crate) fn geometric_mean(ratios: &[f64]) -> f64 {
+    (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len().max(1) as f64).exp()
 }
 
 pub(crate) fn millis(time: Duration) -> String {
