@@ -3,7 +3,7 @@
 use crate::Note;
 use kepi_model::core::{
     AGE, Aggregate, Base, COHORT, CONVERTED, COUNT, ChainOrder, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, Made,
-    OrderBy, Query, REACHED, Row, RowNode, Shape, VALUE,
+    OrderBy, Query, REACHED, Row, RowNode, Shape, Stage, VALUE,
 };
 
 /// What groups an aggregate is taken of: "customer and month".
@@ -168,7 +168,14 @@ fn asked_of_first(aggregate: &Aggregate, found: &mut Option<((String, bool), Vec
         Made::Returns(returns) => Some((returns.start.events.base.words(), false)),
         Made::Edges { .. } | Made::Sessions { .. } => None,
     };
-    let (Some(first), Some(filter)) = (first, &aggregate.filter) else { return };
+    let asked = match &**made {
+        Made::Returns(returns) if returns.asked => match returns.start.events.stages.last() {
+            Some(Stage::Where(condition)) => Some(condition),
+            _ => None,
+        },
+        _ => aggregate.filter.as_ref(),
+    };
+    let (Some(first), Some(filter)) = (first, asked) else { return };
     let mut names = Vec::new();
     let mut steps = false;
     own_fields(filter, &mut names, &mut steps);

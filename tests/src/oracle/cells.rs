@@ -188,6 +188,18 @@ impl<'a> Asking<'a> {
         periods.filter(|(_, period)| period.as_ref().is_some_and(inside)).map(|(index, _)| index).collect()
     }
 
+    /// Whether the query's conditions take a row or an entity.
+    pub(super) fn asks_for(&self, period: usize, here: &Here) -> Result<bool, String> {
+        let range = self.periods[period].map(|p| (p.from, p.until));
+        let scope = Scope { here: here.clone(), period: range, cell: None };
+        for filter in self.query.filter.iter().chain(&self.narrowed).filter(|_| !self.without_conditions) {
+            if !self.oracle.evaluate(filter, &scope)?.is_yes() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// A row or an entity in a cell, where the conditions take it.
     pub(super) fn place(
         &self,
@@ -204,10 +216,8 @@ impl<'a> Asking<'a> {
             Some(filter) if !self.without_conditions => oracle.evaluate(filter, &scope),
             _ => Ok(Value::Bool(true)),
         };
-        for filter in self.query.filter.iter().chain(&self.narrowed) {
-            if !judge(Some(filter))?.is_yes() {
-                return Ok(None);
-            }
+        if !self.asks_for(period, here)? {
+            return Ok(None);
         }
         let kept = judge(filter)?;
         if !share && !kept.is_yes() {

@@ -88,8 +88,14 @@ impl Oracle {
         if period { Ok(options) } else { Err("retention needs its period".to_string()) }
     }
 
-    /// The members of all cohorts: an entity is in the cohort of every period in which it begins.
-    fn members(&self, arguments: &[Argument], options: &Options) -> Result<Vec<Member>, String> {
+    /// The members of all cohorts: an entity is in the cohort of every period in which it begins, with its first row there
+    /// that is one of those asked for.
+    fn members(
+        &self,
+        arguments: &[Argument],
+        options: &Options,
+        is_asked_for: impl Fn(&Here) -> Result<bool, String>,
+    ) -> Result<Vec<Member>, String> {
         let chain = Self::chain_of(arguments)?;
         let [link] = &chain.rest[..] else { return Err("retention has two steps".to_string()) };
         let asked = options.asked.as_ref();
@@ -107,6 +113,9 @@ impl Oracle {
         let mut members: Vec<(String, Member)> = Vec::new();
         for row in starts {
             let (Some(key), Some(start)) = (self.key(row, &start_role), self.row(row).time) else { continue };
+            if !is_asked_for(&Here::Row { event: event.clone(), row })? {
+                continue;
+            }
             let cohort = self.calendar.start(options.grain, start);
             let held = self.held_by(options, &event, row)?;
             let mut known = false;
@@ -272,17 +281,22 @@ impl Asking<'_> {
     pub(super) fn place_members(&self, arguments: &[Argument]) -> Result<Vec<Placed>, String> {
         let options = self.oracle.retention_options(arguments)?;
         let mut placed = Vec::new();
-        for (index, member) in self.oracle.members(arguments, &options)?.iter().enumerate() {
-            if !self.is_old_enough(member, &options) {
-                continue;
-            }
-            for period in self.periods_of(Some(member.start)) {
+        for period in 0..self.periods.len() {
+            for (index, member) in self.members(period, arguments, &options)?.iter().enumerate() {
+                if !self.is_old_enough(member, &options) || !self.periods_of(Some(member.start)).contains(&period) {
+                    continue;
+                }
                 let here = Here::Row { event: member.event.clone(), row: member.row };
                 let found = self.place(period, &here, None, None, false)?;
                 placed.extend(found.map(|found| Placed { time: Some(member.start), index, ..found }));
             }
         }
         Ok(placed)
+    }
+
+    /// The members of all cohorts, as they are for the cells of a period.
+    fn members(&self, period: usize, arguments: &[Argument], options: &Options) -> Result<Vec<Member>, String> {
+        self.oracle.members(arguments, options, |here| self.asks_for(period, here))
     }
 }
 
@@ -306,7 +320,7 @@ impl Cell<'_> {
     pub(super) fn returned_at(&self, inside: &[Placed], arguments: &[Argument]) -> Result<Value, String> {
         let oracle = self.asking.oracle;
         let options = oracle.retention_options(arguments)?;
-        let members = oracle.members(arguments, &options)?;
+        let members = self.asking.members(self.period, arguments, &options)?;
         let age = options.age.ok_or("retention without an age is a table")?;
         let counted: Vec<&Member> = inside.iter().map(|row| &members[row.index]).collect();
         let returned = counted.iter().filter(|member| Oracle::came_back(member, age, &options)).count();
@@ -317,7 +331,7 @@ impl Cell<'_> {
     pub(super) fn retention(&self, arguments: &[Argument]) -> Result<Vec<Vec<Value>>, String> {
         let oracle = self.asking.oracle;
         let options = oracle.retention_options(arguments)?;
-        let members = oracle.members(arguments, &options)?;
+        let members = self.asking.members(self.period, arguments, &options)?;
         let placed = self.asking.place_members(arguments)?;
         let inside = placed.iter().filter(|row| row.period == self.period && takes(&self.labels, &row.labels));
         let mut inside: Vec<&Member> = inside.map(|row| &members[row.index]).collect();

@@ -360,6 +360,19 @@ fn free(pick: &mut Pick) -> String {
     format!("show funnel({chain}){by}{window}")
 }
 
+/// A condition on the rows that make members: one that says which of several of a period does.
+fn asked_of_members(pick: &mut Pick, start: &str) -> String {
+    if !pick.once_in(3) {
+        return String::new();
+    }
+    let condition = match start {
+        "orders" => pick.of(&OF_ORDER),
+        "leads" => pick.of(&["source = \"web\"", "source is missing", "tier = \"gold\"", "count(leads) >= 2"]),
+        _ => pick.of(&["region = \"EU\"", "tier = \"gold\"", "subscribed", "count(orders) = 1"]),
+    };
+    format!(" where {condition}")
+}
+
 fn returning(pick: &mut Pick) -> String {
     let start = pick.of(&["leads", "new_customers", "leads where source = \"web\"", "orders", "started(subscribed)"]);
     let back = pick.of(&["orders", "leads", "orders where amount > 15 EUR", "wins", "subs"]);
@@ -386,7 +399,8 @@ fn returning(pick: &mut Pick) -> String {
             let window = pick.of(&["", " during 2025", " during 2025-Q1", " since 2024-06-01 until 2025-03-01"]);
             let other = if by.is_empty() || pick.once_in(2) { "" } else { " limit 1 with other" };
             let call = format!("retention({start} -> {back}, period: {period}, per: customer{mode}{clock}{brackets})");
-            format!("show {call}{by}{window}{other}")
+            let asked = asked_of_members(pick, start);
+            format!("show {call}{by}{asked}{window}{other}")
         }
         2 => {
             let age = pick.of(&["1", "2", "3"]);
@@ -394,7 +408,8 @@ fn returning(pick: &mut Pick) -> String {
                 format!("retention({start} -> {back}, period: {period}, per: customer{mode}{clock}, age: {age})");
             let per = pick.of(&["", " per month during 2025", " per week last 20 weeks", " per day during 2025-03"]);
             let per = if period == "month" || per.is_empty() { per } else { "" };
-            format!("show {value}{}{per}", pick.of(&["", " by region", " by tier"]))
+            let by = pick.of(&["", " by region", " by tier"]);
+            format!("show {value}{by}{}{per}", asked_of_members(pick, start))
         }
         3 => {
             let of = pick.of(&["orders", "leads", "orders where amount > 15 EUR", "subs"]);

@@ -116,6 +116,7 @@ proptest! {
             grain: grain.clone(), own_clock, onward, brackets: brackets.clone(),
             hold: hold.then(|| Held { start: field("product"), back: field("product") }),
             at_least,
+            asked: false,
         };
         let held = |product: u32| if hold { product } else { 0 };
         let of_order = |o: &Order| (o.0, o.1, held(o.2));

@@ -162,6 +162,7 @@ fn returns(unit: TimeUnit) -> Returns {
         brackets: vec![],
         hold: None,
         at_least: 1,
+        asked: false,
     }
 }
 

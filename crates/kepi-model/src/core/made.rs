@@ -164,6 +164,8 @@ pub struct Returns {
     pub hold: Option<Held>,
     /// How many rows of `back` a period must have to count as one of coming back: 1 …
     pub at_least: u32,
+    /// Whether the last stage of `start` is what the query asks of its rows.
+    pub asked: bool,
 }
 
 /// What rows of two events must have in common.

@@ -34,7 +34,18 @@ impl CellScope<'_> {
         own: Option<Row>,
     ) -> Option<(Option<Row>, Vec<Row>)> {
         let labels = self.row_labels(cx, set);
-        let mut conditions: Vec<Row> = own.into_iter().collect();
+        let asked = self.conditions(cx, set);
+        let keys = group_keys::key_labels(self, cx, set);
+        let (mut labels, asked) = (labels?, asked?);
+        labels.extend(keys?);
+        let known = labels.iter().filter_map(label_known).collect::<Vec<_>>();
+        let filter = own.into_iter().chain(asked).chain(known).reduce(both);
+        Some((filter, labels))
+    }
+
+    /// The query's conditions, read for these rows.
+    fn conditions(&mut self, cx: &mut Cx<'_>, set: &EventSet) -> Option<Vec<Row>> {
+        let mut conditions: Vec<Row> = Vec::new();
         let mut ok = true;
         if let Some(filter) = self.filter {
             let mut scope = RowScope::of(set);
@@ -52,12 +63,20 @@ impl CellScope<'_> {
             ok &= lowered.is_some();
             conditions.extend(lowered);
         }
-        let keys = group_keys::key_labels(self, cx, set);
-        let mut labels = labels.filter(|_| ok)?;
-        labels.extend(keys?);
-        conditions.extend(labels.iter().filter_map(label_known));
-        let filter = conditions.into_iter().reduce(|a, b| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool)));
-        Some((filter, labels))
+        ok.then_some(conditions)
+    }
+
+    /// The query's conditions as one, read for these rows; none inside: the query has none.
+    pub(super) fn asked(&mut self, cx: &mut Cx<'_>, set: &EventSet) -> Option<Option<Row>> {
+        Some(self.conditions(cx, set)?.into_iter().reduce(both))
+    }
+
+    /// The same without the query's conditions, which have been asked already.
+    pub(super) fn without_conditions<T>(&mut self, inner: impl FnOnce(&mut Self) -> T) -> T {
+        let (filter, narrowed) = (self.filter.take(), std::mem::take(&mut self.narrowed));
+        let result = inner(self);
+        (self.filter, self.narrowed) = (filter, narrowed);
+        result
     }
 
     /// The query's labels for rows, in the order written.
@@ -135,6 +154,10 @@ impl CellScope<'_> {
             }
         }
     }
+}
+
+fn both(a: Row, b: Row) -> Row {
+    Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool))
 }
 
 /// How a field that two events have each for itself becomes one label for both: as what an entity that both are of has

@@ -4,11 +4,14 @@ use super::cell::{CellScope, Wanted};
 use super::chain::{ChainArguments, keyed, shared_subject};
 use super::events::EventSet;
 use super::grain::grain_word;
+use super::state::needs_a_cell;
 use super::{Cx, Node, behaviour, expr};
 use crate::calendar::{Grain, TimeUnit, Zone, span_of, unit_name};
 use crate::core::{
-    AGE, Aging, COHORT, Formula, FormulaNode, Held, Made, Measure, Move, Op, Returns, Row, RowNode, Shape,
+    AGE, Aging, COHORT, Formula, FormulaNode, Held, Made, Measure, Move, Op, Returns, Row, RowNode, Shape, Stage,
 };
+use crate::declared::RoleDecl;
+use crate::names;
 use crate::value::{CalendarSpan, Kind, Unit, Value};
 use kepi_syntax::ast::{Argument, Expr, ExprKind};
 use kepi_syntax::{Code, Span};
@@ -26,6 +29,8 @@ struct Retention {
     onward: bool,
     brackets: Vec<i64>,
     age: Option<i64>,
+    /// Whether the query's conditions were asked of the rows of the first event: a member is the first that meets them.
+    asked: bool,
 }
 
 /// Whether a call of `retention` is a number: it says an age.
@@ -33,7 +38,7 @@ pub(super) fn is_number(args: &[Argument]) -> bool {
     args.iter().any(|arg| matches!(arg, Argument::Named { name, .. } if name.text == "age"))
 }
 
-fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
+fn read(scope: &mut CellScope<'_>, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
     let chain = ChainArguments::read(cx, "retention", args, OPTIONS, span)?;
     let [start, back] = chain.steps.as_slice() else {
         return cx.error_help(
@@ -86,8 +91,12 @@ fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
         );
     }
     let roles = shared_subject(cx, &[&start, &back], chain.chosen().as_deref(), span)?;
+    let mut members = start.clone();
+    let asked = asked(scope, cx, &start, &roles[0], span)?;
+    let is_asked = asked.is_some();
+    members.stages.extend(asked.map(Stage::Where));
     let returns = Returns {
-        start: keyed(&start, &roles[0]),
+        start: keyed(&members, &roles[0]),
         back: keyed(&back, &roles[1]),
         grain: grain.clone(),
         own_clock,
@@ -95,12 +104,46 @@ fn read(cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Retention> {
         brackets: brackets.clone(),
         hold,
         at_least,
+        asked: is_asked,
     };
     let text = format!("retention({} -> {})", start.name, back.name);
     let mut set = start.made_into(text, Made::Returns(Box::new(returns)), Vec::new());
     // A message speaks of the first event: its names are meant by bare ones.
     set.name = start.name.clone();
-    Some(Retention { set, grain, own_clock, onward, brackets, age })
+    Some(Retention { set, grain, own_clock, onward, brackets, age, asked: is_asked })
+}
+
+/// The query's conditions, where they say which row of an entity makes it a member: of several in a period the first that
+/// meets them. Where it has but one at most, they may as well be asked of the members.
+fn asked(
+    scope: &mut CellScope<'_>,
+    cx: &mut Cx<'_>,
+    start: &EventSet,
+    subject: &RoleDecl,
+    span: Span,
+) -> Option<Option<Row>> {
+    if start.once.as_ref() == Some(&subject.entity) {
+        return Some(None);
+    }
+    let asked = scope.asked(cx, start)?;
+    if asked.as_ref().is_some_and(needs_a_cell) {
+        return cx.error_help(
+            Code::NotYet,
+            scope.filter.map_or(span, |filter| filter.span),
+            format!(
+                "who of `{}` begins a cohort would be another one in every period: the condition uses `over period`, \
+                 `opening` or the like",
+                start.name
+            ),
+            format!(
+                "look back with `over last 90 days` or `over all time`, or begin with an event that nobody has twice, \
+                 such as `first({}) per {}`",
+                start.name,
+                names::bare(&subject.name)
+            ),
+        );
+    }
+    Some(asked)
 }
 
 /// `brackets: [1, 3, 7]`: where each ends, in periods.
@@ -183,11 +226,18 @@ fn is_member() -> Row {
 impl CellScope<'_> {
     /// `retention(a -> b, period: month, age: 1)`: the share back at that age, dated by the cohort.
     pub(super) fn retention_at(&mut self, cx: &mut Cx<'_>, args: &[Argument], span: Span) -> Option<Formula> {
-        let found = read(cx, args, span)?;
+        let found = read(self, cx, args, span)?;
+        match found.asked {
+            true => self.without_conditions(|scope| scope.share_at(cx, &found, span)),
+            false => self.share_at(cx, &found, span),
+        }
+    }
+
+    fn share_at(&mut self, cx: &mut Cx<'_>, found: &Retention, span: Span) -> Option<Formula> {
         let age = found.age?;
         // Whether a label is the cohort shows when the labels are read.
         self.read(cx, &found.set, None)?;
-        let (old, aging) = self.old_enough(cx, &found, age);
+        let (old, aging) = self.old_enough(cx, found, age);
         let text = |what: &str| format!("{what} of {}", found.set.names[0]);
         let and = |a: Row, b: Row| Row::call(Op::And, vec![a, b], Unit::of(Kind::Bool));
         let mut counted = |cx: &mut Cx<'_>, own: Row, text: String| {
@@ -242,7 +292,14 @@ impl CellScope<'_> {
         args: &[Argument],
         span: Span,
     ) -> Option<(Shape, Vec<Formula>)> {
-        let found = read(cx, args, span)?;
+        let found = read(self, cx, args, span)?;
+        match found.asked {
+            true => self.without_conditions(|scope| scope.ages(cx, found, span)),
+            false => self.ages(cx, found, span),
+        }
+    }
+
+    fn ages(&mut self, cx: &mut Cx<'_>, found: Retention, span: Span) -> Option<(Shape, Vec<Formula>)> {
         let cohort = self.labels.len();
         let age = cohort + 1;
         self.add_label("cohort", cohort_row(), Some(found.grain.clone()));

@@ -158,7 +158,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, symbol: &Symbol, decl: &StateDecl) -> Optio
 }
 
 /// Whether an expression has a value only in a cell.
-fn needs_a_cell(row: &Row) -> bool {
+pub(super) fn needs_a_cell(row: &Row) -> bool {
     let own = match &row.node {
         RowNode::History(history) => history.over == Reach::Period,
         RowNode::State { when, .. } => *when != When::Moment,

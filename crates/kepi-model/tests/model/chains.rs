@@ -144,6 +144,7 @@ fn wrong_retention() {
         "show retention(new_customers -> orders, period: day, at_least: 1.5)",
         "show retention(leads -> orders, period: day, hold: source)",
         "show retention(leads -> orders, period: day, where: source = \"web\")",
+        "show retention(orders -> orders, period: month) where count(orders over period) > 1",
         "show retention(new_customers -> orders, period: month, age: 1.5)",
         "show retention(new_customers -> orders, period: day, brackets: [1, 3], age: 3)",
         "show retention(new_customers -> orders, period: month) * 100",
