@@ -371,7 +371,7 @@ fn comparisons(query: &Query, times: &Times, zone: &Zone) -> Vec<String> {
         text.push('.');
         let running = times.span.until >= query.now && times.span.from.is_some_and(|from| from < query.now);
         if running && !matches!(compare.with, CompareWith::WindowBefore if query.per.is_none()) {
-            text.push_str(" What still runs is compared with the same elapsed part.");
+            text.push_str(" What still runs counts up to now, and is compared with the same elapsed part.");
         }
         words.push(text);
     }
@@ -386,7 +386,7 @@ fn target(query: &Query) -> String {
     };
     format!(
         "`vs target` sets beside {part}: a total by elapsed time, a level as it is asked for at the end. What still runs \
-         is held against what was asked for by now."
+         counts up to now, and is held against what was asked for by then."
     )
 }
 

@@ -1,6 +1,7 @@
 //! Running a query: from the core nodes to the frame.
 
 use crate::cells::compare::{Side, side};
+use crate::cells::due::Cut;
 use crate::cells::formula::{Setting, aggregates_of};
 use crate::cells::openings::in_own_time;
 use crate::cells::periods::{Span, partial};
@@ -155,7 +156,7 @@ impl<'a> Runner<'a> {
         let planned = self.plan(query)?;
         let done = self.rows(planned)?;
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
-        notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(notes::without_entity(query, &done.planned.times, &reports(&done.planned.plan.root)));
         notes.extend(notes::before_existence(&done.planned.times, &self.source));
         notes.extend(self.source.unfilled().notes());
         notes.extend(notes::learned(&reports(&done.planned.plan.root)));
@@ -168,10 +169,9 @@ impl<'a> Runner<'a> {
         let with_other = query.limit.as_ref().filter(|limit| limit.with_other);
         if let (Some(limit), true) = (with_other, query.shape.is_some()) {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
-            let span = done.planned.times.span;
             let ranked = match query.per {
                 Some(_) => {
-                    let whole = Times { span, sides: Vec::new(), total: false };
+                    let whole = done.planned.times.whole();
                     let ranked = self.rows(self.plan_on(&other::ranking(query), whole)?)?;
                     scanned += self::scanned(&ranked.planned.plan);
                     Some(ranked.rows)
@@ -188,9 +188,7 @@ impl<'a> Runner<'a> {
             }
         } else if let Some(limit) = with_other.filter(|_| query.per.is_some() && !query.by.is_empty()) {
             let kept = usize::try_from(limit.rows).unwrap_or(usize::MAX);
-            let span = done.planned.times.span;
-            let ranked =
-                self.rows(self.plan_on(&other::ranking(query), Times { span, sides: Vec::new(), total: false })?)?;
+            let ranked = self.rows(self.plan_on(&other::ranking(query), done.planned.times.whole())?)?;
             scanned += self::scanned(&ranked.planned.plan);
             let ranked = other::shown_labels(query, &ranked.rows, &rows)?;
             let rests = match query.having {
@@ -254,7 +252,7 @@ impl<'a> Runner<'a> {
         let done = self.rows(self.plan(query)?)?;
         let steps = steps(&done.planned.plan.root);
         let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
-        notes.extend(notes::without_entity(query, &reports(&done.planned.plan.root)));
+        notes.extend(notes::without_entity(query, &done.planned.times, &reports(&done.planned.plan.root)));
         notes.extend(notes::before_existence(&done.planned.times, &self.source));
         notes.extend(self.source.unfilled().notes());
         notes.extend(notes::learned(&reports(&done.planned.plan.root)));
@@ -287,7 +285,8 @@ impl<'a> Runner<'a> {
         tables::covered(query, zone, span.from, span.until)?;
         let sides = query.compare.iter().filter(|c| !matches!(c.with, CompareWith::Target(_)));
         let sides = sides.map(|c| side(c, zone, &query.zone, query.per.as_ref(), &span, from, query.now));
-        Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()?, total: false })
+        let cut = Cut::of(query, zone, (span.from, span.until), self.source.scan.as_ref());
+        Ok(Times { span, sides: sides.collect::<Result<Vec<Side>, ExecError>>()?, cut, total: false })
     }
 
     /// The period of the first row that a shown aggregate has, or without periods the row's moment.
@@ -416,7 +415,7 @@ impl<'a> Runner<'a> {
         let age = ages::keep(query, &mut total);
         total.per = None;
         let sides = times.sides.iter().map(|side| Side { alignment: None, shift: None, ..side.clone() });
-        let times = Times { span: times.span, sides: sides.collect(), total: true };
+        let times = Times { sides: sides.collect(), total: true, ..times.whole() };
         let done = self.rows(self.plan_on(&total, times)?)?;
         let own = total.by.len();
         let missing = schema.fields()[..keys].iter().map(|f| new_null_array(f.data_type(), done.rows.num_rows()));

@@ -52,6 +52,11 @@ impl Oracle {
     /// # Errors
     /// In words, when the query has no meaning, or has one that the oracle does not know.
     pub fn answer(&self, query: &Query) -> Result<Table, String> {
+        self.answer_of(query, !query.versus.is_empty())
+    }
+
+    /// The answer to a query whose own values are compared, or not: of what runs only the elapsed part is.
+    fn answer_of(&self, query: &Query, compared: bool) -> Result<Table, String> {
         let query = Rc::new(self.with_lift(query)?);
         let grain = match &query.per {
             Some(per) => Some(self.calendar.grain(per).ok_or_else(|| format!("{} is no period", dotted(per)))?),
@@ -68,6 +73,10 @@ impl Oracle {
         if open && grain.is_some() {
             periods.drain(..self.periods_before_rows(&query, &periods)?);
             range.0 = periods.first().map(|period| period.start);
+        }
+        if compared && query.moment.is_none() {
+            let runs = |period: &&mut Period| period.from.is_none_or(|from| from < self.now) && self.now < period.until;
+            periods.iter_mut().filter(runs).for_each(|period| period.until = self.now);
         }
         let asking = Asking::new(self, &query, periods.iter().copied().map(Some).collect());
         let mut others = Vec::new();
@@ -138,7 +147,7 @@ impl Oracle {
         let whole = Query { per: None, limit: None, fill: None, versus: vec![], having: None, order, ..query.clone() };
         let count: usize = limit.number.parse().map_err(|_| "a limit without a number")?;
         let mut rows: Vec<Vec<Value>> = Vec::new();
-        for row in self.answer(&whole)?.rows {
+        for row in self.answer_of(&whole, !query.versus.is_empty())?.rows {
             // A table has several rows of each.
             if !rows.iter().any(|known| same(known, &row[..query.by.len()])) {
                 rows.push(row[..query.by.len()].to_vec());

@@ -70,10 +70,8 @@ impl Oracle {
     /// its periods: `each month` beside `per month`, a total without `per`.
     fn fitting<'t>(&self, mut mine: Vec<&'t Target>, cell: &Cell<'_>) -> Result<Vec<&'t Target>, String> {
         let periods = || cell.asking.periods.iter().flatten();
-        let (Some(from), Some(until)) = (periods().filter_map(|p| p.from).min(), periods().map(|p| p.until).max())
-        else {
-            return Ok(mine);
-        };
+        let Some(from) = periods().filter_map(|p| p.from).min() else { return Ok(mine) };
+        let (_, until) = super::window::range(&cell.asking.query, &self.calendar, self.now)?;
         let mut of_window = Vec::new();
         for target in &mine {
             let inside = match &target.goal {

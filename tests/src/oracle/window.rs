@@ -151,7 +151,23 @@ fn all_counterparts(
         Against::Period { calendar: name, text, .. } => {
             let (from, until) = calendar.period(name.as_ref().map(|n| &n.text[..]), text)?;
             let others = self::periods((Some(from), until), grain, calendar, now);
-            Ok((0..periods.len()).map(|index| others.get(index).copied()).collect())
+            // The same part of each that is cut or runs; of a window that runs as long a time.
+            let cut = |(period, other): (&Period, &Period)| match (grain, period.from, other.from) {
+                (Some(grain), Some(from), Some(there)) => {
+                    let part = |at| same_part(period.start, at, other.start, grain, calendar);
+                    let (begins, end) = (from > period.start, elapsed(period));
+                    let until = if end < calendar.next(grain, period.start) { part(end) } else { other.until };
+                    let from = if begins { part(from).max(there) } else { there };
+                    Period { from: Some(from), until: until.min(other.until), ..*other }
+                }
+                (None, Some(from), Some(there)) if from < now && now <= period.until => {
+                    let until = calendar.add(there, length_between(from, elapsed(period), calendar));
+                    Period { until: until.min(other.until), ..*other }
+                }
+                _ => *other,
+            };
+            let pairs = periods.iter().enumerate();
+            Ok(pairs.map(|(index, period)| others.get(index).map(|other| cut((period, other)))).collect())
         }
     }
 }

@@ -345,13 +345,11 @@ pub(super) fn query() -> impl Strategy<Value = String> {
                 _ => pick(&long, window),
             };
             text.push_str(&format!(" {chosen}"));
-            // Entities in a window that goes on beyond now are compared as they are at the whole period's end by the
-            // engine, at the end of the same elapsed part by the oracle.
-            let ahead = ["during 2025", "during fiscal.2026", "this year"].contains(&chosen) && !free;
-            let open = chosen.is_empty() || chosen.starts_with("until") || ahead;
+            let open = chosen.is_empty() || chosen.starts_with("until");
             if versus % 3 == 0 && !open {
                 text += match (grain, versus % 4) {
                     ("month" | "", 0) => " vs previous month",
+                    ("month" | "", 3) if chosen == "during 2025" => " vs 2024",
                     (_, 1) => " vs previous",
                     _ => " vs previous year",
                 };

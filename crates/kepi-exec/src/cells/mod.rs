@@ -7,6 +7,7 @@ pub(crate) mod bounds;
 mod by_number;
 mod cell;
 pub(crate) mod compare;
+pub(crate) mod due;
 mod fill;
 pub(crate) mod formula;
 mod grid;

@@ -1,5 +1,6 @@
 //! What must be said beside the numbers: windows without data, what lies ahead, rows without an entity.
 
+use super::due::Cut;
 use super::plan::{Times, shown_aggregates};
 use crate::made::parents;
 use crate::pass::EarlyRows;
@@ -38,7 +39,14 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
     for stream in &self::streams(query, scan, true) {
         if let Some(last) = stream.last.filter(|last| span.until > query.now && *last >= query.now) {
             let (name, now, last) = (&stream.name, moment(zone, query.now), day(zone, last));
-            let text = format!("{name} has rows later than now ({now}), up to {last}; those in the window count");
+            let counted = match &times.cut {
+                None => "those in the window count",
+                Some(cut) if cut.goes_on() => {
+                    "what still runs is compared up to now, without them; those in periods that have not begun count"
+                }
+                Some(_) => "what still runs is compared up to now, without them",
+            };
+            let text = format!("{name} has rows later than now ({now}), up to {last}; {counted}");
             notes.push(Note { code: "after_now".into(), text });
         }
     }
@@ -166,11 +174,12 @@ pub(crate) fn streams_of(base: &Base) -> Vec<&str> {
 }
 
 /// How many rows lack the entity that an aggregate is about, of the query's own time.
-pub(crate) fn without_entity(query: &Query, reports: &[(Pass, Report)]) -> Vec<Note> {
-    // The query's own side stands first; comparisons repeat the same bases.
+pub(crate) fn without_entity(query: &Query, times: &Times, reports: &[(Pass, Report)]) -> Vec<Note> {
+    // The query's own side stands first, up to two passes each; comparisons repeat the same bases.
     let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
-    let own = super::plan::passes(query).len();
-    for (pass, report) in reports.iter().take(own) {
+    let own = super::plan::passes(query).len() * if times.cut.as_ref().is_some_and(Cut::goes_on) { 2 } else { 1 };
+    let is_own = |pass: &Pass| pass.until >= times.span.until.min(query.now) && pass.from == times.span.from;
+    for (pass, report) in reports.iter().take(own).filter(|(pass, _)| is_own(pass)) {
         let streams = streams_of(&pass.base);
         if streams.is_empty() {
             continue;

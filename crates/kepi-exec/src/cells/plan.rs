@@ -4,6 +4,7 @@ use super::across;
 use super::ages;
 use super::cell::time_type;
 use super::compare::Side;
+use super::due::Cut;
 use super::formula::{Setting, aggregates_of};
 use super::grid::Grid;
 use super::layout::Layout;
@@ -32,8 +33,18 @@ pub(crate) struct Times {
     pub(crate) span: Span,
     /// The other times of its comparisons, targets left out.
     pub(crate) sides: Vec<Side>,
+    /// Where the query's own values end in the period that runs; none: where the window does.
+    pub(crate) cut: Option<Cut>,
     /// Whether totals over the cells are wanted in place of the cells, where the query has a shape whose totals are.
     pub(crate) total: bool,
+}
+
+impl Times {
+    /// The query's own time as one, beside nothing.
+    pub(crate) fn whole(&self) -> Times {
+        let cut = self.cut.as_ref().map(Cut::without_periods);
+        Times { span: self.span, sides: Vec::new(), cut, total: false }
+    }
 }
 
 /// A plan and what its columns are.
@@ -98,7 +109,7 @@ pub(crate) fn passes_of(aggregates: &[Aggregate]) -> Vec<(Base, Vec<usize>)> {
 }
 
 /// Whether a row's value depends on the period of the cell that it is in.
-fn asks_for_period(aggregate: &Aggregate) -> bool {
+pub(super) fn asks_for_period(aggregate: &Aggregate) -> bool {
     fn row(of: &Row) -> bool {
         let asks = match &of.node {
             RowNode::History(history) => history.over == Reach::Period,
@@ -168,9 +179,14 @@ pub(crate) fn matched_passes(
             None => (times.span.from, times.span.until),
         };
         for (base, group) in passes(query) {
-            let mut pass = pass(query, &base, &group, from, until);
-            pass.shift = other.and_then(|o| o.shift);
-            let mut plan = leaves.leaf(pass)?;
+            let mut plan = match &times.cut {
+                Some(cut) if side == 0 => cut.cells(query, (&base, &group), (from, until), leaves)?,
+                _ => {
+                    let mut pass = pass(query, &base, &group, from, until);
+                    pass.shift = other.and_then(|o| o.shift);
+                    leaves.leaf(pass)?
+                }
+            };
             if let Some(alignment) = other.and_then(|o| o.alignment.clone()) {
                 plan = WholeExec::over(plan, Work::Align(alignment))?;
             }

@@ -258,6 +258,7 @@ fn the_running_month_is_compared_with_the_same_elapsed_part() {
     let events = vec![
         event("orders", "2025-03-05", &[("amount", "10")]),
         event("orders", "2025-03-25", &[("amount", "1000")]),
+        event("orders", "2025-04-25", &[("amount", "7")]),
         event("orders", "2024-03-10T11:59", &[("amount", "4")]),
         event("orders", "2024-03-10T12:00", &[("amount", "500")]),
         event("orders", "2024-04-02", &[("amount", "9")]),
@@ -265,13 +266,18 @@ fn the_running_month_is_compared_with_the_same_elapsed_part() {
     let asked = ask("UTC", "2025-03-10T12:00").during("2025-02-01", "2025-05-01", "").per(TimeUnit::Month);
     let asked = asked.show_sum("orders", "amount");
     let asked = asked.vs("previous year", CompareWith::Previous(Grain::ordinary(TimeUnit::Year)));
-    // What is due later counts, what lies ahead is compared with nothing, the running month with what had passed.
-    assert_eq!(asked.rows(&events), ["2025-02-01 0 0 0 -", "2025-03-01 1010 4 1006 251.5", "2025-04-01 0 - - -"]);
+    // The running month is up to now on both sides, what lies ahead is due, and compared with nothing.
+    assert_eq!(asked.rows(&events), ["2025-02-01 0 0 0 -", "2025-03-01 10 4 6 1.5", "2025-04-01 7 - - -"]);
     let frame = asked.frame(&events).unwrap();
     let reasons: Vec<&str> = frame.partial.iter().map(|p| p.reason.as_str()).collect();
     assert_eq!(reasons, ["still running", "not begun"]);
     assert_eq!(frame.notes.len(), 1);
     assert_eq!(frame.notes[0].code, "after_now");
+    assert_eq!(
+        frame.notes[0].text,
+        "orders has rows later than now (2025-03-10 12:00:00), up to 2025-04-25; what still runs is compared up to now, \
+         without them; those in periods that have not begun count"
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn told(asked: &Ask) -> Vec<String> {
     let from = span.from.unwrap();
     let sides =
         query.compare.iter().map(|c| side(c, &zone, &query.zone, query.per.as_ref(), &span, from, query.now).unwrap());
-    sentences(query, &Times { span, sides: sides.collect(), total: false }, &zone)
+    sentences(query, &Times { span, sides: sides.collect(), cut: None, total: false }, &zone)
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_example_per_month_is_the_event_dated_reading() {
     Each of these is computed over its own rows; the results are then matched on the month, so no row is counted twice and none is lost where one side has nothing.
     Every month of the window has a row.
     This is the event-dated reading: `sum(revenue where first_year)` of a month is what happened in that month, also by those who began earlier, and is set against `count(new_customers)` of the same month. For what those who began in a month brought, ask `by cohort(…, month)` instead.
-    `vs previous year` computes the same from 2024-01-01 until before 2024-06-10 12:00:00, each month set against the month one year earlier. What still runs is compared with the same elapsed part.
+    `vs previous year` computes the same from 2024-01-01 until before 2024-06-10 12:00:00, each month set against the month one year earlier. What still runs counts up to now, and is compared with the same elapsed part.
     The first 5 rows are shown.
     ");
 }

@@ -230,10 +230,10 @@ fn both_sides_of_a_comparison_move_on_their_own_time() {
     let asked = ask("UTC", "2025-03-10").during("2025-01-01", "2025-04-01", "").per(TimeUnit::Month);
     let mut asked = asked.vs("previous year", CompareWith::Previous(Grain::ordinary(TimeUnit::Year)));
     show(&mut asked, "two months", sum(), trailing(2, TimeUnit::Month));
-    // The running March is held against 2024 up to 10 March: two months back from there is 10 January.
+    // The running March ends now on both sides: two months back from the 10th is 10 January.
     assert_eq!(
         rows(&asked, &memory),
-        ["2025-01-01 16 1 15 15", "2025-02-01 16 3 13 4.333333333333333", "2025-03-01 32 7 25 3.5714285714285716"]
+        ["2025-01-01 16 1 15 15", "2025-02-01 16 3 13 4.333333333333333", "2025-03-01 48 7 41 5.857142857142857"]
     );
     let mut running = ask("UTC", "2025-03-10").during("2025-01-01", "2025-04-01", "").per(TimeUnit::Month);
     running = running.vs("previous year", CompareWith::Previous(Grain::ordinary(TimeUnit::Year)));
