@@ -22,7 +22,7 @@ use datafusion_physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::future::{Either, select};
 use kepi_extension::{EventScan, Functions, Partials};
-use kepi_model::core::{Aggregate, Base, CompareWith, Formula, FormulaNode, Measure, Query, Row, RowNode};
+use kepi_model::core::{Aggregate, Base, CompareWith, Formula, FormulaNode, Measure, Query, Reach, Row, RowNode};
 use kepi_model::value::{Kind, Unit};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -435,7 +435,7 @@ fn needs_beginning(query: &Query) -> bool {
     if query.per.is_some() {
         return false;
     }
-    if !query.window.moment && query.aggregates.iter().flat_map(Aggregate::rows).any(reads_mean) {
+    if !query.window.moment && query.aggregates.iter().flat_map(Aggregate::rows).any(reads_window) {
         return true;
     }
     let shown = shown_aggregates(query);
@@ -454,9 +454,14 @@ fn moves_windows(query: &Query) -> bool {
     !query.window.moment && query.aggregates.iter().any(|a| !a.moved.is_empty())
 }
 
-/// Whether a value is the mean of a state over the window.
-fn reads_mean(row: &Row) -> bool {
-    matches!(row.node, RowNode::StateAverage { .. }) || row.parts().into_iter().any(reads_mean)
+/// Whether a value is the mean of a state over the window, or of a history that begins with it.
+fn reads_window(row: &Row) -> bool {
+    let own = match &row.node {
+        RowNode::StateAverage { .. } => true,
+        RowNode::History(history) => history.over == Reach::Period,
+        _ => false,
+    };
+    own || row.parts().into_iter().any(reads_window)
 }
 
 fn reads_period(formula: &Formula) -> bool {

@@ -29,8 +29,8 @@ const QUERIES_PER_DATA_SET: usize = 30;
 
 const ZONES: [&str; 3] = ["UTC", "Europe/Amsterdam", "America/New_York"];
 
-/// Local times around leap days, ends of periods and changes of clocks, few enough to collide.
-const TIMES: [&str; 22] = [
+/// Local times around leap days, ends of periods and changes of clocks, two of them later than now, few enough to collide.
+const TIMES: [&str; 24] = [
     "2024-02-28",
     "2024-02-29",
     "2024-02-29T12:00",
@@ -53,6 +53,8 @@ const TIMES: [&str; 22] = [
     "2025-06-30T23:59",
     "2025-07-01",
     "2025-07-14T20:00",
+    "2025-07-28T10:00",
+    "2025-11-03",
 ];
 
 /// A data set: a model, and the rows of its tables.
