@@ -69,9 +69,9 @@ pub(crate) struct RemoveArgs {
   kepi plugin new margins --lang rhai --kind scalar       a KPI in a script of ten lines
   kepi plugin new crm --lang rest                         a web service without code, with an imitation to check it against
   kepi plugin new spread --lang rust --kind aggregate     a component; `kepi plugin build` builds it
+  kepi plugin new till --lang python --kind connector     the same in Python
 
-rust does every kind; rhai does scalar, aggregate, series and connector; python and js do scalar and aggregate; rest does
-connector.")]
+rust, python and js do every kind; rhai all but model; rest does connector.")]
 pub(crate) struct NewArgs {
     /// Its name: small letters, digits and `-`
     pub(crate) name: String,

@@ -47,7 +47,7 @@ pub fn check_plugin(folder: &Path) -> Result<PluginCheck, EngineError> {
             return Ok(check);
         }
     };
-    if folder.join("Cargo.toml").is_file() {
+    if ["Cargo.toml", "plugin.py", "plugin.js"].iter().any(|file| folder.join(file).is_file()) {
         check.say("its component is built from its source", built_from(folder, &bytes));
     }
     let settings = Settings::default();

@@ -11,9 +11,29 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// The custom section that holds the hash of the source, as 32 hexadecimal digits.
 pub const SOURCE_SECTION: &str = "kepi-source";
 
-/// Hashes what a plugin is built from: `Cargo.toml`, `Cargo.lock` and every file below `src/`, by path and content, and
-/// the same of crates that are named by their path. Line ends do not count, since git may change them.
+/// Hashes what a plugin is built from, by path and content. Line ends do not count, since git may change them.
+///
+/// In Rust that is `Cargo.toml`, `Cargo.lock` and every file below `src/`, and the same of crates that are named by their
+/// path; in other languages every file of Python, JavaScript and the contract below the folder, but what was installed there.
 pub fn hash_sources(folder: &Path) -> io::Result<String> {
+    let files = if folder.join("Cargo.toml").is_file() { of_rust(folder)? } else { of_others(folder)? };
+    let mut named: Vec<(String, PathBuf)> =
+        files.into_iter().map(|p| (p.to_string_lossy().replace('\\', "/"), p)).collect();
+    named.sort();
+    let mut hasher = Xxh3Default::new();
+    for (name, path) in named {
+        let content: Vec<u8> = fs::read(folder.join(path))?.into_iter().filter(|&byte| byte != b'\r').collect();
+        // Lengths in front keep a file's end from being read as the next one's beginning.
+        for part in [name.as_bytes(), &content] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+    }
+    Ok(format!("{:032x}", hasher.digest128()))
+}
+
+/// The files of a crate and of those beside it.
+fn of_rust(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("Cargo.lock")];
     let mut folders = vec![PathBuf::from("src")];
     let mut crates = vec![PathBuf::new()];
@@ -36,19 +56,29 @@ pub fn hash_sources(folder: &Path) -> io::Result<String> {
             if entry.file_type()?.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
-    let mut named: Vec<(String, PathBuf)> =
-        files.into_iter().map(|p| (p.to_string_lossy().replace('\\', "/"), p)).collect();
-    named.sort();
-    let mut hasher = Xxh3Default::new();
-    for (name, path) in named {
-        let content: Vec<u8> = fs::read(folder.join(path))?.into_iter().filter(|&byte| byte != b'\r').collect();
-        // Lengths in front keep a file's end from being read as the next one's beginning.
-        for part in [name.as_bytes(), &content] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+    Ok(files)
+}
+
+/// The files of a plugin in Python or JavaScript. What its packages bring is not its own source.
+fn of_others(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(next) = folders.pop() {
+        if next != Path::new("") && folder.join(&next).join("pyvenv.cfg").is_file() {
+            continue;
+        }
+        for entry in fs::read_dir(folder.join(&next))? {
+            let entry = entry?;
+            let (name, path) = (entry.file_name(), next.join(entry.file_name()));
+            let installed = name == "node_modules" || name.to_string_lossy().starts_with(['.', '_']);
+            if entry.file_type()?.is_dir() {
+                folders.extend((!installed).then_some(path));
+            } else if path.extension().is_some_and(|ending| ["py", "js", "mjs", "wit"].iter().any(|e| ending == *e)) {
+                files.push(path);
+            }
         }
     }
-    Ok(format!("{:032x}", hasher.digest128()))
+    Ok(files)
 }
 
 /// The paths in `name = { path = "…" }` of a Cargo.toml. Read by lines: the chore that uses this file reads no TOML.

@@ -178,14 +178,22 @@ fn kinds_and_builders_that_are_not_there_are_refused_in_words() {
     let plugin = |arguments: &[&str]| kepi(folder.path(), &[&["plugin"], arguments].concat());
     for (language, kind, told) in [
         ("rhai", "model", "there is no model in rhai"),
-        ("python", "connector", "there is no connector in python"),
-        ("js", "series", "there is no series in js"),
         ("rest", "scalar", "there is no scalar in rest"),
+        ("rest", "model", "there is no model in rest"),
     ] {
         let said = plugin(&["new", "a", "--lang", language, "--kind", kind]);
         assert!(said.code == 2 && said.err.contains(told) && said.err.contains("hint: "), "{}", said.err);
     }
     assert!(plugin(&["new", "Margins"]).err.contains("`Margins` is no name of a plugin"));
+    // Every other kind is begun in every language, with a manifest that can be read.
+    for language in ["python", "js"] {
+        for kind in ["scalar", "aggregate", "model", "series", "connector"] {
+            let name = format!("{language}-{kind}");
+            assert_eq!(plugin(&["new", &name, "--lang", language, "--kind", kind]).code, 0, "{name}");
+            let checked = plugin(&["check", &format!("my.{name}")]);
+            assert!(checked.code == 1 && checked.out.contains("fails its file is there"), "{}", checked.out);
+        }
+    }
     // Nothing is in the path.
     for (language, told, repair) in [
         ("rust", "there is no Rust here", "https://rustup.rs"),

@@ -1,7 +1,7 @@
 //! `kepi plugin build`: calls the builder of a plugin's language, and makes a component of what comes out.
 
 use crate::api::EngineError;
-use kepi_plugin::{Found, SOURCE_SECTION, append_custom_section, core_to_component, hash_sources};
+use kepi_plugin::{Found, Manifest, Provides, SOURCE_SECTION, append_custom_section, core_to_component, hash_sources};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,6 @@ use std::process::Command;
 const TARGET: &str = "wasm32-unknown-unknown";
 /// A folder with a compiler that knows the target and has the standard library as source, where rustup cannot add it.
 const TOOLCHAIN: &str = "KEPI_WASM_TOOLCHAIN";
-const WORLD: &str = "functions-plugin";
 
 /// Builds the component of the plugin in a folder; gives its file, and none where nothing has to be built. What builders say
 /// goes to the standard error as it comes.
@@ -23,13 +22,42 @@ pub fn build_plugin(folder: &Path) -> Result<Option<PathBuf>, EngineError> {
         let bytes = rust(folder)?;
         fs::write(&component, bytes).map_err(|e| EngineError::data(format!("{}: {e}", component.display())))?;
     } else if folder.join("plugin.py").is_file() {
-        python(folder, &component)?;
+        python(folder, &component, world(&found.manifest)?)?;
     } else if folder.join("plugin.js").is_file() {
-        javascript(folder, &component)?;
+        javascript(folder, &component, world(&found.manifest)?)?;
     } else {
         return Ok(None);
     }
+    sign(folder, &component)?;
     Ok(Some(component))
+}
+
+/// Writes into a component what it was built from.
+fn sign(folder: &Path, component: &Path) -> Result<(), EngineError> {
+    let unwritten = |error: std::io::Error| EngineError::data(format!("{}: {error}", component.display()));
+    let mut bytes = fs::read(component).map_err(unwritten)?;
+    let hash = hash_sources(folder).map_err(|e| EngineError::data(format!("the source cannot be hashed: {e}")))?;
+    append_custom_section(&mut bytes, SOURCE_SECTION, hash.as_bytes());
+    fs::write(component, bytes).map_err(unwritten)
+}
+
+/// The world of the contract that a component in Python or JavaScript is built for.
+///
+/// Errors: the manifest promises what stands in several of them.
+fn world(manifest: &Manifest) -> Result<&'static str, EngineError> {
+    let of = |provides: &Provides| match provides {
+        Provides::Scalar | Provides::Aggregate => "functions-plugin",
+        Provides::Model => "models-plugin",
+        Provides::Series => "series-plugin",
+        Provides::Connector => "connector-plugin",
+    };
+    let mut worlds: Vec<&str> = manifest.provides.iter().map(of).collect();
+    worlds.dedup();
+    match worlds.as_slice() {
+        [world] => Ok(world),
+        _ => Err(EngineError::usage(format!("{} provides what one component in this language cannot", manifest.id))
+            .with_help("make a plugin each of its functions, its models, its series and its connector")),
+    }
 }
 
 /// Whether the target can be built for, and how; the error says what is missing.
@@ -80,27 +108,15 @@ fn rust(folder: &Path) -> Result<Vec<u8>, EngineError> {
         EngineError::data(format!("{}: {e}", module.display()))
             .with_help("Cargo.toml needs [lib] crate-type = [\"cdylib\"]")
     })?;
-    let mut component = core_to_component(&core)
-        .map_err(|reason| EngineError::failed(format!("no component can be made of {name}.wasm: {reason}")))?;
-    let hash = hash_sources(folder).map_err(|e| EngineError::data(format!("the source cannot be hashed: {e}")))?;
-    append_custom_section(&mut component, SOURCE_SECTION, hash.as_bytes());
-    Ok(component)
+    core_to_component(&core)
+        .map_err(|reason| EngineError::failed(format!("no component can be made of {name}.wasm: {reason}")))
 }
 
-fn python(folder: &Path, component: &Path) -> Result<(), EngineError> {
+fn python(folder: &Path, component: &Path, world: &str) -> Result<(), EngineError> {
     let component = std::path::absolute(component).map_err(EngineError::data)?;
     let mut command = Command::new("componentize-py");
-    command.current_dir(folder).args([
-        "-d",
-        "wit/kepi-plugin.wit",
-        "-w",
-        WORLD,
-        "componentize",
-        "--stub-wasi",
-        "plugin",
-        "-o",
-    ]);
-    command.arg(&component);
+    command.current_dir(folder).args(["-d", "wit/kepi-plugin.wit", "-w", world]);
+    command.args(["componentize", "--stub-wasi", "plugin", "-o"]).arg(&component);
     run_or(command, "componentize-py", "`pip install componentize-py` brings it")
 }
 
@@ -122,12 +138,12 @@ await writeFile(out, component);
 /// What the script ends with where the package is absent.
 const NO_PACKAGE: i32 = 77;
 
-fn javascript(folder: &Path, component: &Path) -> Result<(), EngineError> {
+fn javascript(folder: &Path, component: &Path, world: &str) -> Result<(), EngineError> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(EngineError::data);
     let mut command = Command::new("node");
     command.current_dir(folder).args(["--input-type=module", "-e", JAVASCRIPT, "--"]);
     command.arg(absolute(&folder.join("plugin.js"))?).arg(absolute(&folder.join("wit/kepi-plugin.wit"))?);
-    command.arg(WORLD).arg(absolute(component)?);
+    command.arg(world).arg(absolute(component)?);
     let package = "`npm install @bytecodealliance/componentize-js` in the plugin's folder brings it";
     match command.stdout(std::io::stderr()).status() {
         Ok(status) if status.success() => Ok(()),

@@ -150,14 +150,24 @@ pub fn new_plugin(
             files.extend(SDK.iter().map(|(path, text)| (format!("sdk/{path}"), (*text).to_string())));
         }
         PluginLanguage::Python => {
-            let groups = match kind {
-                PluginKind::Aggregate => include_str!("templates/aggregate_functions.py"),
-                _ => include_str!("templates/scalar_functions.py"),
-            };
             files.push(("plugin.py".to_string(), fill(body)));
-            files.push(("functions.py".to_string(), fill(groups)));
+            files.push(("words.py".to_string(), include_str!("templates/words.py").to_string()));
+            if kind != PluginKind::Connector {
+                files.push(("columns.py".to_string(), include_str!("templates/columns.py").to_string()));
+            }
+            // The contract looks for the groups of an aggregation in a module of their own.
+            let groups = match kind {
+                PluginKind::Scalar => Some(include_str!("templates/scalar_functions.py")),
+                PluginKind::Aggregate => Some(include_str!("templates/aggregate_functions.py")),
+                PluginKind::Model | PluginKind::Series | PluginKind::Connector => None,
+            };
+            files.extend(groups.map(|text| ("functions.py".to_string(), text.to_string())));
         }
-        PluginLanguage::JavaScript => files.push(("plugin.js".to_string(), fill(body))),
+        PluginLanguage::JavaScript => {
+            // A component of JavaScript is made of one file.
+            let columns = if kind == PluginKind::Connector { "" } else { include_str!("templates/columns.js") };
+            files.push(("plugin.js".to_string(), fill(body) + columns));
+        }
     }
     if matches!(language, PluginLanguage::Python | PluginLanguage::JavaScript) {
         files.push(("wit/kepi-plugin.wit".to_string(), CONTRACT.to_string()));
@@ -212,22 +222,23 @@ fn body(language: PluginLanguage, kind: PluginKind) -> Result<&'static str, Engi
         (Rust, Connector) => Ok(include_str!("templates/connector.rs")),
         (Python, Scalar) => Ok(include_str!("templates/scalar.py")),
         (Python, Aggregate) => Ok(include_str!("templates/aggregate.py")),
+        (Python, Model) => Ok(include_str!("templates/model.py")),
+        (Python, Series) => Ok(include_str!("templates/series.py")),
+        (Python, Connector) => Ok(include_str!("templates/connector.py")),
         (JavaScript, Scalar) => Ok(include_str!("templates/scalar.js")),
         (JavaScript, Aggregate) => Ok(include_str!("templates/aggregate.js")),
+        (JavaScript, Model) => Ok(include_str!("templates/model.js")),
+        (JavaScript, Series) => Ok(include_str!("templates/series.js")),
+        (JavaScript, Connector) => Ok(include_str!("templates/connector.js")),
         (Rest, Connector) => Ok(include_str!("templates/rest.toml")),
         _ => {
             let (language, works) = match language {
-                Rhai => ("rhai", "scalar, aggregate, series and connector"),
-                Rust => ("rust", "every kind"),
-                Python => ("python", "scalar and aggregate"),
-                JavaScript => ("js", "scalar and aggregate"),
                 Rest => ("rest", "connector"),
+                _ => ("rhai", "scalar, aggregate, series and connector"),
             };
             let other = match kind {
-                Connector => "`--lang rest` begins one without code, rhai and rust do connectors too",
-                Model => "rust does models",
-                Series => "rhai and rust do series",
-                Scalar | Aggregate => "rhai and rust do functions",
+                Model => "rust, python and js do models",
+                _ => "rhai, rust, python and js do functions",
             };
             Err(EngineError::usage(format!("there is no {} in {language}", kind.word()))
                 .with_help(format!("{language} does {works}; {other}")))

@@ -42,6 +42,30 @@ fn a_change_of_the_source_is_seen() {
 }
 
 #[test]
+fn what_python_and_javascript_are_made_of_counts_and_what_is_installed_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let hash = || hash_sources(folder.path()).unwrap();
+    write("plugin.py", "def f(): pass\n");
+    write("wit/kepi-plugin.wit", "package a:b;\n");
+    let before = hash();
+    for other in ["a.wasm", "node_modules/a/b.js", ".venv/c.py", "own/pyvenv.cfg", "own/lib/d.py", "__pycache__/e.py"] {
+        write(other, "1\n");
+        assert_eq!(hash(), before, "{other}");
+    }
+    let mut seen = vec![before];
+    for source in ["plugin.py", "wit/kepi-plugin.wit", "more/helpers.py", "plugin.js"] {
+        write(source, "2\n");
+        assert!(!seen.contains(&hash()), "{source}");
+        seen.push(hash());
+    }
+}
+
+#[test]
 fn a_section_is_found_again_and_nothing_else() {
     let mut wasm = b"\0asm\x0d\0\x01\0".to_vec();
     append_custom_section(&mut wasm, "other", &[7; 300]);

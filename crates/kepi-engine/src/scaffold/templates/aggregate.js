@@ -44,17 +44,17 @@ class Accumulator {
   update(groups, groupCount, args) {
     this.grow(groupCount);
     const columns = args.map(floats);
-    groups.forEach((group, row) => this.groups[group].add(...columns.map((values) => values[row])));
+    call(() => groups.forEach((group, row) => this.groups[group].add(...columns.map((values) => values[row]))));
   }
   merge(groups, groupCount, states) {
     this.grow(groupCount);
-    groups.forEach((group, index) => this.groups[group].merge(new this.group(states[index])));
+    call(() => groups.forEach((group, index) => this.groups[group].merge(new this.group(states[index]))));
   }
   save() {
-    return this.groups.map((group) => group.save());
+    return call(() => this.groups.map((group) => group.save()));
   }
   finish() {
-    return column(this.groups.map((group) => group.value()));
+    return call(() => column(this.groups.map((group) => group.value())));
   }
 }
 
@@ -66,27 +66,3 @@ export const functions = {
     throw failed(`there is no function \`${name}\``);
   },
 };
-
-/** Describes a function whose parameters and result are floats. */
-function signature(name, params) {
-  const param = (name) => ({ name, accepts: ["float"], optional: false });
-  return { name, params: params.map(param), returns: "float", seesMissing: false };
-}
-
-function floats(arg) {
-  if (arg.values.tag !== "floats") throw failed("an argument is no column of floats");
-  return arg.values.val;
-}
-
-/** A column from values of which some are null. */
-function column(values) {
-  const validity = new Uint8Array(Math.ceil(values.length / 8));
-  values.forEach((value, row) => {
-    if (value !== null) validity[row >> 3] |= 1 << (row & 7);
-  });
-  return { values: { tag: "floats", val: Float64Array.from(values, (value) => value ?? 0) }, validity };
-}
-
-function failed(message) {
-  return { tag: "failed", val: message };
-}

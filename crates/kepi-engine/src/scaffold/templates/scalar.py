@@ -1,8 +1,7 @@
 """@NAME@: a function of rows. `margin` is the KPI; what stands below it is the same in every plugin."""
 
-from componentize_py_types import Err
+from columns import call, column, failed, floats, signature
 from wit_world import exports
-from wit_world.imports import types
 
 
 def margin(revenue, cost):
@@ -22,27 +21,6 @@ class Functions(exports.Functions):
 
     def call_scalar(self, name, rows, args):
         if name not in SCALARS:
-            raise Err(types.Error_Failed(f"there is no function `{name}`"))
+            raise failed(f"there is no function `{name}`")
         function = SCALARS[name][0]
-        return column([function(*row) for row in zip(*(floats(arg) for arg in args))])
-
-
-def signature(name, params):
-    """Describes a function whose parameters and result are floats."""
-    float_ = types.DataType.FLOAT
-    return types.Signature(name, [types.Param(param, [float_], False) for param in params], float_, False)
-
-
-def floats(arg):
-    if not isinstance(arg.values, types.Values_Floats):
-        raise Err(types.Error_Failed("an argument is no column of floats"))
-    return arg.values.value
-
-
-def column(values):
-    """A column from values of which some are None."""
-    validity = bytearray((len(values) + 7) // 8)
-    for row, value in enumerate(values):
-        if value is not None:
-            validity[row // 8] |= 1 << (row % 8)
-    return types.Column(types.Values_Floats([0.0 if value is None else value for value in values]), bytes(validity))
+        return call(lambda: column([function(*row) for row in zip(*(floats(arg) for arg in args))]))
