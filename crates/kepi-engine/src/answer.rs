@@ -1,8 +1,9 @@
 //! What every face gives and gets: a [`Request`] in, an [`Answer`] out.
 
 use kepi_exec::{Cancel, Frame};
+use kepi_model::core::Query;
 use kepi_syntax::Diagnostic;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A question.
 #[derive(Clone, Debug, Default)]
@@ -57,4 +58,27 @@ pub struct Answer {
     pub kept: bool,
     /// What should be known of how it was answered, such as of a damaged file beside the store.
     pub said: Vec<String>,
+}
+
+impl Answer {
+    /// An answer that was computed from a snapshot and has taken since `started`.
+    pub(crate) fn computed(
+        query: &Query,
+        frame: Frame,
+        warnings: Vec<Diagnostic>,
+        started: Instant,
+        snapshot: u64,
+    ) -> Answer {
+        Answer {
+            query: query.text.clone(),
+            as_of: query.now,
+            zone: query.zone.clone(),
+            frame,
+            warnings,
+            elapsed: started.elapsed(),
+            snapshot,
+            kept: false,
+            said: Vec::new(),
+        }
+    }
 }

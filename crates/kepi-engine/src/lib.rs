@@ -42,6 +42,6 @@ pub use upkeep::{
     StoreInfo, UnloadReport, VerifyReport,
 };
 // What stands in answers and errors, so that a face needs no other crate to read them.
-pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
+pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step, grouped};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};
 pub use words::{format, is_complete, kept_as_written};

@@ -1,13 +1,13 @@
 //! What a query runs, told as a colleague would: in words, in steps with row counts, and as a plan.
 
-use crate::cells::notes::{grouped, moment};
+use crate::cells::notes::moment;
 use crate::cells::openings::in_own_time;
 use crate::cells::plan::{Times, shown_aggregates};
 use crate::cells::zone;
 use crate::run::{Runner, on_own_stack};
 use crate::steps::reports;
 use crate::told;
-use crate::words::{self, span};
+use crate::words::{self, grouped, span};
 use crate::{ExecError, Pass, Report, RunOptions, Source, Step};
 use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};

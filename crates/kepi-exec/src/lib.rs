@@ -27,3 +27,4 @@ pub use leaf::LeafExec;
 pub use pass::{Learned, Pass, Report, Source};
 pub use rows::{evaluate_table, stored_otherwise};
 pub use run::{RunOptions, run};
+pub use words::grouped;

@@ -155,14 +155,7 @@ impl<'a> Runner<'a> {
     pub(crate) fn frame(&self, query: &Query) -> Result<Frame, ExecError> {
         let planned = self.plan(query)?;
         let done = self.rows(planned)?;
-        let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
-        notes.extend(notes::without_entity(query, &done.planned.times, &reports(&done.planned.plan.root)));
-        notes.extend(notes::before_existence(&done.planned.times, &self.source));
-        notes.extend(self.source.unfilled().notes());
-        notes.extend(notes::learned(&reports(&done.planned.plan.root)));
-        notes.extend(refused(&done.planned.plan.root));
-        notes.extend(told::retention(query));
-        notes.extend(told::first_step(query));
+        let mut notes = self.notes(query, &done.planned);
         let mut steps = steps(&done.planned.plan.root);
         let mut scanned = scanned(&done.planned.plan);
         let mut rows = done.rows;
@@ -247,18 +240,24 @@ impl<'a> Runner<'a> {
         })
     }
 
+    /// What is to be told of every answer to the query, however it is shown.
+    fn notes(&self, query: &Query, planned: &Planned) -> Vec<Note> {
+        let mut notes = notes::of_times(query, &planned.times, self.source.scan.as_ref(), &self.setting.zone);
+        notes.extend(notes::without_entity(query, &planned.times, &reports(&planned.plan.root)));
+        notes.extend(notes::before_existence(&planned.times, &self.source));
+        notes.extend(self.source.unfilled().notes());
+        notes.extend(notes::learned(&reports(&planned.plan.root)));
+        notes.extend(refused(&planned.plan.root));
+        notes.extend(told::retention(query));
+        notes.extend(told::first_step(query));
+        notes
+    }
+
     /// Runs the query for what can be told of it: its plan, its steps, what was left out.
     pub(crate) fn steps(&self, query: &Query) -> Result<(Planned, Vec<Step>, Vec<Note>), ExecError> {
         let done = self.rows(self.plan(query)?)?;
         let steps = steps(&done.planned.plan.root);
-        let mut notes = notes::of_times(query, &done.planned.times, self.source.scan.as_ref(), &self.setting.zone);
-        notes.extend(notes::without_entity(query, &done.planned.times, &reports(&done.planned.plan.root)));
-        notes.extend(notes::before_existence(&done.planned.times, &self.source));
-        notes.extend(self.source.unfilled().notes());
-        notes.extend(notes::learned(&reports(&done.planned.plan.root)));
-        notes.extend(refused(&done.planned.plan.root));
-        notes.extend(told::retention(query));
-        notes.extend(told::first_step(query));
+        let notes = self.notes(query, &done.planned);
         Ok((done.planned, steps, notes))
     }
 

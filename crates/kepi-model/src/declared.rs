@@ -94,6 +94,13 @@ pub struct MappingDecl {
     pub fields: Vec<(String, Row)>,
 }
 
+impl MappingDecl {
+    /// Makes a mapping that fills nothing yet.
+    pub fn of(target: Target, filter: Option<Row>) -> MappingDecl {
+        MappingDecl { target, filter, at: None, id: None, key: None, roles: Vec::new(), fields: Vec::new() }
+    }
+}
+
 /// What a mapping fills.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {

@@ -1,12 +1,11 @@
 //! `kepi demo`: a small CRM company and its KPIs at a glance.
 
-use super::explain::grouped;
 use super::load::summary;
 use crate::args::DemoArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::progress::Bar;
-use kepi_engine::{Answer, Cancel, DemoReport, Engine, EngineError, Request};
+use kepi_engine::{Answer, Cancel, DemoReport, Engine, EngineError, Request, grouped};
 use kepi_view::{Kpi, Look, Series, inert, kpis, series, sparkline};
 use nu_ansi_term::{Color, Style};
 use std::time::Instant;

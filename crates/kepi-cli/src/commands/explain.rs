@@ -5,7 +5,7 @@ use crate::args::{ExplainArgs, Level};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt;
-use kepi_engine::{Explanation, Step};
+use kepi_engine::{Explanation, Step, grouped};
 use kepi_view::inert;
 
 pub(crate) fn run(context: &Context, args: &ExplainArgs) -> Result<(), Failure> {
@@ -48,19 +48,6 @@ fn steps(steps: &[Step]) -> String {
     let wide = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (wide(0), wide(1));
     rows.iter().map(|[rows, time, text]| format!("{rows:>first$}  {time:>second$}  {text}\n")).collect()
-}
-
-/// A count with commas between thousands.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

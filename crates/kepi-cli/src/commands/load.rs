@@ -1,12 +1,11 @@
 //! `kepi load`: files into the store, and what became of their rows.
 
-use super::explain::grouped;
 use crate::args::{Conflict, LoadArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
-use kepi_engine::{LoadReport, LoadRequest, OnConflict, TargetReport};
+use kepi_engine::{LoadReport, LoadRequest, OnConflict, TargetReport, grouped};
 use kepi_view::inert;
 
 pub(crate) fn run(context: &Context, args: &LoadArgs) -> Result<(), Failure> {

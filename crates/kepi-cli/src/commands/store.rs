@@ -1,12 +1,12 @@
 //! `kepi store`: what is stored, whether it is sound, copies of it, and taking things out.
 
-use super::explain::grouped;
 use super::query::unwritable;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::store_args::{ExportArgs, StoreCommand};
 use crate::terminal::Terminal;
+use kepi_engine::grouped;
 use kepi_engine::{
     BackupReport, Cancel, Engine, EraseReport, ExportFormat, LoadListed, StoreInfo, UnloadReport, VerifyReport,
 };

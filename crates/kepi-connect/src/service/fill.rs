@@ -1,7 +1,8 @@
 //! Placeholders of a request that only the host can fill: `{{secret:NAME}}`, `{{oauth2:NAME}}`, `{{base64:…}}`.
 
-use super::base64;
 use super::scrub::percent_encoded;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 
 /// Where a value is put, which decides how it is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(crate) fn fill(
         let inner = &inner[kind.len()..];
         let end = closing(inner).ok_or_else(|| format!("`{{{{{kind}` is not closed with `}}}}`"))?;
         let plain = match kind {
-            "base64:" => base64::encode(fill(&inner[..end], Into::Plain, value)?.0.as_bytes()),
+            "base64:" => BASE64.encode(fill(&inner[..end], Into::Plain, value)?.0.as_bytes()),
             kind => value(&kind[..kind.len() - 1], &inner[..end])?,
         };
         out.push_str(&match into {
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(filled("Bearer {{oauth2:crm}}", Into::Header).unwrap(), "Bearer token");
         assert_eq!(filled("{\"k\":\"{{secret:A}}\"}", Into::Json).unwrap(), "{\"k\":\"a b\\\"&c\"}");
         let basic = filled("Basic {{base64:me/token:{{secret:A}}}}", Into::Header).unwrap();
-        assert_eq!(basic, format!("Basic {}", base64::encode(b"me/token:a b\"&c")));
+        assert_eq!(basic, format!("Basic {}", BASE64.encode(b"me/token:a b\"&c")));
         assert_eq!(filled("{{config.x}} }} {{", Into::Plain).unwrap(), "{{config.x}} }} {{");
         assert_eq!(filled("{{secret:B}}", Into::Plain).unwrap_err(), "no secret B");
         assert_eq!(filled("{{secret:A", Into::Plain).unwrap_err(), "`{{secret:` is not closed with `}}`");

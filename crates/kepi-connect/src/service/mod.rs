@@ -6,7 +6,6 @@
 //! what may succeed, as late as the service asks. Keep the answer, without secrets, where a record is asked for.
 
 mod address;
-mod base64;
 mod fetch;
 mod fill;
 mod grant;

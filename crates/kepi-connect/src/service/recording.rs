@@ -4,7 +4,8 @@
 //! began with), then a line per request and answer. Requests are written as the connector made them, with
 //! `{{secret:NAME}}` in the place of secrets; answers with the values of secrets taken out.
 
-use super::base64;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use kepi_extension::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,14 +58,14 @@ impl Body {
         match std::str::from_utf8(bytes) {
             Ok("") => None,
             Ok(text) => Some(Body::Text(scrub(text))),
-            Err(_) => Some(Body::Base64(base64::encode(bytes))),
+            Err(_) => Some(Body::Base64(BASE64.encode(bytes))),
         }
     }
 
     fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Body::Text(text) => Some(text.clone().into_bytes()),
-            Body::Base64(text) => base64::decode(text),
+            Body::Base64(text) => BASE64.decode(text).ok(),
         }
     }
 }

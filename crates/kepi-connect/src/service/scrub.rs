@@ -1,6 +1,8 @@
 //! Taking secrets out of texts that somebody may see.
 
-use super::base64;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A secret that is shorter would also be found in words that have nothing to do with it.
 pub(crate) const SECRET_CHARACTERS_MIN: usize = 6;
@@ -21,7 +23,7 @@ impl Scrubber {
             percent_encoded(value),
             percent_encoded(value).replace("%20", "+"),
             json[1..json.len() - 1].to_string(),
-            base64::encode(value.as_bytes()),
+            BASE64.encode(value.as_bytes()),
         ];
         for form in forms {
             if form.chars().count() >= SECRET_CHARACTERS_MIN && !self.needles.iter().any(|(needle, _)| *needle == form)
@@ -54,14 +56,8 @@ impl Scrubber {
 
 /// A text as a part of an address: all but letters, digits and `-._~` as `%XX`.
 pub(crate) fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]
@@ -77,7 +73,7 @@ mod tests {
             "s3cr%26t%20%22x%22",
             "s3cr%26t+%22x%22",
             "s3cr&t \\\"x\\\"",
-            &base64::encode(b"s3cr&t \"x\""),
+            &BASE64.encode(b"s3cr&t \"x\""),
         ] {
             assert_eq!(scrubber.scrub(&format!("a {text} b")), "a {{secret:KEY}} b", "{text}");
         }

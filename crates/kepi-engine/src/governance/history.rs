@@ -8,6 +8,7 @@ use crate::answer::{Answer, Request};
 use crate::api::{EngineError, SourceText};
 use crate::engine::{Engine, ended};
 use crate::model::Model;
+use kepi_extension::EventScan;
 use kepi_model::catalog::SymbolKind;
 use kepi_syntax::{Severity, parse_file};
 use serde::{Deserialize, Serialize};
@@ -166,20 +167,10 @@ impl Engine {
         let options = self.run_options(request, &self.kept.as_of_now())?;
         let snapshot = self.snapshot(request.snapshot)?;
         let started = Instant::now();
-        let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
+        let data = Arc::clone(&snapshot) as Arc<dyn EventScan>;
         let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
             .map_err(|error| ended(error, &options.cancel))?;
-        Ok(Answer {
-            query: query.text,
-            as_of: query.now,
-            zone: query.zone,
-            frame,
-            warnings: Vec::new(),
-            elapsed: started.elapsed(),
-            snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
-            kept: false,
-            said: Vec::new(),
-        })
+        Ok(Answer::computed(&query, frame, Vec::new(), started, EventScan::snapshot(snapshot.as_ref())))
     }
 
     fn definitions_file(&self) -> PathBuf {

@@ -5,6 +5,7 @@ use crate::api::EngineError;
 use crate::engine::Engine;
 use crate::otherwise;
 use crate::watch::Watch;
+use kepi_extension::EventScan;
 use kepi_model::catalog::full_name;
 use kepi_syntax::ast::ExprKind;
 use std::sync::Arc;
@@ -58,20 +59,10 @@ impl Engine {
         let mut answers = Vec::new();
         for (query, warnings) in queries {
             let started = Instant::now();
-            let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
+            let data = Arc::clone(&snapshot) as Arc<dyn EventScan>;
             let frame = kepi_exec::run(&query, data, &model.plugins.functions, &options)
                 .map_err(|error| otherwise::failed(&model, error, &options.cancel))?;
-            answers.push(Answer {
-                query: query.text,
-                as_of: query.now,
-                zone: query.zone,
-                frame,
-                warnings,
-                elapsed: started.elapsed(),
-                snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
-                kept: false,
-                said: Vec::new(),
-            });
+            answers.push(Answer::computed(&query, frame, warnings, started, EventScan::snapshot(snapshot.as_ref())));
         }
         let title = placed.item.with.iter().find(|p| p.name.text == "title").and_then(|p| match &p.value.kind {
             ExprKind::Text(text) => Some(text.clone()),

@@ -10,6 +10,7 @@ use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, Tim
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use kepi_exec::{Cancel, FrameColumn, FrameColumnKind, RunOptions};
+use kepi_extension::EventScan;
 use kepi_model::calendar::{Zone, date_of};
 use kepi_model::catalog::Placed;
 use kepi_model::value::{Kind, Unit, Value};
@@ -173,19 +174,9 @@ fn answers(
     let mut answers = Vec::new();
     for query in queries {
         let started = Instant::now();
-        let data = Arc::clone(&snapshot) as Arc<dyn kepi_extension::EventScan>;
+        let data = Arc::clone(&snapshot) as Arc<dyn EventScan>;
         let frame = kepi_exec::run(query, data, &model.plugins.functions, &options).map_err(exec_error)?;
-        answers.push(Answer {
-            query: query.text.clone(),
-            as_of: query.now,
-            zone: query.zone.clone(),
-            frame,
-            warnings: Vec::new(),
-            elapsed: started.elapsed(),
-            snapshot: kepi_extension::EventScan::snapshot(snapshot.as_ref()),
-            kept: false,
-            said: Vec::new(),
-        });
+        answers.push(Answer::computed(query, frame, Vec::new(), started, EventScan::snapshot(snapshot.as_ref())));
     }
     Ok(answers)
 }

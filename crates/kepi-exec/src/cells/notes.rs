@@ -4,6 +4,7 @@ use super::due::Cut;
 use super::plan::{Times, shown_aggregates};
 use crate::made::parents;
 use crate::pass::EarlyRows;
+use crate::words::grouped;
 use crate::{Note, Pass, Report, Source};
 use kepi_extension::{EventScan, StreamInfo};
 use kepi_model::calendar::{Zone, date_of};
@@ -237,19 +238,6 @@ pub(crate) fn learned(reports: &[(Pass, Report)]) -> Vec<Note> {
         }
     }
     notes
-}
-
-/// A number with a comma between thousands.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The day of an instant.

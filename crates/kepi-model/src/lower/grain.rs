@@ -14,7 +14,7 @@ pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
         [calendar, unit] => (Some(*calendar), *unit),
         _ => (None, ""),
     };
-    let Some(unit) = unit_named(word) else {
+    let Some(unit) = TimeUnit::named(word) else {
         const UNITS: [&str; 7] = ["hour", "day", "week", "month", "quarter", "year", "minute"];
         let help = names::suggestion(word, UNITS)
             .unwrap_or_else(|| "periods are minute, hour, day, week, month, quarter, year".to_string());
@@ -40,21 +40,6 @@ pub(crate) fn grain(cx: &mut Cx<'_>, path: &Path) -> Option<Grain> {
             None
         }
     }
-}
-
-/// The unit of a word, singular or plural.
-pub(crate) fn unit_named(word: &str) -> Option<TimeUnit> {
-    Some(match word.strip_suffix('s').unwrap_or(word) {
-        "second" => TimeUnit::Second,
-        "minute" => TimeUnit::Minute,
-        "hour" => TimeUnit::Hour,
-        "day" => TimeUnit::Day,
-        "week" => TimeUnit::Week,
-        "month" => TimeUnit::Month,
-        "quarter" => TimeUnit::Quarter,
-        "year" => TimeUnit::Year,
-        _ => return None,
-    })
 }
 
 /// Reads a grain that stands as a value.

@@ -4,12 +4,12 @@ use super::cell::CellScope;
 use super::events::EventSet;
 use super::literal::seconds;
 use super::row::{RowScope, listed_owned};
-use super::{Cx, Node, expr, grain};
+use super::{Cx, Node, expr};
 use crate::catalog::SymbolKind;
 use crate::core::Row;
 use crate::names;
 use crate::value::{Kind, Unit, Value};
-use kepi_syntax::ast::{Expr, ExprKind, Path};
+use kepi_syntax::ast::{Expr, ExprKind, Path, TimeUnit};
 use kepi_syntax::{Code, Span};
 
 /// What groups are made by.
@@ -35,8 +35,8 @@ pub(super) enum KeyKind {
 pub(super) fn is_period(cx: &Cx<'_>, path: &Path) -> bool {
     let parts = names::parts(path);
     match parts.as_slice() {
-        [word] => grain::unit_named(word).is_some(),
-        [calendar, word] => cx.catalog.settings.calendars.contains_key(*calendar) && grain::unit_named(word).is_some(),
+        [word] => TimeUnit::named(word).is_some(),
+        [calendar, word] => cx.catalog.settings.calendars.contains_key(*calendar) && TimeUnit::named(word).is_some(),
         _ => false,
     }
 }

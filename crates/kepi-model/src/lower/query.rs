@@ -246,7 +246,7 @@ fn lower_fill(cx: &mut Cx<'_>, fill: &ast::Fill, columns: &[Column]) -> Option<F
 
 fn output_grain(cx: &mut Cx<'_>, path: &ast::Path) -> Option<Grain> {
     let text = names::text(path);
-    if grain::unit_named(path.parts.last().map_or("", |p| p.text.as_str())).is_none()
+    if TimeUnit::named(path.parts.last().map_or("", |p| p.text.as_str())).is_none()
         && let Some(SymbolKind::Entity(_)) = cx.catalog.find(&text).map(|s| &s.kind)
     {
         return cx.error_help(

@@ -138,13 +138,9 @@ fn lower_merge(cx: &mut Cx<'_>, entity: &Name, from: &Name, into: &Name) -> Opti
         return cx.error_help(Code::Mapping, into.span, message, "name the column of the key that each means");
     }
     Some(MappingDecl {
-        target: Target::Merge(decl.name.clone()),
-        filter: None,
-        at: None,
-        id: None,
         key: Some(column(from, Kind::Text)),
-        roles: Vec::new(),
         fields: vec![(INTO.to_string(), column(into, Kind::Text))],
+        ..MappingDecl::of(Target::Merge(decl.name.clone()), None)
     })
 }
 
@@ -160,15 +156,7 @@ fn fill_stream(
     filter: Option<Row>,
     intervals: bool,
 ) -> Option<MappingDecl> {
-    let mut filled = MappingDecl {
-        target: Target::Stream(stream.name.clone()),
-        filter,
-        at: None,
-        id: None,
-        key: None,
-        roles: Vec::new(),
-        fields: Vec::new(),
-    };
+    let mut filled = MappingDecl::of(Target::Stream(stream.name.clone()), filter);
     let mut ok = true;
     for part in &mapping.parts {
         let done = match part {
@@ -311,15 +299,7 @@ fn put(
 }
 
 fn fill_entity(cx: &mut Cx<'_>, mapping: &Mapping, entity: &EntityDecl, filter: Option<Row>) -> Option<MappingDecl> {
-    let mut filled = MappingDecl {
-        target: Target::Entity(entity.name.clone()),
-        filter,
-        at: None,
-        id: None,
-        key: None,
-        roles: Vec::new(),
-        fields: Vec::new(),
-    };
+    let mut filled = MappingDecl::of(Target::Entity(entity.name.clone()), filter);
     let mut ok = true;
     let mut ends = None;
     for part in &mapping.parts {

@@ -5,6 +5,7 @@ use super::engine::{Fallible, refuse};
 use super::json;
 use crate::failure::{Failure, inert};
 use kepi_extension::{HttpError, HttpRequest};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 use std::fmt;
 use std::time::Duration;
@@ -109,12 +110,6 @@ fn fetch(request: HttpRequest) -> Fallible<Map> {
 
 /// A text as a part of an address: all but letters, digits and `-._~` as `%XX`.
 fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, ENCODED).to_string()
 }

@@ -69,6 +69,21 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
+    /// Returns the unit of a word, singular or plural.
+    pub fn named(word: &str) -> Option<TimeUnit> {
+        Some(match word.strip_suffix('s').unwrap_or(word) {
+            "second" => TimeUnit::Second,
+            "minute" => TimeUnit::Minute,
+            "hour" => TimeUnit::Hour,
+            "day" => TimeUnit::Day,
+            "week" => TimeUnit::Week,
+            "month" => TimeUnit::Month,
+            "quarter" => TimeUnit::Quarter,
+            "year" => TimeUnit::Year,
+            _ => return None,
+        })
+    }
+
     /// Returns the unit's word in the singular.
     pub fn word(self) -> &'static str {
         match self {

@@ -189,7 +189,7 @@ impl Lower<'_> {
             Some(unit) => Some(match unit.as_rule() {
                 Rule::percent => UnitWord::Percent,
                 Rule::points => UnitWord::Points,
-                Rule::unit => UnitWord::Time(time_unit(unit.as_str())?),
+                Rule::unit => UnitWord::Time(TimeUnit::named(unit.as_str())?),
                 Rule::currency => UnitWord::Currency(unit.as_str().to_owned()),
                 _ => return None,
             }),
@@ -201,7 +201,7 @@ impl Lower<'_> {
         let span = self.span(&pair);
         let mut parts = Parts::of(pair);
         let number = parts.take(Rule::number)?.as_str().to_owned();
-        let unit = time_unit(parts.take(Rule::unit)?.as_str())?;
+        let unit = TimeUnit::named(parts.take(Rule::unit)?.as_str())?;
         Some(Length { number, unit, span })
     }
 
@@ -317,19 +317,4 @@ impl Lower<'_> {
         }
         Some(made)
     }
-}
-
-/// Reads a unit of time, singular or plural.
-fn time_unit(word: &str) -> Option<TimeUnit> {
-    Some(match word.strip_suffix('s').unwrap_or(word) {
-        "second" => TimeUnit::Second,
-        "minute" => TimeUnit::Minute,
-        "hour" => TimeUnit::Hour,
-        "day" => TimeUnit::Day,
-        "week" => TimeUnit::Week,
-        "month" => TimeUnit::Month,
-        "quarter" => TimeUnit::Quarter,
-        "year" => TimeUnit::Year,
-        _ => return None,
-    })
 }
