@@ -9,6 +9,7 @@ mod frame;
 mod frame_bytes;
 mod leaf;
 mod made;
+mod number_bytes;
 mod pass;
 mod permits;
 mod rows;

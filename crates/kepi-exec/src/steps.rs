@@ -1,6 +1,6 @@
 //! What ran, step by step: a plan after its run, in words.
 
-use crate::cells::WholeExec;
+use crate::cells::{WholeExec, notes};
 use crate::words;
 use crate::{LeafExec, Note, Pass, Report, Step, told};
 use datafusion_common::JoinType;
@@ -9,6 +9,7 @@ use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::joins::HashJoinExec;
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::sorts::sort::SortExec;
+use kepi_model::calendar::Zone;
 use kepi_model::core::{Base, Made};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
     if let Some(leaf) = plan.downcast_ref::<LeafExec>() {
         let report = leaf.report();
         let rows_out = rows_out(plan).unwrap_or(0);
-        let text = read(leaf.pass()) + &segments(&report);
+        let text = read(leaf.pass()) + &segments(&report) + &continued(leaf.pass(), &report);
         steps.push(Step { text, rows_in: report.rows_scanned, rows_out, micros: report.micros });
         return rows_out;
     }
@@ -46,6 +47,14 @@ fn segments(report: &Report) -> String {
         (0, 0) => String::new(),
         (1, read) => format!(", from 1 kept segment, {read} read"),
         (kept, read) => format!(", from {kept} kept segments, {read} read"),
+    }
+}
+
+/// From which moment on rows were read; empty: all of them were.
+fn continued(pass: &Pass, report: &Report) -> String {
+    match (report.continued, Zone::named(&pass.zone)) {
+        (Some(moment), Some(zone)) => format!(", continued from {}", notes::moment(&zone, moment)),
+        _ => String::new(),
     }
 }
 

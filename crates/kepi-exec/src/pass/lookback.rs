@@ -43,6 +43,8 @@ pub(crate) struct Elsewhere {
     watch: Option<Watch>,
     /// Whose rows are looked at.
     lot: Lot,
+    /// Which rows of the other stream are read: those from here on, and before this.
+    time: (Option<i64>, Option<i64>),
 }
 
 /// For whom something changes while time goes on.
@@ -83,6 +85,11 @@ impl Reading {
         let ty = type_of(measure, &argument)?;
         let fold = Fold::new(measure, argument, ids, over != Over::All);
         Ok(Reading { fold, over, result: Payload::new(ty), days: Days::default() })
+    }
+
+    /// Whether what is kept by id can be written, and is all that matters of the rows so far.
+    fn can_be_written(&self) -> bool {
+        self.over == Over::All && self.fold.can_be_written()
     }
 
     /// The instants behind which each row's history begins; empty: from the first row on.
@@ -178,6 +185,21 @@ impl Lookback {
     /// Whether it is a count or a first value, which are read without asking much.
     pub(crate) fn is_plain(&self) -> bool {
         self.key == self.subject && !self.before && matches!(self.reading.fold.kept, Kept::Count(_) | Kept::First(_))
+    }
+
+    /// Whether what it keeps can be written.
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.reading.can_be_written()
+    }
+
+    /// Puts what it keeps behind bytes. No: it cannot be written.
+    pub(crate) fn put_kept(&self, bytes: &mut Vec<u8>) -> bool {
+        self.reading.fold.put(bytes)
+    }
+
+    /// Takes what was put. None: they are other bytes.
+    pub(crate) fn take_kept(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        self.reading.fold.take(bytes)
     }
 
     /// The nodes that it reads.
@@ -317,7 +339,38 @@ impl Elsewhere {
             rows: Rows::default(),
             watch: None,
             lot: Lot::ALL,
+            time: (None, None),
         })
+    }
+
+    /// Whether what it keeps can be written.
+    pub(crate) fn can_go_on(&self) -> bool {
+        let whole = self.watch.is_none() && self.lot == Lot::ALL;
+        whole && self.reading.can_be_written() && self.program.can_go_on()
+    }
+
+    /// The program of the other stream.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Says that all rows of the other stream before an instant, and no others, are going to be read.
+    pub(crate) fn stop_at(&mut self, until: i64) {
+        self.time.1 = Some(until);
+        self.program.stop_at(until);
+    }
+
+    /// Puts what it keeps of all rows before an instant behind bytes. No: it cannot be written.
+    pub(crate) fn put_kept(&mut self, until: i64, bytes: &mut Vec<u8>) -> Result<bool, ExecError> {
+        self.advance(until.saturating_sub(1))?;
+        Ok(self.program.put_kept(until, bytes)? && self.reading.fold.put(bytes))
+    }
+
+    /// Takes what was put, and goes on with the rows from that instant on. None: they are other bytes.
+    pub(crate) fn take_kept(&mut self, from: i64, bytes: &mut &[u8]) -> Option<()> {
+        self.time.0 = Some(from);
+        self.program.take_kept(from, bytes)?;
+        self.reading.fold.take(bytes)
     }
 
     /// Looks only at the rows of some entities.
@@ -448,7 +501,7 @@ impl Elsewhere {
         let rows = &mut self.rows;
         let frames = match &mut rows.frames {
             Some(frames) => frames,
-            none => none.insert(program.frames(None, None)?),
+            none => none.insert(program.frames(self.time.0, self.time.1)?),
         };
         let Some(frame) = frames.next(program)? else {
             (rows.ended, rows.len, rows.next) = (true, 0, 0);

@@ -10,6 +10,7 @@ mod exact;
 mod existence;
 mod feed;
 mod fold;
+mod fold_bytes;
 mod groups;
 mod held;
 mod inside;
@@ -21,6 +22,7 @@ mod lots;
 mod modelled;
 #[cfg(test)]
 mod naive;
+mod onward;
 mod outside;
 mod overlap;
 mod packed;
@@ -127,6 +129,8 @@ pub struct Report {
     pub kept: Vec<u64>,
     /// The segments that were read, by unit; none of either: it was not read by segments.
     pub read: Vec<u64>,
+    /// The moment from which it went on: rows before it were not read, since what they come to was kept.
+    pub continued: Option<i64>,
 }
 
 /// What a function of a plugin told of the values of an aggregate.
@@ -235,6 +239,7 @@ impl Report {
         self.micros = self.micros.max(other.micros);
         self.kept.extend(&other.kept);
         self.read.extend(&other.read);
+        self.continued = self.continued.or(other.continued);
         self.learned.extend(other.learned.iter().cloned());
     }
 }

@@ -14,7 +14,7 @@ use super::state::{Cells, Outcome};
 use super::table::{Placed, Table};
 use super::{Pass, Report, Source};
 use crate::ExecError;
-use crate::rows::{Column, Frame, Program, Type};
+use crate::rows::{Before, Column, Frame, Program, Type};
 use arrow_array::StringArray;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -23,6 +23,7 @@ use kepi_model::value::{Kind, Unit};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// Rows of a batch that lie in one period.
 pub(crate) type Segment = (Range<usize>, Option<i64>);
@@ -176,6 +177,22 @@ impl Plan {
             }
         }
         Ok(ty)
+    }
+
+    /// Adds what is shown of entities, by labels and as values of rows before a moment. No: they are too many.
+    pub(super) fn put_shown(&self, pass: &Pass, before: &Before, hasher: &mut Xxh3Default) -> Result<bool, ExecError> {
+        let labels = self.sets.iter().flat_map(|set| &set.labels).copied();
+        let counted = |(planned, aggregate): (&Planned, &Aggregate)| {
+            let values = if matches!(aggregate.measure, Measure::Unique(_)) { &[][..] } else { &planned.args[..] };
+            values.to_vec()
+        };
+        let values = self.aggregates.iter().zip(&pass.aggregates).flat_map(counted);
+        for node in labels.chain(values) {
+            if !self.program.put_shown(node, before, hasher)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The type of an aggregate's argument.

@@ -25,6 +25,9 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
     if let Some(units) = super::units::units(pass, &plan, source)? {
         return Ok(Some(units));
     }
+    if super::onward::is_wanted(pass, &plan, source) {
+        return Ok(None);
+    }
     let lots = lots(pass, &plan, threads);
     Ok(cut_in_time(pass, plan, source, threads)?.or(lots))
 }
@@ -148,11 +151,16 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
     if part.segments.is_some() {
         return super::units::run(pass, source, part);
     }
+    if *part == Part::default()
+        && let Some(cells) = super::onward::run(pass, source)?
+    {
+        return Ok(cells);
+    }
     let plan = Plan::new(pass, source)?;
     if let Reading::Apart(windows) = &plan.reading {
         return one_by_one(pass, windows, source);
     }
-    let mut cells = fill(plan, pass, source, part)?.finish()?;
+    let mut cells = fill(plan, pass, source, part, false)?.finish()?;
     cells.dealt = part.lot.is_some();
     if part.lot.as_ref().is_some_and(|(_, lot)| !lot.is_first()) {
         // All have read the same rows.
@@ -163,15 +171,21 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
 
 /// Reads the rows of a unit.
 pub(super) fn run_unit(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
-    fill(Plan::with(pass, source, true)?, pass, source, part)?.finish()
+    fill(Plan::with(pass, source, true)?, pass, source, part, false)?.finish()
+}
+
+/// The same plan when it has seen the rows of a part; what it keeps is of all rows before the part.
+pub(super) fn fill_on(plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Plan, ExecError> {
+    fill(plan, pass, source, part, true)
 }
 
 /// A plan that has seen the rows of a part, of a pass whose windows are those of its cells.
 pub(crate) fn filled(pass: &Pass, source: &Source, part: &Part) -> Result<Plan, ExecError> {
-    fill(Plan::new(pass, source)?, pass, source, part)
+    fill(Plan::new(pass, source)?, pass, source, part, false)
 }
 
-fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Plan, ExecError> {
+/// `past`: what lies before the part has gone by.
+fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part, past: bool) -> Result<Plan, ExecError> {
     if matches!(plan.program.base, Base::Stream(_, None)) {
         return Ok(plan);
     }
@@ -189,7 +203,11 @@ fn fill(mut plan: Plan, pass: &Pass, source: &Source, part: &Part) -> Result<Pla
         Reading::Plain | Reading::Apart(_) => None,
     };
     // Derived events are made of all rows; only then the window is looked at.
-    let scanned_from = if plan.program.needs_past { None } else { from };
+    let scanned_from = match plan.program.needs_past {
+        true if past => part.from,
+        true => None,
+        false => from,
+    };
     let mut periods = Periods::new(pass.per.clone());
     let (only, segments) = (plan.only(), part.segments.as_deref());
     if part.from.is_some() || part.until.is_some() {

@@ -33,7 +33,7 @@ const SHARED: u64 = 200_000;
 /// The most bytes that bits for all ids in all periods may take: beyond, distinct ids are only counted.
 const SET_BYTES_MAX: u64 = 16 << 20;
 /// A part of a name: the way in which partials are made. It changes with what they are made of.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// The units of a pass; none: it is not read by segments.
 pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<Vec<Part>>, ExecError> {
@@ -94,7 +94,7 @@ fn cuts(segment: &SegmentInfo, pass: &Pass, zone: &Zone) -> Vec<i64> {
 }
 
 /// Whether sets of ids by period stay small.
-fn has_room(pass: &Pass, plan: &Plan, info: &StreamInfo) -> bool {
+pub(super) fn has_room(pass: &Pass, plan: &Plan, info: &StreamInfo) -> bool {
     let (Some(first), Some(last)) = (info.first, info.last) else { return true };
     let periods = match &pass.per {
         None => 1,

@@ -43,6 +43,13 @@ pub(crate) struct Input {
     wanted: Option<Wanted>,
 }
 
+impl Input {
+    /// How a stored column comes out of a scan.
+    pub(super) fn kind(&self) -> Option<&ColumnKind> {
+        self.kind.as_ref()
+    }
+}
+
 /// Row expressions of one base, compiled. Nodes come after those that they need; equal ones are one.
 #[derive(Debug)]
 pub(crate) struct Program {

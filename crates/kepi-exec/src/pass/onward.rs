@@ -1,0 +1,234 @@
+//! Passes that go on from a moment: what a pass with a history has kept of all rows before it is read instead of the rows.
+//!
+//! Kept are the cells of the rows before the moment, and what the program keeps by entity of them (whose first row has
+//! gone by, counts, sums, first values), with a number that says all that this depends on: the stored rows before the
+//! moment, one by one, and whatever else values of them are made of. So a late, changed, removed or merged row, another
+//! attribute of somebody who has rows, or another definition is another number, and then everything is computed anew.
+//! Rows that are computed anew are read in the same two steps, so that there is one way to an answer.
+
+use super::pieces::Reading;
+use super::plan::Plan;
+use super::state::Cells;
+use super::{Part, Pass, Source, units};
+use crate::ExecError;
+use crate::rows::{Base, Before, Type, put};
+use kepi_extension::SegmentInfo;
+use kepi_model::core::Measure;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// Streams with fewer rows are read each time.
+const ROWS_MIN: u64 = 16_384;
+/// At least all but one of so many parts of the rows must lie before the moment.
+const PARTS: usize = 8;
+/// When one of so many rows has come since, what is kept is brought up to a later moment.
+const FRESH: u64 = 32;
+/// What took less is not kept.
+const WORTH: Duration = Duration::from_millis(2);
+/// A part of a name: the way in which this is kept. It changes with what it is made of.
+const FORM: u32 = 1;
+
+/// What stands in front of kept bytes; then come the cells and what the program keeps.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Head {
+    /// All rows before this moment have gone by.
+    moment: i64,
+    meaning: u128,
+    cells: u64,
+}
+
+/// Cells of all rows before a moment, and what the program keeps of them.
+struct Done {
+    moment: i64,
+    cells: Cells,
+    program: Vec<u8>,
+}
+
+/// Where a pass may go on from.
+struct Frontier {
+    /// The moment up to which rows are stored for good.
+    moment: i64,
+    /// The segments of all streams that it reads.
+    segments: BTreeMap<String, Vec<SegmentInfo>>,
+}
+
+/// Whether a pass is read in one go, so that it can go on from a moment.
+pub(super) fn is_wanted(pass: &Pass, plan: &Plan, source: &Source) -> bool {
+    source.partials.is_some() && can_go_on(pass, plan) && frontier(pass, plan, source).is_some()
+}
+
+/// The cells of a pass of which something is kept, or is worth keeping; none: it is computed in other ways.
+pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecError> {
+    let Some(partials) = &source.partials else { return Ok(None) };
+    let plan = Plan::with(pass, source, true)?;
+    if !can_go_on(pass, &plan) {
+        return Ok(None);
+    }
+    let Some(frontier) = frontier(pass, &plan, source) else { return Ok(None) };
+    let name = name(pass, &frontier)?;
+    let kept = match partials.read(name) {
+        Some(bytes) => kept(&bytes, pass, &plan, &frontier)?,
+        None => None,
+    };
+    let from = kept.as_ref().map(|done| done.moment);
+    let step = Step { pass, source };
+    let done = match kept {
+        Some(done) if done.moment >= frontier.moment || is_fresh(&plan, &frontier, done.moment) => done,
+        kept => {
+            let begin = Instant::now();
+            let Some(meaning) = meaning(pass, &plan, &Before::new(frontier.moment, &frontier.segments))? else {
+                return Ok(None);
+            };
+            let Some(done) = step.up_to(plan, kept, frontier.moment)? else { return Ok(None) };
+            if begin.elapsed() >= WORTH {
+                partials.write(name, &done.to_bytes(meaning)?, begin.elapsed());
+            }
+            done
+        }
+    };
+    let Some(mut cells) = step.rest(done)? else { return Ok(None) };
+    cells.report.continued = from;
+    Ok(Some(cells))
+}
+
+/// Whether cells of rows before a moment and of those from it on make the cells of all, and the program can go on.
+fn can_go_on(pass: &Pass, plan: &Plan) -> bool {
+    let Base::Stream(_, Some(info)) = &plan.program.base else { return false };
+    let merges = |(i, measure): (usize, &Measure)| match measure {
+        Measure::Plugin { .. } => false,
+        // As a set.
+        Measure::Unique(_) => matches!(plan.argument(i), Some(Type::Id(_))) && units::has_room(pass, plan, info),
+        _ => true,
+    };
+    info.dated
+        && info.rows >= ROWS_MIN
+        && plan.program.sequential
+        && plan.only().is_none()
+        && matches!(plan.reading, Reading::Plain)
+        && plan.program.can_go_on()
+        && pass.aggregates.iter().map(|a| &a.measure).enumerate().all(merges)
+}
+
+/// The moment from which on rows are read again the next time; none: most rows lie behind it.
+fn frontier(pass: &Pass, plan: &Plan, source: &Source) -> Option<Frontier> {
+    let Base::Stream(base, _) = &plan.program.base else { return None };
+    let splits = source.scan.splits(base, None, Some(pass.until), PARTS);
+    let least = *splits.last()?;
+    let mut segments = BTreeMap::new();
+    plan.program.streams_read(&mut |info| {
+        segments.entry(info.name.clone()).or_insert_with(|| source.scan.segments(&info.name));
+    });
+    let mut moment = pass.until;
+    for (stream, segments) in &segments {
+        let (stored, waiting): (Vec<&SegmentInfo>, Vec<&SegmentInfo>) =
+            segments.iter().partition(|segment| segment.version.is_some());
+        let last = stored.iter().map(|segment| segment.last).max()?;
+        // Rows that come next lie there or later, most often. Of a stream into which nothing comes any more they do not.
+        let last = if stream == base { last } else { last.max(least) };
+        moment = waiting.iter().map(|segment| segment.first).fold(moment.min(last), i64::min);
+    }
+    (moment >= least).then_some(Frontier { moment, segments })
+}
+
+/// Whether few rows have come since a moment.
+fn is_fresh(plan: &Plan, frontier: &Frontier, moment: i64) -> bool {
+    let Base::Stream(base, Some(info)) = &plan.program.base else { return false };
+    let from = |segment: &SegmentInfo| match segment.starts.len() as u64 {
+        _ if segment.first >= moment => segment.rows,
+        0 => 0,
+        starts => segment.rows * segment.starts.iter().filter(|start| **start >= moment).count() as u64 / starts,
+    };
+    let later: u64 = frontier.segments.get(base).into_iter().flatten().map(from).sum();
+    later.saturating_mul(FRESH) <= info.rows
+}
+
+/// The name under which a pass is kept, whatever is stored.
+fn name(pass: &Pass, frontier: &Frontier) -> Result<u128, ExecError> {
+    let mut plain = pass.clone();
+    plain.aggregates.iter_mut().for_each(|a| a.text.clear());
+    // The end matters to the rows behind it. Where there are none yet, it is going to be another one each time.
+    let until = (pass.until <= frontier.moment).then_some(pass.until);
+    (plain.from, plain.until, plain.now, plain.moment) = (pass.first_instant(), 0, 0, false);
+    let bytes = postcard::to_allocvec(&("onward", FORM, env!("CARGO_PKG_VERSION"), plain, until));
+    let bytes = bytes.map_err(|e| ExecError::Failed(format!("a pass has no name: {e}")))?;
+    let mut hasher = Xxh3Default::new();
+    put(&mut hasher, &bytes);
+    Ok(hasher.digest128())
+}
+
+/// A number for all that is looked at of the rows before a moment; none: there is none.
+fn meaning(pass: &Pass, plan: &Plan, before: &Before) -> Result<Option<u128>, ExecError> {
+    let mut hasher = Xxh3Default::new();
+    let told = before.put(&mut hasher)
+        && plan.program.put_meaning(before, &mut hasher)?
+        && plan.put_shown(pass, before, &mut hasher)?;
+    Ok(told.then(|| hasher.digest128()))
+}
+
+/// What is kept, where it holds.
+fn kept(bytes: &[u8], pass: &Pass, plan: &Plan, frontier: &Frontier) -> Result<Option<Done>, ExecError> {
+    let Ok((head, rest)) = postcard::take_from_bytes::<Head>(bytes) else { return Ok(None) };
+    if head.moment > pass.until
+        || meaning(pass, plan, &Before::new(head.moment, &frontier.segments))? != Some(head.meaning)
+    {
+        return Ok(None);
+    }
+    let Some((cells, program)) = usize::try_from(head.cells).ok().and_then(|cells| rest.split_at_checked(cells)) else {
+        return Ok(None);
+    };
+    let Ok(cells) = Cells::from_bytes(cells) else { return Ok(None) };
+    Ok(Some(Done { moment: head.moment, cells, program: program.to_vec() }))
+}
+
+impl Done {
+    fn to_bytes(&self, meaning: u128) -> Result<Vec<u8>, ExecError> {
+        let cells = self.cells.to_bytes()?;
+        let head = Head { moment: self.moment, meaning, cells: cells.len() as u64 };
+        let head = postcard::to_allocvec(&head);
+        let head = head.map_err(|e| ExecError::Failed(format!("a pass cannot be kept: {e}")))?;
+        Ok([head, cells, self.program.clone()].concat())
+    }
+}
+
+/// Reading rows of a pass where others have gone by.
+struct Step<'a> {
+    pass: &'a Pass,
+    source: &'a Source,
+}
+
+impl Step<'_> {
+    /// All rows before a moment, of which some are done; none: what is kept are other bytes, or cannot be written.
+    fn up_to(&self, mut plan: Plan, done: Option<Done>, moment: i64) -> Result<Option<Done>, ExecError> {
+        let from = done.as_ref().map(|done| done.moment);
+        if let Some(done) = &done
+            && plan.program.take_kept(done.moment, &mut &done.program[..]).is_none()
+        {
+            return Ok(None);
+        }
+        plan.program.stop_at(moment);
+        let part = Part { from, until: Some(moment), ..Part::default() };
+        let mut plan = super::stream::fill_on(plan, self.pass, self.source, &part)?;
+        let mut program = Vec::new();
+        if !plan.program.put_kept(moment, &mut program)? {
+            return Ok(None);
+        }
+        let mut cells = done.map(|done| done.cells).unwrap_or_default();
+        cells.merge(plan.finish()?)?;
+        Ok(Some(Done { moment, cells, program }))
+    }
+
+    /// The cells of all rows, of which some are done; none: what is kept are other bytes.
+    fn rest(&self, done: Done) -> Result<Option<Cells>, ExecError> {
+        let mut plan = Plan::with(self.pass, self.source, true)?;
+        if plan.program.take_kept(done.moment, &mut &done.program[..]).is_none() {
+            return Ok(None);
+        }
+        let part = Part { from: Some(done.moment), ..Part::default() };
+        let plan = super::stream::fill_on(plan, self.pass, self.source, &part)?;
+        let mut cells = done.cells;
+        cells.merge(plan.finish()?)?;
+        Ok(Some(cells))
+    }
+}
