@@ -28,6 +28,10 @@ use std::sync::Arc;
 const KEY: &str = "_key";
 /// The moment of a value that holds from the beginning of time.
 const BEGINNING: i64 = i64::MIN;
+/// How others write the beginning of time: the first moment of the year 1, in UTC.
+pub const EVER: i64 = -62_135_596_800_000_000;
+/// Midnight of that day comes later in some zones.
+const DAY: i64 = 86_400_000_000;
 
 type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Folded>>;
 
@@ -173,7 +177,7 @@ impl EntityBuffer {
         match given.data_type() {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 let times = given.as_primitive::<TimestampMicrosecondType>();
-                Ok(times.iter().collect())
+                Ok(times.iter().map(|time| time.map(|time| if time < EVER + DAY { BEGINNING } else { time })).collect())
             }
             other => {
                 let reason = format!("a timestamp in microseconds expected, {other} given");
@@ -283,6 +287,8 @@ impl EntityBuffer {
             let (before, value) = (current[id as usize], given[row as usize]);
             let is_first = !values.latest.contains_key(&id) && !fresh.contains(&id);
             let wanted = match self.dated {
+                // That nothing is known from the beginning on says nothing.
+                true if moment == BEGINNING && is_first && value == 0 => false,
                 true => at_moment.insert((id, moment), value) != Some(value),
                 // The hash of a missing value is 0: missing before and missing now is no change.
                 false => winner.get(&id) == Some(&row) && (before != value || is_first && value != 0),
@@ -364,8 +370,8 @@ impl EntityBuffer {
             added: 0,
             known: 0,
             replaced: 0,
-            first: self.moments.iter().copied().min().filter(|_| self.dated),
-            last: self.moments.iter().copied().max().filter(|_| self.dated),
+            first: self.moments.iter().copied().filter(|at| *at != BEGINNING).min().filter(|_| self.dated),
+            last: self.moments.iter().copied().max().filter(|at| self.dated && *at != BEGINNING),
         };
         let mut rows: Vec<u32> = Vec::new();
         for (row, id) in ids.iter().enumerate() {

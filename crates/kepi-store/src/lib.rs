@@ -48,6 +48,7 @@ mod version;
 mod writer;
 
 pub use backup::Put;
+pub use entity_load::EVER;
 pub use erasure::{LoadLeft, Unloaded};
 pub use error::StoreError;
 pub use load::{Load, LoadOptions, LoadSummary, OnConflict, RejectedRow};

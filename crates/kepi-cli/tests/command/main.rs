@@ -19,6 +19,7 @@ mod plugins;
 #[cfg(unix)]
 mod postgres_server;
 mod pulling;
+mod round_trip;
 mod second_hour;
 mod store;
 

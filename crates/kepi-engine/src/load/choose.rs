@@ -2,7 +2,7 @@
 //! the table is taken for.
 
 use super::connect_error;
-use super::declared::role_columns;
+use super::declared::{dated_by, role_columns};
 use super::more::unread;
 use crate::api::{EngineError, LoadReport, LoadRequest, Progress, SourceText};
 use crate::engine::Engine;
@@ -268,12 +268,13 @@ impl Engine {
             .with_help(format!("name it with `--key COLUMN`; there are {}", columns.join(", "))));
         };
         let fields = entity_fields(&decl, &columns);
+        let at = dated_by(&decl, &columns).map(|column| field(&column, Unit::of(Kind::Time)));
         let filter = self.filter(request, model)?;
         let key = Some(field(key, Unit::of(Kind::Text)));
         let mapping = MappingDecl {
             target: Target::Entity(decl.name.clone()),
             filter,
-            at: None,
+            at,
             id: None,
             key,
             roles: Vec::new(),

@@ -6,16 +6,20 @@ use crate::engine::Engine;
 use crate::model::Model;
 use kepi_connect::{Table, names_of, row_key};
 use kepi_model::catalog::{Catalog, SymbolKind};
-use kepi_model::declared::{SourceDecl, Target};
+use kepi_model::declared::{EntityDecl, SourceDecl, Target};
 
 /// A declared event or entity beside a table.
 struct Match {
     name: String,
+    /// "event", "entity" or "state".
+    kind: &'static str,
     entity: bool,
     /// Whether the file is named like it.
     named: bool,
     /// Whether a source fills it.
     filled: bool,
+    /// Whether that source says what the id of a row is.
+    has_ids: bool,
     /// The columns that it takes, and what none of them gives.
     taken: Vec<String>,
     lacks: Vec<Lack>,
@@ -64,16 +68,20 @@ impl Engine {
         match fitting.as_slice() {
             [] => {}
             [found] => {
-                let kind = if found.entity { "entity" } else { "event" };
-                report.notes.push(format!("{file} has the columns of the declared {kind} `{}`", found.name));
+                report.notes.push(format!("{file} has the columns of the declared {} `{}`", found.kind, found.name));
                 let mut request = LoadRequest::clone(request);
                 let mut unread: Vec<&String> = columns.iter().filter(|c| !found.taken.contains(c)).collect();
                 if found.filled {
-                    unread.clear();
+                    // What its source takes as the id of a row is called `id` where it comes back.
+                    unread.retain(|column| found.has_ids && *column == "id");
                 }
+                let id = match found.filled {
+                    true => unread.first().map(|id| (*id).clone()),
+                    false => row_key(&stem, unread.iter().copied()),
+                };
                 if !found.entity
                     && request.id.is_none()
-                    && let Some(id) = row_key(&stem, unread.iter().copied())
+                    && let Some(id) = id
                 {
                     report.notes.push(format!("`{id}` says which row is the same when it comes again"));
                     unread.retain(|c| **c != id);
@@ -106,10 +114,10 @@ impl Engine {
         };
         let Some(meant) = all.iter().find(meant) else { return Ok(None) };
         let lacks: Vec<String> = meant.lacks.iter().map(|l| format!("`{}`", l.name())).collect();
-        let kind = if meant.entity { "entity" } else { "event" };
         Err(EngineError::usage(format!(
-            "{file} has no column {} of the declared {kind} `{}`",
+            "{file} has no column {} of the declared {} `{}`",
             lacks.join(", "),
+            meant.kind,
             meant.name
         ))
         .with_help(format!(
@@ -158,9 +166,16 @@ fn matches(catalog: &Catalog, sources: &[SourceDecl], columns: &[String], names:
                 for field in &decl.fields {
                     want(std::slice::from_ref(&field.name), Lack::Field(field.name.clone()));
                 }
+                taken.extend(dated_by(decl, columns));
                 Target::Entity(decl.name.clone())
             }
-            SymbolKind::Stream(decl) => {
+            SymbolKind::Stream(_) | SymbolKind::State(_) => {
+                let decl = match &symbol.kind {
+                    SymbolKind::Stream(decl) => Some(decl),
+                    SymbolKind::State(state) => state.stored.as_ref(),
+                    _ => None,
+                };
+                let Some(decl) = decl else { continue };
                 if let Some(at) = &decl.at {
                     want(&[at.clone(), "at".to_string()], Lack::Time(at.clone()));
                 }
@@ -175,8 +190,15 @@ fn matches(catalog: &Catalog, sources: &[SourceDecl], columns: &[String], names:
             _ => continue,
         };
         let fills = |s: &SourceDecl| s.mappings.iter().any(|m| m.target == target && !columns_of(m).is_empty());
+        let ids = |s: &SourceDecl| s.mappings.iter().any(|m| m.target == target && m.id.is_some());
         all.push(Match {
+            has_ids: sources.iter().any(ids),
             name: symbol.full_name(),
+            kind: match &symbol.kind {
+                SymbolKind::Entity(_) => "entity",
+                SymbolKind::State(_) => "state",
+                _ => "event",
+            },
             entity: matches!(target, Target::Entity(_)),
             named: names.contains(&symbol.name),
             filled: sources.iter().any(fills),
@@ -185,6 +207,15 @@ fn matches(catalog: &Catalog, sources: &[SourceDecl], columns: &[String], names:
         });
     }
     all
+}
+
+/// The column that says since when the attributes of an entity with history were what a row says, as `kepi store export`
+/// writes it; none: no column is called so, or nothing of the entity has a history.
+pub(super) fn dated_by(decl: &EntityDecl, columns: &[String]) -> Option<String> {
+    let taken = |name: &str| name == decl.key || decl.fields.iter().any(|field| field.name == name);
+    let name = if taken("from") { "_from" } else { "from" };
+    let dated = decl.fields.iter().any(|field| field.history) && !taken(name);
+    columns.iter().find(|column| dated && *column == name).cloned()
 }
 
 /// The columns that may hold the keys of a role, the likeliest first.

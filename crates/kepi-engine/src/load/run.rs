@@ -163,6 +163,7 @@ impl Loading {
 
 fn target(mapper: &Mapper) -> TargetReport {
     let kind = match mapper.filled {
+        Filled::Stream(_) if mapper.of_state => "state",
         Filled::Stream(_) => "event",
         Filled::Entity(_) => "entity",
         Filled::Merge(..) => "merge",

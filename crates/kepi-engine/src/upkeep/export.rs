@@ -1,5 +1,6 @@
 //! Rows of an event, or the attributes of an entity, written for others: with keys and texts, not ids and codes.
 
+use super::pasts::Pasts;
 use super::reports::{ExportFormat, moment};
 use crate::api::EngineError;
 use crate::engine::Engine;
@@ -7,11 +8,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt32Type,
 };
-use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use kepi_exec::Cancel;
 use kepi_extension::{AT, ColumnKind, EventScan, ID, ScanError, ScanRequest};
-use kepi_store::Snapshot;
+use kepi_store::{EVER, Snapshot};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -28,8 +29,9 @@ struct Out {
 }
 
 impl Engine {
-    /// Writes all rows of an event, or the keys and attributes of an entity, in order; gives how many. Merged keys are
-    /// written as those that they mean.
+    /// Writes all rows of an event, or the keys and attributes of an entity, in order; gives how many. Where attributes
+    /// have a history, a key has a row for each moment from which they were what they were. Merged keys are written as
+    /// those that they mean.
     ///
     /// Errors: nothing of this name is stored; `out` cannot be written; interrupted.
     pub fn store_export(
@@ -81,7 +83,7 @@ impl Engine {
         let key = model.catalog.entity(name).map_or_else(|| "key".to_string(), |declared| declared.key.clone());
         let key = if info.attributes.iter().any(|attribute| attribute.name == key) { "_key".to_string() } else { key };
         let keys = snapshot.keys(name).map_err(scan_error)?;
-        let mut columns = vec![Out { name: key, stored: DataType::UInt32, texts: Some(keys) }];
+        let mut columns = vec![Out { name: key.clone(), stored: DataType::UInt32, texts: Some(keys) }];
         let mut values = Vec::new();
         for attribute in &info.attributes {
             let found = snapshot.attribute(name, &attribute.name).map_err(scan_error)?;
@@ -93,13 +95,32 @@ impl Engine {
             values.push(found.values);
         }
         let ids = own_ids(&snapshot, name, info.count)?;
-        let batches = ids.chunks(TOGETHER).map(|ids| {
-            let mut rows: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(ids.to_vec()))];
-            for values in &values {
-                let places = ids.iter().map(|&id| ((id as usize) < values.len()).then_some(id));
-                rows.push(taken(values.as_ref(), &places.collect())?);
+        let declared = model.catalog.entity(name).map_or(&[][..], |declared| &declared.fields);
+        let with_history = declared.iter().filter(|f| f.history && info.attributes.iter().any(|a| a.name == f.name));
+        let with_history: Vec<String> = with_history.map(|field| field.name.clone()).collect();
+        let pasts = Pasts::of(&snapshot, name, &with_history, &ids)?;
+        let rows: Vec<(u32, i64)> = match &pasts {
+            Some(pasts) => pasts.rows.clone(),
+            None => ids.into_iter().map(|id| (id, EVER)).collect(),
+        };
+        let attributes = columns.len();
+        if pasts.is_some() {
+            let from = free("from", &|wanted| wanted == key || info.attributes.iter().any(|a| a.name == wanted));
+            columns.push(Out { name: from, stored: stored_type(&ColumnKind::Time), texts: None });
+        }
+        let batches = rows.chunks(TOGETHER).map(|rows| {
+            let ids: UInt32Array = rows.iter().map(|(id, _)| *id).collect();
+            let mut written: Vec<ArrayRef> = vec![Arc::new(ids)];
+            for (values, column) in values.iter().zip(&columns[1..attributes]) {
+                let past = pasts.as_ref().and_then(|pasts| pasts.values(&column.name, rows));
+                let places = rows.iter().map(|&(id, _)| ((id as usize) < values.len()).then_some(id));
+                written.push(past.unwrap_or_else(|| taken(values.as_ref(), &places.collect()))?);
             }
-            readable(&columns, &rows)
+            if pasts.is_some() {
+                let moments = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|(_, moment)| *moment));
+                written.push(Arc::new(moments.with_timezone("UTC")));
+            }
+            readable(&columns, &written)
         });
         write(&columns, batches, format, out, cancel)
     }
@@ -293,7 +314,7 @@ fn value(column: &ArrayRef, row: usize) -> Value<'_> {
     }
 }
 
-fn scan_error(error: ScanError) -> EngineError {
+pub(super) fn scan_error(error: ScanError) -> EngineError {
     crate::engine::exec_error(kepi_exec::ExecError::from(error))
 }
 

@@ -3,6 +3,7 @@
 mod backup;
 mod erase;
 mod export;
+mod pasts;
 mod reports;
 mod tar;
 
