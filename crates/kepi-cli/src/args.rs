@@ -376,9 +376,24 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "The models behind a metric, a dimension or a segment are fitted, and it is said how well they fit."
+)]
 pub(crate) struct DescribeArgs {
     /// The definition's name
     pub(crate) name: String,
+    /// text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: DescribeFormat,
+    /// The moment for which its models are fitted: 2026-03-01, or with a time and an offset
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DescribeFormat {
+    Text,
+    Json,
 }
 
 #[derive(Args, Debug)]

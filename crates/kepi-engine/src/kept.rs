@@ -10,12 +10,11 @@ mod recorder;
 
 pub(crate) use recorder::Recorder;
 
+use crate::plugin_calls::plugin_calls;
 use files::{Files, Stamp};
 use kepi_exec::Frame;
 use kepi_extension::{EventScan, Partials};
-use kepi_model::core::{
-    Aggregate, Base, CompareWith, Formula, FormulaNode, Made, Measure, OrderBy, Query, Row, RowNode,
-};
+use kepi_model::core::{CompareWith, Query};
 use recorder::Read;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -66,7 +65,7 @@ impl Kept {
 
     /// The name of the answer to a query; none: it is not kept.
     pub(crate) fn name(&self, query: &Query, totals: bool) -> Option<Name> {
-        if calls_plugins(query) {
+        if !plugin_calls(query).is_empty() {
             return None;
         }
         let mut meant = query.clone();
@@ -135,38 +134,4 @@ impl Partials for Kept {
 fn looks_at_now(query: &Query) -> bool {
     let elsewhere = |c: &CompareWith| matches!(c, CompareWith::Period { .. } | CompareWith::Target(_));
     query.window.until > query.now || query.shape.is_some() || query.compare.iter().any(|c| elsewhere(&c.with))
-}
-
-fn calls_plugins(query: &Query) -> bool {
-    let ordered = query.order.iter().filter_map(|key| match &key.by {
-        OrderBy::Formula(formula) => Some(formula),
-        _ => None,
-    });
-    let formulas = query.columns.iter().map(|c| &c.formula).chain(&query.having).chain(ordered);
-    formulas.into_iter().any(formula_calls) || query.aggregates.iter().any(aggregate_calls)
-}
-
-fn formula_calls(formula: &Formula) -> bool {
-    matches!(formula.node, FormulaNode::Plugin { .. } | FormulaNode::Series { .. })
-        || formula.parts().into_iter().any(formula_calls)
-}
-
-fn aggregate_calls(aggregate: &Aggregate) -> bool {
-    let inner = match &aggregate.events.base {
-        Base::Made(made) => match &**made {
-            Made::Groups(groups) => formula_calls(&groups.value) || groups.aggregates.iter().any(aggregate_calls),
-            _ => false,
-        },
-        _ => false,
-    };
-    inner || matches!(aggregate.measure, Measure::Plugin { .. }) || aggregate.rows().into_iter().any(row_calls)
-}
-
-fn row_calls(row: &Row) -> bool {
-    let own = match &row.node {
-        RowNode::Plugin { .. } | RowNode::Modelled(_) => true,
-        RowNode::History(history) => matches!(history.measure, Measure::Plugin { .. }),
-        _ => false,
-    };
-    own || row.parts().into_iter().any(row_calls)
 }

@@ -9,9 +9,11 @@ mod engine;
 mod governance;
 mod granting;
 mod kept;
+mod learned;
 mod load;
 mod model;
 mod otherwise;
+mod plugin_calls;
 mod plugin_check;
 mod plugins;
 mod project;
@@ -42,6 +44,8 @@ pub use upkeep::{
     StoreInfo, UnloadReport, VerifyReport,
 };
 // What stands in answers and errors, so that a face needs no other crate to read them.
-pub use kepi_exec::{Cancel, Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step, grouped};
+pub use kepi_exec::{
+    Cancel, Fit, Frame, FrameColumn, FrameColumnKind, Learned, Note, PartialPeriod, PartialRow, Step, grouped,
+};
 pub use kepi_syntax::{Code, Diagnostic, Severity, Span};
 pub use words::{format, is_complete, kept_as_written};

@@ -8,7 +8,7 @@ use crate::run::{Runner, on_own_stack};
 use crate::steps::reports;
 use crate::told;
 use crate::words::{self, grouped, span};
-use crate::{ExecError, Pass, Report, RunOptions, Source, Step};
+use crate::{ExecError, Fit, Learned, Pass, Report, RunOptions, Source, Step};
 use datafusion_physical_plan::displayable;
 use kepi_extension::{EventScan, Functions};
 use kepi_model::calendar::Zone;
@@ -28,6 +28,8 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// The physical plan, indented.
     pub plan: String,
+    /// What models learned on the way.
+    pub learned: Vec<Learned>,
 }
 
 /// Explains a query by planning and running it.
@@ -53,7 +55,8 @@ pub fn explain(
         words.extend(reports(&planned.plan.root).iter().map(|(pass, report)| read(pass, report)));
         words.extend(reports(&planned.plan.root).iter().flat_map(|(_, report)| fitted(report)));
         let plan = displayable(planned.plan.root.as_ref()).indent(false).to_string();
-        Ok(Explanation { words, steps, plan })
+        let learned = reports(&planned.plan.root).iter().flat_map(|(_, report)| report.learned.clone()).collect();
+        Ok(Explanation { words, steps, plan, learned })
     })
 }
 
@@ -74,16 +77,17 @@ fn read(pass: &Pass, report: &Report) -> String {
 
 /// How well models fit, a sentence for each of the first cells.
 fn fitted(report: &Report) -> Vec<String> {
-    let of_cell = |text: &str, cell: &str, values: &[(String, String)]| {
-        let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let cell = if cell.is_empty() { String::new() } else { format!(" in {cell}") };
-        format!("`{text}` was fitted{cell}: {}.", values.join("; "))
+    let of_cell = |text: &str, fit: &Fit| {
+        let values: String = fit.diagnostics.iter().map(|(name, value)| format!("; {name} {value}")).collect();
+        let cell = if fit.of.is_empty() { String::new() } else { format!(" in {}", fit.of) };
+        let (rows, entities) = (grouped(fit.rows), grouped(fit.entities));
+        format!("`{text}` was fitted{cell}: {rows} rows of {entities} entities{values}.")
     };
-    let fitted = report.learned.iter().filter(|l| !l.diagnostics.is_empty());
+    let fitted = report.learned.iter().filter(|l| !l.fits.is_empty());
     let sentences = fitted.flat_map(|l| {
-        let more = l.cells.saturating_sub(l.missing).saturating_sub(l.diagnostics.len() as u64);
+        let more = l.cells.saturating_sub(l.missing).saturating_sub(l.fits.len() as u64);
         let more = (more > 0).then(|| format!("`{}` was fitted in {} more cells.", l.text, grouped(more)));
-        l.diagnostics.iter().map(|(cell, values)| of_cell(&l.text, cell, values)).chain(more).collect::<Vec<_>>()
+        l.fits.iter().map(|fit| of_cell(&l.text, fit)).chain(more).collect::<Vec<_>>()
     });
     sentences.collect()
 }

@@ -25,7 +25,7 @@ pub use error::ExecError;
 pub use explain::{Explanation, explain};
 pub use frame::{Frame, FrameColumn, FrameColumnKind, Note, PartialPeriod, PartialRow, Step};
 pub use leaf::LeafExec;
-pub use pass::{Learned, Pass, Report, Source};
+pub use pass::{Fit, Learned, Pass, Report, Source};
 pub use rows::{evaluate_table, stored_otherwise};
 pub use run::{RunOptions, run};
 pub use words::grouped;

@@ -59,6 +59,10 @@ pub struct Told {
     pub group: u32,
     /// Why its value is missing; none: it is not, or there was nothing to compute it of.
     pub missing: Option<String>,
+    /// How many rows it was learned from.
+    pub rows: u64,
+    /// Of how many entities these are.
+    pub entities: u64,
     /// Names and values that tell how well it fits.
     pub diagnostics: Vec<(String, String)>,
 }

@@ -75,10 +75,11 @@ impl ModelRows {
         let args: Vec<ArrayRef> =
             (1..last).map(|i| self.rows.column(i, if constant(i) { &rows[..1] } else { &rows })).collect();
         let table = ModelTable { entities: &entities, entity_count: numbers.len(), args: &args, now };
+        let read = Told { rows: rows.len() as u64, entities: numbers.len() as u64, ..Told::default() };
         let fitted = match self.model.fit(&table) {
             Ok(fitted) => fitted,
             Err(FunctionError::BadArgument { message, .. }) => {
-                return Ok((None, Told { missing: Some(message), ..Told::default() }));
+                return Ok((None, Told { missing: Some(message), ..read }));
             }
             Err(error) => return Err(error),
         };
@@ -89,7 +90,7 @@ impl ModelRows {
         let known: Vec<f64> = values.as_primitive::<Float64Type>().iter().flatten().collect();
         let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
         let missing = mean.is_none().then(|| "the model has no value for any of them".to_string());
-        Ok((mean, Told { group: 0, missing, diagnostics: fitted.diagnostics }))
+        Ok((mean, Told { missing, diagnostics: fitted.diagnostics, ..read }))
     }
 }
 

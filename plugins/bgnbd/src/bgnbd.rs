@@ -20,6 +20,8 @@ pub struct BgNbd {
     pub b: f64,
     /// The logarithm of the likelihood.
     pub log_likelihood: f64,
+    /// Whether the search for them settled.
+    pub settled: bool,
 }
 
 impl BgNbd {
@@ -33,9 +35,10 @@ impl BgNbd {
             let [r, alpha, a, b] = logs.map(f64::exp);
             -log_likelihood(customers, repeats_max, r, alpha, a, b) / customers.len() as f64
         };
-        let (logs, value) = least(minus, [0.0, 1.5, 0.0, 0.5])?;
-        let [r, alpha, a, b] = logs.map(f64::exp);
-        Some(BgNbd { r, alpha, a, b, log_likelihood: -value * customers.len() as f64 })
+        let found = least(minus, [0.0, 1.5, 0.0, 0.5])?;
+        let [r, alpha, a, b] = found.at.map(f64::exp);
+        let log_likelihood = -found.value * customers.len() as f64;
+        Some(BgNbd { r, alpha, a, b, log_likelihood, settled: found.settled })
     }
 
     /// The chance that a customer has not left: 1 after a single purchase.
@@ -117,7 +120,7 @@ mod tests {
     /// Customer 1 of the paper's spreadsheet: 1.226 purchases in the 39 weeks to come.
     #[test]
     fn expected_purchases_as_published() {
-        let model = BgNbd { r: 0.242_594, alpha: 4.413_602, a: 0.792_920, b: 2.425_888, log_likelihood: 0.0 };
+        let model = BgNbd { r: 0.242_594, alpha: 4.413_602, a: 0.792_920, b: 2.425_888, log_likelihood: 0.0, settled: true };
         let customer = Summary { repeats: 2.0, recency: 30.43, age: 38.86, amount: 0.0 };
         assert!((model.purchases(&customer, 39.0) - 1.226).abs() < 5e-4, "{}", model.purchases(&customer, 39.0));
         assert!((model.alive(&Summary { repeats: 0.0, ..customer }) - 1.0).abs() < 1e-12);

@@ -17,6 +17,8 @@ pub struct GammaGamma {
     pub gamma: f64,
     /// The logarithm of the likelihood.
     pub log_likelihood: f64,
+    /// Whether the search for them settled.
+    pub settled: bool,
 }
 
 impl GammaGamma {
@@ -41,11 +43,11 @@ impl GammaGamma {
             };
             -told.iter().map(of_customer).sum::<f64>() / told.len() as f64
         };
-        let (logs, value) = least(minus, [1.0, 1.0, 0.0])?;
-        let [p, q, gamma] = logs.map(f64::exp);
+        let found = least(minus, [1.0, 1.0, 0.0])?;
+        let [p, q, gamma] = found.at.map(f64::exp);
         // A density over m / scale is `scale` times that over m.
-        let log_likelihood = -(value + scale.ln()) * told.len() as f64;
-        Some(GammaGamma { p, q, gamma: gamma * scale, log_likelihood })
+        let log_likelihood = -(found.value + scale.ln()) * told.len() as f64;
+        Some(GammaGamma { p, q, gamma: gamma * scale, log_likelihood, settled: found.settled })
     }
 
     /// The expected amount of a purchase of a customer; that of all customers where nothing is known of this one. None

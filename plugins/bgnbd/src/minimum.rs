@@ -8,9 +8,21 @@ const CALLS_MAX: usize = 2_000;
 /// Where the values of the simplex differ by less than this, relatively, a round ends.
 const FLAT: f64 = 1e-13;
 
-/// Where `f` is least, from `start`, and its value there; none where it has no finite value on the way.
-pub fn least<const N: usize>(f: impl Fn(&[f64; N]) -> f64, start: [f64; N]) -> Option<([f64; N], f64)> {
+/// Where a function is least.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Least<const N: usize> {
+    /// The place.
+    pub at: [f64; N],
+    /// The value there.
+    pub value: f64,
+    /// Whether the last round found nothing better; else the rounds were used up.
+    pub settled: bool,
+}
+
+/// Where `f` is least, from `start`; none where it has no finite value on the way.
+pub fn least<const N: usize>(f: impl Fn(&[f64; N]) -> f64, start: [f64; N]) -> Option<Least<N>> {
     let mut best = (start, f(&start));
+    let mut settled = false;
     for round in 0..ROUNDS_MAX {
         let step = if round == 0 { 0.5 } else { 0.05 };
         let next = simplex(&f, best.0, step);
@@ -20,10 +32,11 @@ pub fn least<const N: usize>(f: impl Fn(&[f64; N]) -> f64, start: [f64; N]) -> O
             best = next;
         }
         if done {
+            settled = true;
             break;
         }
     }
-    best.1.is_finite().then_some(best)
+    best.1.is_finite().then_some(Least { at: best.0, value: best.1, settled })
 }
 
 fn simplex<const N: usize>(f: &impl Fn(&[f64; N]) -> f64, start: [f64; N], step: f64) -> ([f64; N], f64) {
@@ -89,8 +102,17 @@ mod tests {
 
     #[test]
     fn finds_the_bottom_of_a_bent_valley() {
-        let (x, y) = least(|[x, y]| (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2), [-1.2, 1.0]).unwrap();
-        assert!(y < 1e-12 && (x[0] - 1.0).abs() < 1e-5 && (x[1] - 1.0).abs() < 1e-5, "{x:?} {y}");
+        let bottom = least(|[x, y]| (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2), [-1.2, 1.0]).unwrap();
+        let [x, y] = bottom.at;
+        assert!(bottom.value < 1e-12 && (x - 1.0).abs() < 1e-5 && (y - 1.0).abs() < 1e-5 && bottom.settled, "{bottom:?}");
+    }
+
+    #[test]
+    fn a_valley_of_too_many_bends_does_not_settle() {
+        let bends = |x: &[f64; 24]| -> f64 {
+            x.windows(2).map(|w| (1.0 - w[0]).powi(2) + 100.0 * (w[1] - w[0] * w[0]).powi(2)).sum()
+        };
+        assert!(!least(bends, [-1.2; 24]).unwrap().settled);
     }
 
     #[test]

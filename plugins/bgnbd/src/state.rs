@@ -13,6 +13,9 @@ pub struct Models {
     pub amounts: Option<GammaGamma>,
 }
 
+/// A parameter whose logarithm is farther from 0 than this is not told by the customers.
+const RUN_OFF: f64 = 11.0;
+
 /// More customers than this are thinned out for the fit: it takes time in proportion, and gains nothing.
 const FITTED_MAX: usize = 50_000;
 
@@ -51,7 +54,7 @@ impl Models {
         Some(value)
     }
 
-    /// Names and values for `kepi explain`.
+    /// Names and values for `kepi describe` and `kepi explain`; those of name `warning` warn.
     pub fn diagnostics(&self, customers: &[Summary]) -> Vec<(String, String)> {
         let step = customers.len().div_ceil(FITTED_MAX);
         let repeaters = customers.iter().filter(|c| c.repeats > 0.0).count();
@@ -74,15 +77,29 @@ impl Models {
             }
             number("log likelihood of amounts", m.log_likelihood, 2);
         }
+        let settled = m.settled && self.amounts.is_none_or(|m| m.settled);
+        told.push(("converged".to_string(), if settled { "yes" } else { "no" }.to_string()));
+        if !settled {
+            told.push(warning("the search for the parameters ended before it settled"));
+        }
+        let mut parameters = vec![("r", m.r), ("alpha", m.alpha), ("a", m.a), ("b", m.b)];
+        // The scale of the amounts is as large as the currency makes it.
+        parameters.extend(self.amounts.iter().flat_map(|m| [("p", m.p), ("q", m.q)]));
+        for (name, value) in parameters {
+            if value.ln().abs() > RUN_OFF {
+                let way = if value > 1.0 { "grows" } else { "shrinks" };
+                told.push(warning(&format!("{name} {way} without end: these customers do not tell it")));
+            }
+        }
         told
     }
 
     /// The numbers as bytes, least significant first.
     pub fn save(&self) -> Vec<u8> {
         let m = &self.purchases;
-        let mut numbers = vec![m.r, m.alpha, m.a, m.b, m.log_likelihood];
+        let mut numbers = vec![m.r, m.alpha, m.a, m.b, m.log_likelihood, f64::from(u8::from(m.settled))];
         if let Some(m) = &self.amounts {
-            numbers.extend([m.p, m.q, m.gamma, m.log_likelihood]);
+            numbers.extend([m.p, m.q, m.gamma, m.log_likelihood, f64::from(u8::from(m.settled))]);
         }
         numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
     }
@@ -92,15 +109,21 @@ impl Models {
         let numbers: Vec<f64> =
             bytes.chunks_exact(8).map(|b| b.try_into().map(f64::from_le_bytes)).collect::<Result<_, _>>().ok()?;
         let (purchases, amounts) = match numbers.as_slice() {
-            &[r, alpha, a, b, log_likelihood] => (BgNbd { r, alpha, a, b, log_likelihood }, None),
-            &[r, alpha, a, b, log_likelihood, p, q, gamma, of_amounts] => (
-                BgNbd { r, alpha, a, b, log_likelihood },
-                Some(GammaGamma { p, q, gamma, log_likelihood: of_amounts }),
+            &[r, alpha, a, b, log_likelihood, settled] => {
+                (BgNbd { r, alpha, a, b, log_likelihood, settled: settled == 1.0 }, None)
+            }
+            &[r, alpha, a, b, log_likelihood, settled, p, q, gamma, of_amounts, of_amounts_settled] => (
+                BgNbd { r, alpha, a, b, log_likelihood, settled: settled == 1.0 },
+                Some(GammaGamma { p, q, gamma, log_likelihood: of_amounts, settled: of_amounts_settled == 1.0 }),
             ),
             _ => return None,
         };
         Some(Models { purchases, amounts })
     }
+}
+
+fn warning(text: &str) -> (String, String) {
+    ("warning".to_string(), text.to_string())
 }
 
 #[cfg(test)]
@@ -109,12 +132,26 @@ mod tests {
 
     #[test]
     fn what_is_saved_is_read() {
-        let purchases = BgNbd { r: 0.25, alpha: 4.5, a: 0.75, b: 2.5, log_likelihood: -9.0 };
-        let amounts = Some(GammaGamma { p: 6.25, q: 3.75, gamma: 15.5, log_likelihood: -4.0 });
+        let purchases = BgNbd { r: 0.25, alpha: 4.5, a: 0.75, b: 2.5, log_likelihood: -9.0, settled: true };
+        let amounts = Some(GammaGamma { p: 6.25, q: 3.75, gamma: 15.5, log_likelihood: -4.0, settled: false });
         for models in [Models { purchases, amounts: None }, Models { purchases, amounts }] {
             assert_eq!(Models::read(&models.save()), Some(models));
         }
         assert_eq!(Models::read(&[1, 2, 3]), None);
+    }
+
+    #[test]
+    fn what_does_not_settle_or_runs_off_is_warned_of() {
+        let good = BgNbd { r: 0.25, alpha: 4.5, a: 0.75, b: 2.5, log_likelihood: -9.0, settled: true };
+        let warnings = |purchases: BgNbd| {
+            let told = Models { purchases, amounts: None }.diagnostics(&[]);
+            told.into_iter().filter(|(name, _)| name == "warning").map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        assert_eq!(warnings(good), Vec::<String>::new());
+        let ended = "the search for the parameters ended before it settled";
+        assert_eq!(warnings(BgNbd { settled: false, ..good }), [ended]);
+        let off = "b grows without end: these customers do not tell it";
+        assert_eq!(warnings(BgNbd { b: 1e6, ..good }), [off]);
     }
 
     #[test]
@@ -128,8 +165,8 @@ mod tests {
 
     #[test]
     fn later_months_count_less() {
-        let purchases = BgNbd { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426, log_likelihood: 0.0 };
-        let amounts = Some(GammaGamma { p: 6.25, q: 3.74, gamma: 15.44, log_likelihood: 0.0 });
+        let purchases = BgNbd { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426, log_likelihood: 0.0, settled: true };
+        let amounts = Some(GammaGamma { p: 6.25, q: 3.74, gamma: 15.44, log_likelihood: 0.0, settled: true });
         let models = Models { purchases, amounts };
         let c = Summary { repeats: 2.0, recency: 30.43, age: 38.86, amount: 22.35 };
         let (plain, split) = (models.value(&c, 39.0, 4.35, 1.0).unwrap(), models.value(&c, 39.0, 4.35, 1.0 + 1e-12).unwrap());

@@ -1,14 +1,39 @@
 //! `kepi describe`: everything about one definition.
 
-use crate::args::DescribeArgs;
+use super::describe_fits;
+use crate::args::{DescribeArgs, DescribeFormat};
 use crate::context::Context;
 use crate::failure::Failure;
-use kepi_engine::{Described, Engine, EngineError};
+use crate::interrupt;
+use crate::times::parse_moment;
+use kepi_engine::{Described, Engine, EngineError, Learned, Request};
 use kepi_view::inert;
+use serde_json::json;
 
 pub(crate) fn run(context: &Context, args: &DescribeArgs) -> Result<(), Failure> {
-    let described = find(&context.engine()?, &args.name)?;
-    context.terminal.data(text(&described).as_bytes())
+    let engine = context.engine()?;
+    let now = args.now.as_deref().map(|now| parse_moment(now, &engine.zone())).transpose()?;
+    let described = find(&engine, &args.name)?;
+    let learned = fits(&engine, &args.name, now)?;
+    let shown = match args.format {
+        DescribeFormat::Text => text(&described) + describe_fits::text(&learned).as_str(),
+        DescribeFormat::Json => machine(&described, &learned),
+    };
+    context.terminal.data(shown.as_bytes())
+}
+
+/// What the models behind a definition have learned.
+fn fits(engine: &Engine, name: &str, now: Option<i64>) -> Result<Vec<Learned>, Failure> {
+    let request = Request { now, ..Request::default() };
+    let guard = interrupt::stops(&request.cancel);
+    let learned = engine.learned(name, &request)?;
+    drop(guard);
+    Ok(learned)
+}
+
+/// The definition and its models at the prompt.
+pub(crate) fn with_fits(engine: &Engine, name: &str) -> Result<String, Failure> {
+    Ok(text(&find(engine, name)?) + describe_fits::text(&fits(engine, name, None)?).as_str())
 }
 
 /// Finds a definition; one that is not there is a failure.
@@ -46,6 +71,26 @@ pub(crate) fn text(described: &Described) -> String {
         out.push_str(&format!("{:wide$}  {}\n", inert(name), inert(&value)));
     }
     out
+}
+
+/// The same as JSON, in a line.
+fn machine(described: &Described, learned: &[Learned]) -> String {
+    let or_null = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let attributes: Vec<_> = described.attributes.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
+    let value = json!({
+        "schema": 1,
+        "kind": described.kind,
+        "name": described.name,
+        "text": described.text,
+        "unit": or_null(&described.unit),
+        "doc": or_null(&described.doc),
+        "attributes": attributes,
+        "uses": described.uses,
+        "used_by": described.used_by,
+        "stored": described.stored,
+        "models": describe_fits::value(learned),
+    });
+    format!("{value}\n")
 }
 
 #[cfg(test)]

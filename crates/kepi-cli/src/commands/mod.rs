@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod describe;
+mod describe_fits;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod fmt;

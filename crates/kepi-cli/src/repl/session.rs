@@ -50,9 +50,7 @@ impl Session {
                 let listed = self.engine.list();
                 terminal.data(list::lines(&list::wanted(&listed, kind.as_deref())?).as_bytes())
             }
-            ReplCommand::Describe(name) => {
-                terminal.data(describe::text(&describe::find(&self.engine, &name)?).as_bytes())
-            }
+            ReplCommand::Describe(name) => terminal.data(describe::with_fits(&self.engine, &name)?.as_bytes()),
             ReplCommand::Explain(text) => {
                 let (request, _guard) = request(text);
                 let explained = self.engine.explain(request)?;

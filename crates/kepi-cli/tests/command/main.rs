@@ -9,6 +9,7 @@ mod databases;
 mod declared;
 mod first_hour;
 mod governance;
+mod learned;
 // Shared with the tests of the crate that it was written for.
 #[path = "../../../kepi-connect/src/service/mock.rs"]
 mod mock;

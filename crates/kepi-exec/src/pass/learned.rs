@@ -3,7 +3,7 @@
 
 use super::scalar::{CellKey, Scalar};
 use super::windows::windows;
-use super::{Learned, Pass, Source};
+use super::{Fit, Learned, Pass, Source};
 use crate::ExecError;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
@@ -40,8 +40,13 @@ pub(crate) fn values(
         if let Some(why) = told.missing {
             learned.missing += 1;
             learned.why.get_or_insert(why);
-        } else if learned.diagnostics.len() < CELLS_TOLD {
-            learned.diagnostics.push((asked.words(told.group as usize), told.diagnostics));
+        } else if learned.fits.len() < CELLS_TOLD {
+            learned.fits.push(Fit {
+                of: asked.words(told.group as usize),
+                rows: told.rows,
+                entities: told.entities,
+                diagnostics: told.diagnostics,
+            });
         }
     }
     Ok((values, Some(learned)))

@@ -144,8 +144,21 @@ pub struct Learned {
     pub missing: u64,
     /// The first of these reasons.
     pub why: Option<String>,
-    /// Of the first cells that have a value: the cell's labels and period, names and values of how well it fits.
-    pub diagnostics: Vec<(String, Vec<(String, String)>)>,
+    /// The fits of the first cells that have a value.
+    pub fits: Vec<Fit>,
+}
+
+/// What a model learned, once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fit {
+    /// Of what: the cell's labels and period, or "the rows up to 2026-02-28"; empty where there is one cell.
+    pub of: String,
+    /// How many rows it learned from.
+    pub rows: u64,
+    /// Of how many entities these are.
+    pub entities: u64,
+    /// Names and values that tell how well it fits. One whose name is `warning` is one.
+    pub diagnostics: Vec<(String, String)>,
 }
 
 /// What a pass is run on.

@@ -1,7 +1,7 @@
 //! What a model of a plugin says of each entity, fitted on the rows of all of them up to a moment.
 
-use super::Learned;
 use super::feed::Feed;
+use super::{Fit, Learned};
 use crate::ExecError;
 use crate::rows::{Column, Frame, Program, Type, Values, plugin_array};
 use arrow_array::cast::AsArray;
@@ -149,10 +149,16 @@ impl ModelOf {
                 format!("it gave {} values of {} for {} entities", said.len(), said.data_type(), asked.entity_count);
             return Err(FunctionError::Failed { plugin, function: self.name.clone(), message }.into());
         }
-        if self.learned.diagnostics.len() < MOMENTS_TOLD {
+        if self.learned.fits.len() < MOMENTS_TOLD {
             let last = moment.saturating_sub(1);
             let day = self.zone.as_ref().map(|zone| zone.local(last).date().to_string()).unwrap_or_default();
-            self.learned.diagnostics.push((format!("the rows up to {day}"), fitted.diagnostics));
+            let (rows, entities) = (rows as u64, u64::from(count));
+            self.learned.fits.push(Fit {
+                of: format!("the rows up to {day}"),
+                rows,
+                entities,
+                diagnostics: fitted.diagnostics,
+            });
         }
         let said = said.as_primitive::<Float64Type>();
         let one = |(id, value): (&u32, Option<f64>)| Some((*id, value.filter(|v| v.is_finite())?));

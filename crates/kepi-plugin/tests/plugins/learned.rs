@@ -105,7 +105,7 @@ fn too_little_to_learn_from_is_missing_and_says_why() {
     assert_eq!(values, [None, None]);
     // Of the group without rows there is nothing to tell.
     let why = Some("0 customers bought again; 10 are needed to learn from".to_string());
-    assert_eq!(told, [Told { group: 0, missing: why, diagnostics: Vec::new() }]);
+    assert_eq!(told, [Told { missing: why, rows: 30, entities: 30, ..Told::default() }]);
 }
 
 /// The sample of a record shop's customers on which the models were published: 39 weeks to the end of September 1997.
