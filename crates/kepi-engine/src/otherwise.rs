@@ -66,7 +66,7 @@ fn told(model: &Model, of: &str, field: &str, stored: &str, declared: &str) -> D
     let (file, span) = place(model, of, field).unwrap_or((model.last(), Span::default()));
     let message = format!("`{field}` of `{bare}` is declared as {declared}, and {stored} are stored in it");
     let help = "declare it as it was, or give it another name and load the files again; to keep its name, remove \
-                .kepi/store and load every file again";
+                .kepi/store and load every file again (taking its loads out is not enough)";
     let mut diagnostic = Diagnostic::error(Code::StoredOtherwise, span, message).help(help);
     diagnostic.file = file;
     diagnostic

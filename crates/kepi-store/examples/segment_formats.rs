@@ -161,7 +161,7 @@ fn main() {
 
     let start = Instant::now();
     let mut writer = Store::open_writer(&store, "segment_formats").unwrap();
-    let options = LoadOptions { label: "bench".into(), now: 0, on_conflict: OnConflict::Replace, cursor: None };
+    let options = LoadOptions { label: "bench".into(), at: 0, now: 0, on_conflict: OnConflict::Replace, cursor: None };
     let mut load = writer.load(options.clone());
     for batch in &batches {
         assert!(load.events(&decl(), batch.clone()).unwrap().is_empty());

@@ -34,7 +34,9 @@ pub enum OnConflict {
 pub struct LoadOptions {
     /// The file or source, for the list of loads.
     pub label: String,
-    /// The moment of the load, in microseconds since 1970 UTC; history without a moment of its own is dated by it.
+    /// When it happens, for the list of loads, in microseconds since 1970 UTC.
+    pub at: i64,
+    /// The moment as of which questions are answered, which dates history without a moment of its own.
     pub now: i64,
     /// What happens to rows whose id is stored already.
     pub on_conflict: OnConflict,
@@ -193,7 +195,7 @@ impl<'w> Load<'w> {
         let streams_committed = change.streams.iter().map(|stream| stream.schema.name.clone());
         let committed: BTreeSet<String> = streams_committed.chain(entity_texts).collect();
         let snapshot = current.number + 1;
-        let record = LoadRecord { snapshot, label: options.label, at: options.now, counts: counts.clone() };
+        let record = LoadRecord { snapshot, label: options.label, at: options.at, counts: counts.clone() };
         let changed: u64 = counts.iter().map(|c| c.added + c.replaced).sum();
         // Where the order of ids changes, segments are written anew, which only a bulk commit does.
         writer.commit(&change, record, options.cursor, changed > SMALL_LOAD || renumbered)?;

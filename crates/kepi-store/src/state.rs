@@ -163,7 +163,7 @@ pub struct LoadRecord {
     pub snapshot: u64,
     /// The file or source.
     pub label: String,
-    /// When, in microseconds since 1970 UTC, as the caller said.
+    /// When it happened, in microseconds since 1970 UTC, as the caller said.
     pub at: i64,
     /// By stream, then by entity.
     pub counts: Vec<LoadCount>,

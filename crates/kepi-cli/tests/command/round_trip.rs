@@ -121,3 +121,30 @@ fn every_kind_comes_back_as_what_it_was() {
     }
     assert_eq!(expected, answers(own.path()));
 }
+
+#[test]
+fn loads_are_listed_by_the_clock_and_history_is_dated_by_now() {
+    let model =
+        "entity customer key id { tier: text history }\nevent orders of customer at ordered { amount: number }\n";
+    let folder = project_with(&[
+        ("kepi.toml", "now = \"2025-01-10\"\n"),
+        ("model/shop.kepi", model),
+        ("customer.csv", "id,tier\nada,gold\n"),
+        ("orders.csv", "ordered,customer,amount\n2025-01-01,ada,1\n2025-02-05,ada,2\n2025-02-15,ada,4\n"),
+    ]);
+    let root = folder.path();
+    for file in ["customer.csv", "orders.csv"] {
+        assert_eq!(kepi(root, &["load", file]).code, 0, "{file}");
+    }
+    // A month later, as the project has it, she is something else.
+    std::fs::write(root.join("kepi.toml"), "now = \"2025-02-10\"\n").unwrap();
+    std::fs::write(root.join("customer.csv"), "id,tier\nada,silver\n").unwrap();
+    assert_eq!(kepi(root, &["load", "customer.csv"]).code, 0);
+    let query = ["query", "show sum(orders.amount) by orders.customer.tier as tier", "--now", "2025-03-01"];
+    let said = kepi(root, &[&query[..], &["--format", "csv"]].concat());
+    assert_eq!(said.out, "tier,sum(orders.amount)\ngold,3\nsilver,4\n", "{}", said.err);
+    let loads: serde_json::Value = serde_json::from_str(&kepi(root, &["store", "loads", "--json"]).out).unwrap();
+    let dates: Vec<&str> = loads.as_array().unwrap().iter().map(|load| load["at"].as_str().unwrap()).collect();
+    assert_eq!(dates.len(), 3);
+    assert!(dates.iter().all(|date| !date.starts_with("2025-0")), "{dates:?}");
+}

@@ -57,6 +57,69 @@ fn a_type_that_was_changed_after_the_load_is_told_with_its_place_and_the_way_out
 }
 
 #[test]
+fn a_column_that_a_later_load_brings_is_told_with_the_rows_that_lack_it() {
+    let all = |said: crate::Said| {
+        assert_eq!(said.code, 0, "{}", said.err);
+        words(&said)
+    };
+    let model = |id: &str, kind: &str| {
+        format!(
+            "entity customer key id {{ }}\nevent orders of customer at ordered {{ amount: number{kind} }}\n\
+             source book from \"orders*.csv\" {{ orders: at ordered, {id}of customer, amount{} }}\n",
+            if kind.is_empty() { "" } else { ", kind" }
+        )
+    };
+    let rows = "no,ordered,customer,amount,kind\n1,2025-01-01,ada,5,a\n2,2025-01-02,bob,6,b\n";
+    let later = "no,ordered,customer,amount,kind\n3,2025-02-01,ada,7,a\n";
+    for (id, help) in [("id no, ", "load the files again to fill it"), ("", "`kepi store unload N`) before you load")] {
+        let folder = project_with(&[("model/shop.kepi", &model(id, "")), ("orders.csv", rows), ("orders2.csv", later)]);
+        let root = folder.path();
+        assert!(!all(kepi(root, &["load", "orders.csv"])).contains("is new to"));
+        fs::write(root.join("model/shop.kepi"), model(id, "  kind: text")).unwrap();
+        let asked = all(kepi(root, &["query", "show count(orders) by kind"]));
+        assert!(asked.contains("`kind` of `orders` is missing everywhere"), "{asked}");
+        assert_eq!(asked.contains("kepi store unload N"), id.is_empty(), "{asked}");
+        let said = all(kepi(root, &["load", "orders2.csv"]));
+        assert!(said.contains("`kind` is new to `orders`, and 2 rows from before have no value for it"), "{said}");
+        assert!(said.contains(help), "{said}");
+        // What is said to help does.
+        if id.is_empty() {
+            assert_eq!(kepi(root, &["store", "unload", "1"]).code, 0);
+        }
+        let said = all(kepi(root, &["load", "orders.csv"]));
+        assert!(!said.contains("is new to"), "{said}");
+        let found = kepi(root, &["query", "show count(orders) by kind", "--format", "csv"]);
+        assert_eq!(found.out, "kind,count(orders)\na,2\nb,1\n", "{}", found.err);
+    }
+}
+
+#[test]
+fn what_nothing_was_loaded_into_is_told() {
+    let model = "entity customer key id { }\nentity shop key id { }\nevent orders of customer at ordered { amount: number }\n\
+                 event first_orders = first(orders) per customer\nstate active of customer = from orders for 1 month\n";
+    let folder =
+        project_with(&[("model/shop.kepi", model), ("orders.csv", "ordered,customer,amount\n2025-01-01,ada,5\n")]);
+    let told = |query: &str| words(&kepi(folder.path(), &["query", query]));
+    for (query, name) in [
+        ("show count(shop)", "shop"),
+        ("show count(customer)", "customer"),
+        ("show sum(orders.amount)", "orders"),
+        ("show count(first_orders)", "orders"),
+        ("show avg(sum(orders.amount) per customer)", "orders"),
+        ("show funnel(orders -> orders)", "orders"),
+        ("show closing(active) at 2025-02-01", "customer"),
+    ] {
+        let said = told(query);
+        assert!(said.contains(&format!("nothing has been loaded into {name}")), "{query}: {said}");
+    }
+    assert_eq!(kepi(folder.path(), &["load", "orders.csv"]).code, 0);
+    for query in ["show count(customer)", "show count(shop), count(orders)", "show closing(active) at 2025-02-01"] {
+        let said = told(query);
+        assert!(!said.contains("nothing has been loaded"), "{query}: {said}");
+    }
+}
+
+#[test]
 fn a_field_that_was_declared_after_the_load_is_told() {
     let folder = loaded(MODEL, &[("orders", ORDERS)]);
     let more =

@@ -19,7 +19,7 @@ const DIGITS: u8 = 38;
 
 /// Stores the rows. A row that cannot be stored comes back with its reason.
 pub(super) fn store(model: &Model, given: &[GivenRows], writer: &mut Writer, now: i64) -> Result<(), EngineError> {
-    let options = LoadOptions { label: "test".into(), now, on_conflict: OnConflict::Replace, cursor: None };
+    let options = LoadOptions { label: "test".into(), at: now, now, on_conflict: OnConflict::Replace, cursor: None };
     let mut load = writer.load(options);
     for rows in given {
         let batch = batch(rows)?;

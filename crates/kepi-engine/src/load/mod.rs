@@ -1,5 +1,6 @@
 //! Loading: files to tables, tables through mappings to streams and entities, rejected rows kept with their reasons.
 
+mod anew;
 mod choose;
 mod declared;
 mod fitting;
@@ -43,7 +44,9 @@ impl Engine {
             None => Table::open(&chosen.files, &options).map_err(connect_error)?,
         };
         let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
+        let mut anew = Vec::new();
         if let Ok(snapshot) = self.snapshot(None) {
+            anew = anew::of(&chosen.source, snapshot.as_ref());
             let other = otherwise::of(&model, snapshot.as_ref(), &chosen.source);
             if !other.is_empty() {
                 return Err(model.text_error(other));
@@ -62,6 +65,7 @@ impl Engine {
         }
         report.notes.extend(outcome.notes());
         outcome.report_into(&mut report, &self.project.rejected())?;
+        report.notes.extend(anew.iter().filter_map(|anew| anew.told(&report.targets)));
         report.notes.extend(self.linking(&model, &chosen.source));
         if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {
             report.notes.push(format!("{} has no rows", chosen.files.join(", ")));

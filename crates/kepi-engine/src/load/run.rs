@@ -7,6 +7,7 @@ use super::rejects;
 use crate::api::{EngineError, LoadReport, LoadRequest, OnConflict, Progress, TargetReport};
 use crate::engine::store_error;
 use crate::model::Model;
+use crate::upkeep::clock;
 use kepi_connect::{Rejected, Table};
 use kepi_extension::ID;
 use kepi_model::declared::{SourceDecl, Target};
@@ -85,7 +86,7 @@ impl Loading {
             true => self.label.clone(),
             false => format!("{}: {}", self.label, self.files),
         };
-        let options = LoadOptions { label, now: self.now, on_conflict, cursor };
+        let options = LoadOptions { label, at: clock(), now: self.now, on_conflict, cursor };
         let mut load = writer.load(options);
         let mut targets: Vec<TargetReport> = self.mappers.iter().map(target).collect();
         let mut undated = vec![0; self.mappers.len()];

@@ -11,6 +11,7 @@ use crate::engine::{Engine, store_error};
 use crate::load::{Loading, columns_of, connect_error};
 use crate::model::Model;
 use crate::plugins::UsedConnector;
+use crate::upkeep::clock;
 use crate::watch::Watch;
 use host::SyncHost;
 use kepi_connect::{HttpService, HttpSettings, Keep, ReadOptions, Recorded, Recorder, Table};
@@ -325,6 +326,7 @@ fn commit_state(
 ) -> Result<(), EngineError> {
     let options = LoadOptions {
         label: source.name.clone(),
+        at: clock(),
         now,
         on_conflict: kepi_store::OnConflict::Replace,
         cursor: Some((key, stored.text()?)),

@@ -140,7 +140,7 @@ fn not_unloaded(load: u64, left: LoadLeft) -> EngineError {
 
 /// When it is: entries about what was done have the real time, whatever moment questions are answered for.
 #[allow(clippy::disallowed_methods)] // It dates an entry, and no answer depends on it.
-fn clock() -> i64 {
+pub(crate) fn clock() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
 

@@ -113,17 +113,23 @@ fn plural(grain: &str) -> String {
     format!("{}s", grain.rsplit('.').next().unwrap_or(grain))
 }
 
-/// What is said where none of the streams that are shown has any row: a 0 may be the answer of a name that nothing fills.
+/// What is said where nothing that is shown has any row: a 0 may be the answer of a name that nothing fills.
 fn nothing_loaded(query: &Query, scan: &dyn EventScan) -> Option<Note> {
-    let shown = shown_aggregates(query);
-    let read = shown.into_iter().filter_map(|i| query.aggregates.get(i)).flat_map(|a| streams_of(&a.events.base));
-    let names: BTreeSet<&str> = read.collect();
-    let empty = |name: &&str| scan.stream(name).is_none_or(|info| info.rows == 0);
-    if names.is_empty() || !names.iter().all(empty) {
+    let (mut streams, mut entities) = (BTreeSet::new(), BTreeSet::new());
+    for aggregate in shown_aggregates(query).into_iter().filter_map(|i| query.aggregates.get(i)) {
+        below(&aggregate.events.base, &mut streams);
+        match &aggregate.events.base {
+            Base::Entity(name) => _ = entities.insert(name.as_str()),
+            Base::Stream(_) | Base::Made(_) => {}
+        }
+    }
+    let is_filled = streams.iter().any(|name| scan.stream(name).is_some_and(|info| info.rows > 0))
+        || entities.iter().any(|name| scan.entity(name).is_some_and(|info| info.count > 0));
+    let bare = |name: &&str| name.rsplit('.').next().unwrap_or(name).to_string();
+    let names: Vec<String> = streams.iter().chain(&entities).map(bare).collect();
+    if names.is_empty() || is_filled {
         return None;
     }
-    let bare = |name: &&str| name.rsplit('.').next().unwrap_or(name).to_string();
-    let names: Vec<String> = names.iter().map(bare).collect();
     let text = format!("nothing has been loaded into {} yet", names.join(" and "));
     Some(Note { code: "nothing_loaded".into(), text })
 }

@@ -46,13 +46,13 @@ pub(super) fn as_declared(of: &str, field: &str, kind: &ColumnKind, unit: &Unit)
 
 /// Fields that a query asked for and of which nothing was ever loaded, though other fields beside them were.
 #[derive(Debug, Default)]
-pub(crate) struct Unfilled(Mutex<BTreeMap<String, Vec<String>>>);
+pub(crate) struct Unfilled(Mutex<BTreeMap<(String, bool), Vec<String>>>);
 
 impl Unfilled {
-    /// Notes a field of an event or an entity.
-    pub(super) fn note(&self, of: &str, field: &str) {
+    /// Notes a field of an event or an entity. `known_again`: whether its rows are known when they come again.
+    pub(super) fn note(&self, of: &str, field: &str, known_again: bool) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fields = known.entry(of.to_string()).or_default();
+        let fields = known.entry((of.to_string(), known_again)).or_default();
         if !fields.iter().any(|known| known == field) {
             fields.push(field.to_string());
         }
@@ -61,7 +61,7 @@ impl Unfilled {
     /// What is said of them.
     pub(crate) fn notes(&self) -> Vec<Note> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let note = |(of, fields): (&String, &Vec<String>)| {
+        let note = |((of, known_again), fields): (&(String, bool), &Vec<String>)| {
             let of = of.rsplit('.').next().unwrap_or(of);
             let mut names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
             names.sort();
@@ -70,7 +70,14 @@ impl Unfilled {
                 code: "not_loaded".into(),
                 text: format!(
                     "{names} of `{of}` {is} missing everywhere: nothing has been loaded into it; where it was declared \
-                     after the load, load the files again"
+                     after the load, {}",
+                    match known_again {
+                        true => "load the files again",
+                        false => {
+                            "take the loads out (`kepi store loads`, `kepi store unload N`) and load the files again: \
+                             without an id rows that have more columns would stand beside those from before"
+                        }
+                    }
                 ),
             }
         };

@@ -93,7 +93,7 @@ pub(crate) fn table(columns: Vec<(String, ArrayRef)>) -> RecordBatch {
 }
 
 pub(crate) fn options(now: i64) -> LoadOptions {
-    LoadOptions { label: "test".into(), now, on_conflict: OnConflict::Replace, cursor: None }
+    LoadOptions { label: "test".into(), at: now, now, on_conflict: OnConflict::Replace, cursor: None }
 }
 
 /// Loads events in one batch and expects no row to be rejected.

@@ -2,6 +2,7 @@
 
 mod definition;
 mod describe;
+mod number;
 mod query;
 mod repair;
 mod scene;

@@ -1,7 +1,7 @@
 //! The well-known mistakes, recognised by the words around the place where the grammar stopped.
 
 use super::scene::Scene;
-use super::{definition, query};
+use super::{definition, number, query};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::words::is_reserved;
 
@@ -10,6 +10,7 @@ pub(super) fn known(scene: &Scene<'_>) -> Option<Diagnostic> {
     const ALL: &[fn(&Scene<'_>) -> Option<Diagnostic>] = &[
         foreign_sign,
         capitals,
+        number::short,
         bracket,
         reserved_name,
         trailing_scope,

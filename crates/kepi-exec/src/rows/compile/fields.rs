@@ -5,7 +5,7 @@ use crate::made::{self, Wanted};
 use crate::rows::column::{Column, Type};
 use crate::rows::program::{AsOf, Base, Node, Program};
 use crate::rows::stored;
-use kepi_extension::{AT, ColumnKind};
+use kepi_extension::{AT, ColumnKind, ID};
 use kepi_model::core::{self, LABEL, Row, RowNode, VALUE};
 use kepi_model::value::{Unit, Value};
 use std::sync::Arc;
@@ -75,8 +75,8 @@ impl Program {
                 }
                 // Declared, but nothing was ever loaded into it.
                 None => {
-                    if info.as_ref().is_some_and(|info| info.rows > 0) {
-                        self.source.unfilled().note(stream, name);
+                    if let Some(info) = info.as_ref().filter(|info| info.rows > 0) {
+                        self.source.unfilled().note(stream, name, info.column(ID).is_some());
                     }
                     return Ok(self.add(format!("missing {:?}", missing()), missing(), || Node::Missing));
                 }
@@ -106,7 +106,7 @@ impl Program {
         let info = self.source.scan.entity(entity);
         if info.as_ref().is_none_or(|i| i.attributes.iter().all(|a| a.name != field)) {
             if info.is_some_and(|info| info.count > 0) {
-                self.source.unfilled().note(entity, field);
+                self.source.unfilled().note(entity, field, true);
             }
             let ty = Type::of_unit(unit);
             return Ok(self.add(format!("missing {ty:?}"), ty, || Node::Missing));
