@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 use super::*;
+use kepi_model::declared::Returns;
 use kepi_model::value::{Currency, Kind, Unit};
 
 const GOOD: &str = r#"id = "acme.margins"
