@@ -27,7 +27,7 @@ source merges_table from "merges.csv" { merge customer old into new }
 "#;
 
 /// Each goes on where only later rows have come.
-const HISTORIES: [&str; 13] = [
+const HISTORIES: [&str; 18] = [
     "show count(new_customers) by customer.region per month during 2025",
     "show ratio(sum(orders.amount where age(new_customers) < 60 days), count(new_customers)) per month during 2025",
     "show share(orders where count(orders) > 1) by shop per week during 2025",
@@ -41,6 +41,11 @@ const HISTORIES: [&str; 13] = [
     "show count(orders) by first(orders.shop), count(orders) = 1 as fresh per month since 2025-02-11",
     "show count(orders where last(orders.at) > first(signups.at) + 30 days) by customer.region during 2025",
     "show count(orders where avg(orders.weight) > 60), count(orders where last(signups.shop) = shop) per month",
+    "show trailing(unique(orders.customer), 28 days) per week during 2025",
+    "show trailing(unique(orders.customer), 2 months), trailing(unique(orders.customer where large), 2 months) per day since 2025-02-01",
+    "show trailing(count(new_customers), 30 days) by customer.region per week during 2025",
+    "show avg(sum(orders.amount) per customer) by customer.region during 2025",
+    "show avg(sum(orders.amount where age(new_customers) < 60 days) per customer), sum(count(orders) per customer) per quarter during 2025",
 ];
 
 /// The same rows for the same numbers.
@@ -109,13 +114,13 @@ fn begin(root: &Path) -> Engine {
     let engine = Engine::open(root).unwrap();
     load_table(&engine, root, "customers_table", "customers.csv", &regions(0..700, 0));
     load_table(&engine, root, "signups_table", "signups.csv", &signups(0..800, 1));
-    load_table(&engine, root, "orders_table", "orders.csv", &orders(0..10_000, false));
-    load_table(&engine, root, "orders_table", "orders.csv", &orders(10_000..20_000, false));
+    load_table(&engine, root, "orders_table", "orders.csv", &orders(0..19_000, false));
+    load_table(&engine, root, "orders_table", "orders.csv", &orders(19_000..24_000, false));
     engine
 }
 
-fn ask(engine: &Engine, query: &str, no_cache: bool) -> Answer {
-    let now = "2026-01-10T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+fn ask(engine: &Engine, query: &str, day: u32, no_cache: bool) -> Answer {
+    let now = format!("2026-01-{day:02}T00:00:00Z").parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let request = Request { text: query.to_string(), now: Some(now), no_cache, totals: true, ..Request::default() };
     engine.query(request).unwrap().remove(0)
 }
@@ -126,9 +131,14 @@ fn goes_on(answer: &Answer) -> bool {
 
 /// Asks everything as it comes and anew; gives the places of those that went on from a moment.
 fn ask_all(engine: &Engine, what: &dyn std::fmt::Debug) -> Vec<usize> {
+    ask_all_on(engine, 10, what)
+}
+
+/// The same on a day of January.
+fn ask_all_on(engine: &Engine, day: u32, what: &dyn std::fmt::Debug) -> Vec<usize> {
     let mut went_on = Vec::new();
     for (place, query) in HISTORIES.into_iter().enumerate() {
-        let (answer, anew) = (ask(engine, query, false), ask(engine, query, true));
+        let (answer, anew) = (ask(engine, query, day, false), ask(engine, query, day, true));
         assert!(!anew.kept && !goes_on(&anew), "{query} after {what:?}");
         same_but_rows_read(&answer, &anew, &format!("after {what:?}"));
         went_on.extend(goes_on(&answer).then_some(place));
@@ -158,7 +168,8 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     }
     assert_eq!(ask_all(&engine, &"later rows"), all);
     more(&engine);
-    assert_eq!(ask_all(&engine, &"later rows again"), all);
+    // It is another day, too.
+    assert_eq!(ask_all_on(&engine, 11, &"later rows again"), all);
     // Whoever is new has an attribute that nobody had, and has joined at last.
     load_table(&engine, root, "customers_table", "customers.csv", "customer,region\nc5000,centre\n");
     load_table(&engine, root, "signups_table", "signups.csv", &signups(5_000..5_001, 12));
@@ -181,7 +192,7 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     // Those that look at regions are computed anew, the others go on.
     load_table(&engine, root, "customers_table", "customers.csv", &regions(3..4, 1));
     more(&engine);
-    assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11]));
+    assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11, 15, 16]));
     load_table(&engine, root, "signups_table", "signups.csv", &signups(850..851, 1));
     more(&engine);
     assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12]));
@@ -204,7 +215,7 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     write_model(root, 6_000);
     let engine = Engine::open(root).unwrap();
     more(&engine);
-    assert_eq!(ask_all(&engine, &"another definition"), but(&[8, 9]));
+    assert_eq!(ask_all(&engine, &"another definition"), but(&[8, 9, 14]));
 }
 
 /// What happens to a project between two questions.
@@ -223,6 +234,7 @@ enum Change {
     Unload(u32),
     Compact,
     Definition(u32),
+    Now(u32),
     Reopen,
 }
 
@@ -238,6 +250,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (0_u32..12).prop_map(Change::Unload),
         1 => Just(Change::Compact),
         1 => (0_u32..9_000).prop_map(Change::Definition),
+        2 => (1_u32..28).prop_map(Change::Now),
         1 => Just(Change::Reopen),
     ]
 }
@@ -256,7 +269,7 @@ fn whatever_goes_on_gives_what_is_computed_anew() {
         let root = folder.path();
         let mut engine = begin(root);
         ask_all(&engine, &"the first loads");
-        let (mut number, mut minute) = (100_000, 0);
+        let (mut number, mut minute, mut day) = (100_000, 0, 10);
         // Something goes on whatever comes behind it.
         for change in [Change::Later(200)].iter().chain(&changes) {
             match *change {
@@ -294,9 +307,10 @@ fn whatever_goes_on_gives_what_is_computed_anew() {
                     write_model(root, cents);
                     engine = Engine::open(root).unwrap();
                 }
+                Change::Now(other) => day = other,
                 Change::Reopen => engine = Engine::open(root).unwrap(),
             }
-            let some = ask_all(&engine, change).len();
+            let some = ask_all_on(&engine, day, change).len();
             went_on.set(went_on.get() + some);
             anew.set(anew.get() + HISTORIES.len() - some);
         }

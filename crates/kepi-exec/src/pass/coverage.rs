@@ -38,7 +38,9 @@ pub(crate) struct Coverage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// By id: the cells that counted it first and last, plus one; 0: none did.
+    #[serde(with = "super::packed::numbers")]
     first: Vec<u32>,
+    #[serde(with = "super::packed::numbers")]
     last: Vec<u32>,
     /// By cell: the windows that its piece lies in, from the first to behind the last.
     windows: Vec<(u32, u32)>,
@@ -63,7 +65,11 @@ impl Seen {
         for (own, other) in self.windows.iter_mut().zip(&later.windows) {
             *own = if own.1 == 0 { *other } else { *own };
         }
-        for id in 0..later.first.len().min(self.last.len()) {
+        // There may be more ids by then.
+        for own in [&mut self.first, &mut self.last] {
+            own.resize(own.len().max(later.first.len()), 0);
+        }
+        for id in 0..later.first.len() {
             let (Some(before), Some(cell)) = (self.last[id].checked_sub(1), later.first[id].checked_sub(1)) else {
                 continue;
             };

@@ -8,7 +8,8 @@
 
 use super::pieces::Reading;
 use super::plan::Plan;
-use super::state::Cells;
+use super::state::{Cells, State};
+use super::stream::time;
 use super::{Part, Pass, Source, units};
 use crate::ExecError;
 use crate::rows::{Base, Before, Type, put};
@@ -25,10 +26,10 @@ const ROWS_MIN: u64 = 16_384;
 const PARTS: usize = 8;
 /// When one of so many rows has come since, what is kept is brought up to a later moment.
 const FRESH: u64 = 32;
-/// What took less is not kept.
-const WORTH: Duration = Duration::from_millis(2);
+/// What took less is not kept; but for tests, which have few rows on machines of any speed.
+const WORTH: Duration = Duration::from_millis(if cfg!(debug_assertions) { 0 } else { 2 });
 /// A part of a name: the way in which this is kept. It changes with what it is made of.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// What stands in front of kept bytes; then come the cells and what the program keeps.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -50,6 +51,8 @@ struct Done {
 struct Frontier {
     /// The moment up to which rows are stored for good.
     moment: i64,
+    /// The instant behind the last row that is read.
+    until: i64,
     /// The segments of all streams that it reads.
     segments: BTreeMap<String, Vec<SegmentInfo>>,
 }
@@ -90,23 +93,30 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
     };
     let Some(mut cells) = step.rest(done)? else { return Ok(None) };
     cells.report.continued = from;
+    cells.states.iter_mut().for_each(State::close);
     Ok(Some(cells))
 }
 
 /// Whether cells of rows before a moment and of those from it on make the cells of all, and the program can go on.
 fn can_go_on(pass: &Pass, plan: &Plan) -> bool {
     let Base::Stream(_, Some(info)) = &plan.program.base else { return false };
-    let merges = |(i, measure): (usize, &Measure)| match measure {
-        Measure::Plugin { .. } => false,
+    let distinct = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
+    let merges = |(i, measure): (usize, &Measure)| match (measure, &plan.reading) {
+        (Measure::Plugin { .. }, _) | (_, Reading::Apart(_)) => false,
+        (Measure::Unique(_), Reading::Pieces(_)) => plan.counts_can_be_joined(pass),
         // As a set.
-        Measure::Unique(_) => matches!(plan.argument(i), Some(Type::Id(_))) && units::has_room(pass, plan, info),
+        (Measure::Unique(_), Reading::Plain) => {
+            matches!(plan.argument(i), Some(Type::Id(_))) && units::has_room(pass, plan, info)
+        }
         _ => true,
     };
+    // Other passes are read by segments.
+    let looks_back =
+        plan.program.sequential || distinct && (pass.per.is_none() || matches!(plan.reading, Reading::Pieces(_)));
     info.dated
         && info.rows >= ROWS_MIN
-        && plan.program.sequential
+        && looks_back
         && plan.only().is_none()
-        && matches!(plan.reading, Reading::Plain)
         && plan.program.can_go_on()
         && pass.aggregates.iter().map(|a| &a.measure).enumerate().all(merges)
 }
@@ -114,13 +124,14 @@ fn can_go_on(pass: &Pass, plan: &Plan) -> bool {
 /// The moment from which on rows are read again the next time; none: most rows lie behind it.
 fn frontier(pass: &Pass, plan: &Plan, source: &Source) -> Option<Frontier> {
     let Base::Stream(base, _) = &plan.program.base else { return None };
-    let splits = source.scan.splits(base, None, Some(pass.until), PARTS);
+    let (_, until) = time(pass, &plan.reading)?;
+    let splits = source.scan.splits(base, None, Some(until), PARTS);
     let least = *splits.last()?;
     let mut segments = BTreeMap::new();
     plan.program.streams_read(&mut |info| {
         segments.entry(info.name.clone()).or_insert_with(|| source.scan.segments(&info.name));
     });
-    let mut moment = pass.until;
+    let mut moment = until;
     for (stream, segments) in &segments {
         let (stored, waiting): (Vec<&SegmentInfo>, Vec<&SegmentInfo>) =
             segments.iter().partition(|segment| segment.version.is_some());
@@ -129,7 +140,7 @@ fn frontier(pass: &Pass, plan: &Plan, source: &Source) -> Option<Frontier> {
         let last = if stream == base { last } else { last.max(least) };
         moment = waiting.iter().map(|segment| segment.first).fold(moment.min(last), i64::min);
     }
-    (moment >= least).then_some(Frontier { moment, segments })
+    (moment >= least).then_some(Frontier { moment, until, segments })
 }
 
 /// Whether few rows have come since a moment.
@@ -149,7 +160,7 @@ fn name(pass: &Pass, frontier: &Frontier) -> Result<u128, ExecError> {
     let mut plain = pass.clone();
     plain.aggregates.iter_mut().for_each(|a| a.text.clear());
     // The end matters to the rows behind it. Where there are none yet, it is going to be another one each time.
-    let until = (pass.until <= frontier.moment).then_some(pass.until);
+    let until = (frontier.until <= frontier.moment).then_some(frontier.until);
     (plain.from, plain.until, plain.now, plain.moment) = (pass.first_instant(), 0, 0, false);
     let bytes = postcard::to_allocvec(&("onward", FORM, env!("CARGO_PKG_VERSION"), plain, until));
     let bytes = bytes.map_err(|e| ExecError::Failed(format!("a pass has no name: {e}")))?;
@@ -161,6 +172,10 @@ fn name(pass: &Pass, frontier: &Frontier) -> Result<u128, ExecError> {
 /// A number for all that is looked at of the rows before a moment; none: there is none.
 fn meaning(pass: &Pass, plan: &Plan, before: &Before) -> Result<Option<u128>, ExecError> {
     let mut hasher = Xxh3Default::new();
+    if let Reading::Pieces(pieces) = &plan.reading {
+        let bytes = postcard::to_allocvec(&pieces.begun(before.moment));
+        put(&mut hasher, &bytes.map_err(|e| ExecError::Failed(format!("pieces have no name: {e}")))?);
+    }
     let told = before.put(&mut hasher)
         && plan.program.put_meaning(before, &mut hasher)?
         && plan.put_shown(pass, before, &mut hasher)?;
@@ -170,7 +185,7 @@ fn meaning(pass: &Pass, plan: &Plan, before: &Before) -> Result<Option<u128>, Ex
 /// What is kept, where it holds.
 fn kept(bytes: &[u8], pass: &Pass, plan: &Plan, frontier: &Frontier) -> Result<Option<Done>, ExecError> {
     let Ok((head, rest)) = postcard::take_from_bytes::<Head>(bytes) else { return Ok(None) };
-    if head.moment > pass.until
+    if head.moment > frontier.until
         || meaning(pass, plan, &Before::new(head.moment, &frontier.segments))? != Some(head.meaning)
     {
         return Ok(None);

@@ -1,40 +1,62 @@
-//! Lists of numbers on their way: their lengths, then eight bytes a number, which are written and read all at once.
+//! Lists of numbers on their way: their lengths, then the numbers of all of them, written and read in one go.
 
+use crate::number_bytes;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 use std::fmt;
 
-const BYTES: usize = 8;
-
 /// Writes lists.
 pub(super) fn serialize<S: Serializer>(lists: &[Vec<i64>], serializer: S) -> Result<S::Ok, S::Error> {
-    let all: usize = lists.iter().map(Vec::len).sum();
-    let mut bytes = Vec::with_capacity(BYTES * (1 + lists.len() + all));
-    bytes.extend_from_slice(&(lists.len() as u64).to_le_bytes());
-    lists.iter().for_each(|list| bytes.extend_from_slice(&(list.len() as u64).to_le_bytes()));
-    lists.iter().flatten().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+    let mut bytes = Vec::new();
+    number_bytes::put(&mut bytes, lists.iter().map(|list| Some(list.len() as i64)));
+    let all: Vec<i64> = lists.concat();
+    number_bytes::put(&mut bytes, all.iter().copied().map(Some));
     serializer.serialize_bytes(&bytes)
 }
 
 /// Reads lists.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<i64>>, D::Error> {
-    deserializer.deserialize_bytes(Lists)
+    deserializer.deserialize_bytes(Packed(lists, "lists of numbers"))
 }
 
-struct Lists;
+/// Small numbers: cells by id.
+pub(super) mod numbers {
+    use super::Packed;
+    use crate::number_bytes;
+    use serde::{Deserializer, Serializer};
 
-impl<'de> Visitor<'de> for Lists {
-    type Value = Vec<Vec<i64>>;
+    /// Writes numbers.
+    pub(in crate::pass) fn serialize<S: Serializer>(numbers: &[u32], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        number_bytes::put(&mut bytes, numbers.iter().map(|&number| Some(i64::from(number))));
+        serializer.serialize_bytes(&bytes)
+    }
+
+    /// Reads numbers.
+    pub(in crate::pass) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+        let read = |mut bytes: &[u8]| {
+            let numbers = number_bytes::take(&mut bytes, |number| number.unwrap_or_default() as u32)?;
+            bytes.is_empty().then_some(numbers)
+        };
+        deserializer.deserialize_bytes(Packed(read, "numbers"))
+    }
+}
+
+/// Reads bytes, which are something.
+struct Packed<F>(F, &'static str);
+
+impl<'de, T, F: Fn(&[u8]) -> Option<T>> Visitor<'de> for Packed<F> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("lists of numbers as bytes")
+        write!(f, "{} as bytes", self.1)
     }
 
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        lists(bytes).ok_or_else(|| E::custom("lists of numbers are cut off"))
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
+        (self.0)(bytes).ok_or_else(|| E::custom(format!("{} are cut off", self.1)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
         let mut bytes = Vec::new();
         while let Some(byte) = seq.next_element::<u8>()? {
             bytes.push(byte);
@@ -43,17 +65,17 @@ impl<'de> Visitor<'de> for Lists {
     }
 }
 
-fn lists(bytes: &[u8]) -> Option<Vec<Vec<i64>>> {
-    let (numbers, []) = bytes.as_chunks::<BYTES>() else { return None };
-    let (count, rest) = numbers.split_first()?;
-    let (lengths, mut rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*count)).ok()?)?;
+fn lists(mut bytes: &[u8]) -> Option<Vec<Vec<i64>>> {
+    let lengths = number_bytes::take(&mut bytes, |length| usize::try_from(length?).ok())?;
+    let numbers = number_bytes::take(&mut bytes, Option::unwrap_or_default)?;
+    let mut rest = numbers.as_slice();
     let mut lists = Vec::with_capacity(lengths.len());
     for length in lengths {
         let own;
-        (own, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-        lists.push(own.iter().map(|number| i64::from_le_bytes(*number)).collect());
+        (own, rest) = rest.split_at_checked(length?)?;
+        lists.push(own.to_vec());
     }
-    rest.is_empty().then_some(lists)
+    (rest.is_empty() && bytes.is_empty()).then_some(lists)
 }
 
 #[cfg(test)]
@@ -72,6 +94,5 @@ mod tests {
         }
         assert_eq!(lists(&[]), None);
         assert_eq!(lists(&u64::MAX.to_le_bytes()), None);
-        assert_eq!(lists(&[1_u64, u64::MAX].map(u64::to_le_bytes).concat()), None);
     }
 }

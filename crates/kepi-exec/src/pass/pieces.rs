@@ -132,6 +132,12 @@ impl Pieces {
         starts
     }
 
+    /// The pieces that begin up to an instant: where they do, and in which windows they lie.
+    pub(crate) fn begun(&self, at: i64) -> (&[i64], &[(u32, u32)]) {
+        let begun = self.cuts.partition_point(|&cut| cut <= at);
+        (&self.cuts[..begun], &self.spans[..begun.min(self.spans.len())])
+    }
+
     /// The last place not behind an instant where the time may be cut: `apart`: only where no window goes on.
     pub(crate) fn place_to_cut(&self, at: i64, apart: bool) -> i64 {
         if !apart {

@@ -141,6 +141,13 @@ impl State {
         }
     }
 
+    /// Makes counts of sets: nothing is added to them any more.
+    pub(crate) fn close(&mut self) {
+        if let State::Sets(sets) = self {
+            *self = State::Unique(sets.iter().map(IdSet::len).collect());
+        }
+    }
+
     /// Puts the values of other cells behind these; both are of one aggregate.
     fn append(&mut self, other: State) {
         match (self, other) {

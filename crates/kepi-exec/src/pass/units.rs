@@ -33,7 +33,7 @@ const SHARED: u64 = 200_000;
 /// The most bytes that bits for all ids in all periods may take: beyond, distinct ids are only counted.
 const SET_BYTES_MAX: u64 = 16 << 20;
 /// A part of a name: the way in which partials are made. It changes with what they are made of.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// The units of a pass; none: it is not read by segments.
 pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<Vec<Part>>, ExecError> {

@@ -9,7 +9,7 @@ use crate::ExecError;
 use crate::pass::plan::Plan;
 use crate::pass::scalar::CellKey;
 use crate::pass::state::{Cells, Outcome, State};
-use crate::pass::{Part, Pass, Source, entity, stream};
+use crate::pass::{Part, Pass, Source, entity, onward, stream};
 use kepi_model::calendar::{TimeUnit, Zone};
 use kepi_model::core::{Aggregate, Base, FormulaNode, KEY, LABEL, Measure, Op, Row, RowNode, VALUE};
 use kepi_model::value::{Kind, Unit};
@@ -192,8 +192,12 @@ impl Sums {
         source: &Source,
         threads: usize,
     ) -> Result<Option<Vec<Part>>, ExecError> {
+        let plan = Plan::new(&self.rows, source)?;
+        if onward::is_wanted(&self.rows, &plan, source) {
+            return Ok(None);
+        }
         if pass.per.is_none() && self.everyone.is_none() {
-            return Ok(stream::lots(&self.rows, &Plan::new(&self.rows, source)?, threads));
+            return Ok(stream::lots(&self.rows, &plan, threads));
         }
         // Parts are cut where cells end.
         if pass.per.is_none() || pass.first_instant().is_none() && self.everyone.is_some() {
