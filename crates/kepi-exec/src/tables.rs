@@ -54,7 +54,7 @@ fn in_aggregate(aggregate: &Aggregate) -> Vec<Inside<'_>> {
                 groups.per.iter().map(Inside::Groups).chain(inner).collect()
             }
             Made::Returns(returns) => vec![Inside::Retention(&returns.grain)],
-            Made::Edges { .. } | Made::Sessions { .. } | Made::Chain(_) => Vec::new(),
+            Made::Edges { .. } | Made::Sessions { .. } | Made::Chain(_) | Made::Changes(_) => Vec::new(),
         },
         Base::Stream(_) | Base::Entity(_) => Vec::new(),
     };

@@ -166,7 +166,7 @@ fn asked_of_first(aggregate: &Aggregate, found: &mut Option<((String, bool), Vec
             chain.steps.first().map(|step| (step.rows.events.base.words(), chain.order == ChainOrder::Free))
         }
         Made::Returns(returns) => Some((returns.start.events.base.words(), false)),
-        Made::Edges { .. } | Made::Sessions { .. } => None,
+        Made::Edges { .. } | Made::Sessions { .. } | Made::Changes(_) => None,
     };
     let asked = match &**made {
         Made::Returns(returns) if returns.asked => match returns.start.events.stages.last() {

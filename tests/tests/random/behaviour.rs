@@ -125,6 +125,16 @@ fn of_state(pick: &mut Pick) -> String {
         "plan is missing",
         "not active",
         "balance <= 20 EUR",
+        // Of several states, and of attributes.
+        "keen",
+        "european",
+        "plan = \"s\" and active",
+        "active and not paying",
+        "not active or balance > 20 EUR",
+        "mrr > 15 EUR and region = \"EU\"",
+        "tier = \"gold\" and subscribed",
+        "not (tier = \"gold\" or plan = \"m\")",
+        "balance > mrr",
     ];
     let state = match pick.below(3) {
         0 => pick.of(&["mrr", "balance"]),
@@ -138,7 +148,8 @@ fn of_state(pick: &mut Pick) -> String {
         5 => format!("count({})", filtered(pick, &format!("started({state})"), &OF_CUSTOMER[..3])),
         6 => format!("count({})", filtered(pick, &format!("ended({state})"), &OF_CUSTOMER[..3])),
         7 => {
-            format!("{}(stays({}).length)", pick.of(&["sum", "max", "median"]), pick.of(&["plan", "mrr", "subscribed"]))
+            let of = pick.of(&["plan", "mrr", "subscribed", "keen", "active and balance > 10 EUR", "away and small"]);
+            format!("{}(stays({of}).length)", pick.of(&["sum", "max", "median"]))
         }
         8 => format!("time_in({})", pick.of(&yes_no)),
         _ => pick

@@ -71,7 +71,16 @@ fn the_order_of_rows_with_ids_changes_nothing() {
 
 #[test]
 fn what_is_there_is_what_was_plus_what_came_less_what_went() {
-    let state = select(vec!["subscribed", "active", "paying", "plan = \"s\""]);
+    let state = select(vec![
+        "subscribed",
+        "active",
+        "paying",
+        "plan = \"s\"",
+        "keen",
+        "plan = \"s\" and active",
+        "not active or mrr > 15 EUR",
+        "tier = \"gold\" and not subscribed",
+    ]);
     let by = select(vec!["", " by region", " by customer"]);
     let windows = vec![
         " per month during 2025",
@@ -88,6 +97,28 @@ fn what_is_there_is_what_was_plus_what_came_less_what_went() {
             let values: Vec<Number> = row[table.labels..].iter().map(number).collect();
             let after = values[0].plus(values[1]).minus(values[2]);
             prop_assert!(after.is_close_to(values[3]), "{query}: {row:?}");
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|problem| panic!("{problem}"));
+}
+
+#[test]
+fn the_time_in_a_condition_is_its_mean_times_the_length() {
+    let state = select(vec!["active", "keen", "plan = \"s\" and active", "not active or mrr > 15 EUR", "european"]);
+    let by = select(vec!["", " by region", " by plan"]);
+    let outcome = runner().run(&(life::life(), state, by), |(data, state, by)| {
+        // Thirty days without a change of the clocks.
+        let query = format!(
+            "show avg({state}) otherwise 0, time_in({state}), time_in(not ({state})), avg(not ({state})) otherwise 0{by} \
+             since 2025-04-01 until 2025-05-01"
+        );
+        let table = data.answer(&query)?;
+        for row in &table.rows {
+            let values: Vec<Number> = row[table.labels..].iter().map(number).collect();
+            for (mean, time) in [(values[0], values[1]), (values[3], values[2])] {
+                prop_assert!(mean.times(Number::whole(30 * 86_400)).is_close_to(time), "{query}: {row:?}");
+            }
         }
         Ok(())
     });

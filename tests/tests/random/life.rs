@@ -28,6 +28,8 @@ segment paying of customer = mrr > 15 EUR
 segment small of customer = mrr < 15 EUR
 segment other_plan of customer = plan not in ["s"]
 segment away of customer = not subscribed
+segment keen of customer = active and balance > 10 EUR or plan = "m"
+segment european of customer = region = "EU"
 segment big of customer = sum(orders.amount) >= 50 EUR
 dimension spent of customer = sum(orders.amount over last 3 months)
 metric churn : percent = ratio(count(churns), opening(subscribed))

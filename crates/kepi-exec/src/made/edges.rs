@@ -6,7 +6,7 @@ use crate::ExecError;
 use crate::pass::{Standing, Timeline};
 use crate::rows::{Column, Type, Values};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use kepi_model::core::{Edge, LENGTH, State, VALUE};
+use kepi_model::core::{Base, Edge, LENGTH, Made, State, VALUE};
 use std::sync::Arc;
 
 /// What an entity was in when it was last looked at.
@@ -74,6 +74,13 @@ pub(super) fn make(maker: &Maker, state: &State, edge: Edge) -> Result<Rows, Exe
         edges.look(at, id, value, place);
     };
     let without = timeline.walk(&mut edges, each, Edges::order)?;
+    let without = match &state.from.base {
+        // Changes have their entity; the rows that they come from may lack it.
+        Base::Made(made) if matches!(**made, Made::Changes(_)) => {
+            maker.source.made(made, maker.zone, maker.now)?.rows(maker.source)?.without.clone()
+        }
+        _ => without,
+    };
     let Edges { at, rows, .. } = edges;
     let lengths = rows.iter().map(|row| row.length.unwrap_or(0)).collect::<Vec<_>>();
     let known = BooleanBuffer::collect_bool(rows.len(), |row| rows[row].length.is_some());

@@ -2,6 +2,7 @@
 //! are stored, and then read like a stream.
 
 mod chain;
+mod changes;
 mod counted;
 mod edges;
 mod gather;
@@ -24,7 +25,7 @@ use crate::rows::{Column, Type, Unfilled, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
 use kepi_extension::StreamInfo;
-use kepi_model::core::{Aggregate, Base, Made, Row};
+use kepi_model::core::{Aggregate, Base, Made, Row, State};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,7 +96,7 @@ pub(crate) fn parents(made: &Made) -> Vec<&Base> {
         Made::Sessions { events, .. } => vec![&events.base],
         Made::Chain(chain) => chain.steps.iter().map(|step| &step.rows.events.base).collect(),
         Made::Returns(returns) => vec![&returns.start.events.base],
-        Made::Groups(_) => Vec::new(),
+        Made::Groups(_) | Made::Changes(_) => Vec::new(),
     }
 }
 
@@ -109,7 +110,12 @@ pub(crate) fn largest_below(base: &Base, source: &Source) -> Option<StreamInfo> 
                 Made::Groups(groups) => &groups.aggregates,
                 _ => &[],
             };
+            let states: &[State] = match &**made {
+                Made::Changes(changes) => &changes.states,
+                _ => &[],
+            };
             let below = parents(made).into_iter().chain(groups.iter().map(|a| &a.events.base));
+            let below = below.chain(states.iter().map(|state| &state.from.base));
             below.filter_map(|base| largest_below(base, source)).max_by_key(|info| info.rows)
         }
     }
@@ -123,6 +129,7 @@ fn own(made: &Made, maker: &Maker) -> Result<Vec<(String, Type)>, ExecError> {
         Made::Chain(_) => Ok(chain::own()),
         Made::Returns(_) => Ok(returns::own()),
         Made::Groups(_) => Err(ExecError::NotYet(made.words())),
+        Made::Changes(changes) => changes::own(changes, maker),
     }
 }
 
@@ -135,6 +142,7 @@ fn make(made: &Made, maker: &Maker) -> Result<Rows, ExecError> {
         Made::Returns(returns) if returns.hold.is_some() || returns.at_least > 1 => counted::make(maker, returns),
         Made::Returns(returns) => returns::make(maker, returns),
         Made::Groups(_) => Err(ExecError::NotYet(made.words())),
+        Made::Changes(changes) => changes::make(maker, changes),
     }
 }
 

@@ -229,6 +229,8 @@ impl Held {
             line.opening.get_or_insert_with(nothing);
         }
         (self.at, self.leads, self.any) = (Arc::clone(&leader.at), false, any);
+        // Whoever goes back in time reads what all of them read anew.
+        self.state = leader.state.clone();
         true
     }
 

@@ -2,12 +2,12 @@
 
 use super::Lot;
 use super::feed::Feed;
-use super::outside::{Outside, Told};
+use super::outside::Outside;
 use super::standing::{Begun, Standing, Values};
 use super::unborn::Unborn;
 use crate::rows::{self, Days, Payload, Program, Type};
 use crate::{ExecError, Source};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::{Op, Row, RowNode, State, Until};
 use kepi_model::value::{CalendarSpan, Kind, Unit};
 use std::cmp::Reverse;
@@ -38,6 +38,8 @@ pub(crate) struct Timeline {
     watch: Watch,
     /// Whose rows are looked at.
     lot: Lot,
+    /// By id: of whom rows say what they are not.
+    unless: Option<BooleanBuffer>,
 }
 
 /// When a row says that what it begins ends.
@@ -108,8 +110,8 @@ impl Timeline {
                 // What is missing says nothing: what holds goes on.
                 let of = from.program.row(value)?;
                 from.need(of);
-                Some(match outside.as_ref().map(|outside| outside.told) {
-                    Some(Told::Unless) => {
+                Some(match outside.as_ref().map(Outside::is_told_by_negation) {
+                    Some(true) => {
                         let node = RowNode::Call { op: Op::Not, args: vec![holds.clone()] };
                         let not = Row { unit: Unit::of(Kind::Bool), node };
                         from.program.condition_on(of, &not)?
@@ -147,6 +149,7 @@ impl Timeline {
         let standing = Standing::new(kind, from.program.ids(&state.entity), totals);
         let standing = if until.is_some() { standing.with_ends() } else { standing };
         let unborn = Unborn::of(state, source, outside.as_ref());
+        let unless = outside.as_ref().and_then(Outside::unless).cloned();
         let standing = standing.with_outside(outside);
         Ok(Timeline {
             from,
@@ -165,6 +168,7 @@ impl Timeline {
             unborn,
             watch: Watch::Nothing,
             lot: Lot::ALL,
+            unless,
         })
     }
 
@@ -261,7 +265,7 @@ impl Timeline {
             if self.batch != self.from.batch() {
                 self.encode()?;
             }
-            let Timeline { from, standing, values, ends, first, last, unborn, watch, lot, .. } = self;
+            let Timeline { from, standing, values, ends, first, last, unborn, watch, lot, unless, .. } = self;
             let ids = standing.ids();
             let before = from.place(0);
             from.take(moment, |row, at, id| {
@@ -271,7 +275,8 @@ impl Timeline {
                 *last = at;
                 unborn.pass(at, |id| standing.until(id));
                 let end = ends.get(row).copied().unwrap_or(i64::MAX);
-                let begun = standing.begin(id, at, end, values.get(row).copied().unwrap_or(1));
+                let value = told(unless.as_ref(), id, values.get(row).copied().unwrap_or(1));
+                let begun = standing.begin(id, at, end, value);
                 if begun == Begun::Nothing {
                     return;
                 }
@@ -450,7 +455,9 @@ impl Timeline {
             return Ok(());
         }
         let stop = self.peek_until()?.unwrap_or(i64::MAX);
-        let Timeline { from, standing, values, ends, first, last, unborn, watch: Watch::Edges(kept), .. } = self else {
+        let Timeline { from, standing, values, ends, first, last, unborn, watch: Watch::Edges(kept), unless, .. } =
+            self
+        else {
             return Ok(());
         };
         let born = kept.born(standing).map_or(stop, |(at, _)| stop.min(at));
@@ -464,7 +471,8 @@ impl Timeline {
             *last = at;
             unborn.pass(at, |id| standing.until(id));
             let end = ends.get(row).copied().unwrap_or(i64::MAX);
-            if standing.begin(id, at, end, values.get(row).copied().unwrap_or(1)) != Begun::Nothing {
+            let value = told(unless.as_ref(), id, values.get(row).copied().unwrap_or(1));
+            if standing.begin(id, at, end, value) != Begun::Nothing {
                 if !unborn.takes(id, at) {
                     first.get_or_insert(at);
                 }
@@ -477,6 +485,15 @@ impl Timeline {
         });
         self.next = i64::MIN;
         Ok(())
+    }
+}
+
+/// What a row says of an entity: of some what they are not.
+#[inline]
+fn told(unless: Option<&BooleanBuffer>, id: usize, value: i64) -> i64 {
+    match unless {
+        Some(unless) if id < unless.len() && unless.value(id) => 1 - value,
+        _ => value,
     }
 }
 

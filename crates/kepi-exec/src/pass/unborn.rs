@@ -72,7 +72,7 @@ impl Unborn {
         let (id, birth) = (id as u32, outside.begin(id));
         let mut known = early.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.entry(rows.clone()).or_default().insert(id, birth);
-        if outside.told == Told::While {
+        if outside.told(id as usize) == Told::While {
             self.ahead.push(Reverse((birth, id)));
         }
     }

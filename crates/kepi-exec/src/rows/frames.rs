@@ -1,12 +1,14 @@
 //! The rows of a base, a frame at a time: stored ones out of a scan, made ones out of memory.
 
 use super::program::{Base, Frame, Program};
-use super::{BATCH, Column};
+use super::{BATCH, Column, Values};
 use crate::ExecError;
+use crate::made::Wanted;
 use arrow_array::RecordBatch;
 use arrow_buffer::ScalarBuffer;
 use kepi_extension::{Batches, ScanRequest};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows that are being read, in the order of time.
 pub(crate) struct Frames {
@@ -61,6 +63,31 @@ impl Program {
             Base::Entity(_) | Base::Table(_) | Base::Groups(..) => {
                 Err(ExecError::Plan("only rows of a stream are read in order".into()))
             }
+        }
+    }
+}
+
+/// Before all instants that mean anything.
+pub(crate) const LONG_AGO: i64 = i64::MIN / 4;
+
+impl Program {
+    /// A row of changes for each of `count` entities, before anything is known of them but who they are.
+    pub(crate) fn before_changes(&self, entity: &str, count: usize) -> Frame {
+        let ids = Column::new(Values::Id((0..count as u32).collect(), Arc::from(entity)), None);
+        let column = |wanted: &Wanted| match wanted {
+            // Their first column is the entity.
+            Wanted::Own(0) => ids.clone(),
+            _ => Column::missing(count),
+        };
+        Frame {
+            len: count,
+            at: Some(vec![LONG_AGO; count].into()),
+            back: 0,
+            columns: self.made_columns().map(column).collect(),
+            ids: None,
+            cell_starts: None,
+            cell_end: None,
+            window: 0..count,
         }
     }
 }

@@ -23,7 +23,7 @@ mod times;
 pub(crate) use choose::common_type;
 pub(crate) use clock::{Clock, Days};
 pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};
-pub(crate) use frames::Frames;
+pub(crate) use frames::{Frames, LONG_AGO};
 pub(crate) use numbers::to_float;
 pub(crate) use onward::{Before, put};
 pub(crate) use payload::{Payload, from_float, to_float as float_of};

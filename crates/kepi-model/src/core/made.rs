@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The value of a state, of a stay, or of a group.
 pub const VALUE: &str = "_value";
+/// What the state `i` of [`Changes`] is: `_value_0` …
+pub const VALUE_OF: &str = "_value_";
 /// A duration in seconds: of a stay, of a session.
 pub const LENGTH: &str = "_length";
 /// How many rows a session has.
@@ -56,6 +58,25 @@ pub enum Made {
     Returns(Box<Returns>),
     /// One row per group: see [`Groups`].
     Groups(Box<Groups>),
+    /// When what is known of an entity changes: see [`Changes`].
+    Changes(Box<Changes>),
+}
+
+/// The moments at which one of several states, or an attribute with a history, changes for an entity.
+///
+/// One row for each entity and moment at which any of them may become another, with the entity and, as [`VALUE_OF`] `i`,
+/// what the state `i` is from then on, all rows of that moment taken together: missing where it does not hold. A row keeps
+/// nothing of the rows that it comes from. What is so before the first row of an entity it does not say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The entity.
+    pub entity: String,
+    /// The name under which a row has it.
+    pub role: String,
+    /// The states, all of them of the entity: declared ones.
+    pub states: Vec<State>,
+    /// The attributes of the entity with a history whose changes count.
+    pub attributes: Vec<String>,
 }
 
 /// Which edges of a state make events.

@@ -50,6 +50,11 @@ impl Made {
                 let keys = keys.into_iter().map(str::to_string).chain(period.map(|p| p.to_string()));
                 format!("groups per {}", keys.collect::<Vec<_>>().join(", "))
             }
+            Made::Changes(changes) => {
+                let mut what: Vec<&str> = changes.states.iter().map(|state| state.text.as_str()).collect();
+                what.extend(changes.attributes.iter().map(String::as_str));
+                format!("changes of {}", what.join(" and "))
+            }
         }
     }
 
@@ -67,6 +72,7 @@ impl Made {
                 returns.start.rows().into_iter().chain(returns.back.rows()).chain(held).collect()
             }
             Made::Groups(groups) => groups.aggregates.iter().flat_map(Aggregate::rows).collect(),
+            Made::Changes(changes) => changes.states.iter().flat_map(State::rows).collect(),
         }
     }
 }

@@ -1,19 +1,17 @@
 //! What is measured of states: a declared one, a condition that makes a state of another one, or any segment.
 
-use super::bind::{bind, substitute};
 use super::events::{self, EventSet};
-use super::expr::{self, Scope};
+use super::expr;
 use super::row::RowScope;
-use super::state::{self, StateSet, value_row};
-use super::{Cx, entity, query};
+use super::state::{self, StateSet};
+use super::{Cx, holds};
 use crate::catalog::{Symbol, SymbolKind};
-use crate::core::{Row, RowNode, State};
-use crate::declared::{EntityDecl, Signature};
+use crate::core::Row;
+use crate::declared::EntityDecl;
 use crate::functions::Lowering;
 use crate::names;
-use crate::value::{Kind, Unit};
-use kepi_syntax::ast::{Argument, Expr, ExprKind, Name, Path};
-use kepi_syntax::{Code, Span};
+use kepi_syntax::Code;
+use kepi_syntax::ast::{Expr, ExprKind, Path};
 
 /// What a measure of states is of.
 pub(super) enum Held {
@@ -28,7 +26,7 @@ pub(super) struct Condition {
     pub(super) of: EntityDecl,
     /// The condition at a row's moment.
     pub(super) holds: Row,
-    /// The state that it is, where it depends on one state alone; else what else it depends on, in words.
+    /// The state that it is, where it depends on states and attributes alone; else what else it depends on, in words.
     pub(super) state: Result<Box<StateSet>, String>,
 }
 
@@ -48,8 +46,8 @@ pub(super) fn no_state<T>(cx: &mut Cx<'_>, value: &Expr, function: &str, why: &s
     cx.error_help(
         Code::StateMeasured,
         value.span,
-        format!("`{function}` needs one state, to know when it begins and ends: {why}"),
-        "a condition on one state alone works, such as `stage = \"won\"`; of others `opening`, `closing` and `kept` can be asked",
+        format!("`{function}` needs states, to know when the condition begins and ends: {why}"),
+        "a condition on states and attributes works, such as `stage = \"won\" and active`; of others `opening`, `closing` and `kept` can be asked",
     )
 }
 
@@ -224,43 +222,12 @@ pub(super) fn mentioned(cx: &Cx<'_>, value: &Expr) -> Option<EntityDecl> {
     }
 }
 
-/// A condition on an entity, and the state that it is where it depends on one state alone.
+/// A condition on an entity, and the state that it is where it depends on states and attributes alone.
 fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> Option<Held> {
     let set = entity_set(&entity);
     let holds = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;
-    let before = cx.diagnostics.len();
-    let mut scope = HoldsScope { entity: entity.clone(), state: None, why: None };
-    let lowered = expr::condition(cx, &mut scope, value);
-    // What is wrong with it has been said above.
-    cx.diagnostics.truncate(before);
-    let state = match scope {
-        HoldsScope { why: Some(why), .. } => Err(why),
-        HoldsScope { state: Some(state), .. } => match lowered {
-            Some(lowered) => held_while(cx, state, &lowered, text).map(Box::new),
-            None => Err(format!("`{text}` is more than a condition on its value")),
-        },
-        _ => Err("it is the same at any time".to_string()),
-    };
+    let state = holds::state_of(cx, value, &entity, text).map(Box::new);
     Some(Held::Condition(Box::new(Condition { of: entity, holds, state })))
-}
-
-/// The state of satisfying a condition on the value of another one: of a yes/no state, on whether it holds.
-fn held_while(cx: &Cx<'_>, set: StateSet, condition: &Row, text: &str) -> Result<StateSet, String> {
-    if looks_at_time(condition) {
-        return Err("`now` is no value of a state".to_string());
-    }
-    let core = State {
-        text: text.to_string(),
-        unit: Unit::of(Kind::Bool),
-        holds: Some(condition.clone()),
-        existence: query::existence(cx.catalog, &set.entity.name),
-        ..set.core.clone()
-    };
-    Ok(StateSet { name: text.to_string(), core, ..set })
-}
-
-fn looks_at_time(row: &Row) -> bool {
-    row.node == RowNode::At || row.parts().into_iter().any(looks_at_time)
 }
 
 /// The rows of an entity.
@@ -274,92 +241,5 @@ pub(super) fn entity_set(entity: &EntityDecl) -> EventSet {
         steps: Vec::new(),
         stages: Vec::new(),
         once: Some(entity.name.clone()),
-    }
-}
-
-/// A condition as one on the value of a state: the state's name means its value, nothing else means anything.
-struct HoldsScope {
-    entity: EntityDecl,
-    state: Option<StateSet>,
-    /// What else it depends on, in words.
-    why: Option<String>,
-}
-
-impl HoldsScope {
-    fn other<T>(&mut self, what: &str) -> Option<T> {
-        self.why.get_or_insert_with(|| format!("`{what}` is no value of a state"));
-        None
-    }
-}
-
-impl Scope<Row> for HoldsScope {
-    fn path(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Row> {
-        let all = names::parts(path);
-        let text = names::text(path);
-        let bare = names::bare(&self.entity.name);
-        let parts = if all.len() > 1 && all[0] == bare { &all[1..] } else { &all[..] };
-        if let Some((symbol, definition)) = entity::definition_of(cx, parts, &self.entity.name) {
-            let Some(bindings) = bind(cx, &symbol.name, &definition.parameters, &[], path.span) else {
-                return self.other(&text);
-            };
-            let body = substitute(&definition.value, &bindings);
-            return cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body));
-        }
-        let catalog = cx.catalog;
-        let found = catalog.lookup(&cx.module, parts, cx.anywhere).filter(|(_, used)| *used == parts.len());
-        let Some((symbol, SymbolKind::State(decl))) = found.map(|(symbol, _)| (symbol, &symbol.kind)) else {
-            return self.other(&text);
-        };
-        if state::owner(cx, symbol, decl).is_none_or(|owner| owner.name != self.entity.name) {
-            return self.other(&text);
-        }
-        if let Some(known) = &self.state {
-            if known.name != symbol.name {
-                let both = format!("it depends on `{}` and on `{}`", known.name, symbol.name);
-                self.why.get_or_insert(both);
-                return None;
-            }
-        } else {
-            self.state = Some(state::of_symbol(cx, symbol, decl, path.span)?);
-        }
-        let known = self.state.as_ref()?;
-        let unit = known.core.value.as_ref().map_or(Unit::of(Kind::Bool), |value| value.unit.clone());
-        Some(value_row(unit))
-    }
-
-    fn now(&self, _: &mut Cx<'_>, _: Span) -> Option<Row> {
-        // Not a value of the state; the row is looked at again as a condition at a moment.
-        Some(Row { unit: Unit::of(Kind::Time), node: RowNode::At })
-    }
-
-    fn call(
-        &mut self,
-        _: &mut Cx<'_>,
-        lowering: &Lowering,
-        name: &str,
-        _: &[Argument],
-        _: Span,
-    ) -> Option<Option<Row>> {
-        match lowering {
-            Lowering::Scalar { .. } | Lowering::Truncate(_) | Lowering::Ratio => None,
-            _ => Some(self.other(name)),
-        }
-    }
-
-    fn field(&mut self, _: &mut Cx<'_>, _: &Expr, name: &Name, _: &Expr) -> Option<Option<Row>> {
-        Some(self.other(&name.text))
-    }
-
-    fn plugin_aggregate(&mut self, _: &mut Cx<'_>, signature: &Signature, _: &[Argument], _: Span) -> Option<Row> {
-        self.other(&signature.name)
-    }
-
-    fn definition_call(&mut self, cx: &mut Cx<'_>, path: &Path, args: &[Argument]) -> Option<Option<Row>> {
-        let (symbol, definition) = entity::definition_of(cx, &names::parts(path), &self.entity.name)?;
-        let Some(bindings) = bind(cx, &symbol.name, &definition.parameters, args, path.span) else {
-            return Some(None);
-        };
-        let body = substitute(&definition.value, &bindings);
-        Some(cx.expand(&symbol.full_name(), &symbol.module, path.span, |cx| expr::lower(cx, self, &body)))
     }
 }

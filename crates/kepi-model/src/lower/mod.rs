@@ -24,6 +24,7 @@ mod growth;
 mod held;
 mod history;
 mod history_groups;
+mod holds;
 mod home;
 mod labels;
 mod lift;

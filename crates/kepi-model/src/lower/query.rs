@@ -397,6 +397,11 @@ fn name_what_lacks(cx: &mut Cx<'_>, query: &ast::Query, item: &Item, before: usi
             found.message.push_str(&format!(", which is asked of `{}`", name_of(item)));
         }
     }
+    // Two equal values lack the same.
+    let (known, found) = cx.diagnostics.split_at(before.min(cx.diagnostics.len()));
+    let new: Vec<Diagnostic> = found.iter().filter(|one| !known.contains(one)).cloned().collect();
+    cx.diagnostics.truncate(before);
+    cx.diagnostics.extend(new);
 }
 
 /// Since when the entities of a kind exist.

@@ -314,6 +314,11 @@ impl Dump {
                     format!(" hold {} and {}", self.row(&held.start), self.row(&held.back))
                 }),
             ),
+            Made::Changes(changes) => {
+                let states: Vec<String> = changes.states.iter().map(|state| self.state(state)).collect();
+                let all = states.into_iter().chain(changes.attributes.iter().cloned());
+                format!("(changes of {})", all.collect::<Vec<_>>().join(" and "))
+            }
             Made::Groups(groups) => {
                 let keys: Vec<&str> = groups.keys.iter().map(|k| k.name.as_str()).collect();
                 let per = groups.per.as_ref().map_or(String::new(), |g| format!(" each {}", grain(g)));
