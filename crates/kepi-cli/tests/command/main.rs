@@ -8,6 +8,8 @@ mod conformance;
 mod databases;
 mod declared;
 mod first_hour;
+#[cfg(unix)]
+mod google_key;
 mod governance;
 mod learned;
 // Shared with the tests of the crate that it was written for.

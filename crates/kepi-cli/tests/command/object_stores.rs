@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 const SECRET: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIATEST"), ("AWS_SECRET_ACCESS_KEY", "very-secret-key-2")];
 
 /// Name, when it was written, content.
-type Objects = Arc<Mutex<Vec<(String, String, Vec<u8>)>>>;
+pub(super) type Objects = Arc<Mutex<Vec<(String, String, Vec<u8>)>>>;
 
-fn put(objects: &Objects, name: &str, at: &str, content: &[u8]) {
+pub(super) fn put(objects: &Objects, name: &str, at: &str, content: &[u8]) {
     let mut objects = objects.lock().unwrap();
     objects.retain(|(known, ..)| known != name);
     objects.push((name.to_string(), at.to_string(), content.to_vec()));
@@ -38,7 +38,7 @@ fn bucket(objects: &Objects) -> Mock {
 }
 
 /// The same for requests whose authorization begins so.
-fn bucket_for(objects: &Objects, authorization: &'static str) -> Mock {
+pub(super) fn bucket_for(objects: &Objects, authorization: &'static str) -> Mock {
     let objects = Arc::clone(objects);
     Mock::start(move |asked: &Asked, number| {
         let signed = asked.header("authorization").unwrap_or_default();
@@ -94,7 +94,7 @@ fn bucket_for(objects: &Objects, authorization: &'static str) -> Mock {
     })
 }
 
-fn model(mock: &Mock, more: &str) -> String {
+pub(super) fn model(mock: &Mock, more: &str) -> String {
     let here = format!(" with endpoint = \"{}\"{more}, url", mock.url(""));
     file("objects/objects.kepi").replace("example-exports", "exports").replace(" with url", &here)
 }
