@@ -339,7 +339,8 @@ impl Cell<'_> {
         let mut rows = Vec::new();
         for cohort in inside.chunk_by(|a, b| a.cohort == b.cohort) {
             // Up to the age that whoever began first in the period could have just before now.
-            let mut last = oracle.age_at(cohort[0].cohort, oracle.now - 1, &options);
+            // Age 0 is the group, also of one that begins later than now.
+            let mut last = oracle.age_at(cohort[0].cohort, oracle.now - 1, &options).max(0);
             if !options.brackets.is_empty() {
                 let begun = |number: &i64| *number == 1 || options.brackets[*number as usize - 2] < last;
                 last = (1..=options.brackets.len() as i64).filter(begun).filter(|_| last > 0).max().unwrap_or(0);

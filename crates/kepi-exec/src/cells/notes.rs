@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The notes on the window: that it holds no data though there are some, that it goes on beyond `now`.
 pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone: &Zone) -> Vec<Note> {
     // Moved windows may have data where the query's own has none.
-    let streams = streams(query, scan, false);
+    let streams = streams(query, scan);
     let mut notes = Vec::new();
     let span = &times.span;
     let first = streams.iter().filter_map(|s| s.first).min();
@@ -37,7 +37,10 @@ pub(crate) fn of_times(query: &Query, times: &Times, scan: &dyn EventScan, zone:
         let text = format!("{} has not begun, so nothing stands against it", query.window.words);
         notes.push(Note { code: "not_begun".into(), text });
     }
-    for stream in &self::streams(query, scan, true) {
+    let mut read = BTreeSet::new();
+    let shown = shown_aggregates(query).into_iter().filter_map(|i| query.aggregates.get(i));
+    shown.for_each(|aggregate| below(&aggregate.events.base, &mut read));
+    for stream in read.into_iter().filter_map(|name| scan.stream(name)).filter(|info| info.rows > 0) {
         if let Some(last) = stream.last.filter(|last| span.until > query.now && *last >= query.now) {
             let (name, now, last) = (&stream.name, moment(zone, query.now), day(zone, last));
             let counted = match &times.cut {
@@ -151,11 +154,11 @@ fn no_data(query: &Query, zone: &Zone, first: i64, last: i64, before: bool) -> S
     text
 }
 
-/// What is stored of the streams that shown aggregates read; `moved`: also those that look at moved windows.
-fn streams(query: &Query, scan: &dyn EventScan, moved: bool) -> Vec<StreamInfo> {
+/// What is stored of the streams that shown aggregates read, but for those that look at moved windows.
+fn streams(query: &Query, scan: &dyn EventScan) -> Vec<StreamInfo> {
     let mut names: Vec<&str> = Vec::new();
     for i in shown_aggregates(query) {
-        if let Some(aggregate) = query.aggregates.get(i).filter(|a| moved || a.moved.is_empty()) {
+        if let Some(aggregate) = query.aggregates.get(i).filter(|a| a.moved.is_empty()) {
             names.extend(streams_of(&aggregate.events.base));
         }
     }
