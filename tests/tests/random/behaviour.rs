@@ -135,6 +135,12 @@ fn of_state(pick: &mut Pick) -> String {
         "tier = \"gold\" and subscribed",
         "not (tier = \"gold\" or plan = \"m\")",
         "balance > mrr",
+        // And of what happened so far.
+        "big",
+        "big and not subscribed",
+        "subscribed and count(orders) >= 2",
+        "not (subscribed or last(orders.product) = \"pen\")",
+        "mrr > 0 EUR and sum(orders.amount where product = \"ink\") > mrr",
     ];
     let state = match pick.below(3) {
         0 => pick.of(&["mrr", "balance"]),

@@ -80,6 +80,8 @@ fn what_is_there_is_what_was_plus_what_came_less_what_went() {
         "plan = \"s\" and active",
         "not active or mrr > 15 EUR",
         "tier = \"gold\" and not subscribed",
+        "big",
+        "active or count(orders) >= 2",
     ]);
     let by = select(vec!["", " by region", " by customer"]);
     let windows = vec![

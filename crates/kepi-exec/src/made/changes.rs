@@ -1,9 +1,10 @@
-//! Changes of what is known of an entity: a row at each moment at which one of several states, or an attribute, may become
-//! another.
+//! Changes of what is known of an entity: a row at each moment at which one of several states, an attribute, or what has
+//! happened so far may become another.
 //!
 //! Each state is walked through for itself, in the order of time; what comes of that is merged, moment by moment, with what
 //! each state was last in arrays by id.
 
+use super::read::{Picked, read};
 use super::{Maker, Rows};
 use crate::ExecError;
 use crate::pass::{Standing, Timeline};
@@ -11,7 +12,7 @@ use crate::rows::{Column, Payload, Type, Values};
 use crate::side_by_side::side_by_side;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_extension::{AT, ColumnKind};
-use kepi_model::core::{Changes, State, VALUE_OF};
+use kepi_model::core::{Changes, Keyed, State, VALUE_OF};
 use std::sync::Arc;
 
 /// The own columns of changes: the entity, and what each state is.
@@ -29,7 +30,7 @@ pub(super) fn own(changes: &Changes, maker: &Maker) -> Result<Vec<(String, Type)
 struct Line {
     at: Vec<i64>,
     ids: Vec<u32>,
-    /// The number of its value; none of an attribute.
+    /// The number of its value; empty of an attribute and of what happens.
     values: Vec<Option<i64>>,
     /// How far it has been merged.
     next: usize,
@@ -75,6 +76,12 @@ pub(super) fn make(maker: &Maker, changes: &Changes) -> Result<Rows, ExecError> 
     }
     for field in &changes.attributes {
         lines.push(past(maker, &changes.entity, field)?);
+    }
+    let mut scanned: u64 = scanned;
+    for keyed in &changes.rows {
+        let (line, read) = happened(maker, keyed)?;
+        lines.push(line);
+        scanned += read;
     }
     let count = maker.source.scan.entity(&changes.entity).map_or(0, |entity| entity.count as usize);
     let Merged { at, ids, values, held } = merge(maker, lines, payloads.len(), count)?;
@@ -126,6 +133,22 @@ fn past(maker: &Maker, entity: &str, field: &str) -> Result<Line, ExecError> {
         }
     }
     Ok(line)
+}
+
+/// When something happens; and how many stored rows were read.
+fn happened(maker: &Maker, keyed: &Keyed) -> Result<(Line, u64), ExecError> {
+    let mut program = maker.program(&keyed.events.base)?;
+    let picked = Picked::new(&mut program, &keyed.events, &keyed.key)?;
+    let mut line = Line::default();
+    let scanned = read(&mut program, |program, frame, _| {
+        let Some(at) = &frame.at else { return Ok(()) };
+        picked.each(program, frame, &mut Vec::new(), |row, id| {
+            line.at.push(at[row]);
+            line.ids.push(id);
+        })?;
+        maker.fits(12 * line.at.len() as u64)
+    })?;
+    Ok((line, scanned))
 }
 
 /// Merges lines, of which the first `states` have values, for `count` entities.

@@ -25,7 +25,7 @@ use crate::rows::{Column, Type, Unfilled, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
 use kepi_extension::StreamInfo;
-use kepi_model::core::{Aggregate, Base, Made, Row, State};
+use kepi_model::core::{Aggregate, Base, Keyed, Made, Row, State};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,12 +110,13 @@ pub(crate) fn largest_below(base: &Base, source: &Source) -> Option<StreamInfo> 
                 Made::Groups(groups) => &groups.aggregates,
                 _ => &[],
             };
-            let states: &[State] = match &**made {
-                Made::Changes(changes) => &changes.states,
-                _ => &[],
+            let (states, rows): (&[State], &[Keyed]) = match &**made {
+                Made::Changes(changes) => (&changes.states, &changes.rows),
+                _ => (&[], &[]),
             };
             let below = parents(made).into_iter().chain(groups.iter().map(|a| &a.events.base));
             let below = below.chain(states.iter().map(|state| &state.from.base));
+            let below = below.chain(rows.iter().map(|keyed| &keyed.events.base));
             below.filter_map(|base| largest_below(base, source)).max_by_key(|info| info.rows)
         }
     }

@@ -62,7 +62,8 @@ pub enum Made {
     Changes(Box<Changes>),
 }
 
-/// The moments at which one of several states, or an attribute with a history, changes for an entity.
+/// The moments at which one of several states, an attribute with a history, or what has happened so far changes for an
+/// entity.
 ///
 /// One row for each entity and moment at which any of them may become another, with the entity and, as [`VALUE_OF`] `i`,
 /// what the state `i` is from then on, all rows of that moment taken together: missing where it does not hold. A row keeps
@@ -77,6 +78,8 @@ pub struct Changes {
     pub states: Vec<State>,
     /// The attributes of the entity with a history whose changes count.
     pub attributes: Vec<String>,
+    /// The events whose rows count.
+    pub rows: Vec<Keyed>,
 }
 
 /// Which edges of a state make events.

@@ -51,8 +51,9 @@ impl Made {
                 format!("groups per {}", keys.collect::<Vec<_>>().join(", "))
             }
             Made::Changes(changes) => {
-                let mut what: Vec<&str> = changes.states.iter().map(|state| state.text.as_str()).collect();
-                what.extend(changes.attributes.iter().map(String::as_str));
+                let states = changes.states.iter().map(|state| state.text.clone());
+                let rows = changes.rows.iter().map(|keyed| keyed.events.base.words());
+                let what: Vec<String> = states.chain(changes.attributes.iter().cloned()).chain(rows).collect();
                 format!("changes of {}", what.join(" and "))
             }
         }
@@ -72,7 +73,10 @@ impl Made {
                 returns.start.rows().into_iter().chain(returns.back.rows()).chain(held).collect()
             }
             Made::Groups(groups) => groups.aggregates.iter().flat_map(Aggregate::rows).collect(),
-            Made::Changes(changes) => changes.states.iter().flat_map(State::rows).collect(),
+            Made::Changes(changes) => {
+                let rows = changes.rows.iter().flat_map(Keyed::rows);
+                changes.states.iter().flat_map(State::rows).chain(rows).collect()
+            }
         }
     }
 }

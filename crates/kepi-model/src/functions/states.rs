@@ -56,7 +56,7 @@ pub(super) const ALL: &[Builtin] = &[
         "started",
         "started(state)",
         Edge::Start,
-        "Makes an event at each start of the state, or of a condition on one state, which begins at the earliest with the state; another value is no start. It keeps the fields of the event that began it, and has `value`.",
+        "Makes an event at each start of the state, or of a condition on entities; another value is no start. It keeps the fields of the event that began it, unless several states or a history make the condition, and has `value`.",
         "count(started(active))",
     ),
     event(

@@ -26,7 +26,7 @@ pub(super) struct Condition {
     pub(super) of: EntityDecl,
     /// The condition at a row's moment.
     pub(super) holds: Row,
-    /// The state that it is, where it depends on states and attributes alone; else what else it depends on, in words.
+    /// The state that it is, where it depends on states, attributes and histories alone; else what else it depends on, in words.
     pub(super) state: Result<Box<StateSet>, String>,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn no_state<T>(cx: &mut Cx<'_>, value: &Expr, function: &str, why: &s
         Code::StateMeasured,
         value.span,
         format!("`{function}` needs states, to know when the condition begins and ends: {why}"),
-        "a condition on states and attributes works, such as `stage = \"won\" and active`; of others `opening`, `closing` and `kept` can be asked",
+        "a condition on states, attributes and all that happened so far works, such as `stage = \"won\" and count(talks) > 3`; of others `opening`, `closing` and `kept` can be asked",
     )
 }
 
@@ -222,7 +222,7 @@ pub(super) fn mentioned(cx: &Cx<'_>, value: &Expr) -> Option<EntityDecl> {
     }
 }
 
-/// A condition on an entity, and the state that it is where it depends on states and attributes alone.
+/// A condition on an entity, and the state that it is where it depends on states, attributes and histories alone.
 fn condition(cx: &mut Cx<'_>, value: &Expr, entity: EntityDecl, text: &str) -> Option<Held> {
     let set = entity_set(&entity);
     let holds = expr::condition(cx, &mut RowScope::of_definition(&set), value)?;

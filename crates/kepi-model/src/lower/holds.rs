@@ -1,4 +1,4 @@
-//! Conditions on entities as states: of the value of one state, or of several states and attributes together.
+//! Conditions on entities as states: of the value of one state, or of several states, attributes and histories together.
 
 use super::bind::{bind, substitute};
 use super::events::{BaseDecl, EventSet};
@@ -7,7 +7,7 @@ use super::row::RowScope;
 use super::state::{self, StateSet, value_row};
 use super::{Cx, Node, entity, query};
 use crate::catalog::SymbolKind;
-use crate::core::{Changes, Made, Op, Row, RowNode, State, Until, VALUE_OF};
+use crate::core::{Changes, Keyed, Made, Op, Reach, Row, RowNode, State, Until, VALUE_OF};
 use crate::declared::{EntityDecl, RoleDecl, Signature, StreamDecl};
 use crate::functions::Lowering;
 use crate::names;
@@ -25,6 +25,7 @@ pub(super) fn state_of(cx: &mut Cx<'_>, value: &Expr, entity: &EntityDecl, text:
             several,
             states: Vec::new(),
             attributes: Vec::new(),
+            rows: Vec::new(),
             why: None,
         };
         let lowered = expr::condition(cx, &mut scope, value);
@@ -49,6 +50,7 @@ pub(super) fn state_of(cx: &mut Cx<'_>, value: &Expr, entity: &EntityDecl, text:
                 role: names::bare(&entity.name).to_string(),
                 states: several.states.into_iter().map(|set| set.core).collect(),
                 attributes: several.attributes,
+                rows: several.rows,
             };
             Ok(of_several(cx, entity, changes, condition, text))
         }
@@ -117,7 +119,7 @@ fn looks_at_time(row: &Row) -> bool {
 }
 
 /// A condition as one on the values of states: a state's name means its value. Of one state alone that is the value of its
-/// rows; of several what each of them is at the moments of [`Changes`], beside the attributes of the entity.
+/// rows; of several what each of them is at the moments of [`Changes`], beside the attributes of the entity and what happened to it.
 struct HoldsScope {
     entity: EntityDecl,
     /// Rows of the entity, from which attributes are seen.
@@ -126,6 +128,8 @@ struct HoldsScope {
     states: Vec<StateSet>,
     /// The attributes with a history that it asks for.
     attributes: Vec<String>,
+    /// The events whose histories it asks for.
+    rows: Vec<Keyed>,
     /// What else it depends on, in words.
     why: Option<String>,
 }
@@ -156,15 +160,20 @@ impl HoldsScope {
     /// An attribute of the entity, or of one that it refers to.
     fn attribute(&mut self, cx: &mut Cx<'_>, path: &Path) -> Option<Row> {
         let of = self.of.clone();
-        let focus = Some((self.entity.clone(), of.role_row(&of.roles()[0])));
-        let mut scope = RowScope { set: &of, focus, seen: Vec::new(), through: Vec::new() };
-        match Scope::<Row>::path(&mut scope, cx, path) {
+        match Scope::<Row>::path(&mut self.seen_from(&of), cx, path) {
             Some(row) if self.lasts(&row) => Some(row),
             _ => self.other(&names::text(path)),
         }
     }
 
-    /// Whether a value changes only with an attribute of the entity that has a history, which is kept then.
+    /// The entity as it is seen from its rows.
+    fn seen_from<'s>(&self, of: &'s EventSet) -> RowScope<'s> {
+        let focus = Some((self.entity.clone(), of.role_row(&of.roles()[0])));
+        RowScope { set: of, focus, seen: Vec::new(), through: Vec::new() }
+    }
+
+    /// Whether a value changes only with an attribute of the entity that has a history, or with rows of events that are
+    /// about it; these are kept then.
     fn lasts(&mut self, row: &Row) -> bool {
         match &row.node {
             RowNode::Attribute { of, history: true, field, .. } => {
@@ -173,6 +182,16 @@ impl HoldsScope {
                     self.attributes.push(field.clone());
                 }
                 own
+            }
+            // What is looked back at for some time only changes by itself.
+            RowNode::History(history) => {
+                let own = matches!(history.subject.node, RowNode::Role(_)) && history.over == Reach::AllTime;
+                let rows = !history.before && !history.events.base.is_groups();
+                let keyed = Keyed { events: history.events.clone(), key: history.key.clone() };
+                if own && rows && !self.rows.contains(&keyed) {
+                    self.rows.push(keyed);
+                }
+                own && rows
             }
             RowNode::Const(_)
             | RowNode::Role(_)
@@ -228,14 +247,22 @@ impl Scope<Row> for HoldsScope {
 
     fn call(
         &mut self,
-        _: &mut Cx<'_>,
+        cx: &mut Cx<'_>,
         lowering: &Lowering,
         name: &str,
-        _: &[Argument],
-        _: Span,
+        args: &[Argument],
+        span: Span,
     ) -> Option<Option<Row>> {
         match lowering {
             Lowering::Scalar { .. } | Lowering::Truncate(_) | Lowering::Ratio => None,
+            Lowering::Aggregate(_) | Lowering::Share if self.several => {
+                let of = self.of.clone();
+                let found = Scope::<Row>::call(&mut self.seen_from(&of), cx, lowering, name, args, span);
+                Some(match found.flatten() {
+                    Some(row) if self.lasts(&row) => Some(row),
+                    _ => self.other(name),
+                })
+            }
             _ => Some(self.other(name)),
         }
     }

@@ -316,7 +316,8 @@ impl Dump {
             ),
             Made::Changes(changes) => {
                 let states: Vec<String> = changes.states.iter().map(|state| self.state(state)).collect();
-                let all = states.into_iter().chain(changes.attributes.iter().cloned());
+                let rows = changes.rows.iter().map(|keyed| self.keyed(keyed));
+                let all = states.into_iter().chain(changes.attributes.iter().cloned()).chain(rows);
                 format!("(changes of {})", all.collect::<Vec<_>>().join(" and "))
             }
             Made::Groups(groups) => {

@@ -108,6 +108,7 @@ fn state_definitions() {
             "show count(stays(vip)), count(started(vip) where value)",
             "show count(orders where at - bought > 3 days)",
             "show count(ended(active and mrr > 5 EUR)), avg(active and region = \"EU\"), time_in(not (tier = \"gold\" or active))",
+            "show count(started(count(orders) >= 3 and active))",
         ]
     ));
 }
@@ -155,7 +156,7 @@ fn wrong_measures_of_states() {
         "show closing(mrr where amount > 5 EUR)",
         "show closing(active) by kind",
         "show closing(active) where campaign.kind = \"x\"",
-        "show time_in(count(orders) > 3 and active)",
+        "show time_in(count(orders over last 90 days) > 3 and active)",
     ]));
 }
 
@@ -167,7 +168,7 @@ fn wrong_edges_of_states() {
         "show count(started())",
         "show count(started(active) per customer)",
         "segment at_risk of customer = now - last(orders.at) > 90 days\nshow count(started(at_risk)), avg(at_risk)",
-        "show count(ended(active and count(orders) > 3)), avg(active and subscribed and now > 2025-01-01)",
+        "show count(ended(active and max(sum(orders.amount) per month) > 3 EUR)), avg(active and subscribed and now > 2025-01-01)",
         "show count(ended(active and subscribed)) by kind, avg(started(active and subscribed).amount)",
         "show stays(stage)",
         "show stays(stage).length",
