@@ -27,7 +27,7 @@ source merges_table from "merges.csv" { merge customer old into new }
 "#;
 
 /// Each goes on where only later rows have come.
-const HISTORIES: [&str; 18] = [
+const HISTORIES: [&str; 20] = [
     "show count(new_customers) by customer.region per month during 2025",
     "show ratio(sum(orders.amount where age(new_customers) < 60 days), count(new_customers)) per month during 2025",
     "show share(orders where count(orders) > 1) by shop per week during 2025",
@@ -46,6 +46,8 @@ const HISTORIES: [&str; 18] = [
     "show trailing(count(new_customers), 30 days) by customer.region per week during 2025",
     "show avg(sum(orders.amount) per customer) by customer.region during 2025",
     "show avg(sum(orders.amount where age(new_customers) < 60 days) per customer), sum(count(orders) per customer) per quarter during 2025",
+    "show sum(orders.amount where count(orders over last 40 days) >= 3), count(orders where sum(orders.amount over last 1 month) > 90 EUR) per month during 2025",
+    "show count(orders where max(orders.weight over last 20 days) > 100), count(orders where count(signups over last 1 year) = 1) per month",
 ];
 
 /// The same rows for the same numbers.
@@ -195,7 +197,7 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11, 15, 16]));
     load_table(&engine, root, "signups_table", "signups.csv", &signups(850..851, 1));
     more(&engine);
-    assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12]));
+    assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12, 19]));
     load_table(&engine, root, "merges_table", "merges.csv", "old,new\nc11,c12\n");
     more(&engine);
     assert_eq!(ask_all(&engine, &"a merge"), none);

@@ -89,7 +89,7 @@ impl Reading {
 
     /// Whether what is kept by id can be written, and is all that matters of the rows so far.
     fn can_be_written(&self) -> bool {
-        self.over == Over::All && self.fold.can_be_written()
+        self.over != Over::Period && self.fold.can_be_written()
     }
 
     /// The instants behind which each row's history begins; empty: from the first row on.

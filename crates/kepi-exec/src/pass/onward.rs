@@ -29,7 +29,7 @@ const FRESH: u64 = 32;
 /// What took less is not kept; but for tests, which have few rows on machines of any speed.
 const WORTH: Duration = Duration::from_millis(if cfg!(debug_assertions) { 0 } else { 2 });
 /// A part of a name: the way in which this is kept. It changes with what it is made of.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// What stands in front of kept bytes; then come the cells and what the program keeps.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -77,8 +77,8 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
     };
     let from = kept.as_ref().map(|done| done.moment);
     let step = Step { pass, source };
-    let done = match kept {
-        Some(done) if done.moment >= frontier.moment || is_fresh(&plan, &frontier, done.moment) => done,
+    let (plan, done) = match kept {
+        Some(done) if done.moment >= frontier.moment || is_fresh(&plan, &frontier, done.moment) => (plan, done),
         kept => {
             let begin = Instant::now();
             let Some(meaning) = meaning(pass, &plan, &Before::new(frontier.moment, &frontier.segments))? else {
@@ -88,10 +88,10 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
             if begin.elapsed() >= WORTH {
                 partials.write(name, &done.to_bytes(meaning)?, begin.elapsed());
             }
-            done
+            (Plan::with(pass, source, true)?, done)
         }
     };
-    let Some(mut cells) = step.rest(done)? else { return Ok(None) };
+    let Some(mut cells) = step.rest(plan, done)? else { return Ok(None) };
     cells.report.continued = from;
     cells.states.iter_mut().for_each(State::close);
     Ok(Some(cells))
@@ -235,8 +235,7 @@ impl Step<'_> {
     }
 
     /// The cells of all rows, of which some are done; none: what is kept are other bytes.
-    fn rest(&self, done: Done) -> Result<Option<Cells>, ExecError> {
-        let mut plan = Plan::with(self.pass, self.source, true)?;
+    fn rest(&self, mut plan: Plan, done: Done) -> Result<Option<Cells>, ExecError> {
         if plan.program.take_kept(done.moment, &mut &done.program[..]).is_none() {
             return Ok(None);
         }
