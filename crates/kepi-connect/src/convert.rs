@@ -129,6 +129,18 @@ fn bools(column: &ArrayRef) -> (ArrayRef, Faults) {
     (Arc::new(out.finish()), faults)
 }
 
+/// How the format of a cell could be said.
+fn stated(cell: &str) -> String {
+    let numbers = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+    let (name, unit) = match cell.len() {
+        9 | 10 if numbers => ("epoch", "seconds"),
+        12 | 13 if numbers => ("epoch_ms", "milliseconds"),
+        15 | 16 if numbers => ("epoch_us", "microseconds"),
+        _ => return "state it with `dates`".to_string(),
+    };
+    format!("{unit} since 1970 are read with `dates = \"{name}\"`")
+}
+
 fn moments(column: &ArrayRef, date: bool, formats: &Formats) -> (ArrayRef, Faults) {
     let cells = column.as_string::<i32>();
     let mut clock = Clock::new(&formats.zone);
@@ -140,7 +152,7 @@ fn moments(column: &ArrayRef, date: bool, formats: &Formats) -> (ArrayRef, Fault
             let what = if date { "a date" } else { "a time" };
             let how = match &formats.moment {
                 Some(moment) => format!(" like `{}`", moment.strftime(false)),
-                None => " in a format that kepi knows (state it with `dates`)".to_string(),
+                None => format!(" in a format that kepi knows ({})", stated(cell)),
             };
             faults.push((row, format!("expected {what}{how}, found `{}`", shown(cell))));
         }

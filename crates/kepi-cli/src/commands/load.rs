@@ -19,11 +19,13 @@ pub(crate) fn run(context: &Context, args: &LoadArgs) -> Result<(), Failure> {
     for line in summary(&report) {
         context.terminal.words(&line);
     }
-    let taken = |t: &TargetReport| t.added + t.known + t.replaced + t.overtaken + t.skipped > 0;
-    if report.rejected_count > 0 && !report.targets.iter().any(taken) {
-        return Err(Failure::io("no row could be loaded"));
-    }
-    Ok(())
+    if all_rejected(&report) { Err(Failure::io("no row could be loaded")) } else { Ok(()) }
+}
+
+/// Whether there were rows, and none of them was any good.
+pub(super) fn all_rejected(report: &LoadReport) -> bool {
+    let taken = |t: &TargetReport| t.added + t.known + t.replaced + t.overtaken + t.skipped + t.removed > 0;
+    report.rejected_count > 0 && !report.targets.iter().any(taken)
 }
 
 fn request(args: &LoadArgs) -> LoadRequest {

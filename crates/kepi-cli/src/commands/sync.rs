@@ -1,6 +1,6 @@
 //! `kepi sync`: pulls from a connector.
 
-use super::load::summary;
+use super::load::{all_rejected, summary};
 use crate::args::SyncArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -40,8 +40,18 @@ pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let bar = Bar::new();
     let report = engine.sync(request, &|progress| bar.show(&progress));
     drop((bar, guard));
-    for line in summary(&report?) {
+    let report = report?;
+    for line in summary(&report) {
         context.terminal.words(&line);
     }
-    Ok(())
+    // The source stands behind them now.
+    let again = format!("once the source reads them, `kepi sync {} --full` pulls the rejected rows again", args.source);
+    match report.rejected_count {
+        0 => Ok(()),
+        _ if all_rejected(&report) => Err(Failure::io("no row could be stored").with_help(again)),
+        _ => {
+            context.terminal.hint(&again);
+            Ok(())
+        }
+    }
 }

@@ -279,7 +279,9 @@ fn imitated(imitation: &Imitation, outgoing: &Outgoing, private: bool) -> Result
     let host = outgoing.uri.host().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     if !private && address.is_ok_and(|address| !is_public(address)) {
-        return Err(SendError::Denied(format!("{host} is not on the public internet")));
+        return Err(SendError::Denied(format!(
+            "{host} is not on the public internet; name it in the source's `allow` if it is your own"
+        )));
     }
     let Outgoing { method, uri, headers, body } = outgoing.clone();
     match imitation(&HttpRequest { method, url: uri.to_string(), headers, body }) {

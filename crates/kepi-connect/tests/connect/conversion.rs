@@ -136,6 +136,15 @@ fn a_time_column_that_is_none_says_what_was_expected() {
         converted(&["soon", "NULL"], Kind::Time, &[]),
         "instant · · 0: expected a time in a format that kepi knows (state it with `dates`), found `soon`"
     );
+    for (number, how) in [
+        ("1767225600", "seconds since 1970 are read with `dates = \"epoch\"`"),
+        ("1767225600000", "milliseconds since 1970 are read with `dates = \"epoch_ms\"`"),
+        ("1767225600000000", "microseconds since 1970 are read with `dates = \"epoch_us\"`"),
+        ("17", "state it with `dates`"),
+    ] {
+        let said = converted(&[number, "soon"], Kind::Time, &[]);
+        assert!(said.contains(&format!("({how}), found `{number}`")), "{said}");
+    }
     assert_eq!(
         converted(&["2020-01-01", "2020-02-30", "later\u{1b}[0m"], Kind::Date, &[]),
         "Date32 2020-01-01 · · 1: expected a date like `%Y-%m-%d`, found `2020-02-30`; \

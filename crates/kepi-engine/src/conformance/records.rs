@@ -58,7 +58,7 @@ impl World {
     }
 
     /// What a service's script asks for: `#{ stream, order, after, behind, from, before, where, skip, limit }` gives
-    /// `#{ records, total, more }`. The stream `changes` has what happened to records.
+    /// `#{ records, total, more, next }`. The stream `changes` has what happened to records.
     pub(super) fn select(&self, wanted: &Value) -> Result<Value, String> {
         const KNOWN: [&str; 10] =
             ["stream", "order", "descending", "after", "behind", "from", "before", "where", "skip", "limit"];
@@ -118,7 +118,9 @@ impl World {
         let skip = whole("skip").unwrap_or(0).min(total);
         let rest = records.split_off(skip);
         let limit = whole("limit").unwrap_or(rest.len()).min(rest.len());
-        Ok(json!({"records": rest[..limit], "total": total, "more": limit < rest.len()}))
+        let more = limit < rest.len();
+        let next = more.then_some(skip + limit);
+        Ok(json!({"records": rest[..limit], "total": total, "more": more, "next": next}))
     }
 }
 
@@ -250,6 +252,8 @@ mod tests {
         assert_eq!(ids(json!({"stream": "deals", "from": {"p.at": "1704153600"}, "order": order})), [2, 3]);
         assert_eq!(ids(json!({"stream": "deals", "order": order, "behind": {"id": "1"}, "limit": 1})), [2]);
         assert_eq!(ids(json!({"stream": "deals", "where": {"id": 3}})), [3]);
+        let page = |skip: i64| world.select(&json!({"stream": "deals", "skip": skip, "limit": 2})).unwrap();
+        assert_eq!((&page(0)["next"], &page(2)["next"], &page(0)["total"]), (&json!(2), &Value::Null, &json!(3)));
         assert!(world.select(&json!({"stream": "deals", "sort": 1})).unwrap_err().contains("no `sort`"));
         let changed = world.change("deals", "p.at", 1_704_153_600_000_000 + 3_600_000_000).unwrap();
         assert_eq!(changed["p"]["at"], "2024-01-02T01:00:00.000+0000");

@@ -273,6 +273,8 @@ fn resumed(
         checked.listen(stage, &rest);
         let before: BTreeSet<&str> =
             whole.pages[..=end].iter().flat_map(|page| &page.keys).map(String::as_str).collect();
+        // A page may tell that records are gone, which then come no more.
+        let gone: BTreeSet<&str> = whole.pages[..=end].iter().flat_map(|page| &page.gone).map(String::as_str).collect();
         let again = rest.keys().intersection(&before).count();
         let behind = end + 1;
         if let Some(error) = &rest.failed {
@@ -282,8 +284,8 @@ fn resumed(
         } else if again > 0 {
             faults.push(format!("repeats a page: from page {behind} on it gives {again} records again"));
         } else {
-            let missing: Vec<String> =
-                lost(&rest, expected).into_iter().filter(|key| !before.contains(key.as_str())).collect();
+            let known = |key: &String| before.contains(key.as_str()) || gone.contains(key.as_str());
+            let missing: Vec<String> = lost(&rest, expected).into_iter().filter(|key| !known(key)).collect();
             if let Some(one) = missing.first() {
                 faults.push(format!(
                     "loses {} records when it goes on from page {behind}, among them {one}",

@@ -37,7 +37,9 @@ pub(crate) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
         files => terminal
             .words(&format!("wrote {files} files of the SDK to {}", place.join(&args.name).join("sdk").display())),
     }
-    let folder = place.join(&args.name).display().to_string();
+    // What lies in the project's plugins/ is called by its id, anything else by its place.
+    let own = args.dir.is_none() && context.project().is_ok();
+    let folder = if own { format!("my.{}", args.name) } else { place.join(&args.name).display().to_string() };
     let builds = match args.lang {
         Language::Rhai | Language::Rest => String::new(),
         Language::Rust | Language::Python | Language::Js => format!("`kepi plugin build {folder}` builds it, "),
