@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
 use crate::times::parse_moment;
-use kepi_engine::SyncRequest;
+use kepi_engine::{EngineError, SyncRequest};
 
 pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let engine = context.engine()?;
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let again = format!("once the source reads them, `kepi sync {} --full` pulls the rejected rows again", args.source);
     match report.rejected_count {
         0 => Ok(()),
-        _ if all_rejected(&report) => Err(Failure::io("no row could be stored").with_help(again)),
+        _ if all_rejected(&report) => Err(EngineError::data("no row could be stored").with_help(again).into()),
         _ => {
             context.terminal.hint(&again);
             Ok(())

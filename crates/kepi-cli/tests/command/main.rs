@@ -11,6 +11,8 @@ mod first_hour;
 #[cfg(unix)]
 mod google_key;
 mod governance;
+#[cfg(unix)]
+mod integrator;
 mod learned;
 // Shared with the tests of the crate that it was written for.
 #[path = "../../../kepi-connect/src/service/mock.rs"]

@@ -1,29 +1,27 @@
 //! Doing what a definition says: one page per call, with nothing kept in between.
 
-use super::definition::{Definition, Paginate, Request, Stream, TimeForm, schema};
+use super::ask::without_query;
+use super::definition::{Definition, Stream, schema};
+use super::page::Next;
 use super::paginate;
 use super::path::{at, text_at};
-use super::render::{Values, read_moment, written};
+use super::render::{Values, read_moment};
+use super::run::{after, step_of};
 use super::state::{Phase, Run, Spot, State};
 use super::template::Template;
-use kepi_extension::{
-    Connector, ConnectorError, ConnectorHost, FunctionError, HttpError, HttpRequest, HttpResponse, Page, PageRequest,
-    StreamShape,
-};
+use kepi_extension::{Connector, ConnectorError, ConnectorHost, FunctionError, Page, PageRequest, StreamShape};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often a window is cut in one call.
 const CUTS_MAX: usize = 64;
-/// How much of an answer is shown in a message.
-const SHOWN: usize = 300;
 
 /// A connector that a definition describes.
 #[derive(Clone, Debug)]
 pub struct RestConnector {
-    id: String,
-    definition: Definition,
+    pub(super) id: String,
+    pub(super) definition: Definition,
 }
 
 /// A record, or the key of one that is gone.
@@ -32,15 +30,10 @@ enum Item {
     Gone(Value),
 }
 
-/// What a request gave.
-struct Answer {
+/// What a page of a run holds.
+struct Step {
     items: Vec<Item>,
-    /// None: the window is read to its end.
-    next: Option<Spot>,
-    /// A token that stays good after the end.
-    token: Option<String>,
-    /// How many records there are in the window, where the service says so.
-    total: Option<u64>,
+    next: Next,
 }
 
 impl RestConnector {
@@ -49,16 +42,16 @@ impl RestConnector {
         RestConnector { id: id.to_string(), definition }
     }
 
-    fn config_error(&self, message: impl Into<String>) -> ConnectorError {
+    pub(super) fn config_error(&self, message: impl Into<String>) -> ConnectorError {
         ConnectorError::Config { connector: self.id.clone(), message: message.into() }
     }
 
-    fn failed(&self, message: impl Into<String>) -> ConnectorError {
+    pub(super) fn failed(&self, message: impl Into<String>) -> ConnectorError {
         let function = "read".to_string();
         ConnectorError::Failed(FunctionError::Failed { plugin: self.id.clone(), function, message: message.into() })
     }
 
-    fn transient(&self, message: String, retry_after: Option<Duration>) -> ConnectorError {
+    pub(super) fn transient(&self, message: String, retry_after: Option<Duration>) -> ConnectorError {
         ConnectorError::Transient { connector: self.id.clone(), message, retry_after }
     }
 
@@ -88,202 +81,6 @@ impl RestConnector {
             config.insert("base_url".to_string(), base.to_string());
         }
         Ok(config)
-    }
-
-    fn base_url(&self, values: &Values) -> Result<String, ConnectorError> {
-        if let Some(base) = values.config.get("base_url") {
-            return Ok(base.trim_end_matches('/').to_string());
-        }
-        let base = values.plain(&self.definition.base_url).map_err(|reason| self.config_error(reason))?;
-        let base = base.ok_or_else(|| self.config_error("an option that the address needs is empty"))?;
-        Ok(base.trim_end_matches('/').to_string())
-    }
-
-    /// Asks for an address and gives the answer where it is a good one.
-    fn ask(
-        &self,
-        host: &dyn ConnectorHost,
-        values: &Values,
-        method: &str,
-        url: String,
-        body: Option<Value>,
-    ) -> Result<HttpResponse, ConnectorError> {
-        let mut headers = vec![("Accept".to_string(), "application/json".to_string())];
-        for (name, template) in &self.definition.headers {
-            if let Some(value) = values.plain(template).map_err(|reason| self.config_error(reason))? {
-                headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-                headers.push((name.clone(), value));
-            }
-        }
-        if body.is_some() {
-            headers.push(("Content-Type".to_string(), "application/json".to_string()));
-        }
-        let body = body.map(|body| body.to_string().into_bytes());
-        let request = HttpRequest { method: method.to_string(), url, headers, body };
-        host.fetch(&request).map_err(|error| match error {
-            HttpError::Denied(reason) => self.config_error(reason),
-            HttpError::Network(reason) => self.transient(reason, None),
-            HttpError::TooLarge(reason) => self.failed(reason),
-            HttpError::Cancelled => self.transient("cancelled".to_string(), None),
-        })
-    }
-
-    /// The answer as JSON, or what its status says.
-    fn judged(&self, answer: &HttpResponse, what: &str) -> Result<Value, ConnectorError> {
-        let text = String::from_utf8_lossy(&answer.body);
-        let parsed: Option<Value> = serde_json::from_str(&text).ok();
-        let status = answer.status;
-        if (200..300).contains(&status) {
-            return parsed
-                .ok_or_else(|| self.transient(format!("the answer to {what} is no JSON, or it was cut off"), None));
-        }
-        let said = parsed.as_ref().and_then(|body| {
-            let places = [
-                self.definition.error_message.as_str(),
-                "message",
-                "error.message",
-                "0.message",
-                "description",
-                "error",
-            ];
-            places.iter().filter(|place| !place.is_empty()).find_map(|place| text_at(body, place))
-        });
-        let said: String = said.unwrap_or_else(|| text.trim().to_string()).chars().take(SHOWN).collect();
-        let message = if said.is_empty() {
-            format!("status {status} for {what}")
-        } else {
-            format!("status {status} for {what}: {said}")
-        };
-        let busy = self.definition.busy_words.iter().any(|word| text.contains(word.as_str()));
-        let seconds = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
-        Err(match status {
-            _ if busy => self.transient(message, seconds.map(Duration::from_secs)),
-            401 | 403 => ConnectorError::Refused { connector: self.id.clone(), message },
-            408 | 425 | 429 | 500..=599 => self.transient(message, seconds.map(Duration::from_secs)),
-            _ => self.failed(message),
-        })
-    }
-
-    /// Asks for one page of a request.
-    fn page(
-        &self,
-        host: &dyn ConnectorHost,
-        request: &Request,
-        spot: &Spot,
-        values: &mut Values,
-    ) -> Result<(Value, HttpResponse), ConnectorError> {
-        values.page_size = request.page_size;
-        let base = self.base_url(values)?;
-        if let Spot::Url(url) = spot {
-            let shown = format!("{} {}", request.method, without_query(url));
-            let answer = self.ask(host, values, &request.method, absolute(&base, url), None)?;
-            return Ok((self.judged(&answer, &shown)?, answer));
-        }
-        if let Paginate::Keyset { keys, start, .. } = &request.paginate
-            && *spot == Spot::Start
-        {
-            for (key, template) in keys.iter().zip(start) {
-                if let Some(value) = values.plain(template).map_err(|reason| self.config_error(reason))? {
-                    values.last.insert(key.clone(), value);
-                }
-            }
-        }
-        let path = values.address(&request.path);
-        let path = path.ok_or_else(|| self.config_error("an option that the path needs is empty"))?;
-        let mut url = format!("{base}{path}");
-        let mut mark = if path.contains('?') { '&' } else { '?' };
-        for (name, template) in &request.query {
-            if let Some(value) = values.query(template) {
-                url.push(mark);
-                url.push_str(&crate::service::percent_encoded(name));
-                url.push('=');
-                url.push_str(&value);
-                mark = '&';
-            }
-        }
-        let body = match &request.body {
-            None => None,
-            Some(tree) => values.body(tree).map_err(|reason| self.failed(reason))?,
-        };
-        let answer = self.ask(host, values, &request.method, url, body)?;
-        Ok((self.judged(&answer, &format!("{} {path}", request.method))?, answer))
-    }
-
-    /// Asks for one page and finds its records and what comes next.
-    fn answer(
-        &self,
-        host: &dyn ConnectorHost,
-        stream: &Stream,
-        request: &Request,
-        spot: &Spot,
-        mut values: Values,
-    ) -> Result<(Vec<Value>, Answer), ConnectorError> {
-        if let Spot::Cursor(token) = spot {
-            values.cursor = Some(token.clone());
-        }
-        match (&request.paginate, spot) {
-            (Paginate::Offset { .. }, Spot::Offset(offset)) => values.offset = Some(*offset),
-            (Paginate::Offset { .. }, _) => values.offset = Some(0),
-            (Paginate::Page { .. }, Spot::Page(page)) => values.page = Some(*page),
-            (Paginate::Page { first }, _) => values.page = Some(*first),
-            (_, Spot::Last(last)) => values.last = last.clone(),
-            _ => {}
-        }
-        let (offset, page) = (values.offset.unwrap_or(0), values.page.unwrap_or(1));
-        let (body, response) = self.page(host, request, spot, &mut values)?;
-        let records = match at(&body, &request.records) {
-            Some(Value::Array(records)) => records.clone(),
-            Some(_) => return Err(self.failed(format!("`{}` of the answer is no list", request.records))),
-            // Null, as some services write an empty list; but not there at all is another service.
-            None if body.pointer(&format!("/{}", request.records.replace('.', "/"))).is_some() => Vec::new(),
-            None => return Err(self.failed(format!("the answer has no `{}`", request.records))),
-        };
-        let says = paginate::says_more(&body, request.more.as_deref(), request.end.as_deref());
-        let count = |place: &str| at(&body, place).and_then(Value::as_u64);
-        let mut token = None;
-        let next = match &request.paginate {
-            Paginate::None => None,
-            Paginate::Cursor { token: place, keep } => {
-                let next = paginate::cursor(&body, place).map_err(|reason| self.failed(reason))?;
-                if *keep {
-                    token.clone_from(&next);
-                }
-                next.map(Spot::Cursor)
-            }
-            Paginate::Offset { total } => {
-                let total = total.as_deref().and_then(count);
-                match says {
-                    Some(true) => Some(Spot::Offset(offset + records.len() as u64)).filter(|_| !records.is_empty()),
-                    _ => paginate::offset(offset, records.len(), request.page_size, total).map(Spot::Offset),
-                }
-            }
-            Paginate::Page { .. } => match says {
-                Some(true) => Some(Spot::Page(page + 1)).filter(|_| !records.is_empty()),
-                _ => paginate::page_number(page, records.len(), request.page_size).map(Spot::Page),
-            },
-            Paginate::Link => response.header("link").and_then(paginate::link_header).map(Spot::Url),
-            Paginate::Next { url } => text_at(&body, url).filter(|url| !url.is_empty()).map(Spot::Url),
-            Paginate::Keyset { keys, until_empty, .. } => {
-                let full = *until_empty || says.is_some() || records.len() as u64 >= u64::from(request.page_size);
-                let mut last = paginate::keyset(&records, keys).map_err(|reason| self.failed(reason))?;
-                // A service may write moments otherwise than it reads them.
-                if let (Some(last), Some(field), Some(record)) = (&mut last, &stream.shape.cursor_field, records.last())
-                    && keys.contains(field)
-                    && let Some(moment) = at(record, field).and_then(read_moment)
-                {
-                    last.insert(field.clone(), text_of(&written(moment, stream.time)));
-                }
-                last.filter(|_| full).map(Spot::Last)
-            }
-        };
-        if let Some(Spot::Url(url)) = &next
-            && url.contains("{{")
-        {
-            return Err(self.failed("the address of the next page has `{{` in it, and is not called"));
-        }
-        let next = next.filter(|_| says != Some(false));
-        let total = stream.cap.as_ref().and_then(|(_, place)| count(place));
-        Ok((records, Answer { items: Vec::new(), next, token, total }))
     }
 
     /// The key of a record.
@@ -341,7 +138,7 @@ impl RestConnector {
         stream: &Stream,
         run: &Run,
         config: &BTreeMap<String, String>,
-    ) -> Result<Answer, ConnectorError> {
+    ) -> Result<Step, ConnectorError> {
         let window = run.windows.last().copied();
         let values = Values {
             config: config.clone(),
@@ -355,13 +152,13 @@ impl RestConnector {
             (Phase::Deleted, _, Some(deleted)) => deleted,
             _ => &stream.read,
         };
-        let (records, mut answer) = self.answer(host, stream, request, &run.spot, values.clone())?;
+        let (records, next) = self.answer(host, stream, request, &run.spot, values.clone())?;
         let recent = |record: &Value| match &request.only_since {
             None => true,
             Some(field) => at(record, field).and_then(read_moment).is_none_or(|moment| moment >= run.since),
         };
         let records = records.into_iter().filter(recent);
-        answer.items = match (run.phase, &stream.changes) {
+        let items = match (run.phase, &stream.changes) {
             (Phase::Changes, Some(changes)) => {
                 let mut references: Vec<String> = Vec::new();
                 for record in records {
@@ -379,84 +176,8 @@ impl RestConnector {
             }
             _ => records.map(|record| self.item(stream, record)).collect::<Result<_, _>>()?,
         };
-        Ok(answer)
+        Ok(Step { items, next })
     }
-
-    /// The run that goes on, or a new one; none: nothing can be new yet.
-    fn run(&self, stream: &Stream, state: &State, since: Option<i64>, host: &dyn ConnectorHost) -> Option<Run> {
-        if let Some(run) = &state.run {
-            return Some(run.clone());
-        }
-        let step = step_of(stream.time);
-        let now = host.now();
-        let until = (now - stream.settle).div_euclid(step) * step;
-        let mut phase = Phase::Read;
-        let begin = since.unwrap_or(stream.begin);
-        let mut since = match state.done {
-            Some(done) => done - stream.lookback,
-            None => begin,
-        };
-        if let (Some(changes), Some(done)) = (&stream.changes, state.done) {
-            if now - done < changes.keep {
-                phase = Phase::Changes;
-            } else {
-                host.log("the last run is longer ago than the service keeps changes: everything is read anew");
-                since = stream.begin;
-            }
-        }
-        if stream.is_incremental() && since >= until && state.token.is_none() {
-            return None;
-        }
-        let spot = state.token.clone().map_or(Spot::Start, Spot::Cursor);
-        Some(Run { since, until, phase, windows: vec![(since, until)], spot, skip: 0, skipped: 0 })
-    }
-}
-
-/// What comes after the page: the next page, window or phase; none: the run has ended.
-fn after(stream: &Stream, mut run: Run, next: Option<Spot>) -> Option<Run> {
-    run.skip = 0;
-    run.skipped = 0;
-    if let Some(spot) = next {
-        run.spot = spot;
-        return Some(run);
-    }
-    run.windows.pop();
-    run.spot = Spot::Start;
-    if !run.windows.is_empty() {
-        return Some(run);
-    }
-    if run.phase != Phase::Deleted && stream.deleted.is_some() {
-        run.phase = Phase::Deleted;
-        run.windows = vec![(run.since, run.until)];
-        return Some(run);
-    }
-    None
-}
-
-/// The finest difference of time that a form can say, in microseconds.
-fn step_of(form: TimeForm) -> i64 {
-    match form {
-        TimeForm::Unix => 1_000_000,
-        TimeForm::UnixMs | TimeForm::Rfc3339 => 1_000,
-    }
-}
-
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
-}
-
-fn without_query(url: &str) -> &str {
-    url.split('?').next().unwrap_or_default()
-}
-
-/// An address that may be given from the host on.
-fn absolute(base: &str, url: &str) -> String {
-    if url.contains("://") {
-        return url.to_string();
-    }
-    let start = base.find("://").map_or(0, |at| at + 3);
-    let host = base[start..].find('/').map_or(base, |at| &base[..start + at]);
-    format!("{host}{}{url}", if url.starts_with('/') { "" } else { "/" })
 }
 
 /// A hash of the keys of items; 0 of none, and where nothing tells records apart.
@@ -511,9 +232,9 @@ impl Connector for RestConnector {
         let Some(mut run) = self.run(stream, &state, request.since, host) else {
             return Ok(Page { cursor: request.cursor.clone(), ..Page::default() });
         };
-        let mut answer = self.step(host, stream, &run, &config)?;
+        let mut step = self.step(host, stream, &run, &config)?;
         let mut cuts = 0;
-        while let (Some((most, _)), Some(total)) = (&stream.cap, answer.total)
+        while let (Some((most, _)), Some(total)) = (&stream.cap, step.next.total)
             && run.phase == Phase::Read
             && run.spot == Spot::Start
             && total > *most
@@ -529,17 +250,17 @@ impl Connector for RestConnector {
             if cuts > CUTS_MAX {
                 return Err(self.failed("the window of time cannot be cut small enough"));
             }
-            answer = self.step(host, stream, &run, &config)?;
+            step = self.step(host, stream, &run, &config)?;
         }
         let wanted = request.page_size.max(1) as usize;
-        let total = answer.items.len();
-        if run.skip > total || keys_of(stream, &answer.items[..run.skip]) != run.skipped {
+        let total = step.items.len();
+        if run.skip > total || keys_of(stream, &step.items[..run.skip]) != run.skipped {
             run.skip = 0;
         }
         let given = (run.skip + wanted).min(total);
-        let skipped = keys_of(stream, &answer.items[..given]);
+        let skipped = keys_of(stream, &step.items[..given]);
         let mut page = Page::default();
-        for item in answer.items.into_iter().skip(run.skip).take(wanted) {
+        for item in step.items.into_iter().skip(run.skip).take(wanted) {
             match item {
                 Item::Record(record) => page.records.push(record.to_string()),
                 Item::Gone(key) => page.deleted.push(key.to_string()),
@@ -548,14 +269,14 @@ impl Connector for RestConnector {
         let until = run.until;
         let next = match run.skip + wanted < total {
             true => Some(Run { skip: run.skip + wanted, skipped, ..run }),
-            false => after(stream, run, answer.next),
+            false => after(stream, run, step.next.spot),
         };
         page.more = next.is_some();
         let state = match next {
             Some(run) => State { run: Some(run), ..state },
             None => {
                 let done = stream.is_incremental().then_some(until);
-                let token = answer.token.or(state.token).filter(|_| stream.is_incremental());
+                let token = step.next.token.or(state.token).filter(|_| stream.is_incremental());
                 State { done, token, run: None }
             }
         };

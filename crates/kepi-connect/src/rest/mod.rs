@@ -6,11 +6,14 @@
 //! Where a run stands is a small JSON object ([`state`]): the window of time that is read, the page in it, the windows
 //! that are still to come. It is all that a page needs, so a page can be asked for again after a crash.
 
+mod ask;
 mod connector;
 mod definition;
+mod page;
 mod paginate;
 mod path;
 mod render;
+mod run;
 mod state;
 mod template;
 #[cfg(test)]
