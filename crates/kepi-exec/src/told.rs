@@ -5,6 +5,7 @@ use kepi_model::core::{
     AGE, Aggregate, Base, COHORT, CONVERTED, COUNT, ChainOrder, Formula, FormulaNode, Groups, KEY, LABEL, LENGTH, Made,
     OrderBy, Query, REACHED, Row, RowNode, Shape, Stage, VALUE,
 };
+use kepi_model::value::Kind;
 
 /// What groups an aggregate is taken of: "customer and month".
 pub(crate) fn group(groups: &Groups) -> String {
@@ -100,7 +101,7 @@ pub(crate) fn shape(query: &Query) -> Option<String> {
     }
 }
 
-/// How a retention counts: its mode and its clock are always said.
+/// How a retention counts: whom it follows, its mode and its clock are always said.
 pub(crate) fn retention(query: &Query) -> Option<Note> {
     let Some(Shape::Ages { grain, own_clock, onward, brackets, returned, .. }) = &query.shape else { return None };
     let grain = grain.name();
@@ -108,8 +109,12 @@ pub(crate) fn retention(query: &Query) -> Option<Note> {
         Some(Base::Made(made)) => Some(&**made),
         _ => None,
     };
-    let mut often = String::new();
+    let (mut often, mut who) = (String::new(), "who".to_string());
     if let Some(Made::Returns(returns)) = made {
+        // Of events about several entities the first is followed, which may not be whom one thinks of.
+        if let Kind::Entity(entity) = &returns.start.key.unit.kind {
+            who = format!("which `{}`", entity.rsplit('.').next().unwrap_or(entity));
+        }
         if returns.at_least > 1 {
             often = format!(", at least {} times in a {grain}", returns.at_least);
         }
@@ -118,10 +123,10 @@ pub(crate) fn retention(query: &Query) -> Option<Note> {
         }
     }
     let what = match (brackets.is_empty(), onward) {
-        (true, false) => format!("who came back in that very {grain} (mode exact)"),
-        (true, true) => format!("who came back in that {grain} or later (mode onward)"),
-        (false, false) => "who came back in that bracket (mode exact)".to_string(),
-        (false, true) => "who came back in that bracket or later (mode onward)".to_string(),
+        (true, false) => format!("{who} came back in that very {grain} (mode exact)"),
+        (true, true) => format!("{who} came back in that {grain} or later (mode onward)"),
+        (false, false) => format!("{who} came back in that bracket (mode exact)"),
+        (false, true) => format!("{who} came back in that bracket or later (mode onward)"),
     };
     let clock = match own_clock {
         false => format!("{grain}s are those of the calendar (clock calendar)"),
