@@ -26,7 +26,8 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
     if let Some(leaf) = plan.downcast_ref::<LeafExec>() {
         let report = leaf.report();
         let rows_out = rows_out(plan).unwrap_or(0);
-        let text = read(leaf.pass()) + &segments(&report) + &continued(leaf.pass(), &report);
+        let way = report.way.map_or_else(String::new, |way| format!(", {way}"));
+        let text = read(leaf.pass()) + &way + &segments(&report) + &continued(leaf.pass(), &report);
         steps.push(Step { text, rows_in: report.rows_scanned, rows_out, micros: report.micros });
         return rows_out;
     }

@@ -16,6 +16,7 @@ mod stays;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use returns::bracket;
 #[cfg(test)]
 pub(crate) use stays::Stay;
 pub(crate) use stays::Stays;

@@ -286,7 +286,7 @@ fn rows(maker: &Maker, returns: &Returns, zone: &Zone, found: Vec<Found>, ids: u
 
 /// The number of the bracket that an age lies in, from 1; without brackets the age itself. What lies behind the last is
 /// in none, but whoever comes back then has come back after all of them.
-pub(super) fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
+pub(crate) fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
     if brackets.is_empty() || age < 1 {
         return age;
     }

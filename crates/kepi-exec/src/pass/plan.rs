@@ -1,8 +1,10 @@
 //! A pass made ready: its expressions compiled, its cells empty.
 
 mod changes;
+mod placed;
 
 pub(super) use changes::Kept;
+pub(super) use placed::{Cells as CellsOfRows, NO_CELL};
 
 use super::accumulate::{Cell, Measured, Rows};
 use super::coverage::Ids;

@@ -21,6 +21,9 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
     if let Some(groups) = super::groups::of(&pass.base) {
         return super::groups::parts(groups, pass, source, threads);
     }
+    if super::returned::takes(pass) {
+        return Ok(None);
+    }
     let plan = Plan::new(pass, source)?;
     if let Some(units) = super::units::units(pass, &plan, source)? {
         return Ok(Some(units));
