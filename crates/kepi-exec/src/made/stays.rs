@@ -1,9 +1,7 @@
 //! The stays in a state without values that only ends by itself: read once per query, for its edges and for how many are
 //! in it.
 
-use super::largest_below;
-use crate::pass::{Lot, Timeline};
-use crate::side_by_side::side_by_side;
+use crate::pass::Timeline;
 use crate::{ExecError, Source};
 use kepi_model::core::{State, Until};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,9 +30,6 @@ pub(crate) struct Stay {
     /// Whose it is.
     pub(crate) id: u32,
 }
-
-/// Of fewer rows than this the entities are not dealt out among threads.
-const ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
 /// The stay that an entity is in, or was in last.
 #[derive(Clone, Copy)]
@@ -104,20 +99,6 @@ impl Stays {
     }
 }
 
-/// The stays of two lots of entities, in the order in which they begin.
-fn merged(one: Vec<Stay>, other: Vec<Stay>) -> Vec<Stay> {
-    let mut all = Vec::with_capacity(one.len() + other.len());
-    let mut other = other.into_iter().peekable();
-    for stay in one {
-        while let Some(before) = other.next_if(|next| next.began < stay.began) {
-            all.push(before);
-        }
-        all.push(stay);
-    }
-    all.extend(other);
-    all
-}
-
 impl Source {
     /// The stays in a state; none: it has values, rows end it, or it is a condition.
     pub(crate) fn stays(&self, state: &State, zone: &str, now: i64) -> Result<Option<Arc<Stays>>, ExecError> {
@@ -139,21 +120,8 @@ impl Source {
         };
         // Not under the lock: what begins a state may be made of other states.
         let make = || {
-            let ids = self.scan.entity(&state.entity).map_or(0, |entity| entity.count);
-            let few = largest_below(&state.from.base, self).is_none_or(|info| info.rows < ROWS_MIN);
-            let lots = Lot::deal(ids, if few { 1 } else { self.threads });
-            let mut stays = Stays::default();
-            for (lot, own) in side_by_side(self.threads, lots, |lot| {
-                let mut timeline = Timeline::new(state, self, zone, now, false)?;
-                timeline.look_at(lot);
-                Ok((lot, Stays::read(timeline)?))
-            })? {
-                match lot.is_first() {
-                    true => stays = own,
-                    // All have read the same rows.
-                    false => stays.list = merged(stays.list, own.list),
-                }
-            }
+            // By one thread: what each of two would have to read of all rows takes longer than what is kept by entity.
+            let stays = Stays::read(Timeline::new(state, self, zone, now, false)?)?;
             self.made.take((size_of::<Stay>() * stays.list.len() + 8 * stays.without.len()) as u64)?;
             Ok(Arc::new(stays))
         };

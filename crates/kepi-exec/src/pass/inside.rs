@@ -80,9 +80,10 @@ fn moments(windows: &[Window], when: When) -> Vec<i64> {
 /// How many stays last at each of some moments, which rise.
 fn inside(moments: &[i64], stays: &Stays) -> Vec<i64> {
     let mut changes = vec![0_i64; moments.len() + 1];
+    let places = Places::of(moments);
     for stay in &stays.list {
-        changes[moments.partition_point(|&moment| moment < stay.began)] += 1;
-        changes[moments.partition_point(|&moment| moment < stay.until)] -= 1;
+        changes[places.before(stay.began)] += 1;
+        changes[places.before(stay.until)] -= 1;
     }
     let mut count = 0;
     changes.pop();
@@ -98,15 +99,14 @@ fn taken(moments: &[Vec<i64>], stays: &Stays, ids: usize) -> u64 {
     // By id the window behind the last that was counted: an entity's stays come in the order of time.
     let mut behind = vec![0_usize; ids];
     let mut taken = 0;
+    let places: Vec<Places> = moments.iter().map(|moments| Places::of(moments)).collect();
+    let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(places.len());
     for stay in &stays.list {
         let Some(behind) = behind.get_mut(stay.id as usize) else { continue };
-        let range = |moments: &Vec<i64>| {
-            let begin = moments.partition_point(|&moment| moment < stay.began);
-            (begin, moments.partition_point(|&moment| moment < stay.until))
-        };
-        let mut ranges: Vec<(usize, usize)> = moments.iter().map(range).collect();
+        ranges.clear();
+        ranges.extend(places.iter().map(|places| (places.before(stay.began), places.before(stay.until))));
         ranges.sort_unstable();
-        for (begin, end) in ranges {
+        for &(begin, end) in &ranges {
             let begin = begin.max(*behind);
             if end > begin {
                 taken += (end - begin) as u64;
@@ -117,10 +117,68 @@ fn taken(moments: &[Vec<i64>], stays: &Stays, ids: usize) -> u64 {
     taken
 }
 
+/// Where instants lie among moments that rise: looked up by their first digits, instead of searched.
+struct Places<'a> {
+    moments: &'a [i64],
+    first: i64,
+    shift: u32,
+    /// By the first digits of the time since the first moment: how many moments are earlier than all such instants.
+    table: Vec<u32>,
+}
+
+impl Places<'_> {
+    fn of(moments: &[i64]) -> Places<'_> {
+        let (first, last) = (moments.first().copied().unwrap_or(0), moments.last().copied().unwrap_or(0));
+        let span = last.wrapping_sub(first) as u64;
+        let wanted = 4 * moments.len().max(1) as u64;
+        let shift = (64 - (span / wanted).leading_zeros()).min(63);
+        let since = |moment: i64| moment.wrapping_sub(first) as u64 >> shift;
+        let mut next = 0;
+        let earlier = |digits: u64| {
+            while moments.get(next).is_some_and(|&moment| since(moment) < digits) {
+                next += 1;
+            }
+            next as u32
+        };
+        let table = (0..=since(last)).map(earlier).collect();
+        Places { moments, first, shift, table }
+    }
+
+    /// How many of the moments are earlier than an instant.
+    #[inline]
+    fn before(&self, instant: i64) -> usize {
+        if instant <= self.first {
+            return 0;
+        }
+        let digits = instant.wrapping_sub(self.first) as u64 >> self.shift;
+        let Some(&place) = self.table.get(digits as usize) else { return self.moments.len() };
+        let mut place = place as usize;
+        while self.moments.get(place).is_some_and(|&moment| moment < instant) {
+            place += 1;
+        }
+        place
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::made::Stay;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn places_are_those_that_a_search_finds(
+            mut moments in proptest::collection::vec(prop_oneof![-50..50_i64, any::<i64>(), Just(i64::MIN)], 0..40),
+            instants in proptest::collection::vec(prop_oneof![-60..60_i64, any::<i64>(), Just(i64::MAX)], 0..40),
+        ) {
+            moments.sort_unstable();
+            let places = Places::of(&moments);
+            for instant in instants.into_iter().chain(moments.iter().copied()) {
+                prop_assert_eq!(places.before(instant), moments.partition_point(|&moment| moment < instant));
+            }
+        }
+    }
 
     #[test]
     fn who_is_in_it_at_several_moments_of_a_window_is_taken_once() {

@@ -1,5 +1,6 @@
 //! A pass over the events of a stream, in the order of time.
 
+use super::lots::DEALT_MIN;
 use super::pieces::Reading;
 use super::plan::{Plan, Segment};
 use super::state::Cells;
@@ -43,7 +44,7 @@ pub(crate) fn lots(pass: &Pass, plan: &Plan, threads: usize) -> Option<Vec<Part>
     if threads < 2 || plan.only().is_some() || !plan.program.is_dated() {
         return None;
     }
-    let (column, ids) = plan.dealt_by(pass)?;
+    let (column, ids) = plan.dealt_by(pass).filter(|(_, ids)| *ids >= DEALT_MIN)?;
     let lots = Lot::deal(ids, threads);
     let part = |lot: Lot| Part { lot: Some((column.clone(), lot)), ..Part::default() };
     (lots.len() > 1).then(|| lots.into_iter().map(part).collect())

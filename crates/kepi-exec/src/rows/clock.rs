@@ -30,7 +30,9 @@ struct Change {
 /// A number per day, filled when it is first asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Days {
-    values: Vec<i64>,
+    /// Stretches of days, each made when one of its days is asked for: most data lie in few of them, and a pass has
+    /// several tables of its own.
+    values: Vec<Option<Box<[i64; STRETCH]>>>,
     spans: Spans,
 }
 
@@ -56,6 +58,8 @@ const SPANS: i64 = 2048;
 /// The days with a place in the tables: 1898 to 2117. Others are computed each time.
 const FIRST: i64 = -26_000;
 const COUNT: usize = 80_000;
+/// So many days are made together.
+const STRETCH: usize = 512;
 const EMPTY: i64 = i64::MIN;
 /// In place of an offset: it changes during the day.
 const CHANGES: i64 = i64::MIN + 1;
@@ -68,15 +72,14 @@ impl Days {
             return make();
         };
         if self.values.is_empty() {
-            self.values = vec![EMPTY; COUNT];
+            self.values.resize_with(COUNT.div_ceil(STRETCH), || None);
         }
-        let found = self.values[place];
-        if found != EMPTY {
-            return found;
+        let stretch = self.values[place / STRETCH].get_or_insert_with(|| Box::new([EMPTY; STRETCH]));
+        let value = &mut stretch[place % STRETCH];
+        if *value == EMPTY {
+            *value = make();
         }
-        let made = make();
-        self.values[place] = made;
-        made
+        *value
     }
 }
 
