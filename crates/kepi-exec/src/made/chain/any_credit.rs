@@ -6,6 +6,7 @@
 use super::Attempts;
 use super::moments::{Moments, Slot};
 use kepi_model::core::Credit;
+use std::collections::BTreeMap;
 
 /// A row that may serve a step, with its moment.
 type Candidate = (i64, Slot);
@@ -55,6 +56,7 @@ fn shared(steps: usize, attempts: &mut Attempts, work: &mut Moments, credit: Cre
     let most = steps + 2;
     let mut before: Vec<Vec<Candidate>> = vec![Vec::new(); steps];
     let mut candidates: Vec<Candidate> = Vec::new();
+    let mut credited: BTreeMap<u32, usize> = BTreeMap::new();
     let mut low = 0;
     for moment in 0..work.all.len() {
         let at = work.all[moment].at;
@@ -68,13 +70,19 @@ fn shared(steps: usize, attempts: &mut Attempts, work: &mut Moments, credit: Cre
         }
         low = in_time(attempts, work, low, at);
         let begun = work.starts.partition_point(|start| start.at <= at);
+        // A row is credited once, whichever of its steps it serves.
+        credited.clear();
         for ending in &slots {
             candidates.clear();
             let others = before.iter().enumerate().filter(|(step, _)| *step != ending.step as usize);
             candidates.extend(others.flat_map(|(_, own)| own).filter(|c| c.1.event != ending.event));
             if let Some(found) = first_step(steps, work, &candidates, ending.event, (low, begun), credit) {
-                attempts.all[work.starts[found].attempt as usize].converted = true;
+                let best = credited.entry(ending.event).or_insert(found);
+                *best = if credit == Credit::Latest { found.max(*best) } else { found.min(*best) };
             }
+        }
+        for found in credited.values() {
+            attempts.all[work.starts[*found].attempt as usize].converted = true;
         }
     }
 }

@@ -67,7 +67,7 @@ proptest! {
         labels.extend(by_cohort.then(cohort));
         labels.extend(by_age.then(age));
         let member = call(Op::IsMissing, &[age()]);
-        let mut back = call(Op::Not, &[member.clone()]);
+        let mut back = call(Op::Not, std::slice::from_ref(&member));
         if let Some(only) = only {
             let op = if onward { Op::GreaterEqual } else { Op::Equal };
             back = call(op, &[age(), number(only, 0)]);
