@@ -24,7 +24,8 @@ pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     // Means over a time without a beginning begin with the first row of all.
     let begins_with_rows = plan.program.measures_time() && (pass.first_instant().is_none() || !pass.moved().is_empty());
     let apart = lots::add_up(pass) && !begins_with_rows;
-    let lots = Lot::deal(count, if apart { source.threads } else { 1 });
+    // Each thread reads all rows of the histories that are asked for.
+    let lots = Lot::deal(count, if apart && count >= lots::DEALT_MIN { source.threads } else { 1 });
     if lots.len() < 2 {
         return filled(pass, source)?.finish();
     }
