@@ -1,5 +1,6 @@
 //! What a run has found, as Markdown.
 
+use kepi_engine::grouped;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -224,27 +225,12 @@ pub(crate) fn times(theirs: Duration, ours: Duration) -> String {
     format!("{:.1}", theirs.as_secs_f64() / ours.as_secs_f64().max(1e-9))
 }
 
-/// A number with commas between its thousands.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn writes_numbers_as_people_read_them() {
-        assert_eq!(grouped(7), "7");
-        assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(millis(Duration::from_micros(9_440)), "9.4");
         assert_eq!(millis(Duration::from_micros(51_600)), "52");
         assert_eq!(times(Duration::from_millis(100), Duration::from_millis(40)), "2.5");

@@ -67,6 +67,11 @@ mod tests {
     use kepi_model::calendar::{Grain, TimeUnit};
 
     #[test]
+    fn numbers_have_commas_between_thousands() {
+        assert_eq!([0, 7, 999, 1_000, 1_234_567].map(grouped), ["0", "7", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
     fn a_moved_window_says_what_it_is() {
         let months = |months| CalendarSpan { months, ..CalendarSpan::default() };
         let year = Move::ToDate(Grain::ordinary(TimeUnit::Year));
