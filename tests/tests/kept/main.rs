@@ -67,14 +67,19 @@ fn same_but_rows_read(a: &Answer, b: &Answer, when: &str) {
     assert!(a.said.is_empty(), "{:?}", a.said);
 }
 
+/// A new project with the model.
+fn project(root: &Path) -> Engine {
+    fs::create_dir(root.join("model")).unwrap();
+    fs::write(root.join("kepi.toml"), "").unwrap();
+    fs::write(root.join("model/main.kepi"), MODEL).unwrap();
+    Engine::open(root).unwrap()
+}
+
 #[test]
 fn a_kept_answer_is_the_one_computed_anew_after_late_and_changed_rows() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    fs::create_dir(root.join("model")).unwrap();
-    fs::write(root.join("kepi.toml"), "").unwrap();
-    fs::write(root.join("model/main.kepi"), MODEL).unwrap();
-    let engine = Engine::open(root).unwrap();
+    let engine = project(root);
     // Enough rows that answers take long enough to be kept, in a build for tests at least.
     load(&engine, root, &table((0..20_000).map(|i| (i, i * 7919 % 900, i / 60, i * 31 % 9_000))));
     let mut kept = 0;
@@ -104,10 +109,7 @@ fn a_kept_answer_is_the_one_computed_anew_after_late_and_changed_rows() {
 fn a_damaged_answer_is_computed_anew() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    fs::create_dir(root.join("model")).unwrap();
-    fs::write(root.join("kepi.toml"), "").unwrap();
-    fs::write(root.join("model/main.kepi"), MODEL).unwrap();
-    let engine = Engine::open(root).unwrap();
+    let engine = project(root);
     load(&engine, root, &table((0..20_000).map(|i| (i, i * 7919 % 900, i / 60, i * 31 % 9_000))));
     let first = ask(&engine, QUERIES[2], false);
     let answers = root.join(".kepi/store/answers");
