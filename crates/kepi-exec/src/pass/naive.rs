@@ -261,9 +261,12 @@ pub(super) fn measured(measure: &Measure, values: &[V], rows: usize) -> V {
 }
 
 /// A value as a word; numbers with the digits that a naive sum has right.
+///
+/// They are moved a little first: two ways to add come to numbers that differ in their last digits, and a mean that ends
+/// in half a last decimal (23.3578125) would be rounded up by one and down by the other. What is moved ends in no half.
 pub(super) fn shown(value: &V) -> String {
     match value {
-        V::Number(n) => format!("{:.6}", n + 0.0).replace("-0.000000", "0.000000"),
+        V::Number(n) => format!("{:.6}", n + 1.732_050_8e-7).replace("-0.000000", "0.000000"),
         V::Text(text) => text.clone(),
         V::Bool(b) => b.to_string(),
         V::Time(t) => jiff::Timestamp::from_microsecond(*t).unwrap().to_string(),
