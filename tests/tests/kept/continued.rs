@@ -27,7 +27,7 @@ source merges_table from "merges.csv" { merge customer old into new }
 "#;
 
 /// Each goes on where only later rows have come.
-const HISTORIES: [&str; 20] = [
+const HISTORIES: [&str; 25] = [
     "show count(new_customers) by customer.region per month during 2025",
     "show ratio(sum(orders.amount where age(new_customers) < 60 days), count(new_customers)) per month during 2025",
     "show share(orders where count(orders) > 1) by shop per week during 2025",
@@ -48,6 +48,11 @@ const HISTORIES: [&str; 20] = [
     "show avg(sum(orders.amount where age(new_customers) < 60 days) per customer), sum(count(orders) per customer) per quarter during 2025",
     "show sum(orders.amount where count(orders over last 40 days) >= 3), count(orders where sum(orders.amount over last 1 month) > 90 EUR) per month during 2025",
     "show count(orders where max(orders.weight over last 20 days) > 100), count(orders where count(signups over last 1 year) = 1) per month",
+    "show retention(new_customers -> orders, period: month) during 2025",
+    "show retention(signups -> orders, period: month, mode: onward) by customer.region during 2025",
+    "show retention(new_customers -> orders where large, period: week, brackets: [1, 4, 12]) by product during 2025",
+    "show retention(signups -> new_customers, period: month) by plan, shop during 2025",
+    "show retention(new_customers -> orders where count(orders) > 2, period: day) since 2025-11-01",
 ];
 
 /// The same rows for the same numbers.
@@ -194,10 +199,10 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     // Those that look at regions are computed anew, the others go on.
     load_table(&engine, root, "customers_table", "customers.csv", &regions(3..4, 1));
     more(&engine);
-    assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11, 15, 16]));
+    assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11, 15, 16, 21]));
     load_table(&engine, root, "signups_table", "signups.csv", &signups(850..851, 1));
     more(&engine);
-    assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12, 19]));
+    assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12, 19, 21, 23]));
     load_table(&engine, root, "merges_table", "merges.csv", "old,new\nc11,c12\n");
     more(&engine);
     assert_eq!(ask_all(&engine, &"a merge"), none);
@@ -217,7 +222,7 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     write_model(root, 6_000);
     let engine = Engine::open(root).unwrap();
     more(&engine);
-    assert_eq!(ask_all(&engine, &"another definition"), but(&[8, 9, 14]));
+    assert_eq!(ask_all(&engine, &"another definition"), but(&[8, 9, 14, 22]));
 }
 
 /// What happens to a project between two questions.

@@ -11,6 +11,7 @@ mod existence;
 mod feed;
 mod fold;
 mod fold_bytes;
+mod frontier;
 mod groups;
 mod held;
 mod inside;

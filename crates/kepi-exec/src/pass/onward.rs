@@ -6,6 +6,7 @@
 //! attribute of somebody who has rows, or another definition is another number, and then everything is computed anew.
 //! Rows that are computed anew are read in the same two steps, so that there is one way to an answer.
 
+use super::frontier::{Frontier, ROWS_MIN, WORTH, name_of};
 use super::pieces::Reading;
 use super::plan::Plan;
 use super::state::{Cells, State};
@@ -13,21 +14,11 @@ use super::stream::time;
 use super::{Part, Pass, Source, units};
 use crate::ExecError;
 use crate::rows::{Base, Before, Type, put};
-use kepi_extension::SegmentInfo;
 use kepi_model::core::Measure;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// Streams with fewer rows are read each time.
-const ROWS_MIN: u64 = 16_384;
-/// At least all but one of so many parts of the rows must lie before the moment.
-const PARTS: usize = 8;
-/// When one of so many rows has come since, what is kept is brought up to a later moment.
-const FRESH: u64 = 32;
-/// What took less is not kept; but for tests, which have few rows on machines of any speed.
-const WORTH: Duration = Duration::from_millis(if cfg!(debug_assertions) { 0 } else { 2 });
 /// A part of a name: the way in which this is kept. It changes with what it is made of.
 const FORM: u32 = 3;
 
@@ -47,16 +38,6 @@ struct Done {
     program: Vec<u8>,
 }
 
-/// Where a pass may go on from.
-struct Frontier {
-    /// The moment up to which rows are stored for good.
-    moment: i64,
-    /// The instant behind the last row that is read.
-    until: i64,
-    /// The segments of all streams that it reads.
-    segments: BTreeMap<String, Vec<SegmentInfo>>,
-}
-
 /// Whether a pass is read in one go, so that it can go on from a moment.
 pub(super) fn is_wanted(pass: &Pass, plan: &Plan, source: &Source) -> bool {
     source.partials.is_some() && can_go_on(pass, plan) && frontier(pass, plan, source).is_some()
@@ -69,19 +50,19 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
     if !can_go_on(pass, &plan) {
         return Ok(None);
     }
-    let Some(frontier) = frontier(pass, &plan, source) else { return Ok(None) };
-    let name = name(pass, &frontier)?;
+    let Some((frontier, until)) = frontier(pass, &plan, source) else { return Ok(None) };
+    let name = name(pass, &frontier, until)?;
     let kept = match partials.read(name) {
-        Some(bytes) => kept(&bytes, pass, &plan, &frontier)?,
+        Some(bytes) => kept(&bytes, pass, &plan, (&frontier, until))?,
         None => None,
     };
     let from = kept.as_ref().map(|done| done.moment);
     let step = Step { pass, source };
     let (plan, done) = match kept {
-        Some(done) if done.moment >= frontier.moment || is_fresh(&plan, &frontier, done.moment) => (plan, done),
+        Some(done) if done.moment >= frontier.moment || frontier.is_fresh(done.moment) => (plan, done),
         kept => {
             let begin = Instant::now();
-            let Some(meaning) = meaning(pass, &plan, &Before::new(frontier.moment, &frontier.segments))? else {
+            let Some(meaning) = meaning(pass, &plan, &frontier.before(frontier.moment))? else {
                 return Ok(None);
             };
             let Some(done) = step.up_to(plan, kept, frontier.moment)? else { return Ok(None) };
@@ -121,52 +102,21 @@ fn can_go_on(pass: &Pass, plan: &Plan) -> bool {
         && pass.aggregates.iter().map(|a| &a.measure).enumerate().all(merges)
 }
 
-/// The moment from which on rows are read again the next time; none: most rows lie behind it.
-fn frontier(pass: &Pass, plan: &Plan, source: &Source) -> Option<Frontier> {
-    let Base::Stream(base, _) = &plan.program.base else { return None };
+/// Where a pass may go on from, and the instant behind the last row that it reads; none: most rows lie behind it.
+fn frontier(pass: &Pass, plan: &Plan, source: &Source) -> Option<(Frontier, i64)> {
+    let Base::Stream(base, Some(info)) = &plan.program.base else { return None };
     let (_, until) = time(pass, &plan.reading)?;
-    let splits = source.scan.splits(base, None, Some(until), PARTS);
-    let least = *splits.last()?;
-    let mut segments = BTreeMap::new();
-    plan.program.streams_read(&mut |info| {
-        segments.entry(info.name.clone()).or_insert_with(|| source.scan.segments(&info.name));
-    });
-    let mut moment = until;
-    for (stream, segments) in &segments {
-        let (stored, waiting): (Vec<&SegmentInfo>, Vec<&SegmentInfo>) =
-            segments.iter().partition(|segment| segment.version.is_some());
-        let last = stored.iter().map(|segment| segment.last).max()?;
-        // Rows that come next lie there or later, most often. Of a stream into which nothing comes any more they do not.
-        let last = if stream == base { last } else { last.max(least) };
-        moment = waiting.iter().map(|segment| segment.first).fold(moment.min(last), i64::min);
-    }
-    (moment >= least).then_some(Frontier { moment, until, segments })
-}
-
-/// Whether few rows have come since a moment.
-fn is_fresh(plan: &Plan, frontier: &Frontier, moment: i64) -> bool {
-    let Base::Stream(base, Some(info)) = &plan.program.base else { return false };
-    let from = |segment: &SegmentInfo| match segment.starts.len() as u64 {
-        _ if segment.first >= moment => segment.rows,
-        0 => 0,
-        starts => segment.rows * segment.starts.iter().filter(|start| **start >= moment).count() as u64 / starts,
-    };
-    let later: u64 = frontier.segments.get(base).into_iter().flatten().map(from).sum();
-    later.saturating_mul(FRESH) <= info.rows
+    Some((Frontier::new(base, info.rows, until, &[&plan.program], source)?, until))
 }
 
 /// The name under which a pass is kept, whatever is stored.
-fn name(pass: &Pass, frontier: &Frontier) -> Result<u128, ExecError> {
+fn name(pass: &Pass, frontier: &Frontier, until: i64) -> Result<u128, ExecError> {
     let mut plain = pass.clone();
     plain.aggregates.iter_mut().for_each(|a| a.text.clear());
     // The end matters to the rows behind it. Where there are none yet, it is going to be another one each time.
-    let until = (frontier.until <= frontier.moment).then_some(frontier.until);
+    let until = (until <= frontier.moment).then_some(until);
     (plain.from, plain.until, plain.now, plain.moment) = (pass.first_instant(), 0, 0, false);
-    let bytes = postcard::to_allocvec(&("onward", FORM, env!("CARGO_PKG_VERSION"), plain, until));
-    let bytes = bytes.map_err(|e| ExecError::Failed(format!("a pass has no name: {e}")))?;
-    let mut hasher = Xxh3Default::new();
-    put(&mut hasher, &bytes);
-    Ok(hasher.digest128())
+    name_of(&("onward", FORM, env!("CARGO_PKG_VERSION"), plain, until))
 }
 
 /// A number for all that is looked at of the rows before a moment; none: there is none.
@@ -183,11 +133,14 @@ fn meaning(pass: &Pass, plan: &Plan, before: &Before) -> Result<Option<u128>, Ex
 }
 
 /// What is kept, where it holds.
-fn kept(bytes: &[u8], pass: &Pass, plan: &Plan, frontier: &Frontier) -> Result<Option<Done>, ExecError> {
+fn kept(
+    bytes: &[u8],
+    pass: &Pass,
+    plan: &Plan,
+    (frontier, until): (&Frontier, i64),
+) -> Result<Option<Done>, ExecError> {
     let Ok((head, rest)) = postcard::take_from_bytes::<Head>(bytes) else { return Ok(None) };
-    if head.moment > frontier.until
-        || meaning(pass, plan, &Before::new(head.moment, &frontier.segments))? != Some(head.meaning)
-    {
+    if head.moment > until || meaning(pass, plan, &frontier.before(head.moment))? != Some(head.meaning) {
         return Ok(None);
     }
     let Some((cells, program)) = usize::try_from(head.cells).ok().and_then(|cells| rest.split_at_checked(cells)) else {

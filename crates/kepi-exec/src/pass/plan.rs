@@ -197,6 +197,16 @@ impl Plan {
         Ok(true)
     }
 
+    /// Adds what is shown of entities by labels of rows before a moment. No: they are too many.
+    pub(super) fn put_labels_shown(&self, before: &Before, hasher: &mut Xxh3Default) -> Result<bool, ExecError> {
+        for &label in self.sets.iter().flat_map(|set| &set.labels) {
+            if !self.program.put_shown(label, before, hasher)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The type of an aggregate's argument.
     pub(crate) fn argument(&self, aggregate: usize) -> Option<&Type> {
         let arg = self.aggregates.get(aggregate)?.args.first()?;

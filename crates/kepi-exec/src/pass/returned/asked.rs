@@ -38,6 +38,13 @@ struct Ages {
     contradicts: bool,
 }
 
+impl Asked<'_> {
+    /// Whether each period is an age of its own, and who comes back counts in each.
+    pub(super) fn is_plain(&self) -> bool {
+        self.returns.brackets.is_empty() && !self.returns.onward
+    }
+}
+
 /// What a pass asks; none: it asks for more than counts, or members may begin more than once.
 pub(super) fn of(pass: &Pass) -> Option<Asked<'_>> {
     let Base::Made(made) = &pass.base else { return None };
