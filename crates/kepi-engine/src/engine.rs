@@ -117,7 +117,11 @@ impl Engine {
         for (query, warnings) in prepared {
             let started = Instant::now();
             // Of an empty store there is nothing to keep.
-            let name = if request.no_cache || number == 0 { None } else { kept_so_far.name(&query, request.totals) };
+            let name = if request.no_cache || number == 0 {
+                None
+            } else {
+                kept_so_far.name(&query, request.totals, &model.plugins.functions)
+            };
             let before = name.and_then(|name| kept_so_far.read(name, snapshot.as_ref()));
             let kept = before.is_some();
             let frame = match before {
@@ -166,7 +170,7 @@ impl Engine {
             let told = kepi_exec::explain(&query, data, &model.plugins.functions, &options)
                 .map_err(|error| otherwise::failed(&model, error, &options.cancel))?;
             let mut words = told.words;
-            let name = kept_so_far.name(&query, request.totals);
+            let name = kept_so_far.name(&query, request.totals, &model.plugins.functions);
             if name.is_some_and(|name| kept_so_far.read(name, snapshot.as_ref()).is_some()) {
                 words.push(
                     "The answer is kept from before: asked again on this snapshot, it is read instead of computed."

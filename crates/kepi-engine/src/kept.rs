@@ -2,7 +2,7 @@
 //!
 //! An answer depends on the query's core nodes, on "now", and on what was read, and on nothing else. The first two are the
 //! name under which it is kept; what was read is noted while it is computed, with its versions, and an answer is read
-//! only where all of these are what they were. Queries that call plugins are not kept, since a plugin's file may change.
+//! only where all of these are what they were. Of a query that calls plugins the name holds the contents of each, too.
 //! Partial results have names that say all they depend on (`kepi_exec`).
 
 mod files;
@@ -10,13 +10,13 @@ mod recorder;
 
 pub(crate) use recorder::Recorder;
 
-use crate::plugin_calls::plugin_calls;
 use files::{Files, Stamp};
 use kepi_exec::Frame;
-use kepi_extension::{EventScan, Partials};
+use kepi_extension::{EventScan, Functions, Partials};
 use kepi_model::core::{CompareWith, Query};
 use recorder::Read;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,11 +63,8 @@ impl Kept {
         Arc::new(self.clone())
     }
 
-    /// The name of the answer to a query; none: it is not kept.
-    pub(crate) fn name(&self, query: &Query, totals: bool) -> Option<Name> {
-        if !plugin_calls(query).is_empty() {
-            return None;
-        }
+    /// The name of the answer to a query, which may call functions of plugins; none: it is not kept.
+    pub(crate) fn name(&self, query: &Query, totals: bool, functions: &Functions) -> Option<Name> {
         let mut meant = query.clone();
         if !looks_at_now(query) {
             // What is over stays as it is, whenever it is asked.
@@ -75,7 +72,8 @@ impl Kept {
         }
         let bytes = serde_json::to_vec(&meant).ok()?;
         let mut hasher = Xxh3Default::new();
-        for part in [env!("CARGO_PKG_VERSION").as_bytes(), &[u8::from(totals)], &bytes] {
+        let called = postcard::to_allocvec(&called(&bytes, functions)?).ok()?;
+        for part in [env!("CARGO_PKG_VERSION").as_bytes(), &[u8::from(totals)], &bytes, &called] {
             // Lengths in front keep a part's end from being read as the next one's beginning.
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
@@ -128,6 +126,19 @@ impl Partials for Kept {
             self.files.write('p', name, bytes, self.stamp);
         }
     }
+}
+
+/// The functions of plugins that a query calls, with the contents of each; none: of one they are not known. Its name stands
+/// in the query's bytes wherever a function is called; where it stands there for another reason, that costs nothing.
+fn called<'a>(query: &[u8], functions: &'a Functions) -> Option<BTreeMap<&'a str, u128>> {
+    let mut called = BTreeMap::new();
+    for name in functions.contents.keys() {
+        let quoted = format!("\"{name}\"");
+        if query.windows(quoted.len()).any(|part| part == quoted.as_bytes()) {
+            called.insert(name.as_str(), functions.contents_of(name)?);
+        }
+    }
+    Some(called)
 }
 
 /// Whether the answer depends on "now" beside the instants that stand in it.

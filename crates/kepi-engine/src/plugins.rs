@@ -134,6 +134,7 @@ impl Plugins {
         self.functions.aggregates.extend(functions.aggregates);
         self.functions.models.extend(functions.models);
         self.functions.series.extend(functions.series);
+        self.functions.contents.extend(functions.contents);
         let connector = match loaded.connector() {
             Some(connector) => Some(connector),
             None => by_the_host(found)?,

@@ -1,6 +1,7 @@
 //! The samples of a manifest, run: each function has to give what its manifest says that it gives.
 
 mod learned;
+mod parts;
 
 use crate::{RuleResult, Verdict};
 use arrow_array::cast::AsArray;
@@ -98,33 +99,12 @@ fn run(
         if args.iter().any(|column| column.len() != rows) {
             return Err("the lists of the sample have different lengths".to_string());
         }
-        return halves(aggregate.as_ref(), &args, rows);
+        return parts::whole(aggregate.as_ref(), &args, rows);
     }
     if let Some(series) = functions.series.get(name) {
         return learned::series(series.as_ref(), parameters, sample);
     }
     Err(format!("there is no function {name}"))
-}
-
-/// The value of all rows, and the same of two parts whose states are saved and merged.
-fn halves(aggregate: &dyn kepi_extension::AggregateFunction, args: &[ArrayRef], rows: usize) -> Result<Value, String> {
-    let words = |error: kepi_extension::FunctionError| error.to_string();
-    let mut whole = aggregate.start().map_err(words)?;
-    whole.update(&vec![0; rows], 1, args).map_err(words)?;
-    let given = value(&whole.finish().map_err(words)?);
-    let half = rows / 2;
-    let mut merged = aggregate.start().map_err(words)?;
-    for (from, until) in [(half, rows), (0, half)] {
-        let part: Vec<ArrayRef> = args.iter().map(|column| column.slice(from, until - from)).collect();
-        let mut accumulator = aggregate.start().map_err(words)?;
-        accumulator.update(&vec![0; until - from], 1, &part).map_err(words)?;
-        merged.merge(&[0], 1, &accumulator.save().map_err(words)?).map_err(words)?;
-    }
-    let other = value(&merged.finish().map_err(words)?);
-    match same(&other, &given) {
-        true => Ok(given),
-        false => Err(format!("gives {given} of all rows, and {other} when two parts are saved and merged")),
-    }
 }
 
 /// A column of a parameter's first kind.

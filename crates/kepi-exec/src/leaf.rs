@@ -247,11 +247,14 @@ impl ExecutionPlan for LeafExec {
                 let permits = Arc::clone(&source.permits);
                 let finish = move |states: Vec<Cells>| {
                     let _timer = elapsed.timer();
-                    let mut cells = match alone {
-                        true => pass::run(&pass, &source)?,
-                        false => pass::together(merged(states)?, &pass, &source)?,
+                    let (cells, batch) = match alone {
+                        true => {
+                            let mut cells = pass::run(&pass, &source)?;
+                            let batch = cells.emit(&pass, &source, schema)?;
+                            (cells, batch)
+                        }
+                        false => pass::shown(merged(states)?, &pass, &source, &schema)?,
                     };
-                    let batch = cells.emit(&pass, &source, schema)?;
                     output_rows.add(batch.num_rows());
                     *report.lock().unwrap_or_else(PoisonError::into_inner) = cells.into_report();
                     Ok(batch)

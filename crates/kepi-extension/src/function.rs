@@ -1,6 +1,6 @@
 //! Functions that plugins add.
 
-use crate::{ModelFunction, SeriesFunction};
+use crate::{Contents, ModelFunction, SeriesFunction};
 use arrow_array::ArrayRef;
 use kepi_model::declared::Signature;
 use std::collections::BTreeMap;
@@ -30,6 +30,19 @@ pub trait AggregateFunction: fmt::Debug + Send + Sync {
 pub trait Accumulator: Send {
     /// Adds rows: `groups[i]` is the group of row i, and all are below `group_count`.
     fn update(&mut self, groups: &[u32], group_count: usize, args: &[ArrayRef]) -> Result<(), FunctionError>;
+
+    /// The same with the moment of each row, in microseconds UTC, for functions that are promised the order of time: rows
+    /// may come in any order.
+    fn update_at(
+        &mut self,
+        groups: &[u32],
+        group_count: usize,
+        args: &[ArrayRef],
+        moments: &[i64],
+    ) -> Result<(), FunctionError> {
+        let _ = moments;
+        self.update(groups, group_count, args)
+    }
 
     /// Folds saved states into groups.
     fn merge(&mut self, groups: &[u32], group_count: usize, states: &[Vec<u8>]) -> Result<(), FunctionError>;
@@ -78,6 +91,15 @@ pub struct Functions {
     pub models: BTreeMap<String, Arc<dyn ModelFunction>>,
     /// Series.
     pub series: BTreeMap<String, Arc<dyn SeriesFunction>>,
+    /// Of each of these, what it is computed with.
+    pub contents: BTreeMap<String, Arc<dyn Contents>>,
+}
+
+impl Functions {
+    /// A number for all that a function's answers depend on beside its arguments; none: nobody knows it.
+    pub fn contents_of(&self, name: &str) -> Option<u128> {
+        self.contents.get(name)?.number()
+    }
 }
 
 /// Why a plugin's function gave no answer.

@@ -5,6 +5,7 @@
 //! ask of its host, [`ConnectorHost`], is put together by `kepi-engine` from the host services of `kepi-connect`.
 
 mod connector;
+mod contents;
 mod derived;
 mod function;
 mod http;
@@ -13,6 +14,7 @@ mod partials;
 mod scan;
 
 pub use connector::{Connector, ConnectorError, ConnectorHost, Page, PageRequest, StreamField, StreamShape};
+pub use contents::Contents;
 pub use derived::Derived;
 pub use function::{Accumulator, AggregateFunction, FunctionError, Functions, ScalarFunction, Told};
 pub use http::{HttpError, HttpRequest, HttpResponse};

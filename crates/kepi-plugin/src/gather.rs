@@ -108,6 +108,10 @@ impl Gathered {
         for column in &self.columns {
             let kind = column.kind.unwrap_or(Stored::Float);
             bytes.push(STORED.iter().position(|s| *s == kind).unwrap_or(0) as u8);
+            if kind == Stored::Time {
+                put_times(&mut bytes, rows.iter().map(|&row| column.values[row].cast_signed()));
+                continue;
+            }
             for &row in rows {
                 let value = column.values[row];
                 if kind == Stored::Text {
@@ -130,7 +134,7 @@ impl Gathered {
             let mut rest = state.as_slice();
             let rows = take(&mut rest).ok_or_else(damaged)? as usize;
             let width = take(&mut rest).ok_or_else(damaged)? as usize;
-            // A row takes eight bytes at least in one column or another.
+            // A row takes a byte at least in one column or another.
             if width > 64 || (rows > state.len() && width > 0) {
                 return Err(damaged());
             }
@@ -212,6 +216,14 @@ impl Column {
         if *self.kind.get_or_insert(kind) != kind {
             return None;
         }
+        if kind == Stored::Time {
+            let mut before = 0_i64;
+            for _ in 0..count {
+                before = before.wrapping_add(take_step(rest)?);
+                self.values.push(before.cast_unsigned());
+            }
+            return Some(());
+        }
         for _ in 0..count {
             let mut value = take(rest)?;
             if kind == Stored::Text {
@@ -255,6 +267,35 @@ fn put(bytes: &mut Vec<u8>, value: u64) {
     bytes.extend_from_slice(&value.to_le_bytes());
 }
 
+/// Writes times as steps from one to the next, which are small where they lie in order: seven bits a byte.
+fn put_times(bytes: &mut Vec<u8>, times: impl Iterator<Item = i64>) {
+    let mut before = 0_i64;
+    for time in times {
+        let step = time.wrapping_sub(before);
+        before = time;
+        // The sign goes to the lowest bit, so that small steps back are small too.
+        let mut left = ((step << 1) ^ (step >> 63)).cast_unsigned();
+        while left >= 0x80 {
+            bytes.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        bytes.push(left as u8);
+    }
+}
+
+fn take_step(bytes: &mut &[u8]) -> Option<i64> {
+    let mut step = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        step |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some((step >> 1).cast_signed() ^ -(step & 1).cast_signed());
+        }
+    }
+    None
+}
+
 fn take(bytes: &mut &[u8]) -> Option<u64> {
     let (first, rest) = bytes.split_first_chunk::<8>()?;
     *bytes = rest;
@@ -284,6 +325,21 @@ mod tests {
         let names = merged.column(0, &rows[1]);
         assert_eq!(names.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["b", "c", "b"]);
         assert_eq!(merged.column(1, &rows[1]).as_primitive::<Float64Type>().values().to_vec(), [2.0, 4.0, 5.0]);
+    }
+
+    #[test]
+    fn times_are_saved_as_steps() {
+        let times = [0, -1, 1_700_000_000_000_000, 1_700_000_000_000_001, i64::MIN, i64::MAX, 5];
+        let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC"));
+        let mut whole = Gathered::new(1 << 20);
+        whole.add(&[0; 7], 1, &[column]).unwrap();
+        let mut merged = Gathered::new(1 << 20);
+        merged.merge(&[0], 1, &whole.save()).unwrap();
+        let found: Vec<i64> = merged.raw(0, &merged.rows()[0]).into_iter().map(u64::cast_signed).collect();
+        assert_eq!(found, times);
+        let mut cut = whole.save();
+        cut[0].pop();
+        assert!(Gathered::new(1 << 20).merge(&[0], 1, &cut).is_err());
     }
 
     #[test]

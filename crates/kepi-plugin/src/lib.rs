@@ -4,6 +4,7 @@
 //! All of it is lazy: signatures come from the manifest alone; a component is compiled and a script is parsed at the
 //! first call. A plugin gets nothing that is not in [`Limits`] or handed to it, and its failures name it.
 
+mod code;
 mod columns;
 mod discover;
 mod error;

@@ -1,11 +1,14 @@
 //! Making a plugin that was found usable under its alias.
 
+use crate::code::Code;
 use crate::manifest::{ManifestFunction, Provides, Runtime, is_name};
 use crate::model::ModelAggregate;
 use crate::script::{Script, ScriptAggregate, ScriptConnector, ScriptScalar, ScriptSeries};
 use crate::wasm::{Component, WasmAggregate, WasmConnector, WasmModel, WasmScalar, WasmSeries};
 use crate::{Found, PluginError, Settings};
-use kepi_extension::{AggregateFunction, Connector, Functions, ModelFunction, ScalarFunction, SeriesFunction};
+use kepi_extension::{
+    AggregateFunction, Connector, Contents, Functions, ModelFunction, ScalarFunction, SeriesFunction,
+};
 use kepi_model::declared::{FunctionKind, Signature};
 use std::sync::Arc;
 
@@ -52,10 +55,15 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
     let full_name =
         |f: &ManifestFunction| Signature { name: format!("{alias}.{}", f.signature.name), ..f.signature.clone() };
     let mut functions = Functions::default();
+    let code = Arc::new(Code::of(found));
+    for function in &found.manifest.functions {
+        let contents: Arc<dyn Contents> = Arc::clone(&code) as Arc<dyn Contents>;
+        functions.contents.insert(full_name(function).name, contents);
+    }
     let mut connector: Option<Arc<dyn Connector>> = None;
     match found.manifest.runtime {
         Runtime::Wasm => {
-            let component = Arc::new(Component::new(found.clone(), settings.clone()));
+            let component = Arc::new(Component::new(Arc::clone(&code), settings.clone()));
             if found.manifest.offers(Provides::Connector) {
                 connector = Some(Arc::new(WasmConnector::new(Arc::clone(&component))));
             }
@@ -94,7 +102,7 @@ pub fn load(found: &Found, alias: &str, settings: &Settings) -> Result<Loaded, P
             return unsupported("has the runtime \"native\", which is for what is compiled into kepi".to_string());
         }
         Runtime::Rhai => {
-            let script = Arc::new(Script::new(found.clone(), settings.clone()));
+            let script = Arc::new(Script::new(Arc::clone(&code), settings.clone()));
             for function in &found.manifest.functions {
                 let signature = full_name(function);
                 let (name, script) = (signature.name.clone(), Arc::clone(&script));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test may stop.
 
 mod continued;
+mod plugins;
 
 use kepi_engine::{Answer, Engine, LoadRequest, Request};
 use kepi_store::Store;
@@ -172,6 +173,8 @@ fn changes() -> impl Strategy<Value = Change> {
 }
 
 const SHOP: &str = r#"
+use plugin "acme.margins" as margins
+use plugin "my.steps" as steps
 entity shop key shop { }
 entity customer key customer { region: text }
 event orders of customer, shop at ordered { product: text  amount: money(EUR)  weight: number }
@@ -184,7 +187,7 @@ source customers_table from "customers.csv" { customer: key customer, region }
 source merges_table from "merges.csv" { merge customer old into new }
 "#;
 
-const LOCAL: [&str; 21] = [
+const LOCAL: [&str; 24] = [
     "show sum(orders.amount), count(orders), avg(orders.amount) per month during 2025",
     "show sum(orders.amount where large) by product per week during 2025",
     "show unique(orders.customer) per month during 2025",
@@ -206,6 +209,9 @@ const LOCAL: [&str; 21] = [
     "show retention(new_customers -> orders, period: month) during 2025-Q2",
     "show count(customer where count(orders) > 2), count(customer) per month last 6 months",
     "show funnel(new_customers -> orders where large, within 30 days) during 2025-Q3",
+    "show margins.gini(orders.amount where large), count(orders) by customer.region per quarter during 2025",
+    "show steps.spread(orders.weight), steps.rise(orders.weight) by product during 2025",
+    "show trailing(margins.gini(orders.amount), 28 days) by shop per month during 2025",
 ];
 
 fn order_rows(rows: std::ops::Range<u32>) -> String {
@@ -241,6 +247,7 @@ fn load_table(engine: &Engine, root: &Path, source: &str, file: &str, text: &str
 fn write_model(root: &Path, cents: u32) {
     let model = SHOP.replace("CENTS", &format!("{}.{:02}", cents / 100, cents % 100));
     fs::write(root.join("model/main.kepi"), model).unwrap();
+    plugins::write_plugin(root, plugins::SCRIPT);
 }
 
 /// Asks everything as it comes, again, and anew; gives how many answers were kept, and how many were made of kept parts.

@@ -154,13 +154,15 @@ impl Measured {
         }
     }
 
-    /// Adds rows: their cells are among `slots`. `args`: the argument; of a plugin's function all of them.
+    /// Adds rows: their cells are among `slots`. `args`: the argument; of a plugin's function all of them. `moments`:
+    /// those of all rows of the batch, where they have any.
     pub(crate) fn update(
         &mut self,
         rows: Rows<'_>,
         cell: Cell<'_>,
         slots: &Slots,
         args: &[&Column],
+        moments: Option<&[i64]>,
     ) -> Result<(), ExecError> {
         let cells = slots.len();
         if matches!(self.kept, Kept::Count) {
@@ -189,7 +191,13 @@ impl Measured {
                 let columns = args.iter().map(|c| crate::rows::take(c, &places, None));
                 let arrays = columns.zip(units.iter()).map(|(c, unit)| plugin_array(&c, unit, self.keys.as_deref()));
                 let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
-                Ok(accumulator.update(&groups, cells, &arrays)?)
+                match moments {
+                    Some(moments) => {
+                        let moments: Vec<i64> = places.iter().map(|&row| moments[row as usize]).collect();
+                        Ok(accumulator.update_at(&groups, cells, &arrays, &moments)?)
+                    }
+                    None => Ok(accumulator.update(&groups, cells, &arrays)?),
+                }
             }
             (kept, [arg]) => match kept {
                 Kept::Sum(sum) => {
@@ -278,11 +286,7 @@ impl Measured {
                 // An accumulator that has seen no row of the last cells does not know them.
                 let none = units.iter().map(|unit| plugin_array(&Column::missing(0), unit, None));
                 accumulator.update(&[], cells, &none.collect::<Result<Vec<_>, _>>()?)?;
-                let states = accumulator.save()?;
-                if states.len() != cells {
-                    return Err(ExecError::Failed(format!("a plugin gave {} states for {cells} cells", states.len())));
-                }
-                State::Plugin(states)
+                State::Plugin(super::saved::saved(accumulator.as_mut(), cells)?)
             }
         })
     }

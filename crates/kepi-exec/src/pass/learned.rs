@@ -1,6 +1,7 @@
 //! The values of plugins' functions out of their saved states, each cell as of the end of its window; and what they tell
 //! of them.
 
+use super::saved::{Saved, taken_up};
 use super::scalar::{CellKey, Scalar};
 use super::windows::windows;
 use super::{Fit, Learned, Pass, Source};
@@ -23,7 +24,7 @@ pub(crate) struct Asked<'a> {
 /// The values of cells in order, each as of the end of its window.
 pub(crate) fn values(
     name: &str,
-    states: &[Vec<u8>],
+    states: &[Saved],
     asked: &Asked<'_>,
     ty: &DataType,
     source: &Source,
@@ -55,7 +56,7 @@ pub(crate) fn values(
 /// The values of cells for which no end is known, as those of groups.
 pub(crate) fn plain(
     name: &str,
-    states: &[Vec<u8>],
+    states: &[Saved],
     order: &[usize],
     ty: &DataType,
     source: &Source,
@@ -64,14 +65,9 @@ pub(crate) fn plain(
     checked(accumulator.finish()?, name, order.len(), ty)
 }
 
-fn merged(name: &str, states: &[Vec<u8>], order: &[usize], source: &Source) -> Result<Box<dyn Accumulator>, ExecError> {
-    let function = source.functions.aggregates.get(name);
-    let function = function.ok_or_else(|| ExecError::Plan(format!("no plugin gives `{name}`")))?;
-    let mut accumulator = function.start()?;
-    let groups: Vec<u32> = (0..order.len() as u32).collect();
-    let ordered: Vec<Vec<u8>> = order.iter().map(|&i| states[i].clone()).collect();
-    accumulator.merge(&groups, order.len(), &ordered)?;
-    Ok(accumulator)
+fn merged(name: &str, states: &[Saved], order: &[usize], source: &Source) -> Result<Box<dyn Accumulator>, ExecError> {
+    let ordered = order.iter().enumerate().map(|(group, &i)| (group as u32, &states[i]));
+    taken_up(name, order.len(), ordered, source)
 }
 
 fn checked(answer: ArrayRef, name: &str, wanted: usize, ty: &DataType) -> Result<ArrayRef, ExecError> {

@@ -32,8 +32,10 @@ mod pieces;
 mod plan;
 mod ranked;
 mod returned;
+mod saved;
 mod scalar;
 mod sets;
+mod shown;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -62,6 +64,7 @@ pub(crate) use lifecycle::Lifecycle;
 pub(crate) use lookback::{Elsewhere, Lookback, Over};
 pub(crate) use lots::Lot;
 pub(crate) use modelled::ModelOf;
+pub(crate) use shown::shown;
 pub(crate) use standing::Standing;
 pub(crate) use state::Cells;
 pub(crate) use stream::parts;

@@ -452,6 +452,7 @@ impl Set {
         let groups = self.groups.encode(&labels, frame.window.clone())?;
         let union = any(self.masks.iter().map(|&m| &masks[m]));
         let mut slots = vec![0; if groups.is_empty() { 0 } else { frame.len }];
+        let at = frame.at.as_ref().filter(|_| frame.ids.is_none()).map(|at| &at[..]);
         for (range, period) in segments {
             let begins = self.slots.begin(*period);
             let rows = Rows { range, mask: union.as_ref() };
@@ -484,7 +485,7 @@ impl Set {
                 }
                 let args: Vec<&Column> = planned.args.iter().map(|&a| program.value(a)).collect();
                 let rows = Rows { range, mask: masks[planned.mask].as_ref() };
-                planned.measured.update(rows, cell, &self.slots, &args)?;
+                planned.measured.update(rows, cell, &self.slots, &args, at)?;
             }
         }
         Ok(())

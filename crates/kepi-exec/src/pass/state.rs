@@ -6,6 +6,7 @@ use super::fold::{interpolate, scale};
 use super::labels::NumberMap;
 use super::percentile::{Percent, neighbours};
 use super::ranked::Ranked;
+use super::saved::Saved;
 use super::scalar::{CellKey, Labels, Scalar, array};
 use super::sets::IdSet;
 use super::{Pass, Report, Source};
@@ -50,7 +51,7 @@ pub(crate) enum State {
     List(#[serde(with = "super::packed")] Vec<Vec<i64>>),
     Spread(Vec<Spread>),
     Ranked(Vec<Ranked>),
-    Plugin(Vec<Vec<u8>>),
+    Plugin(Vec<Saved>),
     /// The values themselves: nothing is added to them any more.
     Done(Vec<Scalar>),
 }
@@ -236,12 +237,8 @@ impl State {
                 }
             }
             (State::Plugin(states), State::Plugin(s)) => {
-                for (state, more) in states.iter_mut().zip(s).filter(|(_, more)| !more.is_empty()) {
-                    if !state.is_empty() {
-                        return Err(ExecError::Plan("two parts of a pass ran a plugin's function".into()));
-                    }
-                    *state = more;
-                }
+                // The function itself merges them, when all are there.
+                states.iter_mut().zip(s).for_each(|(states, more)| states.extend(more));
             }
             _ => return Err(ExecError::Plan("two parts of a pass computed different things".into())),
         }

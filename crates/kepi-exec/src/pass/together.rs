@@ -4,6 +4,7 @@ use super::exact::{FloatSum, Spread};
 use super::fold::interpolate;
 use super::percentile::{Percent, neighbours_of_sorted};
 use super::pieces::Pieces;
+use super::saved::{self, Saved};
 use super::scalar::{CellKey, Scalar};
 use super::state::{Cells, State, better};
 use super::{Pass, Source};
@@ -15,7 +16,7 @@ use std::ops::Range;
 
 /// The most cells that overlapping windows may make.
 const CELLS_MAX: u64 = 10_000_000;
-/// How many states of a plugin's function are merged together.
+/// Of how many windows a plugin's function merges the states together, about.
 const PLUGIN_STATES: usize = 16_384;
 
 /// The cells of windows, each of which is a stretch of the cells of pieces of the same labels.
@@ -235,32 +236,22 @@ impl Stretches {
     }
 
     /// The states of a plugin's function, merged by itself.
-    fn plugin(&self, states: &[Vec<u8>], measure: &Measure, source: &Source) -> Result<Vec<Vec<u8>>, ExecError> {
+    fn plugin(&self, states: &[Saved], measure: &Measure, source: &Source) -> Result<Vec<Saved>, ExecError> {
         let Measure::Plugin { name, .. } = measure else {
             return Err(ExecError::Plan("a plugin's states belong to another function".into()));
         };
-        let function = source.functions.aggregates.get(name);
-        let function = function.ok_or_else(|| ExecError::Plan(format!("no plugin gives `{name}`")))?;
         let mut merged = Vec::with_capacity(self.ranges.len());
         let mut next = 0;
         while next < self.ranges.len() {
             source.check()?;
-            let (mut groups, mut parts, first) = (Vec::new(), Vec::new(), next);
+            let (mut parts, first) = (Vec::new(), next);
             while next < self.ranges.len() && (next == first || parts.len() < PLUGIN_STATES) {
-                for &i in &self.order[self.ranges[next].clone()] {
-                    groups.push((next - first) as u32);
-                    parts.push(states[i].clone());
-                }
+                let pieces = &self.order[self.ranges[next].clone()];
+                parts.extend(pieces.iter().map(|&i| ((next - first) as u32, &states[i])));
                 next += 1;
             }
-            let mut accumulator = function.start()?;
-            accumulator.merge(&groups, next - first, &parts)?;
-            let saved = accumulator.save()?;
-            if saved.len() != next - first {
-                let (found, wanted) = (saved.len(), next - first);
-                return Err(ExecError::Failed(format!("a plugin gave {found} states for {wanted} cells")));
-            }
-            merged.extend(saved);
+            let mut accumulator = saved::taken_up(name, next - first, parts.into_iter(), source)?;
+            merged.extend(saved::saved(accumulator.as_mut(), next - first)?);
         }
         Ok(merged)
     }

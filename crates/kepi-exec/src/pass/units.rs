@@ -8,7 +8,7 @@ use super::pieces::Reading;
 use super::plan::Plan;
 use super::state::Cells;
 use super::stream::time;
-use super::{Part, Pass, Source};
+use super::{Part, Pass, Source, saved};
 use crate::ExecError;
 use crate::rows::{Base, Type};
 use arrow_array::cast::AsArray;
@@ -18,7 +18,7 @@ use kepi_model::calendar::Zone;
 use kepi_model::core::{Aggregate, Measure, Row, RowNode, Stage};
 use kepi_model::value::{Kind, Value};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -33,16 +33,18 @@ const SHARED: u64 = 200_000;
 /// The most bytes that bits for all ids in all periods may take: beyond, distinct ids are only counted.
 const SET_BYTES_MAX: u64 = 16 << 20;
 /// A part of a name: the way in which partials are made. It changes with what they are made of.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// The units of a pass; none: it is not read by segments.
 pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<Vec<Part>>, ExecError> {
-    if source.partials.is_none() {
+    // What a plugin's function makes of rows may depend on how they are cut: so they always are, whether or not anything is
+    // kept of them.
+    if source.partials.is_none() && !saved::runs_plugins(pass) {
         return Ok(None);
     }
     let Base::Stream(stream, Some(info)) = &plan.program.base else { return Ok(None) };
     // The rows of one entity are found without reading all others.
-    if !info.dated || plan.only().is_some() || !is_local(pass, plan) {
+    if !info.dated || plan.only().is_some() || !is_local(pass, plan, source) {
         return Ok(None);
     }
     let Some((from, until)) = time(pass, &plan.reading) else { return Ok(None) };
@@ -110,7 +112,7 @@ pub(super) fn has_room(pass: &Pass, plan: &Plan, info: &StreamInfo) -> bool {
 }
 
 /// Whether what each row adds depends on that row alone.
-fn is_local(pass: &Pass, plan: &Plan) -> bool {
+fn is_local(pass: &Pass, plan: &Plan, source: &Source) -> bool {
     let program = &plan.program;
     if program.sequential || program.needs_past || program.needs_period {
         return false;
@@ -127,29 +129,31 @@ fn is_local(pass: &Pass, plan: &Plan) -> bool {
             Measure::Stddev(_) => true,
             // As a set; of values that are no entities the codes would differ.
             Measure::Unique(_) => !pieces && matches!(plan.argument(i), Some(Type::Id(_))),
+            Measure::Plugin { name, args } => saved::can_be_kept(name, args, source),
             _ => false,
         };
         // What is shown of an entity is its key, which is another place to look at.
         let shown = matches!(aggregate.measure, Measure::Unique(_)) || !matches!(plan.argument(i), Some(Type::Id(_)));
-        stages && measure && shown && aggregate.rows().into_iter().all(row_is_local)
+        stages && measure && shown && aggregate.rows().into_iter().all(|row| row_is_local(row, source))
     })
 }
 
-fn row_is_local(row: &Row) -> bool {
+fn row_is_local(row: &Row, source: &Source) -> bool {
     let own = match &row.node {
         RowNode::Const(_) | RowNode::At | RowNode::Field(_) | RowNode::Role(_) => true,
         RowNode::Attribute { history, .. } => !history,
         RowNode::Call { .. } | RowNode::Case { .. } => true,
+        RowNode::Plugin { name, args } => saved::is_named(name, args, source),
         // Keys as texts: there may be many.
         _ => false,
     };
-    own && row.parts().into_iter().all(row_is_local)
+    own && row.parts().into_iter().all(|part| row_is_local(part, source))
 }
 
 /// What a unit's rows add: as it was kept, or read now and kept.
 pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
     let begin = Instant::now();
-    let name = name(pass, source, part)?;
+    let name = if source.partials.is_some() { name(pass, source, part)? } else { None };
     let segments: Vec<u64> = part.segments.clone().unwrap_or_default();
     if let (Some(partials), Some(name)) = (&source.partials, name)
         && let Some(bytes) = partials.read(name)
@@ -163,7 +167,9 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
     if let (Some(partials), Some(name)) = (&source.partials, name) {
         partials.write(name, &cells.to_bytes()?, begin.elapsed());
     }
-    cells.report.read = segments;
+    if source.partials.is_some() {
+        cells.report.read = segments;
+    }
     Ok(cells)
 }
 
@@ -173,6 +179,8 @@ struct Name<'a> {
     form: u32,
     version: &'a str,
     pass: Pass,
+    /// The code of the functions of plugins that it calls.
+    code: BTreeMap<String, Option<u128>>,
     /// The time as far as it cuts the segment.
     from: Option<i64>,
     until: Option<i64>,
@@ -205,6 +213,7 @@ fn name(pass: &Pass, source: &Source, part: &Part) -> Result<Option<u128>, ExecE
     let name = Name {
         form: FORM,
         version: env!("CARGO_PKG_VERSION"),
+        code: saved::code(&plain, source),
         pass: plain,
         from,
         until: (until <= segment.last).then_some(until),

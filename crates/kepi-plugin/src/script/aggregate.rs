@@ -7,7 +7,7 @@ use crate::columns::{check_arguments, plain_argument, result_type};
 use crate::failure::Failure;
 use crate::gather::Gathered;
 use crate::manifest::ManifestFunction;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray};
 use arrow_schema::DataType;
 use kepi_extension::{Accumulator, AggregateFunction, FunctionError};
 use kepi_model::declared::{Signature, SignatureParameter};
@@ -44,28 +44,52 @@ impl AggregateFunction for ScriptAggregate {
     }
 }
 
-/// The rows of the groups of one aggregation: a script sees a group when all of them are there.
+/// The rows of the groups of one aggregation: a script sees a group when all of them are there, in the order of time.
 struct ScriptGroups {
     function: ScriptAggregate,
+    /// Behind the arguments stands each row's moment.
     rows: Gathered,
     /// The types of the arguments, once rows have come.
     types: Vec<DataType>,
 }
 
 impl ScriptGroups {
-    fn add(&mut self, groups: &[u32], group_count: usize, args: &[ArrayRef]) -> Result<(), Failure> {
+    fn add(
+        &mut self,
+        groups: &[u32],
+        group_count: usize,
+        args: &[ArrayRef],
+        moments: Option<&[i64]>,
+    ) -> Result<(), Failure> {
         let signature = &self.function.signature;
         check_arguments(signature, groups.len(), args)?;
         let plain = |(array, p): (&ArrayRef, &SignatureParameter)| plain_argument(array, super::scalar::wants_float(p));
-        let args = args.iter().zip(&signature.parameters).map(plain).collect::<Result<Vec<_>, _>>()?;
+        let mut args = args.iter().zip(&signature.parameters).map(plain).collect::<Result<Vec<_>, _>>()?;
         self.types = args.iter().map(|a| a.data_type().clone()).collect();
+        // Rows without a moment stay in the order in which they come.
+        let moments = moments.map_or_else(|| vec![0; groups.len()], <[i64]>::to_vec);
+        args.push(Arc::new(TimestampMicrosecondArray::from(moments).with_timezone("UTC")));
         self.rows.add(groups, group_count, &args)
+    }
+
+    /// Puts rows in the order of their moments; those of one moment stay as they came.
+    fn sort(&self, rows: &mut Vec<usize>, moments: usize) {
+        if rows.is_empty() {
+            return;
+        }
+        let times: Vec<i64> = self.rows.raw(moments, rows).into_iter().map(u64::cast_signed).collect();
+        if !times.is_sorted() {
+            let mut order: Vec<usize> = (0..rows.len()).collect();
+            order.sort_by_key(|&i| times[i]);
+            *rows = order.into_iter().map(|i| rows[i]).collect();
+        }
     }
 
     fn values(&self) -> Result<ArrayRef, Failure> {
         let ScriptAggregate { script, name, signature } = &self.function;
-        let groups = self.rows.rows();
-        let width = self.rows.width();
+        let mut groups = self.rows.rows();
+        let width = self.rows.width().saturating_sub(1);
+        groups.iter_mut().for_each(|rows| self.sort(rows, width));
         let empty: Vec<usize> = Vec::new();
         let types: Vec<DataType> = match self.types.is_empty() {
             true => (0..width).map(|i| self.rows.column(i, &empty).data_type().clone()).collect(),
@@ -95,7 +119,17 @@ impl ScriptGroups {
 
 impl Accumulator for ScriptGroups {
     fn update(&mut self, groups: &[u32], group_count: usize, args: &[ArrayRef]) -> Result<(), FunctionError> {
-        self.add(groups, group_count, args).map_err(|failure| self.function.named(failure))
+        self.add(groups, group_count, args, None).map_err(|failure| self.function.named(failure))
+    }
+
+    fn update_at(
+        &mut self,
+        groups: &[u32],
+        group_count: usize,
+        args: &[ArrayRef],
+        moments: &[i64],
+    ) -> Result<(), FunctionError> {
+        self.add(groups, group_count, args, Some(moments)).map_err(|failure| self.function.named(failure))
     }
 
     fn merge(&mut self, groups: &[u32], group_count: usize, states: &[Vec<u8>]) -> Result<(), FunctionError> {

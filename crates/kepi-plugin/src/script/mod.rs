@@ -19,21 +19,22 @@ pub(crate) use scalar::ScriptScalar;
 pub(crate) use series::ScriptSeries;
 pub use service::{ImitatedService, Select};
 
+use crate::Settings;
+use crate::code::Code;
 use crate::failure::Failure;
-use crate::{Found, Settings};
 use context::Context;
 use kepi_extension::ConnectorHost;
 use kepi_model::declared::FunctionKind;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The longest script, in bytes.
 const SCRIPT_BYTES_MAX: usize = 1 << 20;
 
 /// A script that may not have been read yet. Its engine is shared by all its calls, which may come from any thread.
 pub(crate) struct Script {
-    found: Found,
+    code: Arc<Code>,
     settings: Settings,
     ready: OnceLock<Result<Ready, Failure>>,
 }
@@ -46,7 +47,7 @@ struct Ready {
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Script").field("id", &self.found.manifest.id).finish_non_exhaustive()
+        f.debug_struct("Script").field("id", &self.code.found.manifest.id).finish_non_exhaustive()
     }
 }
 
@@ -59,13 +60,13 @@ pub(super) struct Callable<'a> {
 
 impl Script {
     /// A script that is read and parsed at its first call.
-    pub(crate) fn new(found: Found, settings: Settings) -> Script {
-        Script { found, settings, ready: OnceLock::new() }
+    pub(crate) fn new(code: Arc<Code>, settings: Settings) -> Script {
+        Script { code, settings, ready: OnceLock::new() }
     }
 
     /// The id of the plugin.
     fn id(&self) -> &str {
-        &self.found.manifest.id
+        &self.code.found.manifest.id
     }
 
     /// Runs `body` with a function of the script, on a thread of its own and within the limits.
@@ -75,7 +76,7 @@ impl Script {
         host: Option<&dyn ConnectorHost>,
         body: impl FnOnce(Callable<'_>) -> Result<R, Failure> + Send,
     ) -> Result<R, Failure> {
-        let files = self.found.manifest.capabilities.files.is_some();
+        let files = self.code.found.manifest.capabilities.files.is_some();
         let context = Context::new(self.id(), &self.settings, files);
         context::on_script_thread(context, host, || {
             let ready = self.ready.get_or_init(|| self.prepare()).as_ref().map_err(Clone::clone)?;
@@ -84,15 +85,12 @@ impl Script {
     }
 
     fn prepare(&self) -> Result<Ready, Failure> {
-        let file = &self.found.manifest.file;
-        let bytes = self.found.read().map_err(|error| {
-            let why = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
-            Failure::Failed(format!("{error}{why}"))
-        })?;
+        let file = &self.code.found.manifest.file;
+        let bytes = self.code.bytes()?;
         if bytes.len() > SCRIPT_BYTES_MAX {
             return Err(Failure::Failed(format!("{file} is longer than {} MiB", SCRIPT_BYTES_MAX >> 20)));
         }
-        let text = str::from_utf8(&bytes).map_err(|_| Failure::Failed(format!("{file} is no UTF-8 text")))?;
+        let text = str::from_utf8(bytes).map_err(|_| Failure::Failed(format!("{file} is no UTF-8 text")))?;
         let engine = engine::build(&self.settings.limits);
         let ast = engine.compile(text).map_err(|error| {
             let place = error.position();
@@ -106,7 +104,7 @@ impl Script {
         let lacks = |call: String| {
             Err(Failure::Failed(format!("{file} has no function {call}, which kepi-plugin.toml promises")))
         };
-        for function in &self.found.manifest.functions {
+        for function in &self.code.found.manifest.functions {
             let signature = &function.signature;
             let mut names: Vec<&str> = signature.parameters.iter().map(|p| p.name.as_str()).collect();
             if signature.kind == FunctionKind::Series {
@@ -116,7 +114,7 @@ impl Script {
                 return lacks(format!("{}({})", signature.name, names.join(", ")));
             }
         }
-        if self.found.manifest.offers(crate::Provides::Connector) {
+        if self.code.found.manifest.offers(crate::Provides::Connector) {
             for (name, parameters) in [("streams", ""), ("read", "request")] {
                 if !there(name, usize::from(!parameters.is_empty())) {
                     return lacks(format!("{name}({parameters})"));
@@ -138,7 +136,9 @@ impl Callable<'_> {
         let options = CallFnOptions::new().eval_ast(false);
         let mut scope = Scope::new();
         let answer = self.ready.engine.call_fn_with_options(options, &mut scope, &self.ready.ast, self.name, arguments);
-        answer.map_err(|error| engine::explain(&error, &self.script.found.manifest.file, &self.script.settings.limits))
+        answer.map_err(|error| {
+            engine::explain(&error, &self.script.code.found.manifest.file, &self.script.settings.limits)
+        })
     }
 }
 

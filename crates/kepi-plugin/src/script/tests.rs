@@ -282,6 +282,30 @@ fn an_aggregate_sees_each_group_whole() {
 }
 
 #[test]
+fn an_aggregate_sees_rows_in_the_order_of_time_whatever_the_order_of_parts() {
+    let function = "provides = [\"aggregate\"]\n[[function]]\nname = \"f\"\nkind = \"aggregate\"\ndoc = \"d\"\nparams = [{ name = \"x\", kind = \"number\" }]\nreturns = \"number\"\n";
+    let script = "fn f(x) { x[0] * 100.0 + x[1] * 10.0 + x[2] }";
+    let loaded = load(&found(function, script), "p", &Settings::default()).unwrap();
+    let aggregate = Arc::clone(&loaded.functions().aggregates["p.f"]);
+    let part = |values: &[f64], moments: &[i64]| {
+        let mut accumulator = aggregate.start().unwrap();
+        let rows: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
+        accumulator.update_at(&vec![0; values.len()], 1, &[rows], moments).unwrap();
+        accumulator.save().unwrap()
+    };
+    let value = |states: &[Vec<u8>]| {
+        let mut accumulator = aggregate.start().unwrap();
+        accumulator.merge(&vec![0; states.len()], 1, states).unwrap();
+        accumulator.finish().unwrap().as_any().downcast_ref::<Float64Array>().unwrap().value(0)
+    };
+    let (early, late) = (part(&[3.0, 1.0], &[30, 10]), part(&[2.0], &[20]));
+    assert_eq!(value(&[early.clone(), late.clone()].concat()), 123.0);
+    assert_eq!(value(&[late, early].concat()), 123.0);
+    // Rows of one moment stay as they come.
+    assert_eq!(value(&[part(&[7.0, 8.0], &[5, 5]), part(&[9.0], &[5])].concat()), 789.0);
+}
+
+#[test]
 fn an_aggregate_that_fails_says_its_line() {
     let failed = |script: &str| aggregated(script).unwrap_err();
     assert_eq!(

@@ -6,18 +6,19 @@ use super::engine::Runtime;
 use super::exports::Wanted;
 use super::instance::{Instance, State};
 use super::{cache, marshal};
+use crate::Settings;
+use crate::code::Code;
 use crate::failure::{Failure, inert};
 use crate::manifest::{Capabilities, Provides};
-use crate::{Found, Settings};
 use kepi_model::declared::{FunctionKind, Returns, Signature};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 /// A component that may not have been started yet.
 pub(crate) struct Component {
-    found: Found,
+    code: Arc<Code>,
     pub(super) settings: Settings,
     ready: OnceLock<Result<Ready, Failure>>,
     idle: Mutex<Vec<Instance>>,
@@ -43,19 +44,19 @@ pub(super) struct Shape {
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Component").field("id", &self.found.manifest.id).finish_non_exhaustive()
+        f.debug_struct("Component").field("id", &self.code.found.manifest.id).finish_non_exhaustive()
     }
 }
 
 impl Component {
     /// A component that is read and compiled at its first call.
-    pub(crate) fn new(found: Found, settings: Settings) -> Component {
-        Component { found, settings, ready: OnceLock::new(), idle: Mutex::default() }
+    pub(crate) fn new(code: Arc<Code>, settings: Settings) -> Component {
+        Component { code, settings, ready: OnceLock::new(), idle: Mutex::default() }
     }
 
     /// The id of the plugin.
     pub(super) fn id(&self) -> &str {
-        &self.found.manifest.id
+        &self.code.found.manifest.id
     }
 
     /// The shape of a function; compiles the component if that has not been done.
@@ -70,7 +71,7 @@ impl Component {
 
     /// What the plugin asks for.
     pub(super) fn capabilities(&self) -> &Capabilities {
-        &self.found.manifest.capabilities
+        &self.code.found.manifest.capabilities
     }
 
     /// An instance that nobody has used.
@@ -127,20 +128,17 @@ impl Component {
         let span = tracing::debug_span!("prepare plugin", plugin = self.id());
         let _entered = span.enter();
         let runtime = Runtime::get().map_err(Failure::Failed)?;
-        let wasm = self.found.read().map_err(|error| {
-            let why = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
-            Failure::Failed(format!("{error}{why}"))
-        })?;
+        let wasm = self.code.bytes()?;
         if wasm.starts_with(b"\0asm\x01\0\0\0") {
             return Err(Failure::Failed("it is a core module, not a component".to_string()));
         }
         let unusable = |error: wasmtime::Error| {
             Failure::Failed(format!("it is no plugin of api 0.1: {}", inert(&format!("{error:#}"))))
         };
-        let component = cache::compile(&runtime.engine, &wasm, self.settings.cache.as_deref()).map_err(unusable)?;
+        let component = cache::compile(&runtime.engine, wasm, self.settings.cache.as_deref()).map_err(unusable)?;
         let mut linker: Linker<State> = Linker::new(&runtime.engine);
         log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
-        if self.found.manifest.offers(Provides::Connector) {
+        if self.code.found.manifest.offers(Provides::Connector) {
             clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
             files::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
             http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(unusable)?;
@@ -149,9 +147,9 @@ impl Component {
         // WASI and whatever else it was built with: it may be imported, but not called.
         linker.define_unknown_imports_as_traps(&component).map_err(unusable)?;
         let instances = linker.instantiate_pre(&component).map_err(unusable)?;
-        let wanted = Wanted::find(&self.found.manifest, &instances).map_err(unusable)?;
+        let wanted = Wanted::find(&self.code.found.manifest, &instances).map_err(unusable)?;
         let instance = instantiate(runtime, &instances, &wanted, self.id(), &self.settings)?;
-        let manifest = &self.found.manifest;
+        let manifest = &self.code.found.manifest;
         let (instance, described) = run(runtime, instance, |i| {
             let mut described: BTreeMap<FunctionKind, Vec<Described>> = BTreeMap::new();
             if manifest.offers(Provides::Scalar) {
