@@ -391,7 +391,12 @@ impl<'a> Runner<'a> {
             None => Arc::new(UnboundedMemoryPool::default()),
         };
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
-        let config = SessionConfig::new().with_target_partitions(threads);
+        let mut config = SessionConfig::new().with_target_partitions(threads);
+        if let Some(bytes) = self.options.memory_bytes_max {
+            // Operators that sort set something aside for merging; of little memory not all.
+            let most = config.options().execution.sort_spill_reservation_bytes;
+            config = config.with_sort_spill_reservation_bytes(most.min(usize::try_from(bytes / 16).unwrap_or(most)));
+        }
         Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
     }
 

@@ -27,7 +27,7 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, steps: &mut Vec<Step>) -> u64 {
         let report = leaf.report();
         let rows_out = rows_out(plan).unwrap_or(0);
         let way = report.way.map_or_else(String::new, |way| format!(", {way}"));
-        let text = read(leaf.pass()) + &way + &segments(&report) + &continued(leaf.pass(), &report);
+        let text = read(leaf.pass()) + &way + &ranges(&report) + &segments(&report) + &continued(leaf.pass(), &report);
         steps.push(Step { text, rows_in: report.rows_scanned, rows_out, micros: report.micros });
         return rows_out;
     }
@@ -48,6 +48,14 @@ fn segments(report: &Report) -> String {
         (0, 0) => String::new(),
         (1, read) => format!(", from 1 kept segment, {read} read"),
         (kept, read) => format!(", from {kept} kept segments, {read} read"),
+    }
+}
+
+/// In how many ranges of ids rows were read; empty: in one go.
+fn ranges(report: &Report) -> String {
+    match report.ranges {
+        0 => String::new(),
+        ranges => format!(", read {ranges} times, each for one range of ids, to fit the memory"),
     }
 }
 

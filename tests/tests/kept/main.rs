@@ -3,6 +3,7 @@
 
 mod continued;
 mod plugins;
+mod ranges;
 
 use kepi_engine::{Answer, Engine, LoadRequest, Request};
 use kepi_store::Store;
@@ -70,9 +71,14 @@ fn same_but_rows_read(a: &Answer, b: &Answer, when: &str) {
 
 /// A new project with the model.
 fn project(root: &Path) -> Engine {
+    project_of(root, MODEL)
+}
+
+/// A new project with a model.
+fn project_of(root: &Path, model: &str) -> Engine {
     fs::create_dir(root.join("model")).unwrap();
     fs::write(root.join("kepi.toml"), "").unwrap();
-    fs::write(root.join("model/main.kepi"), MODEL).unwrap();
+    fs::write(root.join("model/main.kepi"), model).unwrap();
     Engine::open(root).unwrap()
 }
 

@@ -179,6 +179,14 @@ impl Measured {
                 None => known,
             });
         }
+        let mut own = None;
+        if let (Some(ids), [arg]) = (self.counted().filter(|ids| !ids.share.is_all()), args) {
+            let (share, range) = (ids.share.clone(), ids.range.clone());
+            let (column, rows) = share.of_column(arg, mask.as_ref(), &range, &mut self.payload)?;
+            (own, mask) = (Some(column), Some(rows));
+        }
+        let owned = own.as_ref().map(|own| [own]);
+        let args = owned.as_ref().map_or(args, |own| &own[..]);
         let rows = Rows { range: rows.range, mask: mask.as_ref() };
         match (&mut self.kept, args) {
             (Kept::Plugin { accumulator, units }, _) => {
@@ -237,6 +245,38 @@ impl Measured {
         if let Kept::Sum(sum) = &mut self.kept {
             sum.put(slot, digits, lacking);
         }
+    }
+
+    /// The ids of which distinct ones are counted, whichever share of them; none: nothing is.
+    fn counted(&self) -> Option<&Ids> {
+        match &self.kept {
+            Kept::Unique(distinct) => Some(distinct.ids()),
+            Kept::Coverage(coverage) => Some(coverage.ids_counted()),
+            _ => None,
+        }
+    }
+
+    /// Lets go what was kept to count distinct values: there come no more rows.
+    pub(crate) fn settle(&mut self) {
+        match &mut self.kept {
+            Kept::Unique(distinct) => distinct.settle(),
+            Kept::Coverage(coverage) => coverage.settle(),
+            _ => {}
+        }
+    }
+
+    /// Adds what the same rows gave of other ids; all else is the same.
+    pub(crate) fn add_share(&mut self, other: Measured) {
+        match (&mut self.kept, other.kept) {
+            (Kept::Unique(distinct), Kept::Unique(other)) => distinct.add_share(other),
+            (Kept::Coverage(coverage), Kept::Coverage(other)) => coverage.add_share(other),
+            _ => {}
+        }
+    }
+
+    /// Whether there is room to keep of windows who was counted.
+    pub(crate) fn can_keep_seen(&self) -> bool {
+        !matches!(&self.kept, Kept::Coverage(coverage) if !coverage.can_keep_seen())
     }
 
     /// Keeps of windows who was counted: the rows are a part of time.

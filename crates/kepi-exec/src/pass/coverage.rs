@@ -7,9 +7,11 @@
 use super::accumulate::{Cell, Rows, at};
 use super::labels::{NumberMap, Slots};
 use super::pieces::Pieces;
+use super::shares::Share;
 use super::state::State;
 use crate::ExecError;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Which windows count which values, by cells of pieces.
@@ -93,14 +95,19 @@ impl Seen {
 }
 
 /// The ids that are counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
-    /// How many there are; 0: what is counted is no entity.
+    /// How many of them a reading counts; 0: what is counted is no entity.
     pub(crate) count: usize,
+    /// Which of all.
+    pub(crate) share: Share,
+    pub(crate) range: Range<usize>,
     /// Whether the labels of a row follow from its id.
     pub(crate) of_one_group: bool,
     /// How many bytes may be kept of which values were seen; none: no limit.
     pub(crate) bytes_max: Option<u64>,
+    /// How many bytes there may be for all that is counted at once.
+    pub(crate) limit: Option<u64>,
 }
 
 impl Ids {
@@ -118,7 +125,10 @@ impl Ids {
     /// Fails where so many places in arrays and so many pairs in a table take more than there may be.
     pub(crate) fn fits(&self, places: usize, pairs: usize) -> Result<(), ExecError> {
         match self.bytes_max {
-            Some(limit) if (4 * places + PAIR * pairs) as u64 > limit => Err(ExecError::Memory { limit }),
+            Some(most) if (4 * places + PAIR * pairs) as u64 > most => {
+                self.share.note_full();
+                Err(ExecError::Memory { limit: self.limit.unwrap_or(most) })
+            }
             _ => Ok(()),
         }
     }
@@ -134,7 +144,13 @@ impl Coverage {
     pub(crate) fn new(pieces: Arc<Pieces>, ids: Ids) -> Coverage {
         let last = if ids.of_one_group { vec![vec![0; ids.count]] } else { Vec::new() };
         let (pairs, ends, fresh, behind) = (NumberMap::default(), vec![0], Vec::new(), vec![0]);
-        Coverage { pieces, ids, last, room: ids.room(), pairs, ends, fresh, behind, first: None }
+        let room = ids.room();
+        Coverage { pieces, ids, last, room, pairs, ends, fresh, behind, first: None }
+    }
+
+    /// The ids that are counted.
+    pub(crate) fn ids_counted(&self) -> &Ids {
+        &self.ids
     }
 
     /// Keeps in which cell each id was counted first: the rows are a part, before which lies another. Only of ids whose
@@ -145,10 +161,27 @@ impl Coverage {
         }
     }
 
+    /// Whether there is room to keep in which cell each id was counted first.
+    pub(crate) fn can_keep_seen(&self) -> bool {
+        !self.ids.of_one_group || self.ids.bytes_max.is_none_or(|most| 8 * self.ids.count as u64 <= most)
+    }
+
     /// Fails where it takes more memory than there may be.
     pub(crate) fn fits(&self) -> Result<(), ExecError> {
         let first = self.first.as_ref().map_or(0, Vec::len);
-        self.ids.fits(self.last.iter().map(Vec::len).sum::<usize>() + first, self.pairs.capacity())
+        let lists = self.last.capacity() * size_of::<Vec<u32>>() / 4;
+        self.ids.fits(lists + self.last.iter().map(Vec::len).sum::<usize>() + first, self.pairs.capacity())
+    }
+
+    /// Lets go what was kept to count: there come no more rows.
+    pub(crate) fn settle(&mut self) {
+        (self.last, self.pairs) = (Vec::new(), NumberMap::default());
+    }
+
+    /// Adds what was counted of other ids, of the same rows.
+    pub(crate) fn add_share(&mut self, other: Coverage) {
+        add(&mut self.fresh, other.fresh);
+        add(&mut self.behind, other.behind);
     }
 
     /// What was counted of so many cells, which are those of some slots.
@@ -270,6 +303,12 @@ impl Coverage {
         self.behind[slot as usize + 1] -= 1;
         true
     }
+}
+
+/// Adds counts of the same cells.
+pub(super) fn add(counts: &mut Vec<i64>, more: Vec<i64>) {
+    counts.resize(counts.len().max(more.len()), 0);
+    counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
 }
 
 /// The windows that a cell's piece lies in, from the first to behind the last.

@@ -102,6 +102,22 @@ impl Distinct {
         self.fits()
     }
 
+    /// The ids that are counted.
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Lets go what was kept to count: there come no more rows.
+    pub(crate) fn settle(&mut self) {
+        self.waiting.end_period(&mut self.counts, self.ids.count);
+        (self.last, self.waiting, self.pairs) = (Vec::new(), Waiting::default(), NumberMap::default());
+    }
+
+    /// Adds what was counted of other ids, of the same rows; both are settled.
+    pub(crate) fn add_share(&mut self, other: Distinct) {
+        super::coverage::add(&mut self.counts, other.counts);
+    }
+
     /// The counts of so many cells.
     pub(crate) fn into_counts(mut self, cells: usize) -> Vec<i64> {
         self.waiting.end_period(&mut self.counts, self.ids.count);
@@ -289,7 +305,7 @@ mod tests {
     #[test]
     fn many_ids_of_few_cells_take_a_bit_each() {
         let ids: Vec<u32> = (0..10_000).map(|i| i * 7 % 1_000).collect();
-        let mut distinct = Distinct::new(Ids { count: 1_000, of_one_group: false, bytes_max: Some(20_000) });
+        let mut distinct = Distinct::new(Ids { count: 1_000, bytes_max: Some(20_000), ..Ids::default() });
         let mut slots = Slots::default();
         slots.begin(None);
         for ids in ids.chunks(100) {
@@ -305,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut distinct = Distinct::new(Ids { count: 1_000_000, of_one_group: false, bytes_max: Some(10_000) });
+        let mut distinct = Distinct::new(Ids { count: 1_000_000, bytes_max: Some(10_000), ..Ids::default() });
         let mut slots = Slots::default();
         slots.begin(None);
         let ids: Vec<u32> = (0..10_000).collect();

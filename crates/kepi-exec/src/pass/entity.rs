@@ -3,6 +3,7 @@
 use super::existence::{self, Begins};
 use super::lots::{self, Lot};
 use super::plan::{Kept, Plan};
+use super::shares::{self, Share};
 use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Pass, Source};
@@ -61,6 +62,10 @@ fn begins(pass: &Pass, entity: &str, count: u32, source: &Source, plan: &mut Pla
 
 /// A plan that has seen all entities at the end of each cell.
 pub(crate) fn filled(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
+    shares::read(&source.of_share(Share::default()), |source| filled_in_one_go(pass, source))
+}
+
+fn filled_in_one_go(pass: &Pass, source: &Source) -> Result<Plan, ExecError> {
     let mut plan = Plan::new(pass, source)?;
     let Base::Entity(entity) = &pass.base else {
         return Err(ExecError::Plan("a pass over entities has none".into()));

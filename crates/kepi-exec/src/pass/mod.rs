@@ -35,6 +35,7 @@ mod returned;
 mod saved;
 mod scalar;
 mod sets;
+mod shares;
 mod shown;
 mod standing;
 mod state;
@@ -133,6 +134,9 @@ pub struct Report {
     /// By which shorter way it was computed, in words; none: row by row.
     #[serde(skip)]
     pub way: Option<&'static str>,
+    /// In how many ranges of ids they were read, each for itself; 0: all in one go.
+    #[serde(skip)]
+    pub ranges: u32,
     /// The segments of which something was kept from before, by unit.
     pub kept: Vec<u64>,
     /// The segments that were read, by unit; none of either: it was not read by segments.
@@ -188,6 +192,8 @@ pub struct Source {
     pub(crate) permits: Arc<Permits>,
     /// Whether nobody waits for the answer any more: another part of the query has failed.
     pub(crate) over: Arc<AtomicBool>,
+    /// Of which ids distinct ones are counted.
+    pub(crate) share: shares::Share,
 }
 
 impl fmt::Debug for Source {
@@ -201,7 +207,13 @@ impl Source {
     pub fn new(scan: Arc<dyn EventScan>, functions: Functions, cancel: Cancel) -> Source {
         let permits = Arc::new(Permits::new(1));
         let (made, over) = (Arc::default(), Arc::default());
-        Source { scan, functions, cancel, partials: None, made, threads: 1, permits, over }
+        let share = shares::Share::default();
+        Source { scan, functions, cancel, partials: None, made, threads: 1, permits, over, share }
+    }
+
+    /// The same, where some ids only are counted.
+    fn of_share(&self, share: shares::Share) -> Source {
+        Source { share, ..self.clone() }
     }
 
     /// The same, where made rows may take so many bytes; none: no limit.
@@ -259,6 +271,7 @@ impl Report {
         };
         self.micros = self.micros.max(other.micros);
         self.way = self.way.or(other.way);
+        self.ranges = self.ranges.max(other.ranges);
         self.kept.extend(&other.kept);
         self.read.extend(&other.read);
         self.continued = self.continued.or(other.continued);

@@ -40,14 +40,14 @@ struct Done {
 
 /// Whether a pass is read in one go, so that it can go on from a moment.
 pub(super) fn is_wanted(pass: &Pass, plan: &Plan, source: &Source) -> bool {
-    source.partials.is_some() && can_go_on(pass, plan) && frontier(pass, plan, source).is_some()
+    source.partials.is_some() && can_go_on(pass, plan, source) && frontier(pass, plan, source).is_some()
 }
 
 /// The cells of a pass of which something is kept, or is worth keeping; none: it is computed in other ways.
 pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecError> {
     let Some(partials) = &source.partials else { return Ok(None) };
     let plan = Plan::with(pass, source, true)?;
-    if !can_go_on(pass, &plan) {
+    if !can_go_on(pass, &plan, source) {
         return Ok(None);
     }
     let Some((frontier, until)) = frontier(pass, &plan, source) else { return Ok(None) };
@@ -79,15 +79,15 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
 }
 
 /// Whether cells of rows before a moment and of those from it on make the cells of all, and the program can go on.
-fn can_go_on(pass: &Pass, plan: &Plan) -> bool {
+fn can_go_on(pass: &Pass, plan: &Plan, source: &Source) -> bool {
     let Base::Stream(_, Some(info)) = &plan.program.base else { return false };
     let distinct = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
     let merges = |(i, measure): (usize, &Measure)| match (measure, &plan.reading) {
         (Measure::Plugin { .. }, _) | (_, Reading::Apart(_)) => false,
-        (Measure::Unique(_), Reading::Pieces(_)) => plan.counts_can_be_joined(pass),
+        (Measure::Unique(_), Reading::Pieces(_)) => plan.counts_can_be_joined(pass) && plan.can_keep_seen(),
         // As a set.
         (Measure::Unique(_), Reading::Plain) => {
-            matches!(plan.argument(i), Some(Type::Id(_))) && units::has_room(pass, plan, info)
+            matches!(plan.argument(i), Some(Type::Id(_))) && units::has_room(pass, plan, source, info)
         }
         _ => true,
     };

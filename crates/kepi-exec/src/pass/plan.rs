@@ -12,6 +12,7 @@ use super::fold::type_of;
 use super::labels::{Groups, Slots};
 use super::pieces::Reading;
 use super::scalar::{CellKey, output_type};
+use super::shares::Share;
 use super::state::{Cells, Outcome};
 use super::table::{Placed, Table};
 use super::{Pass, Report, Source};
@@ -84,6 +85,8 @@ impl Plan {
 
     /// Compiles a pass; `as_sets`: distinct ids are kept as sets, since their cells may be in other units, too.
     pub(crate) fn with(pass: &Pass, source: &Source, as_sets: bool) -> Result<Plan, ExecError> {
+        // What is read on the way is read for all.
+        let (share, source) = (source.share.clone(), &source.of_share(Share::default()));
         let mut program = match super::groups::of(&pass.base) {
             Some(groups) => super::groups::program(groups, pass, source)?,
             None => Program::of_base(&pass.base, source, &pass.zone, pass.now)?,
@@ -126,7 +129,9 @@ impl Plan {
         }
         let reading = Reading::of(pass, &program)?;
         let planned = |(aggregate, mask, args, set)| {
-            let mut planned = planned(&program, source, aggregate, mask, args, set, &reading)?;
+            let ids = Ids { share: share.clone(), bytes_max: bytes_max(pass, source), ..Ids::default() };
+            let ids = Ids { limit: source.made.bytes_max(), ..ids };
+            let mut planned = planned(&program, source, aggregate, (mask, args, set), &reading, ids)?;
             if as_sets {
                 planned.measured.keep_sets();
             }
@@ -242,6 +247,27 @@ impl Plan {
             _ => true,
         };
         self.aggregates.iter().zip(&pass.aggregates).all(joins)
+    }
+
+    /// Whether there is room for what that takes.
+    pub(crate) fn can_keep_seen(&self) -> bool {
+        self.aggregates.iter().all(|planned| planned.measured.can_keep_seen())
+    }
+
+    /// Lets go what was kept to count distinct values: there come no more rows.
+    pub(super) fn settle(&mut self) {
+        self.aggregates.iter_mut().for_each(|planned| planned.measured.settle());
+    }
+
+    /// Adds what the same rows gave of another share of the ids; both are settled.
+    pub(super) fn add_share(&mut self, other: Plan) -> Result<(), ExecError> {
+        let same = |(own, other): (&Set, &Set)| own.slots.cells() == other.slots.cells();
+        if self.sets.len() != other.sets.len() || !self.sets.iter().zip(&other.sets).all(same) {
+            return Err(ExecError::Plan("two readings of the same rows have found other cells".into()));
+        }
+        let all = self.aggregates.iter_mut().zip(other.aggregates);
+        all.for_each(|(own, other)| own.measured.add_share(other.measured));
+        Ok(())
     }
 
     /// Says that the rows are a part of time, where a window may go on from one part to the next.
@@ -528,22 +554,25 @@ fn planned(
     program: &Program,
     source: &Source,
     aggregate: &Aggregate,
-    mask: usize,
-    args: Vec<usize>,
-    set: usize,
+    (mask, args, set): (usize, Vec<usize>, usize),
     reading: &Reading,
+    mut ids: Ids,
 ) -> Result<Planned, ExecError> {
     let (ty, keys) = match args.first() {
         Some(&arg) => with_keys(program, arg)?,
         None => (Type::Missing, None),
     };
     let mut counted = None;
-    let mut ids = Ids { bytes_max: source.made.bytes_max(), ..Ids::default() };
-    if let (Measure::Unique(of), Type::Id(entity)) = (&aggregate.measure, &ty) {
-        counted = args.first().copied();
-        // Where the labels follow from the entity, it is in one cell per period.
-        let of_one_group = aggregate.labels.iter().all(|label| follows_from(label, of));
-        ids = Ids { count: program.ids(entity), of_one_group, ..ids };
+    if let Measure::Unique(of) = &aggregate.measure {
+        let count = if let Type::Id(entity) = &ty { program.ids(entity) } else { 0 };
+        ids.share.note_ids(count);
+        if let Type::Id(_) = &ty {
+            counted = args.first().copied();
+            // Where the labels follow from the entity, it is in one cell per period.
+            let of_one_group = aggregate.labels.iter().all(|label| follows_from(label, of));
+            let range = ids.share.ids(count);
+            ids = Ids { count: range.len(), range, of_one_group, ..ids };
+        }
     }
     let plugin = match &aggregate.measure {
         Measure::Plugin { name, args } => match source.functions.aggregates.get(name) {
@@ -564,6 +593,13 @@ fn planned(
     let measured = Measured::new(&aggregate.measure, ty, keys, ids, plugin, pieces, rank)?;
     let conversions = args.iter().flat_map(|&arg| program.conversions(arg)).collect();
     Ok(Planned { mask, args, set, measured, outcome, counted, conversions })
+}
+
+/// How many bytes each aggregate that counts distinct values may take, where others may be computed beside it; none: no
+/// limit.
+pub(super) fn bytes_max(pass: &Pass, source: &Source) -> Option<u64> {
+    let counted = pass.aggregates.iter().filter(|a| matches!(a.measure, Measure::Unique(_))).count() as u64;
+    source.made.bytes_max().map(|bytes| bytes / counted.max(1) / source.threads as u64)
 }
 
 /// Whether a row's value is the same in all rows in which `id` is.

@@ -3,6 +3,7 @@
 use super::lots::DEALT_MIN;
 use super::pieces::Reading;
 use super::plan::{Plan, Segment};
+use super::shares::{self, Share};
 use super::state::Cells;
 use super::windows::{NO_BEGINNING, Window};
 use super::{Lot, Part, Pass, Source};
@@ -11,6 +12,7 @@ use crate::made::largest_below;
 use crate::rows::{Base, Frame};
 use kepi_model::calendar::{Grain, Zone};
 use kepi_model::core::Measure;
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -73,6 +75,9 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
         Reading::Pieces(pieces) => {
             let distinct = pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_)));
             let apart = distinct && !plan.counts_can_be_joined(pass);
+            if !apart && !plan.can_keep_seen() {
+                return Ok(None);
+            }
             cuts.iter_mut().for_each(|t| *t = pieces.place_to_cut(*t, apart));
             between(cuts, from, until)
         }
@@ -160,11 +165,17 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
     {
         return Ok(cells);
     }
+    let source = &source.of_share(Share::default());
     let plan = Plan::new(pass, source)?;
     if let Reading::Apart(windows) = &plan.reading {
         return one_by_one(pass, windows, source);
     }
-    let mut cells = fill(plan, pass, source, part, false)?.finish()?;
+    let first = Cell::new(Some(plan));
+    let read = |source: &Source| {
+        let plan = first.take().map_or_else(|| Plan::new(pass, source), Ok)?;
+        fill(plan, pass, source, part, false)
+    };
+    let mut cells = shares::read(source, read)?.finish()?;
     cells.dealt = part.lot.is_some();
     if part.lot.as_ref().is_some_and(|(_, lot)| !lot.is_first()) {
         // All have read the same rows.
@@ -185,7 +196,8 @@ pub(super) fn fill_on(plan: Plan, pass: &Pass, source: &Source, part: &Part) -> 
 
 /// A plan that has seen the rows of a part, of a pass whose windows are those of its cells.
 pub(crate) fn filled(pass: &Pass, source: &Source, part: &Part) -> Result<Plan, ExecError> {
-    fill(Plan::new(pass, source)?, pass, source, part, false)
+    let source = source.of_share(Share::default());
+    shares::read(&source, |source| fill(Plan::new(pass, source)?, pass, source, part, false))
 }
 
 /// `past`: what lies before the part has gone by.

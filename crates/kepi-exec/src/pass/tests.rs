@@ -396,8 +396,8 @@ fn a_plugin_merges_the_pieces_of_moved_windows() {
 }
 
 #[test]
-fn distinct_values_that_do_not_fit_are_refused_in_words_and_those_that_do_are_the_same() {
-    // A thousand orders by as many customers, each with a label of its own: arrays by label would not fit.
+fn distinct_values_that_do_not_fit_are_read_in_ranges_and_refused_in_words_where_one_id_does_not() {
+    // A thousand orders by half as many customers, with many labels: arrays by label would not fit.
     let orders_of: Vec<Order> =
         (0..1_000).map(|i| (day(i / 100), Some(i as u32 % 500), APPLE, Some(i % 250), None)).collect();
     let memory = shop(500, &orders_of, &[]);
@@ -407,14 +407,19 @@ fn distinct_values_that_do_not_fit_are_refused_in_words_and_those_that_do_are_th
     ]);
     let limited = |bytes| {
         let source = source(&memory).with_memory_max(Some(bytes));
-        collected(LeafExec::plan(per(unlimited.clone(), TimeUnit::Month), source, 2)?)
+        let leaf = LeafExec::plan(per(unlimited.clone(), TimeUnit::Month), source, 2)?;
+        Ok::<_, ExecError>((collected(Arc::clone(&leaf))?, leaf.report()))
     };
     let expected = lines(&cells(&memory, &per(unlimited.clone(), TimeUnit::Month)));
     assert_eq!(expected.len(), 250);
     // With arrays, with arrays for some of the labels, with tables alone.
-    for bytes in [64 << 20, 200_000, 70_000] {
-        assert_eq!(lines(&limited(bytes).unwrap()), expected, "{bytes}");
+    let whole = limited(64 << 20).unwrap().1;
+    for (bytes, in_ranges) in [(64 << 20, false), (400_000, false), (30_000, true), (4_000, true)] {
+        let (found, report) = limited(bytes).unwrap();
+        assert_eq!(lines(&found), expected, "{bytes}");
+        assert_eq!(report.ranges > 1, in_ranges, "{bytes}: {}", report.ranges);
+        assert_eq!((report.rows_kept, &report.without_entity), (whole.rows_kept, &whole.without_entity));
     }
-    let refused = limited(4_000).unwrap_err();
-    assert!(matches!(refused, ExecError::Memory { limit: 4_000 }), "{refused}");
+    let refused = limited(100).unwrap_err();
+    assert!(matches!(refused, ExecError::Memory { limit: 100 }), "{refused}");
 }

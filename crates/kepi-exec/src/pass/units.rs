@@ -5,7 +5,7 @@
 //! is right or is not found, and after new rows only these are read.
 
 use super::pieces::Reading;
-use super::plan::Plan;
+use super::plan::{Plan, bytes_max};
 use super::state::Cells;
 use super::stream::time;
 use super::{Part, Pass, Source, saved};
@@ -48,7 +48,7 @@ pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<
         return Ok(None);
     }
     let Some((from, until)) = time(pass, &plan.reading) else { return Ok(None) };
-    if pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_))) && !has_room(pass, plan, info) {
+    if pass.aggregates.iter().any(|a| matches!(a.measure, Measure::Unique(_))) && !has_room(pass, plan, source, info) {
         return Ok(None);
     }
     let segments = source.scan.segments(stream);
@@ -96,7 +96,12 @@ fn cuts(segment: &SegmentInfo, pass: &Pass, zone: &Zone) -> Vec<i64> {
 }
 
 /// Whether sets of ids by period stay small.
-pub(super) fn has_room(pass: &Pass, plan: &Plan, info: &StreamInfo) -> bool {
+pub(super) fn has_room(pass: &Pass, plan: &Plan, source: &Source, info: &StreamInfo) -> bool {
+    let limit = bytes_max(pass, source).unwrap_or(u64::MAX);
+    // Where somebody may be in many cells of a period, each row may be one of its own.
+    if !plan.counts_can_be_joined(pass) && info.rows.saturating_mul(4) > limit {
+        return false;
+    }
     let (Some(first), Some(last)) = (info.first, info.last) else { return true };
     let periods = match &pass.per {
         None => 1,
@@ -108,7 +113,7 @@ pub(super) fn has_room(pass: &Pass, plan: &Plan, info: &StreamInfo) -> bool {
         }
     };
     let bytes = (plan.counted_ids() as u64 / 8).saturating_mul(periods.unsigned_abs());
-    bytes <= SET_BYTES_MAX
+    bytes <= SET_BYTES_MAX.min(limit)
 }
 
 /// Whether what each row adds depends on that row alone.

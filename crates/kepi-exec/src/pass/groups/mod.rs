@@ -15,6 +15,7 @@ pub(crate) use history::Grouped;
 pub(super) use inner::program;
 
 use super::plan::{Plan, Segment};
+use super::shares::{self, Share};
 use super::state::Cells;
 use super::stream::cut;
 use super::table::Table;
@@ -129,8 +130,7 @@ fn in_cells(groups: &Groups, pass: &Pass, source: &Source, zone: &Zone) -> Resul
         cell: window.cell,
     };
     let stretches: Vec<Stretch> = windows(pass, inner.first(), zone)?.into_iter().map(stretch).collect();
-    let mut plan = Plan::new(pass, source)?;
-    feed(&mut plan, groups, &inner, &stretches, source)?;
+    let mut plan = fed(pass, groups, &inner, &stretches, source)?;
     tell(&mut plan.report, groups, &inner.table.report);
     Ok(vec![(None, plan)])
 }
@@ -174,8 +174,7 @@ fn in_periods(
             _ => within(begin, end)?,
         };
         let stretches: Vec<Stretch> = windows.iter().flat_map(|w| inner.stretches(w, grain, zone)).collect();
-        let mut plan = Plan::new(pass, source)?;
-        feed(&mut plan, groups, &inner, &stretches, source)?;
+        let mut plan = fed(pass, groups, &inner, &stretches, source)?;
         tell(&mut plan.report, groups, &inner.table.report);
         return Ok(vec![(None, plan)]);
     }
@@ -196,13 +195,21 @@ fn in_periods(
                 None => shared.insert(within(begin, end)?),
             },
         };
-        let mut plan = Plan::new(pass, source)?;
-        feed(&mut plan, groups, inner, &inner.stretches(window, grain, zone), source)?;
+        let mut plan = fed(pass, groups, inner, &inner.stretches(window, grain, zone), source)?;
         let nothing = Report::default();
         tell(&mut plan.report, groups, if fresh { &inner.table.report } else { &nothing });
         plans.push((Some(window.period), plan));
     }
     Ok(plans)
+}
+
+/// A plan that has seen groups.
+fn fed(pass: &Pass, groups: &Groups, inner: &Inner, stretches: &[Stretch], source: &Source) -> Result<Plan, ExecError> {
+    shares::read(&source.of_share(Share::default()), |source| {
+        let mut plan = Plan::new(pass, source)?;
+        feed(&mut plan, groups, inner, stretches, source)?;
+        Ok(plan)
+    })
 }
 
 /// Adds groups to the cells of the outer aggregates, in the order of their moments. A group of no entity is none: its
@@ -294,6 +301,7 @@ fn periods(table: &Table, rows: &Range<usize>, starts: &[i64]) -> Column {
 /// Adds what the inner passes had to say.
 fn tell(report: &mut Report, groups: &Groups, inner: &Report) {
     report.rows_scanned += inner.rows_scanned;
+    report.ranges = report.ranges.max(inner.ranges);
     report.first = inner.first;
     let most = inner.without_entity.iter().copied().max().unwrap_or(0);
     // A group is there for all that read it; what its rows lack, they lack for all of them.

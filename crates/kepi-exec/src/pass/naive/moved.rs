@@ -143,6 +143,38 @@ proptest! {
     }
 
     #[test]
+    fn ranges_of_ids_change_no_digit_of_moved_windows(
+        (orders_, visits) in shops(), moved in 0..12_usize, batch in 1..40_usize,
+        filters in proptest::collection::vec((any::<bool>(), proptest::option::of(0..5_usize)), 1..4),
+        by in proptest::collection::vec(0..6_usize, 0..3), per in units(), bytes in proptest::sample::select(vec![100_u64, 700, 1_500, 3_000, 6_000, 12_000, 24_000]),
+    ) {
+        let mut memory = shop(5, &orders_, &visits);
+        memory.batch = batch;
+        let by: Vec<Row> = by.into_iter().map(|l| labels()[l].clone()).collect();
+        let aggregates = filters.into_iter().enumerate().map(|(i, (values, filter))| {
+            let of = if values { field("product") } else { customer() };
+            let measure = if i == 2 { Measure::Sum(field("amount")) } else { Measure::Unique(of) };
+            let mut made = aggregate(orders(), filter.map(condition), measure, by.clone());
+            made.moved = if moved < 10 { vec![moves()[moved].clone()] } else { Vec::new() };
+            made
+        });
+        let mut pass = pass(aggregates.collect());
+        (pass.per, pass.from, pass.until) = (per.map(Grain::ordinary), Some(19_721 * DAY + 5), 19_790 * DAY);
+        let limited = LeafExec::plan(pass.clone(), source(&memory).with_memory_max(Some(bytes)), 2).unwrap();
+        match collected(Arc::clone(&limited)) {
+            Ok(found) => prop_assert_eq!(lines(&found), lines(&cells(&memory, &pass))),
+            // Not even one of them fits, with a list per label and some room for each thread.
+            Err(error) => prop_assert!(bytes < 12_000 && matches!(error, ExecError::Memory { .. }), "{bytes}: {error}"),
+        }
+        let (limited, whole) = (limited.report(), LeafExec::plan(pass.clone(), source(&memory), 1).unwrap());
+        if limited.ranges > 1 {
+            collected(Arc::clone(&whole)).unwrap();
+            let told = |r: &Report| (r.rows_kept, r.without_entity.clone(), r.first);
+            prop_assert_eq!(told(&limited), told(&whole.report()));
+        }
+    }
+
+    #[test]
     fn parts_by_time_change_no_digit_of_moved_windows(
         (orders_, visits) in shops(),
         moved in proptest::collection::vec(0..12_usize, 1..3),
