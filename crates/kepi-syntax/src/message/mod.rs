@@ -2,6 +2,7 @@
 
 mod definition;
 mod describe;
+mod habits;
 mod number;
 mod query;
 mod repair;

@@ -1,7 +1,7 @@
 //! The well-known mistakes, recognised by the words around the place where the grammar stopped.
 
 use super::scene::Scene;
-use super::{definition, number, query};
+use super::{definition, habits, number, query};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::words::is_reserved;
 
@@ -11,6 +11,7 @@ pub(super) fn known(scene: &Scene<'_>) -> Option<Diagnostic> {
         foreign_sign,
         capitals,
         number::short,
+        habits::in_habit,
         bracket,
         reserved_name,
         trailing_scope,

@@ -126,3 +126,23 @@ fn no_message_shows_a_rule_of_the_grammar() {
         }
     }
 }
+
+#[test]
+fn habits_and_slips() {
+    let texts = "show count(*)\nshow count(distinct orders.customer)\nshow a by b order by a descending\nshow a by b sort by a\n\
+         show count(a where b like \"re%\")\nshow a by b limit 3 with others\nshow a vs previous year aligned by day\n\
+         show a during Q3 2024\nshow a during march 2024\nshow a today\nshow a last 3 mnths\nshow a last 2 fiscal.quarters\n\
+         metric 2nd = a\nmetric orders-per-day = a\nmetric average order value = a\nmetric x sum(a)\nmetrik x = a\n\
+         source s from \"a.csv\" { orders: at day, of customer.ref, amount }\n\
+         source s from \"a.csv\" { orders: at day, amount as price }\nevent e of c at { a: text }\nentity c key { a: text }\n\
+         state s of c = from e for 3\nstate s of c = from e for ever\ntarget t on a during 2026 reach 5 EUR every month\n\
+         show a wher b = 1\nshow funnel(a -> b, withing 30 days)";
+    let mut out = String::new();
+    for text in texts.lines() {
+        let (_, problems) = parse_file(text);
+        assert_eq!(problems.len(), 1, "{text}");
+        assert!(problems[0].help.is_some(), "{text}");
+        out += &all(text);
+    }
+    assert_snapshot!(out);
+}
