@@ -270,18 +270,26 @@ pub(super) fn word(kind: AggregateKind) -> &'static str {
     found.map_or("this", |f| f.name)
 }
 
-fn nested<T>(cx: &mut Cx<'_>, span: Span) -> Option<T> {
-    cx.error_help(
-        Code::NestedAggregate,
-        span,
-        "an aggregate stands inside an aggregate",
-        "say per what: `avg(sum(margin) per customer)`",
-    )
+fn nested<T>(cx: &mut Cx<'_>, inner: &Expr) -> Option<T> {
+    let function = match &inner.kind {
+        ExprKind::Call { function, .. } => function.parts.last().map_or("", |name| name.text.as_str()),
+        _ => "",
+    };
+    let text = kepi_syntax::expr_text(inner);
+    let help = match function {
+        "opening" | "closing" | "kept" | "time_in" => {
+            format!(
+                "`{text}` is one number already; a mean over time is `avg` of the state, one over groups says per what: `avg({text} per month)`"
+            )
+        }
+        _ => "say per what: `avg(sum(margin) per customer)`".to_string(),
+    };
+    cx.error_help(Code::NestedAggregate, inner.span, "an aggregate stands inside an aggregate", help)
 }
 
 fn no_row<T>(cx: &mut Cx<'_>, value: &Expr) -> Option<T> {
     if matches!(value.kind, ExprKind::Call { .. }) {
-        return nested(cx, value.span);
+        return nested(cx, value);
     }
     cx.error_help(
         Code::NoRow,
@@ -291,7 +299,7 @@ fn no_row<T>(cx: &mut Cx<'_>, value: &Expr) -> Option<T> {
     )
 }
 
-fn has_aggregate(value: &Expr) -> bool {
+pub(super) fn has_aggregate(value: &Expr) -> bool {
     match &value.kind {
         ExprKind::Call { function, arguments } => {
             functions::find(&names::text(function)).is_some_and(|f| f.lowering.is_of_cells())

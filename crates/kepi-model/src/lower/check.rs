@@ -42,6 +42,11 @@ impl Catalog {
         let (_, mut sources) = self.sources(now);
         found.append(&mut sources);
         for report in &self.reports {
+            if let Some(every) = &report.item.every {
+                let mut cx = Cx::new(self, &report.module, report.file, now, report.module.is_empty());
+                super::grain::grain(&mut cx, every);
+                found.append(&mut cx.diagnostics);
+            }
             for query in &report.item.queries {
                 let anywhere = report.module.is_empty();
                 found.append(&mut self.query_in(&report.module, anywhere, query, now, report.file).1);
@@ -169,12 +174,9 @@ fn check_symbol(cx: &mut Cx<'_>, symbol: &Symbol) {
                         let _: Option<Row> = expr::lower(cx, &mut RowScope::of(&set), &definition.value);
                     }
                     None => {
-                        cx.error_help::<()>(
-                            Code::NoRow,
-                            definition.value.span,
-                            format!("`{}` is no value of an event", symbol.name),
-                            "a measure is made of an event's fields, such as `orders.amount`",
-                        );
+                        let help = events::measure_instead(cx, &symbol.name, &definition.value);
+                        let message = format!("`{}` is no value of an event", symbol.name);
+                        cx.error_help::<()>(Code::NoRow, definition.value.span, message, help);
                     }
                 }
             }

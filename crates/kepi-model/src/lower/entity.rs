@@ -1,7 +1,7 @@
 //! Names behind an entity: its key, its attributes, its definitions, the entities it refers to.
 
 use super::Cx;
-use super::row::{RowScope, listed};
+use super::row::RowScope;
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Row, RowNode};
 use crate::declared::{EntityDecl, FieldDecl};
@@ -57,12 +57,9 @@ impl RowScope<'_> {
         if let Some(done) = self.state_behind(cx, path, &row, entity, rest) {
             return done;
         }
-        let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
+        let help = super::meant::of_entity(cx, &entity.name, name);
         let message = format!("`{}` has no `{name}`", names::bare(&entity.name));
-        match names::suggestion(name, known.iter().copied()) {
-            Some(help) => cx.error_help(Code::FieldLacking, path.span, message, help),
-            None => cx.error_help(Code::FieldLacking, path.span, message, format!("it has {}", listed(&known))),
-        }
+        cx.error_help(Code::FieldLacking, path.span, message, help)
     }
 
     pub(super) fn focus_path(&mut self, cx: &mut Cx<'_>, path: &Path, entity: EntityDecl, row: Row) -> Option<Row> {
@@ -93,9 +90,7 @@ impl RowScope<'_> {
                 ),
             );
         }
-        let known: Vec<&str> = entity.fields.iter().map(|f| f.name.as_str()).collect();
-        let help =
-            names::suggestion(name, known.iter().copied()).unwrap_or_else(|| format!("it has {}", listed(&known)));
+        let help = super::meant::of_entity(cx, &entity.name, name);
         cx.error_help(Code::FieldLacking, path.span, format!("`{}` has no `{name}`", names::bare(&entity.name)), help)
     }
 }

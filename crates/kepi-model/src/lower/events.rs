@@ -289,6 +289,21 @@ fn owner_of(cx: &Cx<'_>, field: &str) -> Option<String> {
     })
 }
 
+/// What to write instead of a measure that is no value of an event.
+pub(super) fn measure_instead(cx: &Cx<'_>, name: &str, value: &Expr) -> String {
+    let field = match &value.kind {
+        ExprKind::Path(path) if path.parts.len() == 1 => owner_of(cx, &path.parts[0].text),
+        _ => None,
+    };
+    match field {
+        Some(field) => format!("say of which event: {field}"),
+        None if super::aggregate::has_aggregate(value) => {
+            format!("a measure is a value of each row; what is measured of many is a metric: `metric {name} = …`")
+        }
+        None => "a measure is made of an event's fields, such as `orders.amount`".to_string(),
+    }
+}
+
 /// What to write where an event is needed and this stands.
 fn event_instead(symbol: &Symbol) -> String {
     let name = &symbol.name;

@@ -95,14 +95,20 @@ pub(super) fn held(cx: &mut Cx<'_>, value: &Expr, function: &str) -> Option<Held
     }
     let Some(entity) = mentioned(cx, value) else {
         // What is wrong with its names is told first.
-        return cx.error_help(
-            Code::StateMeasured,
-            value.span,
-            format!("`{function}` measures a state, and there is none here"),
+        let help = if let Some(help) = super::meant::a_state(cx, value) {
+            help
+        } else if is_condition(cx, value) && super::aggregate::has_aggregate(value) {
+            let text = kepi_syntax::expr_text(value);
+            format!(
+                "a condition on a history says of whom in a segment: `segment s of customer = {text}`, then `{function}(s)`"
+            )
+        } else {
             format!(
                 "write a state or a condition on one, such as `{function}(active)` or `{function}(stage = \"won\")`"
-            ),
-        );
+            )
+        };
+        let message = format!("`{function}` measures a state, and there is none here");
+        return cx.error_help(Code::StateMeasured, value.span, message, help);
     };
     if !is_condition(cx, value) {
         let name = kepi_syntax::expr_text(value);

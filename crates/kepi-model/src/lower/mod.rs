@@ -30,6 +30,7 @@ mod labels;
 mod lift;
 mod lint;
 mod literal;
+mod meant;
 mod measured;
 mod model;
 mod moves;

@@ -6,7 +6,7 @@ use super::entity::{definition_of, has};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
 use super::grain::grain_word;
-use super::{Cx, Node, aggregate};
+use super::{Cx, Node, aggregate, meant};
 use crate::calendar::Grain;
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Base, Made, Op, Row, RowNode};
@@ -396,9 +396,19 @@ impl<'e> RowScope<'e> {
         let message = format!("`{}` has no `{name}`", self.set.name);
         let refs: Vec<&str> = known.iter().map(String::as_str).collect();
         let behind = || self.behind_another(cx, &parts).or_else(|| self.of_another(cx, &parts));
-        match behind().or_else(|| names::suggestion(name, refs.iter().copied())) {
+        let elsewhere = || {
+            let entity = self.set.roles().into_iter().next().filter(|_| self.set.is_entity() && parts.len() == 1)?;
+            meant::in_events(cx, &entity.entity, name)
+        };
+        let of_time =
+            || meant::of_time(name, &self.set.name, self.set.is_dated() && !self.set.is_entity() && parts.len() == 1);
+        let owned: Vec<String> = self.set.roles().iter().flat_map(|role| meant::owned(cx, &role.entity)).collect();
+        let near = || names::suggestion(name, refs.iter().copied().chain(owned.iter().map(String::as_str)));
+        match behind().or_else(elsewhere).or_else(of_time).or_else(near) {
             Some(help) => cx.error_help(Code::FieldLacking, path.span, message, help),
             None => {
+                let more = owned.iter().map(String::as_str).filter(|_| self.set.is_entity());
+                let refs: Vec<&str> = refs.iter().copied().chain(more).collect();
                 let mut help = format!("it has {}", listed(&refs));
                 if let Some(inside) = self.set.made.as_deref().and_then(|made| filtered_inside(cx, made, name)) {
                     help = format!("{help}; a condition on the rows belongs inside: `{inside}`");

@@ -49,8 +49,15 @@ fn lower(cx: &mut Cx<'_>, placed: &Placed<Source>) -> SourceDecl {
     let connector = source.from.contains(':');
     for pair in &source.with {
         if !connector && !SOURCE_OPTIONS.contains(&pair.name.text.as_str()) {
-            let help = names::suggestion(&pair.name.text, SOURCE_OPTIONS.iter().copied())
-                .unwrap_or_else(|| format!("options are {}", SOURCE_OPTIONS.join(", ")));
+            let help = match &pair.name.text[..] {
+                "time" | "times" | "date" => {
+                    "how dates and times are written says `dates`: `dates = \"%d/%m/%Y\"`, or `dates = \"epoch\"` for \
+                     seconds since 1970"
+                        .to_string()
+                }
+                name => names::suggestion(name, SOURCE_OPTIONS.iter().copied())
+                    .unwrap_or_else(|| format!("options are {}", SOURCE_OPTIONS.join(", "))),
+            };
             cx.error_help::<()>(
                 Code::BadSetting,
                 pair.name.span,

@@ -225,3 +225,20 @@ fn declarations() {
         "calendar fiscal = year starts \"may\"",
     ]));
 }
+
+#[test]
+fn what_was_meant() {
+    assert_snapshot!(each(&[
+        "show avg(stage = \"won\" and stge = \"lost\")",
+        "show closing(actve and region = \"EU\")",
+        "show count(deal) by stges",
+        "show count(customer where amount > 5 EUR)",
+        "show count(orders) by month",
+        "show count(orders) by weekday",
+        "show opening(count(orders) >= 3)",
+        "show sum(closing(mrr))",
+        "measure m = amount",
+        "report r every fortnight { show count(orders) }",
+        "source s from \"a.csv\" with time = \"unix\" { orders: at day }",
+    ]));
+}

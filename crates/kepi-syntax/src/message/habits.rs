@@ -231,7 +231,11 @@ fn near<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w 
     if letters < 4 {
         return None;
     }
-    let distances = known.into_iter().map(|other| (strsim::damerau_levenshtein(word, other), other));
+    let distances: Vec<_> = known.into_iter().map(|other| (strsim::damerau_levenshtein(word, other), other)).collect();
+    if distances.iter().any(|(distance, _)| *distance == 0) {
+        return None;
+    }
+    let distances = distances.into_iter();
     distances
         .filter(|(distance, _)| (1..=letters / 3).contains(distance))
         .min_by_key(|(distance, _)| *distance)
