@@ -230,12 +230,14 @@ pub(crate) fn aggregate_of<'a>(
             if let Some(name) = labels_any(&scoped.value) {
                 return of_any_row(cx, name, span);
             }
-            cx.error_help(
-                Code::NoRow,
-                span,
-                "this is no value of an event",
-                "write a measure or a field, such as `orders.amount`",
-            )
+            let text = kepi_syntax::expr_text(&scoped.value);
+            let help = match text.split('(').next() {
+                Some("started" | "ended" | "stays" | "sessions") => {
+                    format!("these are events: count them, or take one of their values, such as `{text}.length`")
+                }
+                _ => "write a measure or a field, such as `orders.amount`".to_string(),
+            };
+            cx.error_help(Code::NoRow, span, "this is no value of an event", help)
         }
         Err(()) => None,
     }

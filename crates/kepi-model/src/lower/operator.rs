@@ -165,6 +165,14 @@ fn compare<N: Node>(cx: &mut Cx<'_>, op: BinaryOp, a: N, b: N, span: Span) -> Op
                     if text.len() == 10 { help } else { "a date has no quotes, such as `2025-03-01`".to_string() };
                 return cx.error_help(Code::UnitMismatch, span, message, help);
             }
+            let kinds = [&a.unit().kind, &b.unit().kind];
+            if let (Clash::Units(None), true) = (&clash, kinds.contains(&&Kind::Bool)) {
+                let help = "a condition stands by itself, as in `where active` or `where not active`";
+                return cx.error_help(Code::UnitMismatch, span, message, help);
+            }
+            if matches!(clash, Clash::Units(None)) && (is_time(&a) || is_time(&b)) && kinds.contains(&&Kind::Number) {
+                return cx.error_help(Code::UnitMismatch, span, message, "a date is a whole one, such as `2025-03-01`");
+            }
             return report_clash(cx, clash, span, message);
         }
     };

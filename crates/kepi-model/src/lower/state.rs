@@ -9,7 +9,7 @@ use crate::core::{Reach, Row, RowNode, State, Until, VALUE, When};
 use crate::declared::EntityDecl;
 use crate::names;
 use crate::value::{Kind, Unit, Value};
-use kepi_syntax::ast::{self, Expr, Name, Scoped, StateBody};
+use kepi_syntax::ast::{self, Expr, ExprKind, Name, Scoped, StateBody};
 use kepi_syntax::{Code, Span};
 
 /// A state with what is known of it.
@@ -199,6 +199,17 @@ fn ended_by(cx: &mut Cx<'_>, until: &Scoped, entity: &EntityDecl) -> Option<Unti
 
 /// The value of one event that a state takes.
 fn value_of(cx: &mut Cx<'_>, name: &Name, value: &Expr) -> Option<(EventSet, Row)> {
+    if let ExprKind::Path(path) = &value.kind {
+        let parts = names::parts(path);
+        let found = cx.catalog.lookup(&cx.module, &parts, cx.anywhere);
+        let is_event = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Stream(_) | SymbolKind::Derived(_));
+        if found.is_some_and(|(symbol, used)| used == parts.len() && is_event(symbol)) {
+            let event = names::text(path);
+            let message = format!("`{event}` is an event: a state takes a value of it, or begins with it");
+            let help = format!("write `from {event} until …`, `from {event} for 12 months`, or one of its fields");
+            return cx.error_help(Code::WrongKind, value.span, message, help);
+        }
+    }
     let set = match home::home(cx, value) {
         Ok(Some(set)) => set,
         Ok(None) => {
