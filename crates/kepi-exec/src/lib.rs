@@ -5,6 +5,7 @@ mod cells;
 mod cuts;
 mod error;
 mod explain;
+mod followed;
 mod frame;
 mod frame_bytes;
 mod leaf;

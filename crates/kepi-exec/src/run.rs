@@ -9,7 +9,7 @@ use crate::cells::plan::{Leaves, Plan, Times, pass, passes, plan, shown_aggregat
 use crate::cells::{ages, bounds, notes, other, other_table, rest, zone};
 use crate::steps::{refused, reports, steps};
 use crate::{Cancel, ExecError, Frame, LeafExec, Note, PartialPeriod, Pass, Source, Step};
-use crate::{tables, told};
+use crate::{followed, tables, told};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
@@ -250,6 +250,7 @@ impl<'a> Runner<'a> {
         notes.extend(refused(&planned.plan.root));
         notes.extend(told::retention(query));
         notes.extend(told::first_step(query));
+        notes.extend(followed::followed(query, self.source.scan.as_ref()));
         notes
     }
 
