@@ -6,12 +6,15 @@ use arrow_array::{Array, ArrayRef};
 use kepi_extension::{AggregateFunction, FunctionError};
 use serde_json::Value;
 
+/// The first row of each part, and the one behind its last.
+type Parts = Vec<(usize, usize)>;
+
 /// The value of all rows. Error: it fails, or it gives something else when parts are saved and merged.
 pub(super) fn whole(aggregate: &dyn AggregateFunction, args: &[ArrayRef], rows: usize) -> Result<Value, String> {
     let given = of_all(aggregate, args, rows).map_err(words)?;
     let (half, third) = (rows / 2, rows / 3);
     // Two halves, the later one first; then parts in one call, among them two of no rows; then what was merged, saved again.
-    let ways: [(&str, Vec<(usize, usize)>, bool); 3] = [
+    let ways: [(&str, Parts, bool); 3] = [
         ("two parts are saved and merged", vec![(half, rows), (0, half)], false),
         (
             "several parts, some of them empty, are saved and merged at once",
@@ -45,7 +48,7 @@ fn of_all(aggregate: &dyn AggregateFunction, args: &[ArrayRef], rows: usize) -> 
 fn of_parts(
     aggregate: &dyn AggregateFunction,
     args: &[ArrayRef],
-    parts: &[(usize, usize)],
+    parts: &Parts,
     at_once: bool,
 ) -> Result<Value, FunctionError> {
     let mut states = Vec::new();
@@ -116,11 +119,11 @@ mod tests {
         }
 
         fn merge(&mut self, _: &[u32], _: usize, states: &[Vec<u8>]) -> Result<(), FunctionError> {
-            let known = states.iter().map(|state| f64::from_le_bytes(state[..].try_into().unwrap()));
+            let mut known = states.iter().map(|state| f64::from_le_bytes(state[..].try_into().unwrap()));
             match self.0 {
                 Merge::Adds => self.1 += known.sum::<f64>(),
                 Merge::TakesOne => self.1 += known.take(1).sum::<f64>(),
-                Merge::Replaces => self.1 = known.last().unwrap_or(self.1),
+                Merge::Replaces => self.1 = known.next_back().unwrap_or(self.1),
                 Merge::Leans if self.1 == 0.0 => self.1 = known.sum(),
                 Merge::Leans => self.1 += 2.0 * known.sum::<f64>(),
             }
