@@ -1,8 +1,9 @@
 //! All file I/O of the store, so that a simulator of crashes and full disks has one place to stand in.
 //!
-//! The order is always: write a file, fsync it, rename it into place, fsync its folder; only then is it named by a
-//! manifest. A failed fsync is never tried again: after it nobody knows what the disk holds. Files that are named
-//! together are synced side by side, which most disks do about as fast as one.
+//! The order is always: a file and its name are durable before a manifest or a journal's record names it. A failed fsync is
+//! never tried again: after it nobody knows what the disk holds. Files that are named together are synced side by side,
+//! which most disks do about as fast as one. What is known by its name alone (the manifest, a journal) gets its name behind
+//! its fsync; files that only others name get it before, so that their folder is synced beside them.
 
 use crate::error::StoreError;
 use arrow_buffer::Buffer;
@@ -65,6 +66,11 @@ impl Written {
         Ok(())
     }
 
+    /// The name that it has until then.
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Gives it its name.
     pub(crate) fn rename(&self) -> Result<(), StoreError> {
         fs::rename(&self.temporary, &self.target).map_err(|e| StoreError::io(&self.target, e))
@@ -98,6 +104,15 @@ pub(crate) fn side_by_side(steps: Vec<Step<'_>>) -> Result<(), StoreError> {
 pub(crate) fn sync_files(mut files: Vec<Written>) -> Result<(), StoreError> {
     side_by_side(files.iter_mut().map(|file| Box::new(|| file.sync()) as Step<'_>).collect())?;
     files.iter().try_for_each(Written::rename)
+}
+
+/// Gives files of a folder their names, and makes both durable at once: for files that nobody looks at before something
+/// else names them.
+pub(crate) fn sync_named(mut files: Vec<Written>, folder: &Path) -> Result<(), StoreError> {
+    files.iter().try_for_each(Written::rename)?;
+    let mut steps: Vec<Step<'_>> = files.iter_mut().map(|file| Box::new(|| file.sync()) as Step<'_>).collect();
+    steps.push(Box::new(|| sync_folder(folder)));
+    side_by_side(steps)
 }
 
 impl Write for NewFile {
@@ -219,6 +234,11 @@ impl AppendFile {
         }
         file.seek(SeekFrom::End(0)).map_err(named)?;
         Ok(AppendFile { file, path: path.into() })
+    }
+
+    /// The same file under the name that it is going to have.
+    pub(crate) fn called(self, path: &Path) -> AppendFile {
+        AppendFile { path: path.into(), ..self }
     }
 
     /// Appends; durable it is after [`AppendFile::sync`].

@@ -107,7 +107,6 @@ impl Writer {
         self.check()?;
         let (state, mut removed) = rewrite(&self.layout, &self.current, without)?;
         self.layout.sync_written()?;
-        disk::sync_folder(&self.layout.data())?;
         let Snapshot { number, generation, length, .. } = *self.current;
         let (entries, _) = journal::read(&self.layout.journal(generation), 0, Some(length), length)?;
         let (mut loads, cursors) = catalogue(&entries);

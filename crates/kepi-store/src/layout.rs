@@ -33,10 +33,10 @@ impl Layout {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Makes all data files durable that were written, and gives them their names; their folder is to be synced.
+    /// Gives all data files that were written their names, and makes them durable with their folder.
     pub(crate) fn sync_written(&self) -> Result<(), StoreError> {
         let written = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
-        disk::sync_files(written)
+        disk::sync_named(written, &self.data())
     }
 
     /// The lock file of the writer.

@@ -6,6 +6,7 @@
 
 mod aliases;
 mod backup;
+mod beginning;
 mod change;
 mod column;
 mod disk;

@@ -1,7 +1,7 @@
 //! What the journal says when a store is opened for writing, and which files a state needs.
 
 use crate::change::Change;
-use crate::disk;
+use crate::disk::{self, Written};
 use crate::error::StoreError;
 use crate::journal::{self, End, Entry, Record};
 use crate::layout::Layout;
@@ -20,13 +20,13 @@ pub(crate) struct Replay {
     pub(crate) end: End,
 }
 
-/// Writes the journal and the manifest of an empty store. Their folders are synced with the first commit: before it
-/// there is nothing to lose.
-pub(crate) fn create(layout: &Layout) -> Result<(), StoreError> {
+/// Writes the journal and the manifest of an empty store, in this order, under temporary names; gives the journal's length,
+/// too. Their folders are synced with the first commit: before it there is nothing to lose.
+pub(crate) fn create(layout: &Layout) -> Result<(Written, Written, u64), StoreError> {
     let (journal, length) = journal::start(&layout.journal(1), 1, &beginning())?;
     let state = State { next_file: 1, ..State::default() };
     let manifest = Manifest { snapshot: 0, generation: 1, tail: length, length, state };
-    disk::sync_files(vec![journal, manifest::write(layout, &manifest)?])
+    Ok((journal, manifest::write(layout, &manifest)?, length))
 }
 
 /// The first record of all.

@@ -1,5 +1,6 @@
 //! The one writer: opening (lock, replay, memory), committing, sealing, cleaning up.
 
+use crate::beginning::Beginning;
 use crate::change::Change;
 use crate::disk::{self, AppendFile, Lock, Step};
 use crate::error::StoreError;
@@ -43,6 +44,8 @@ pub struct Writer {
     pub(crate) tail_loads: usize,
     pub(crate) journal: AppendFile,
     stopped: bool,
+    /// Of a new store.
+    beginning: Beginning,
     _lock: Lock,
 }
 
@@ -61,9 +64,12 @@ impl Writer {
             None => (newest_generation(&layout)?, 0),
         };
         if generation == 0 {
-            create(&layout)?;
-            let promised = manifest::read(&layout)?.map_or(0, |manifest| manifest.length);
-            return Writer::open_locked(layout, lock, 1, promised, false);
+            let (journal, manifest, length) = create(&layout)?;
+            let mut writer = Writer::open_journal(layout, lock, 1, length, false, journal.temporary())?;
+            writer.journal = writer.journal.called(&writer.layout.journal(1));
+            // The disk takes its time, and rows have to be read first.
+            writer.beginning = Beginning::of(vec![journal, manifest]);
+            return Ok(writer);
         }
         Writer::open_locked(layout, lock, generation, promised, manifest.is_none())
     }
@@ -76,9 +82,23 @@ impl Writer {
         unpublished: bool,
     ) -> Result<Writer, StoreError> {
         let path = layout.journal(generation);
-        let (entries, end) = journal::read(&path, 0, None, promised)?;
+        let writer = Writer::open_journal(layout, lock, generation, promised, unpublished, &path)?;
+        writer.clean()?;
+        Ok(writer)
+    }
+
+    /// The same with the file in which the journal lies.
+    fn open_journal(
+        layout: Layout,
+        lock: Lock,
+        generation: u64,
+        promised: u64,
+        unpublished: bool,
+        path: &Path,
+    ) -> Result<Writer, StoreError> {
+        let (entries, end) = journal::read(path, 0, None, promised)?;
         let replay = replay(&layout, generation, entries, end)?;
-        let journal = AppendFile::open(&path, replay.end.offset)?;
+        let journal = AppendFile::open(path, replay.end.offset)?;
         let new = replay.snapshot.number == 0;
         let writer = Writer {
             layout,
@@ -93,13 +113,13 @@ impl Writer {
             tail_loads: replay.tail_loads,
             journal,
             stopped: false,
+            beginning: Beginning::default(),
             _lock: lock,
         };
         // Records behind the manifest are commits of which only the last step was missing.
         if unpublished || replay.end.offset != promised {
             writer.publish()?;
         }
-        writer.clean()?;
         Ok(writer)
     }
 
@@ -129,6 +149,7 @@ impl Writer {
         if let Some(memory) = self.memory.get() {
             return Ok(memory);
         }
+        self.beginning.wait()?;
         let Snapshot { number, generation, length, .. } = *self.current;
         let (entries, _) = journal::read(&self.layout.journal(generation), 0, Some(length), length)?;
         let (loads, cursors) = catalogue(&entries);
@@ -238,7 +259,6 @@ impl Writer {
         cursor: Option<(String, String)>,
     ) -> Result<(), StoreError> {
         self.layout.sync_written()?;
-        disk::sync_folder(&self.layout.data())?;
         let mut next = Snapshot::of_state(&self.layout, &state, Some(before))?;
         next.number = number;
         next.generation = self.current.generation;
@@ -331,7 +351,7 @@ impl Writer {
     }
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        if self.stopped { Err(StoreError::Stopped) } else { Ok(()) }
+        if self.stopped { Err(StoreError::Stopped) } else { self.beginning.wait() }
     }
 
     /// Runs a step after which, should it fail, nobody knows what the disk holds: the writer then stops.
