@@ -468,7 +468,7 @@ impl Elsewhere {
         loop {
             let rows = &mut self.rows;
             let end = match &rows.at {
-                Some(at) => rows.next + at[rows.next..].partition_point(|&t| t <= moment),
+                Some(at) => rows.next + up_to(&at[rows.next..], moment),
                 None => rows.len,
             };
             if let Some(ids) = &rows.ids {
@@ -517,6 +517,16 @@ impl Elsewhere {
         rows.at = frame.at;
         (rows.len, rows.next) = (frame.len, 0);
         Ok(())
+    }
+}
+
+/// How many of some rising moments are not later than one; most often few.
+#[inline]
+fn up_to(at: &[i64], moment: i64) -> usize {
+    const FEW: usize = 8;
+    match at.iter().take(FEW).take_while(|&&t| t <= moment).count() {
+        FEW => FEW + at[FEW..].partition_point(|&t| t <= moment),
+        few => few,
     }
 }
 

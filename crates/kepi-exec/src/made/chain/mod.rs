@@ -28,6 +28,7 @@ mod credit;
 mod free;
 mod matching;
 mod moments;
+mod open;
 mod ordered;
 mod plain;
 mod read;

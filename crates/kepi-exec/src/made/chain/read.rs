@@ -3,6 +3,7 @@
 use super::super::gather::too_long;
 use super::super::read::Picked;
 use super::super::{Maker, NOWHERE};
+use super::open::Open;
 use super::stretch::Stretch;
 use super::{Attempt, Entry, Shape};
 use crate::ExecError;
@@ -102,6 +103,16 @@ pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelin
             (Some(_), None) => i64::MAX,
             (Some(from), Some(span)) => zone.add(from, span).saturating_add(BACK_MAX),
         };
+        let stored = programs.iter().filter_map(|(program, _)| match &program.base {
+            rows::Base::Stream(_, info) => info.as_ref(),
+            _ => None,
+        });
+        let first = from.or_else(|| stored.clone().filter_map(|info| info.first).min());
+        let last = until.or_else(|| stored.filter_map(|info| info.last).max());
+        let length = chain.within.map(|span| zone.add(0, span));
+        let time = (first.unwrap_or(0), last.unwrap_or(i64::MAX));
+        let about = Open::new(room, time, before, length);
+        let exact = length.is_some_and(|length| about.is_coarse_for(length));
         let mut stretch = Stretch::<H> {
             maker,
             steps: shape.steps as u32,
@@ -111,7 +122,9 @@ pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelin
             days: Days::default(),
             room: room as u32,
             payload,
-            open: vec![before; room],
+            open: if exact { vec![before; room] } else { Vec::new() },
+            about,
+            picked: Vec::new(),
             parts: (0..room.div_ceil(1 << SHARE_BITS)).map(|_| Part::default()).collect(),
             order: Vec::new(),
             without: Vec::new(),
