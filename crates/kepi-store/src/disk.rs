@@ -38,6 +38,11 @@ impl NewFile {
         map(&self.temporary, length)
     }
 
+    /// Gives it up. What is mapped of it stays.
+    pub(crate) fn discard(self) -> Result<(), StoreError> {
+        remove(&self.temporary)
+    }
+
     /// Hands everything to the system. What is left to do is done by [`sync_files`], for many files at once.
     pub(crate) fn written(self) -> Result<Written, StoreError> {
         let NewFile { out, temporary, target } = self;

@@ -5,6 +5,7 @@
 //! `docs/store-format.md`.
 
 mod aliases;
+mod aside;
 mod backup;
 mod beginning;
 mod change;

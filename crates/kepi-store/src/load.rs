@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Loads with more rows go to segments at once, smaller ones through the journal.
 const SMALL_LOAD: u64 = 4096;
 
+/// Bytes of a stream's rows that wait in memory for the commit; those of larger loads wait in a file.
+const IN_MEMORY: usize = 1 << 30;
+
 /// What happens to a row whose id is stored already, with other values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
@@ -77,12 +80,19 @@ pub struct Load<'w> {
     /// In the order in which they were given: later ones win.
     entities: Vec<EntityBuffer>,
     merges: BTreeMap<String, MergeBuffer>,
+    in_memory: usize,
 }
 
 impl<'w> Load<'w> {
     pub(crate) fn new(writer: &'w mut Writer, options: LoadOptions) -> Load<'w> {
         let (streams, merges) = (BTreeMap::new(), BTreeMap::new());
-        Load { writer, options, names: Names::default(), streams, entities: Vec::new(), merges }
+        Load { writer, options, names: Names::default(), streams, entities: Vec::new(), merges, in_memory: IN_MEMORY }
+    }
+
+    /// The same load, of which at most so many bytes of a stream's rows wait in memory for the commit; others in a file.
+    pub fn in_memory(mut self, bytes: usize) -> Load<'w> {
+        self.in_memory = bytes;
+        self
     }
 
     /// Takes rows of a stream; may be called many times, the rows are in the order of the calls.
@@ -97,7 +107,7 @@ impl<'w> Load<'w> {
             self.streams.insert(decl.name.clone(), StreamBuffer::new(self.writer, decl)?);
         }
         let buffer = self.streams.get_mut(&decl.name).expect("it was put in just now");
-        buffer.take(self.writer, &mut self.names, &rows)
+        buffer.take(self.writer, &mut self.names, &rows, self.in_memory)
     }
 
     /// Takes ids, text or 64-bit numbers, of rows of a stream that are gone at their source; may be called many times.
@@ -164,7 +174,7 @@ impl<'w> Load<'w> {
     /// Stores everything, or nothing: after a crash the load is there whole or not at all. A load that changes nothing
     /// makes no new snapshot.
     pub fn commit(self) -> Result<LoadSummary, StoreError> {
-        let Load { writer, options, names, streams, entities, merges } = self;
+        let Load { writer, options, names, streams, entities, merges, .. } = self;
         let current = writer.current.clone();
         let mut change = Change::default();
         let (mut counts, mut removed, mut overtaken) = (Vec::new(), BTreeMap::new(), BTreeMap::new());

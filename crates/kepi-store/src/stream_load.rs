@@ -1,10 +1,12 @@
 //! The rows of a stream in a load: sorted, and without those that are stored already.
 
+use crate::aside;
 use crate::change::StreamChange;
 use crate::column::Presented;
 use crate::error::StoreError;
 use crate::identity::{Stored, hashes};
 use crate::incoming::{Checked, Column, take_all};
+use crate::layout::Layout;
 use crate::load::{OnConflict, RejectedRow};
 use crate::names::{Names, text_array};
 use crate::removed;
@@ -35,6 +37,9 @@ pub(crate) struct StreamBuffer {
     /// `Int64` or `Utf8`, all missing where a batch has no ids.
     ids: Vec<ArrayRef>,
     rows: usize,
+    /// Pieces that wait in a file, and bytes of the others.
+    aside: usize,
+    in_memory: usize,
     /// Ids of rows that are gone, in pieces.
     removed: Vec<ArrayRef>,
     /// Ids of rows that the load leaves out, in pieces; none where nothing is stored that could have them.
@@ -87,6 +92,8 @@ impl StreamBuffer {
             times: Vec::new(),
             ids: Vec::new(),
             rows: 0,
+            aside: 0,
+            in_memory: 0,
             removed: Vec::new(),
             left_out: Vec::new(),
         })
@@ -105,12 +112,14 @@ impl StreamBuffer {
         }
     }
 
-    /// Takes a batch; returns the rows that cannot be stored.
+    /// Takes a batch; returns the rows that cannot be stored. Where the rows of the stream have more than `most` bytes, they
+    /// wait in a file.
     pub(crate) fn take(
         &mut self,
         writer: &mut Writer,
         names: &mut Names,
         rows: &RecordBatch,
+        most: usize,
     ) -> Result<Vec<RejectedRow>, StoreError> {
         for field in rows.schema().fields() {
             let known = (field.name() == AT && self.dated) || field.name() == ID;
@@ -147,7 +156,23 @@ impl StreamBuffer {
         let known = stream.as_ref().map_or(&none, |stream| &stream.dictionaries);
         take_all(&mut self.columns, writer, names, &self.name, known, checked, keep.as_ref())?;
         self.rows += count - rejected.len();
+        self.put_aside(&writer.layout, most)?;
         Ok(rejected)
+    }
+
+    /// Puts the rows that are in memory into a file, where they have more than `most` bytes.
+    fn put_aside(&mut self, layout: &Layout, most: usize) -> Result<(), StoreError> {
+        let StreamBuffer { times, ids, columns, aside, in_memory, .. } = self;
+        let pieces = columns.iter_mut().map(|column| &mut column.pieces).chain([times, ids]);
+        let mut pieces: Vec<&mut Vec<ArrayRef>> = pieces.collect();
+        *in_memory += pieces.iter().filter_map(|pieces| pieces.last()).map(aside::bytes_of).sum::<usize>();
+        if *in_memory <= most {
+            return Ok(());
+        }
+        let done = *aside;
+        aside::put(layout, pieces.iter_mut().flat_map(|pieces| pieces.iter_mut().skip(done)))?;
+        (*aside, *in_memory) = (self.ids.len(), 0);
+        Ok(())
     }
 
     fn checked_times(&self, rows: &RecordBatch, rejected: &mut Vec<(usize, String)>) -> Result<ArrayRef, StoreError> {
