@@ -235,7 +235,9 @@ impl Spans for Window {
     fn each_span(&mut self, change: &mut dyn FnMut(&mut Span)) {
         match self {
             Window::Last { length, to_date: _ } => length.each_span(change),
-            Window::This { grain, to_date: _ } => grain.each_span(change),
+            Window::LastOf { number: _, grain, to_date: _ } | Window::This { grain, to_date: _ } => {
+                grain.each_span(change)
+            }
             Window::During(bound) | Window::Until(bound) => bound.each_span(change),
             Window::Since { from, until } => {
                 from.each_span(change);

@@ -41,6 +41,13 @@ pub(super) fn range(query: &Query, calendar: &Calendar, now: i64) -> Result<Rang
             let from = calendar.step(grain, current, -count);
             (Some(from), if *to_date { now } else { current })
         }
+        Some(Window::LastOf { number, grain, to_date }) => {
+            let count: i64 = number.parse().map_err(|_| "a window without a number")?;
+            let grain = calendar.grain(grain).ok_or("`last` needs a period")?;
+            let current = calendar.start(grain, now);
+            let from = calendar.step(grain, current, -count);
+            (Some(from), if *to_date { now } else { current })
+        }
         Some(Window::This { grain, to_date }) => {
             let grain = calendar.grain(grain).ok_or("`this` needs a period")?;
             let from = calendar.start(grain, now);

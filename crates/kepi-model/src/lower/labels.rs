@@ -189,12 +189,7 @@ fn label_known(label: &Row) -> Option<Row> {
 
 /// A label that an entity's segment or dimension gives: an event without that entity has none (rule 9).
 fn missing_without(row: Row, entities: &[Row]) -> Row {
-    entities.iter().fold(row, |row, entity| {
-        let unit = row.unit.clone();
-        let unknown = Row::call(Op::IsMissing, vec![entity.clone()], Unit::of(Kind::Bool));
-        let missing = Row::constant(Value::Missing, Unit::of(Kind::Missing));
-        Row::case(vec![(unknown, missing)], Some(Box::new(row)), unit)
-    })
+    entities.iter().fold(row, super::nobody::missing_without)
 }
 
 /// Labels and filters are the query's own text, also while a metric is being expanded.

@@ -34,6 +34,7 @@ mod meant;
 mod measured;
 mod model;
 mod moves;
+mod nobody;
 mod operator;
 mod over;
 mod plugin;

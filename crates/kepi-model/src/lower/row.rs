@@ -6,7 +6,7 @@ use super::entity::{definition_of, has};
 use super::events::{BaseDecl, EventSet};
 use super::expr::{self, Scope};
 use super::grain::grain_word;
-use super::{Cx, Node, aggregate, meant};
+use super::{Cx, Node, aggregate, meant, nobody};
 use crate::calendar::Grain;
 use crate::catalog::{Symbol, SymbolKind};
 use crate::core::{Base, Made, Op, Row, RowNode};
@@ -278,6 +278,7 @@ impl<'e> RowScope<'e> {
     ) -> Option<Row> {
         let bindings = bind(cx, &symbol.name, &definition.parameters, args, span)?;
         let body = substitute(&definition.value, &bindings);
+        let whose = focus.as_ref().map(|(_, row)| row.clone()).filter(|row| !self.is_of(row));
         let mut scope = match focus {
             Some((entity, row)) => {
                 if !self.set.is_entity() {
@@ -288,9 +289,23 @@ impl<'e> RowScope<'e> {
             None => RowScope::of(self.set),
         };
         let condition = matches!(symbol.kind, SymbolKind::Segment(_));
-        cx.expand(&symbol.full_name(), &symbol.module, span, |cx| {
+        let row = cx.expand(&symbol.full_name(), &symbol.module, span, |cx| {
             if condition { expr::condition(cx, &mut scope, &body) } else { expr::lower(cx, &mut scope, &body) }
+        })?;
+        Some(match whose {
+            None => row,
+            Some(entity) => nobody::of_somebody(row, &entity, condition),
         })
+    }
+
+    /// Whether this is the entity that the rows are, or that is being looked at: it is never missing here.
+    fn is_of(&self, entity: &Row) -> bool {
+        match &self.focus {
+            Some((_, here)) => here == entity,
+            None => {
+                self.set.is_entity() && self.set.roles().first().is_some_and(|own| self.set.role_row(own) == *entity)
+            }
+        }
     }
 
     /// How the rows become about an entity, where a field of theirs is named like its key.

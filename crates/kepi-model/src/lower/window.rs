@@ -97,6 +97,23 @@ pub(crate) fn lower(cx: &mut Cx<'_>, window: Option<&Window>, moment: Option<&Bo
                 (Some(from), current, format!("the last {many}"))
             }
         }
+        Some(Window::LastOf { number, grain, to_date }) => {
+            let at = grain.span;
+            let length = Length { number: number.clone(), unit: TimeUnit::Day, span: at };
+            let count = whole(cx, &length)?;
+            let grain = grain::grain(cx, grain)?;
+            covered(cx, &zone, &grain, ("now is", now), at)?;
+            let current = zone.truncate(&grain, now);
+            let from = zone.step(&grain, current, -count);
+            covered(cx, &zone, &grain, ("it begins", from), at)?;
+            let name = grain.name();
+            let many = if count == 1 { format!("complete {name}") } else { format!("{count} complete {name}s") };
+            if *to_date {
+                (Some(from), now, format!("the last {many} and the running one to date"))
+            } else {
+                (Some(from), current, format!("the last {many}"))
+            }
+        }
         Some(Window::This { grain, to_date }) => {
             let at = grain.span;
             let grain = grain::grain(cx, grain)?;

@@ -37,11 +37,29 @@ pub struct Item {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // The variants are the language's own words.
 pub enum Window {
-    Last { length: Length, to_date: bool },
-    This { grain: Path, to_date: bool },
+    Last {
+        length: Length,
+        to_date: bool,
+    },
+    /// `last 4 fiscal.quarters`: so many periods of a calendar.
+    LastOf {
+        number: String,
+        grain: Path,
+        to_date: bool,
+    },
+    This {
+        grain: Path,
+        to_date: bool,
+    },
     During(Bound),
-    Since { from: Bound, until: Option<Bound> },
-    FromUntil { from: Bound, until: Bound },
+    Since {
+        from: Bound,
+        until: Option<Bound>,
+    },
+    FromUntil {
+        from: Bound,
+        until: Bound,
+    },
     Until(Bound),
 }
 

@@ -244,6 +244,12 @@ impl Lower<'_> {
         let word = parts.any()?;
         Some(match word.as_rule() {
             Rule::k_last => {
+                if let Some(several) = parts.take(Rule::several) {
+                    let mut inner = Parts::of(several);
+                    let number = inner.any()?.as_str().to_owned();
+                    let grain = self.grain(inner.take(Rule::grain)?)?;
+                    return Some(Window::LastOf { number, grain, to_date: parts.skip(Rule::to_date) });
+                }
                 let length = parts.take(Rule::length)?;
                 Window::Last { length: self.length(length)?, to_date: parts.skip(Rule::to_date) }
             }

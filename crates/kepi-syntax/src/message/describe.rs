@@ -121,7 +121,7 @@ pub(super) fn describe(rule: Rule) -> &'static str {
         Rule::unit => UNIT,
         Rule::currency => "a currency such as `EUR`",
         Rule::points | Rule::percent => OPERATOR,
-        Rule::length => "a length such as `12 months`",
+        Rule::length | Rule::several => "a length such as `12 months`",
         Rule::quantity => VALUE,
         Rule::full_day | Rule::date | Rule::zone => "a date such as `2026-01-31`",
         Rule::period => "a period such as `2026`, `2026-03` or `2026-Q1`",

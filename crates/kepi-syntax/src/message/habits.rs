@@ -125,10 +125,6 @@ fn periods(scene: &Scene<'_>) -> Option<Diagnostic> {
     if let Some(unit) = near(word, UNITS.iter().copied()).filter(|_| !runs_on) {
         return Some(error().help(format!("did you mean `last {count} {unit}`?")));
     }
-    if scene.at(at + 2) == "." {
-        let help = "such as `last 2 quarters`; a calendar's own are taken one by one: `this fiscal.quarter`, `during fiscal.2026-Q1`";
-        return Some(error().help(help));
-    }
     None
 }
 

@@ -91,6 +91,9 @@ pub(super) fn window(window: &Window) -> String {
     let to_date = |yes: bool| if yes { " to date" } else { "" };
     match window {
         Window::Last { length: long, to_date: yes } => format!("last {}{}", length(long), to_date(*yes)),
+        Window::LastOf { number, grain, to_date: yes } => {
+            format!("last {number} {}{}", name::grain(grain), to_date(*yes))
+        }
         Window::This { grain, to_date: yes } => format!("this {}{}", name::grain(grain), to_date(*yes)),
         Window::During(period) => format!("during {}", bound(period)),
         Window::Since { from, until: None } => format!("since {}", bound(from)),

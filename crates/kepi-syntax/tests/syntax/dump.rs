@@ -259,6 +259,7 @@ pub(crate) fn query(query: &Query) -> String {
 fn window(window: &Window) -> String {
     match window {
         Window::Last { length: long, to_date } => format!("last {} to_date={to_date}", length(long)),
+        Window::LastOf { number, grain, to_date } => format!("last {number} {} to_date={to_date}", path(grain)),
         Window::This { grain, to_date } => format!("this {} to_date={to_date}", path(grain)),
         Window::During(period) => format!("during {}", bound(period)),
         Window::Since { from, until } => format!("since {}{}", bound(from), maybe(" until ", until, bound)),

@@ -131,7 +131,7 @@ fn no_message_shows_a_rule_of_the_grammar() {
 fn habits_and_slips() {
     let texts = "show count(*)\nshow count(distinct orders.customer)\nshow a by b order by a descending\nshow a by b sort by a\n\
          show count(a where b like \"re%\")\nshow a by b limit 3 with others\nshow a vs previous year aligned by day\n\
-         show a during Q3 2024\nshow a during march 2024\nshow a today\nshow a last 3 mnths\nshow a last 2 fiscal.quarters\n\
+         show a during Q3 2024\nshow a during march 2024\nshow a today\nshow a last 3 mnths\n\
          metric 2nd = a\nmetric orders-per-day = a\nmetric average order value = a\nmetric x sum(a)\nmetrik x = a\n\
          source s from \"a.csv\" { orders: at day, of customer.ref, amount }\n\
          source s from \"a.csv\" { orders: at day, amount as price }\nevent e of c at { a: text }\nentity c key { a: text }\n\

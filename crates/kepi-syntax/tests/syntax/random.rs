@@ -220,6 +220,10 @@ fn bound() -> BoxedStrategy<Bound> {
 fn window() -> BoxedStrategy<Window> {
     prop_oneof![
         (length(), any::<bool>()).prop_map(|(length, to_date)| Window::Last { length, to_date }),
+        (number(), name(), name(), any::<bool>()).prop_map(|(number, calendar, unit, to_date)| {
+            let grain = Path { parts: vec![calendar, unit], span: Span::default() };
+            Window::LastOf { number, grain, to_date }
+        }),
         (path(), any::<bool>()).prop_map(|(grain, to_date)| Window::This { grain, to_date }),
         bound().prop_map(Window::During),
         (bound(), of(bound())).prop_map(|(from, until)| Window::Since { from, until }),
