@@ -17,11 +17,8 @@ mod stays;
 mod tests;
 
 pub(crate) use returns::bracket;
-#[cfg(test)]
-pub(crate) use stays::Stay;
-pub(crate) use stays::Stays;
 
-use crate::pass::Early;
+use crate::pass::{Early, KeptTurnover};
 use crate::rows::{Column, Type, Unfilled, Values};
 use crate::{ExecError, Source};
 use arrow_buffer::ScalarBuffer;
@@ -40,6 +37,8 @@ pub(crate) const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Cache {
     streams: Mutex<Vec<Arc<Stream>>>,
     stays: stays::Kept,
+    /// What was counted where stays begin and end.
+    pub(crate) turnover: KeptTurnover,
     /// Of whom rows said something too early.
     pub(crate) early: Arc<Early>,
     /// Which fields were asked for though nothing was loaded into them.

@@ -55,12 +55,6 @@ struct Shared {
 }
 
 impl Stays {
-    /// Of no rows at all.
-    #[cfg(test)]
-    pub(crate) fn of(list: Vec<Stay>) -> Stays {
-        Stays { list, ..Stays::default() }
-    }
-
     /// How many stored rows were read that nobody has accounted for yet.
     pub(crate) fn take_scanned(&self) -> u64 {
         self.scanned.swap(0, Ordering::Relaxed)

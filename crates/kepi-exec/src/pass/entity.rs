@@ -17,9 +17,6 @@ use std::sync::Arc;
 /// Looks at all entities just before the end of each window.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     let Base::Entity(entity) = &pass.base else { return filled(pass, source)?.finish() };
-    if let Some(cells) = super::inside::count(pass, source)? {
-        return Ok(cells);
-    }
     let count = source.scan.entity(entity).map_or(0, |e| e.count);
     let mut plan = Plan::new(pass, source)?;
     // Means over a time without a beginning begin with the first row of all.

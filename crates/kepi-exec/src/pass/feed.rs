@@ -2,7 +2,7 @@
 
 use super::accumulate::Rows;
 use crate::ExecError;
-use crate::rows::{Base, Column, Frames, Program, Type, Values};
+use crate::rows::{Base, Before, Column, Frames, Program, Type, Values};
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::{Events, Row};
 
@@ -14,6 +14,8 @@ pub(crate) struct Feed {
     /// What must be known of a row that takes part.
     needed: Option<usize>,
     frames: Option<Frames>,
+    /// Only rows from one instant on and before another one are read.
+    time: (Option<i64>, Option<i64>),
     at: ScalarBuffer<i64>,
     taken: Option<BooleanBuffer>,
     ids: Option<ScalarBuffer<u32>>,
@@ -58,6 +60,7 @@ impl Feed {
             key,
             needed: None,
             frames: None,
+            time: (None, None),
             at,
             taken: None,
             ids: None,
@@ -67,6 +70,19 @@ impl Feed {
             ended: false,
             without: None,
         })
+    }
+
+    /// Reads only rows from an instant on, if any, and before another one; nothing was read yet.
+    pub(crate) fn between(self, from: Option<i64>, until: Option<i64>) -> Feed {
+        Feed { time: (from, until), ..self }
+    }
+
+    /// The largest id that names an entity in rows before a moment; none: all may.
+    pub(crate) fn most(&self, before: &Before, entity: &str) -> Result<Option<u32>, ExecError> {
+        let source = &self.program.source;
+        let merged = source.scan.entity(entity).is_some() && source.scan.merged(entity)?.is_some();
+        // Of ids that mean others the largest says nothing.
+        Ok(self.program.most(self.key, before).filter(|_| !merged))
     }
 
     /// Lets only rows take part of which a node is known.
@@ -173,7 +189,7 @@ impl Feed {
         }
         let frames = match &mut self.frames {
             Some(frames) => frames,
-            none => none.insert(program.frames(None, None)?),
+            none => none.insert(program.frames(self.time.0, self.time.1)?),
         };
         self.before = self.before.saturating_add(self.at.len() as u32);
         self.next = 0;

@@ -14,7 +14,6 @@ mod fold_bytes;
 mod frontier;
 mod groups;
 mod held;
-mod inside;
 mod labels;
 mod learned;
 mod lifecycle;
@@ -55,6 +54,7 @@ mod tests;
 mod tile;
 mod timeline;
 mod together;
+mod turnover;
 mod unborn;
 mod units;
 mod windows;
@@ -71,6 +71,7 @@ pub(crate) use state::Cells;
 pub(crate) use stream::parts;
 pub(crate) use tile::Tile;
 pub(crate) use timeline::Timeline;
+pub(crate) use turnover::Kept as KeptTurnover;
 pub(crate) use unborn::{Early, Rows as EarlyRows};
 
 use crate::made::Cache;
@@ -323,9 +324,15 @@ pub(crate) fn run_part(pass: &Pass, source: &Source, part: &Part) -> Result<Cell
         (_, Some(groups)) => groups::run(groups, pass, source, part)?,
         (Base::Stream(_) | Base::Made(_), None) => match returned::count(pass, source, part)? {
             Some(cells) => cells,
-            None => stream::run(pass, source, part)?,
+            None => match turnover::count(pass, source, part)? {
+                Some(cells) => cells,
+                None => stream::run(pass, source, part)?,
+            },
         },
-        (Base::Entity(_), None) => entity::run(pass, source)?,
+        (Base::Entity(_), None) => match turnover::count(pass, source, part)? {
+            Some(cells) => cells,
+            None => entity::run(pass, source)?,
+        },
     };
     cells.report.micros = begin.elapsed().as_micros() as u64;
     Ok(cells)

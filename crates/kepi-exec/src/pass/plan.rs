@@ -541,7 +541,7 @@ fn position<T: PartialEq>(values: &mut Vec<T>, value: T) -> usize {
     }
 }
 
-fn with_keys(program: &Program, node: usize) -> Result<(Type, Option<Arc<StringArray>>), ExecError> {
+pub(super) fn with_keys(program: &Program, node: usize) -> Result<(Type, Option<Arc<StringArray>>), ExecError> {
     let ty = program.ty(node).clone();
     let keys = match &ty {
         Type::Id(entity) => Some(program.keys(entity)?),

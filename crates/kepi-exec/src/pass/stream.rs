@@ -24,7 +24,7 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
     if let Some(groups) = super::groups::of(&pass.base) {
         return super::groups::parts(groups, pass, source, threads);
     }
-    if super::returned::takes(pass) {
+    if super::returned::takes(pass) || super::turnover::takes(pass) {
         return Ok(None);
     }
     let plan = Plan::new(pass, source)?;

@@ -5,7 +5,7 @@ use super::feed::Feed;
 use super::outside::Outside;
 use super::standing::{Begun, Standing, Values};
 use super::unborn::Unborn;
-use crate::rows::{self, Days, Payload, Program, Type};
+use crate::rows::{self, Clock, Column, Days, Payload, Program, Type};
 use crate::{ExecError, Source};
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::{Op, Row, RowNode, State, Until};
@@ -331,20 +331,7 @@ impl Timeline {
             End::At(node) => {
                 let column = self.from.column(*node).clone();
                 let clock = &mut self.from.program.clock;
-                self.ends = match &column.values {
-                    rows::Values::Time(times) => times.to_vec(),
-                    rows::Values::Date(days) => days.iter().map(|&d| clock.start_of_day(i64::from(d))).collect(),
-                    rows::Values::Missing(len) => vec![i64::MAX; *len],
-                    other => return Err(ExecError::Plan(format!("a state lasts until {}", other.words()))),
-                };
-                if column.known().is_some() {
-                    let open = |(row, end): (usize, &mut i64)| {
-                        if !column.is_known(row) {
-                            *end = i64::MAX;
-                        }
-                    };
-                    self.ends.iter_mut().enumerate().for_each(open);
-                }
+                self.ends = ends_said(&column, clock)?;
             }
         }
         Ok(())
@@ -486,6 +473,25 @@ impl Timeline {
         self.next = i64::MIN;
         Ok(())
     }
+}
+
+/// The instants at which rows say that what they begin ends; `i64::MAX`: they do not say it.
+pub(super) fn ends_said(column: &Column, clock: &mut Clock) -> Result<Vec<i64>, ExecError> {
+    let mut ends = match &column.values {
+        rows::Values::Time(times) => times.to_vec(),
+        rows::Values::Date(days) => days.iter().map(|&d| clock.start_of_day(i64::from(d))).collect(),
+        rows::Values::Missing(len) => vec![i64::MAX; *len],
+        other => return Err(ExecError::Plan(format!("a state lasts until {}", other.words()))),
+    };
+    if column.known().is_some() {
+        let open = |(row, end): (usize, &mut i64)| {
+            if !column.is_known(row) {
+                *end = i64::MAX;
+            }
+        };
+        ends.iter_mut().enumerate().for_each(open);
+    }
+    Ok(ends)
 }
 
 /// What a row says of an entity: of some what they are not.

@@ -286,6 +286,21 @@ impl Clock {
         self.instant(target, of_day).saturating_add(span.micros)
     }
 
+    /// By how much a calendar span later than a time is later, and the instant behind the last one from there on of which
+    /// it is known that this is the same.
+    pub(crate) fn add_stretch(&mut self, span: CalendarSpan, table: &mut Days, time: i64) -> (i64, i64) {
+        if span.months == 0 && span.days == 0 {
+            return (span.micros, i64::MAX);
+        }
+        let later = self.add(span, table, time);
+        let (day, target) = (self.local(time).0, self.local(later.saturating_sub(span.micros)).0);
+        let in_table = |day: i64| (FIRST..FIRST + COUNT as i64).contains(&day);
+        let calm = in_table(day) && in_table(target) && self.calm(day).is_some() && self.calm(target).is_some();
+        let next = time.saturating_add(1);
+        let end = if calm { self.day_of(time).0.end.max(next) } else { next };
+        (later.saturating_sub(time), end)
+    }
+
     /// A calendar span later than each of many times.
     pub(crate) fn add_all(&mut self, span: CalendarSpan, table: &mut Days, times: &[i64]) -> Vec<i64> {
         let mut spans = std::mem::take(&mut table.spans);
@@ -405,6 +420,10 @@ mod tests {
             let span = CalendarSpan { months, days, micros: hours * 3_600_000_000 };
             prop_assert_eq!(clock.add(span, &mut Days::default(), micros), zone.add(micros, span));
             prop_assert_eq!(clock.local(micros).0, i64::from(zone.day_number(micros)));
+            let (later, behind) = clock.add_stretch(span, &mut Days::default(), micros);
+            for time in [micros, micros + (behind.min(micros + 40 * DAY) - micros) / 3, behind.min(micros + 40 * DAY) - 1] {
+                prop_assert_eq!(time + later, zone.add(time, span));
+            }
             // Neighbours in time, a quarter of an hour apart, across whatever the clocks do.
             let times: Vec<i64> = (0..200).map(|i| micros + i * 900_000_000).collect();
             let added: Vec<i64> = times.iter().map(|&t| zone.add(t, span)).collect();

@@ -142,7 +142,7 @@ impl Program {
     }
 
     /// The largest id that a node gives for rows before a moment; none: it is no column.
-    fn most(&self, of: usize, before: &Before) -> Option<u32> {
+    pub(crate) fn most(&self, of: usize, before: &Before) -> Option<u32> {
         let Base::Stream(stream, _) = &self.base else { return None };
         before.most(stream, self.column_of(of)?)
     }
