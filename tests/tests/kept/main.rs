@@ -118,7 +118,9 @@ fn a_damaged_answer_is_computed_anew() {
     let root = folder.path();
     let engine = project(root);
     load(&engine, root, &table((0..20_000).map(|i| (i, i * 7919 % 900, i / 60, i * 31 % 9_000))));
-    let first = ask(&engine, QUERIES[2], false);
+    // Nothing but the answer is kept of it.
+    let query = "show median(orders.amount) per month during 2025";
+    let first = ask(&engine, query, false);
     let answers = root.join(".kepi/store/answers");
     let files: Vec<_> = fs::read_dir(&answers).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(files.len(), 1);
@@ -131,7 +133,7 @@ fn a_damaged_answer_is_computed_anew() {
             *byte ^= 0x20;
         }
         fs::write(&files[0], bytes).unwrap();
-        let again = ask(&engine, QUERIES[2], false);
+        let again = ask(&engine, query, false);
         assert!(!again.kept, "cut at {cut}, flipped {flipped}");
         same(&first, &again);
     }

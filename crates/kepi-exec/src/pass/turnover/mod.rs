@@ -46,7 +46,7 @@ struct Question {
     columns: Vec<Row>,
     /// Where time is cut, rising.
     bounds: Vec<i64>,
-    /// Whether it is asked who is in it at both ends of a piece of time.
+    /// Whether it is counted who is in it at both ends of a piece of time.
     both: bool,
     zone: String,
     now: i64,
@@ -91,8 +91,7 @@ pub(super) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     let ends: Vec<Ends> = asked.counted.iter().filter_map(|counted| counted.of.ends()).collect();
     // Whoever counts for any of the aggregates took part.
     let any = ends.iter().copied().reduce(Ends::or);
-    let both = ends.into_iter().chain(any).any(Ends::needs_both);
-    if both && !together {
+    if !together && ends.into_iter().chain(any).any(Ends::needs_both) {
         return Ok(None);
     }
     let mut bounds: Vec<i64> = windows.iter().flat_map(|w| [w.from, w.until, w.cell.0, w.cell.1]).collect();
@@ -107,7 +106,8 @@ pub(super) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
         state: asked.state.clone(),
         columns: asked.columns.clone(),
         bounds,
-        both,
+        // Who is there at both ends costs little, and so passes that ask for it share their reading with others.
+        both: together,
         zone: pass.zone.clone(),
         now: pass.now,
         made_of: (pass.per.clone(), pass.first_instant(), moves, pass.shift),
