@@ -43,11 +43,12 @@ pub fn check_plugin(folder: &Path) -> Result<PluginCheck, EngineError> {
     let bytes = match found.read() {
         Ok(bytes) => bytes,
         Err(error) => {
-            check.say("its file is there", Err(words(&error)));
+            let hint = if has_source(folder) { "; `kepi plugin build` makes it" } else { "" };
+            check.say("its file is there", Err(words(&error) + hint));
             return Ok(check);
         }
     };
-    if ["Cargo.toml", "plugin.py", "plugin.js"].iter().any(|file| folder.join(file).is_file()) {
+    if has_source(folder) {
         check.say("its component is built from its source", built_from(folder, &bytes));
     }
     let settings = Settings::default();
@@ -79,6 +80,11 @@ pub fn check_plugin(folder: &Path) -> Result<PluginCheck, EngineError> {
 /// Whether an id is that of a plugin which is part of kepi.
 pub fn is_shipped_plugin(id: &str) -> bool {
     shipped().iter().any(|found| found.manifest.id == id)
+}
+
+/// Whether the plugin is built from what lies in its folder.
+fn has_source(folder: &Path) -> bool {
+    ["Cargo.toml", "plugin.py", "plugin.js"].iter().any(|file| folder.join(file).is_file())
 }
 
 fn built_from(folder: &Path, component: &[u8]) -> Result<(), String> {

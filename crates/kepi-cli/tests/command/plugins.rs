@@ -206,6 +206,7 @@ fn kinds_and_builders_that_are_not_there_are_refused_in_words() {
         assert!(said.code == 2 && said.err.contains(told) && said.err.contains(repair), "{}", said.err);
         let checked = plugin(&["check", &id]);
         assert!(checked.code == 1 && checked.out.contains("fails its file is there"), "{}", checked.out);
+        assert!(checked.out.contains("; `kepi plugin build` makes it"), "{}", checked.out);
     }
     assert!(plugin(&["build", "my.other"]).err.contains("nor the id of a plugin"));
 }
