@@ -188,6 +188,15 @@ fn beginnings(scene: &Scene<'_>) -> Option<Diagnostic> {
         };
         return Some(scene.error("`for` needs a length of time").help(help));
     }
+    if first == "state"
+        && found == "where"
+        && let Some((opened, "(")) = scene.open_bracket()
+        && matches!(scene.at(opened - 1), "from" | "until")
+    {
+        let word = scene.at(opened - 1);
+        let error = scene.error(format!("what stands behind `{word}` has no parentheses"));
+        return Some(error.help(format!("write `{word} {} where …`", written(scene, opened + 1, "where"))));
+    }
     if first == "target" && found == "every" && scene.has_before("reach") {
         return Some(scene.error("a target for each period says `each`").help(format!("write `each {}`", scene.at(1))));
     }

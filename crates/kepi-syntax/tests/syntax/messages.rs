@@ -135,7 +135,7 @@ fn habits_and_slips() {
          metric 2nd = a\nmetric orders-per-day = a\nmetric average order value = a\nmetric x sum(a)\nmetrik x = a\n\
          source s from \"a.csv\" { orders: at day, of customer.ref, amount }\n\
          source s from \"a.csv\" { orders: at day, amount as price }\nevent e of c at { a: text }\nentity c key { a: text }\n\
-         state s of c = from e for 3\nstate s of c = from e for ever\ntarget t on a during 2026 reach 5 EUR every month\n\
+         state s of c = from e for 3\nstate s of c = from e for ever\nstate s of c = from d until (e where a = 1)\ntarget t on a during 2026 reach 5 EUR every month\n\
          show a wher b = 1\nshow funnel(a -> b, withing 30 days)";
     let mut out = String::new();
     for text in texts.lines() {
