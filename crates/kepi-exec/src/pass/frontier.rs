@@ -62,6 +62,18 @@ impl Frontier {
         later.saturating_mul(FRESH) <= self.base.1
     }
 
+    /// The names under which something may be kept that reads rows before `until`, the one for what is kept now first.
+    /// The end matters to the rows behind it. Where there are none yet, it is going to be another one each time; once
+    /// there are some, what was kept before may still be gone on from.
+    pub(super) fn names(
+        &self,
+        until: i64,
+        name: impl Fn(Option<i64>) -> Result<u128, ExecError>,
+    ) -> Result<Vec<u128>, ExecError> {
+        let ended = (until <= self.moment).then_some(Some(until));
+        ended.into_iter().chain([None]).map(name).collect()
+    }
+
     /// The rows before a moment.
     pub(super) fn before(&self, moment: i64) -> Before {
         Before::new(moment, &self.segments)

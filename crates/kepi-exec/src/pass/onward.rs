@@ -51,11 +51,16 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
         return Ok(None);
     }
     let Some((frontier, until)) = frontier(pass, &plan, source) else { return Ok(None) };
-    let name = name(pass, &frontier, until)?;
-    let kept = match partials.read(name) {
-        Some(bytes) => kept(&bytes, pass, &plan, (&frontier, until))?,
-        None => None,
-    };
+    let names = frontier.names(until, |until| name(pass, until))?;
+    let mut found = None;
+    for name in &names {
+        if found.is_none()
+            && let Some(bytes) = partials.read(*name)
+        {
+            found = kept(&bytes, pass, &plan, (&frontier, until))?;
+        }
+    }
+    let kept = found;
     let from = kept.as_ref().map(|done| done.moment);
     let step = Step { pass, source };
     let (plan, done) = match kept {
@@ -67,7 +72,7 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
             };
             let Some(done) = step.up_to(plan, kept, frontier.moment)? else { return Ok(None) };
             if begin.elapsed() >= WORTH {
-                partials.write(name, &done.to_bytes(meaning)?, begin.elapsed());
+                partials.write(names[0], &done.to_bytes(meaning)?, begin.elapsed());
             }
             (Plan::with(pass, source, true)?, done)
         }
@@ -110,11 +115,9 @@ fn frontier(pass: &Pass, plan: &Plan, source: &Source) -> Option<(Frontier, i64)
 }
 
 /// The name under which a pass is kept, whatever is stored.
-fn name(pass: &Pass, frontier: &Frontier, until: i64) -> Result<u128, ExecError> {
+fn name(pass: &Pass, until: Option<i64>) -> Result<u128, ExecError> {
     let mut plain = pass.clone();
     plain.aggregates.iter_mut().for_each(|a| a.text.clear());
-    // The end matters to the rows behind it. Where there are none yet, it is going to be another one each time.
-    let until = (until <= frontier.moment).then_some(until);
     (plain.from, plain.until, plain.now, plain.moment) = (pass.first_instant(), 0, 0, false);
     name_of(&("onward", FORM, env!("CARGO_PKG_VERSION"), plain, until))
 }

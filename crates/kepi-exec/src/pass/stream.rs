@@ -105,7 +105,7 @@ pub(crate) fn cut(pass: &Pass, zone: &Zone, mut cuts: Vec<i64>) -> Vec<Part> {
 }
 
 /// Parts between cuts.
-fn between(mut cuts: Vec<i64>, from: Option<i64>, until: i64) -> Vec<Part> {
+pub(super) fn between(mut cuts: Vec<i64>, from: Option<i64>, until: i64) -> Vec<Part> {
     cuts.retain(|&t| t < until && from.is_none_or(|from| t > from));
     cuts.sort_unstable();
     cuts.dedup();

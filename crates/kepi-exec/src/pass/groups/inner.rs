@@ -1,6 +1,6 @@
 //! The inner aggregates of groups: what their cells are made of, and the columns that they give.
 
-use super::{filled, of};
+use super::{by_id, filled, of};
 use crate::ExecError;
 use crate::cells::plan::passes_of;
 use crate::pass::pieces::Reading;
@@ -163,6 +163,9 @@ pub(super) fn row_of(formula: &Formula, names: &[String]) -> Result<Row, ExecErr
 /// The cells of a pass, for who computes on with them.
 pub(super) fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Table, ExecError> {
     source.check()?;
+    if let Some(table) = by_id::table(pass, source)? {
+        return Ok(table);
+    }
     let mut pieces = None;
     let plan = match &pass.base {
         core::Base::Entity(_) => entity::filled(pass, source)?,

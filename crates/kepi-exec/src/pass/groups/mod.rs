@@ -4,6 +4,7 @@
 //! they give stays in columns, so entities are ids all the way. A group's value is a row expression over these columns.
 
 mod apart;
+mod by_id;
 mod history;
 mod inner;
 mod sums;
@@ -62,7 +63,9 @@ type Filled = (Option<Option<i64>>, Plan);
 
 /// Computes the outer aggregates of a part of a pass over groups.
 pub(crate) fn run(groups: &Groups, pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
-    if let Some(sums) = sums::of(groups, pass, source)? {
+    if !by_id::makes(groups, pass, source)?
+        && let Some(sums) = sums::of(groups, pass, source)?
+    {
         return sums.run(pass, source, part);
     }
     let mut all = Cells::default();
@@ -302,6 +305,7 @@ fn periods(table: &Table, rows: &Range<usize>, starts: &[i64]) -> Column {
 fn tell(report: &mut Report, groups: &Groups, inner: &Report) {
     report.rows_scanned += inner.rows_scanned;
     report.ranges = report.ranges.max(inner.ranges);
+    report.continued = report.continued.or(inner.continued);
     report.first = inner.first;
     let most = inner.without_entity.iter().copied().max().unwrap_or(0);
     // A group is there for all that read it; what its rows lack, they lack for all of them.
@@ -316,6 +320,10 @@ pub(crate) fn parts(
     source: &Source,
     threads: usize,
 ) -> Result<Option<Vec<Part>>, ExecError> {
+    if by_id::makes(groups, pass, source)? {
+        // It is dealt out where the rows are read.
+        return Ok(None);
+    }
     if let Some(sums) = sums::of(groups, pass, source)? {
         return sums.parts(pass, source, threads);
     }

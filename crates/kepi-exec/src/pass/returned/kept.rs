@@ -69,12 +69,16 @@ impl<'a> Going<'a> {
 
     /// The cells; none: somebody is a member of several cohorts, or there would be too many numbers.
     pub(super) fn run(&self, plan: Plan, back: Back, nobody: Known) -> Result<Option<Cells>, ExecError> {
-        let name = self.name()?;
+        let names = self.frontier.names(self.step.pass.until, |until| self.name(until))?;
         let ids = nobody.by_id.len();
-        let kept = match self.partials.read(name) {
-            Some(bytes) => self.kept(&bytes, &plan, &back, ids)?,
-            None => None,
-        };
+        let mut kept = None;
+        for name in &names {
+            if kept.is_none()
+                && let Some(bytes) = self.partials.read(*name)
+            {
+                kept = self.kept(&bytes, &plan, &back, ids)?;
+            }
+        }
         let from = kept.as_ref().map(|done| done.moment);
         let (plan, back, done) = match kept {
             Some(done) if done.moment >= self.frontier.moment || self.frontier.is_fresh(done.moment) => {
@@ -92,7 +96,7 @@ impl<'a> Going<'a> {
                 let kept = kept.unwrap_or(Done { moment: i64::MIN, known: nobody, programs: Default::default() });
                 let Some(done) = self.up_to(plan, back, kept, moment)? else { return Ok(None) };
                 if begin.elapsed() >= WORTH {
-                    self.partials.write(name, &done.to_bytes(meaning)?, begin.elapsed());
+                    self.partials.write(names[0], &done.to_bytes(meaning)?, begin.elapsed());
                 }
                 (Plan::new(&self.step.asked.members, self.step.source)?, Back::new(self.step)?, done)
             }
@@ -106,12 +110,10 @@ impl<'a> Going<'a> {
     }
 
     /// The name under which it is kept, whatever is stored.
-    fn name(&self) -> Result<u128, ExecError> {
+    fn name(&self, until: Option<i64>) -> Result<u128, ExecError> {
         let pass = self.step.pass;
         let mut plain = pass.clone();
         plain.aggregates.iter_mut().for_each(|a| a.text.clear());
-        // The end matters to the rows behind it. Where there are none yet, it is going to be another one each time.
-        let until = (pass.until <= self.frontier.moment).then_some(pass.until);
         (plain.until, plain.now) = (0, 0);
         name_of(&("returned", FORM, env!("CARGO_PKG_VERSION"), plain, until))
     }
