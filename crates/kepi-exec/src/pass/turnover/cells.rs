@@ -66,8 +66,8 @@ pub(super) fn of(pass: &Pass, asked: &Asked<'_>, windows: &[Window], counted: &C
 
 /// The last moment at which it is asked who is in a state.
 fn looked_at(asked: &Asked<'_>, windows: &[Window]) -> Option<i64> {
-    let ends = asked.counted.iter().filter_map(|counted| counted.of.ends());
-    let only_first = ends.map(Ends::is_of_first).all(|is| is);
+    let mut ends = asked.counted.iter().filter_map(|counted| counted.of.ends());
+    let only_first = ends.all(Ends::is_of_first);
     let last = windows.iter().map(|window| if only_first { window.cell.0 } else { window.cell.1 }).max();
     last.map(|instant| instant.saturating_sub(1))
 }
