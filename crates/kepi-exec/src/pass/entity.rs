@@ -14,6 +14,9 @@ use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::Base;
 use std::sync::Arc;
 
+/// Fewer entities are dealt out over threads where they are looked at so often, all windows together.
+const LOOKS_DEALT: u64 = 3_000_000;
+
 /// Looks at all entities just before the end of each window.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     let Base::Entity(entity) = &pass.base else { return filled(pass, source)?.finish() };
@@ -22,8 +25,11 @@ pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
     // Means over a time without a beginning begin with the first row of all.
     let begins_with_rows = plan.program.measures_time() && (pass.first_instant().is_none() || !pass.moved().is_empty());
     let apart = lots::add_up(pass) && !begins_with_rows;
-    // Each thread reads all rows of the histories that are asked for.
-    let lots = Lot::deal(count, if apart && count >= lots::DEALT_MIN { source.threads } else { 1 });
+    // Each thread reads all rows of the histories that are asked for, so looking at the entities has to take longer.
+    let looks =
+        || windows(pass, pass.first_instant(), plan.program.clock.zone()).map(|w| w.len() as u64 * u64::from(count));
+    let dealt = apart && (count >= lots::DEALT_MIN || looks()? >= LOOKS_DEALT);
+    let lots = Lot::deal(count, if dealt { source.threads } else { 1 });
     if lots.len() < 2 {
         return filled(pass, source)?.finish();
     }
