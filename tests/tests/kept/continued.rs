@@ -31,7 +31,7 @@ source merges_table from "merges.csv" { merge customer old into new }
 "#;
 
 /// Each goes on where only later rows have come.
-const HISTORIES: [&str; 34] = [
+const HISTORIES: [&str; 37] = [
     "show count(new_customers) by customer.region per month during 2025",
     "show ratio(sum(orders.amount where age(new_customers) < 60 days), count(new_customers)) per month during 2025",
     "show share(orders where count(orders) > 1) by shop per week during 2025",
@@ -66,6 +66,9 @@ const HISTORIES: [&str; 34] = [
     "show count(ended(fresh)), kept(fresh) by customer per quarter during 2025",
     "show sum(orders.amount where sum(orders.amount) > 400 EUR) per week since 2025-01-06 until 2025-12-01",
     "show percentile(avg(orders.amount) per customer, 90), max(count(orders where weight > 50) per customer) by customer.region during 2025",
+    "show retention(new_customers -> orders, period: week, clock: own) by customer.region during 2025",
+    "show retention(new_customers -> orders, period: month, clock: own, mode: onward) during 2025",
+    "show retention(signups -> orders where large, period: month, clock: own, brackets: [1, 3, 9]) by plan during 2025",
 ];
 
 /// The same rows for the same numbers.
@@ -212,10 +215,10 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     // Those that look at the regions of rows are computed anew, the others go on; so do sums by customer.
     load_table(&engine, root, "customers_table", "customers.csv", &regions(3..4, 1));
     more(&engine);
-    assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11, 15, 21, 26]));
+    assert_eq!(ask_all(&engine, &"another region"), but(&[0, 11, 15, 21, 26, 34]));
     load_table(&engine, root, "signups_table", "signups.csv", &signups(850..851, 1));
     more(&engine);
-    assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12, 19, 21, 23, 28]));
+    assert_eq!(ask_all(&engine, &"a late signup"), but(&[7, 11, 12, 19, 21, 23, 28, 36]));
     load_table(&engine, root, "merges_table", "merges.csv", "old,new\nc11,c12\n");
     more(&engine);
     assert_eq!(ask_all(&engine, &"a merge"), none);
@@ -235,7 +238,7 @@ fn after_later_rows_all_go_on_and_after_others_none_does() {
     write_model(root, 6_000);
     let engine = Engine::open(root).unwrap();
     more(&engine);
-    assert_eq!(ask_all(&engine, &"another definition"), but(&[8, 9, 14, 22, 30]));
+    assert_eq!(ask_all(&engine, &"another definition"), but(&[8, 9, 14, 22, 30, 36]));
 }
 
 /// What happens to a project between two questions.

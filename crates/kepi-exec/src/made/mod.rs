@@ -16,6 +16,7 @@ mod stays;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use own_periods::Period;
 pub(crate) use returns::bracket;
 
 use crate::pass::{Early, KeptTurnover};

@@ -4,7 +4,7 @@ use crate::rows::Clock;
 use kepi_model::calendar::{Grain, TimeUnit};
 
 /// The own period of a member that was looked at last.
-pub(super) struct Period {
+pub(crate) struct Period {
     start: i64,
     number: i64,
     /// Its end.
@@ -13,14 +13,26 @@ pub(super) struct Period {
 
 impl Period {
     /// Of a member that begins at a moment; nothing has been asked yet.
-    pub(super) fn new(start: i64) -> Period {
+    pub(crate) fn new(start: i64) -> Period {
         Period { start, number: 0, end: i64::MIN }
     }
 
     /// The number of the own period in which a moment lies, not earlier than those asked for before.
-    pub(super) fn go_to(&mut self, clock: &mut Clock, grain: &Grain, at: i64) -> i64 {
+    pub(crate) fn go_to(&mut self, clock: &mut Clock, grain: &Grain, at: i64) -> i64 {
         if at >= self.end {
-            let about = match (own_months(grain), own_days(grain)) {
+            let days = own_days(grain);
+            if days > 0 {
+                let ((day, of_day), (start, start_of_day)) = (clock.local(at), clock.local(self.start));
+                let late = (day - start).rem_euclid(days) == 0 && of_day < start_of_day;
+                let number = (day - start).div_euclid(days) - i64::from(late);
+                // Where clocks do not change it is told by the day and by what they show.
+                if clock.calm(day).is_some() && clock.calm(start + days * number).is_some() {
+                    self.number = number;
+                    self.end = clock.instant(start + days * (self.number + 1), start_of_day);
+                    return self.number;
+                }
+            }
+            let about = match (own_months(grain), days) {
                 (0, 0) => at.saturating_sub(self.start).div_euclid(own_micros(grain)),
                 (0, days) => (clock.local(at).0 - clock.local(self.start).0).div_euclid(days),
                 (months, _) => {
@@ -28,12 +40,19 @@ impl Period {
                     (month(clock, at) - month(clock, self.start)).div_euclid(months)
                 }
             };
-            // The period may begin later in the day, or in the month.
-            let late = own_start(clock, grain, self.start, about) > at;
-            self.number = about - i64::from(late);
+            // The period may begin later in the day, or in the month; one whose first day was left out is empty.
+            self.number = about;
+            while own_start(clock, grain, self.start, self.number) > at {
+                self.number -= 1;
+            }
             self.end = own_start(clock, grain, self.start, self.number + 1);
         }
         self.number
+    }
+
+    /// The end of the one that was asked for last.
+    pub(crate) fn end(&self) -> i64 {
+        self.end
     }
 }
 
@@ -130,6 +149,38 @@ mod tests {
             let period = || Period::new(start);
             assert_eq!(period().go_to(&mut clock, &grain, begins), number, "{unit:?}");
             assert_eq!(period().go_to(&mut clock, &grain, begins - 1), number - 1, "{unit:?}");
+        }
+    }
+
+    #[test]
+    fn a_moment_lies_between_the_ends_of_its_own_period_whatever_clocks_do() {
+        // An hour set back and forth, both at midnight, and a day that was left out.
+        let changes = [
+            ("Europe/Amsterdam", "2024-03-31T00:00"),
+            ("Europe/Amsterdam", "2024-10-27T00:00"),
+            ("America/Sao_Paulo", "2018-02-18T00:00"),
+            ("America/Sao_Paulo", "2018-11-04T00:00"),
+            ("Pacific/Apia", "2011-12-30T00:00"),
+        ];
+        const HOUR: i64 = 3_600_000_000;
+        for (name, change) in changes {
+            let zone = Zone::named(name).unwrap();
+            let change = zone.instant(change.parse().unwrap());
+            let mut clock = Clock::new(zone.clone());
+            for unit in [TimeUnit::Hour, TimeUnit::Day, TimeUnit::Week, TimeUnit::Month] {
+                let grain = Grain::ordinary(unit);
+                for start in (-40..=40).map(|hour| change + hour * HOUR / 2) {
+                    for later in (0..24 * 20).step_by(if unit == TimeUnit::Month { 7 } else { 1 }) {
+                        let at = start + later * HOUR / 2;
+                        let mut period = Period::new(start);
+                        let number = period.go_to(&mut clock, &grain, at);
+                        let [begin, end] =
+                            [number, number + 1].map(|number| own_start(&mut clock, &grain, start, number));
+                        assert!(begin <= at && at < end, "{name} {unit:?} from {start}: {at} in {begin}..{end}");
+                        assert_eq!(period.end(), end, "{name} {unit:?} from {start}");
+                    }
+                }
+            }
         }
     }
 

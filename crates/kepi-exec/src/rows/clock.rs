@@ -168,7 +168,7 @@ impl Clock {
     /// By how much local time is ahead of UTC during all of a local day; none: it changes on that day, or at one of its
     /// ends, where an hour of it may come twice.
     #[inline]
-    fn calm(&mut self, day: i64) -> Option<i64> {
+    pub(crate) fn calm(&mut self, day: i64) -> Option<i64> {
         let offset = self.offset(day)?;
         if self.offset(day.saturating_sub(1)) == Some(offset) && self.offset(day.saturating_add(1)) == Some(offset) {
             return Some(offset);

@@ -39,9 +39,9 @@ struct Ages {
 }
 
 impl Asked<'_> {
-    /// Whether each period is an age of its own, and who comes back counts in each.
+    /// Whether each calendar period is an age of its own, and who comes back counts in each.
     pub(super) fn is_plain(&self) -> bool {
-        self.returns.brackets.is_empty() && !self.returns.onward
+        self.returns.brackets.is_empty() && !self.returns.onward && !self.returns.own_clock
     }
 }
 
@@ -49,10 +49,10 @@ impl Asked<'_> {
 pub(super) fn of(pass: &Pass) -> Option<Asked<'_>> {
     let Base::Made(made) = &pass.base else { return None };
     let Made::Returns(returns) = &**made else { return None };
-    let by_calendar = !returns.own_clock && returns.grain.table.is_none() && returns.grain.unit >= TimeUnit::Day;
+    let of_days = returns.grain.table.is_none() && returns.grain.unit >= TimeUnit::Day;
     let plain = returns.hold.is_none() && returns.at_least <= 1;
     let still = pass.moved().is_empty() && pass.shift.is_none() && !pass.moment;
-    if !(by_calendar && plain && still && may_begin_once(returns)) {
+    if !(of_days && plain && still && may_begin_once(returns)) {
         return None;
     }
     let start = &returns.start;

@@ -3,6 +3,7 @@
 use super::Step;
 use super::members::{Known, Member, NOBODY};
 use super::numbers::Numbers;
+use super::own::Own;
 use crate::ExecError;
 use crate::made::{bracket, largest_below};
 use crate::pass::accumulate::Rows;
@@ -26,6 +27,8 @@ pub(super) struct Back {
 /// How often members came back in a stretch of time.
 struct Found {
     by_id: Vec<Member>,
+    /// By id the first age that was counted, or 0, where ages may lie in two stretches.
+    first: Vec<i32>,
     /// By age and kind.
     counts: Vec<i64>,
     scanned: u64,
@@ -44,14 +47,18 @@ impl Back {
     fn count(
         &mut self,
         step: &Step<'_>,
-        by_id: Vec<Member>,
+        (by_id, at): (Vec<Member>, &[i64]),
         kinds: usize,
         (from, until): (Option<i64>, Option<i64>),
     ) -> Result<Option<Found>, ExecError> {
         let Back { program, mask, key } = self;
         let mut numbers = Numbers::new(step.asked.returns, step.zone);
+        let returns = step.asked.returns;
         let plain = step.asked.is_plain();
-        let mut counter = Counter { returns: step.asked.returns, by_id, kinds, counts: Vec::new(), plain };
+        let own = returns.own_clock.then(|| Own::new(step, &by_id, at));
+        // The ages of stretches behind the first one may have been counted in that before them.
+        let first = vec![0; if plain || returns.onward || from.is_none() { 0 } else { by_id.len() }];
+        let mut counter = Counter { returns, by_id, kinds, counts: Vec::new(), plain, own, first };
         let mut frames = program.frames(from, until)?;
         while let Some(frame) = frames.next(program)? {
             program.evaluate(&frame)?;
@@ -62,6 +69,13 @@ impl Back {
                 (Some(mask), Some(known)) => Some(&mask & &known),
                 (mask, known) => mask.or(known),
             };
+            let at = frame.at.as_ref().map_or(&[][..], |at| at);
+            if counter.own.is_some() {
+                if !counter.add_at(Rows { range: &(0..frame.len), mask: taken.as_ref() }, keys, at) {
+                    return Ok(None);
+                }
+                continue;
+            }
             for (range, number) in numbers.cut(&frame)? {
                 if !counter.add(Rows { range: &range, mask: taken.as_ref() }, keys, number) {
                     return Ok(None);
@@ -69,14 +83,15 @@ impl Back {
             }
         }
         let scanned = frames.scanned() + program.rows_scanned_elsewhere();
-        Ok(Some(Found { by_id: counter.by_id, counts: counter.counts, scanned }))
+        let Counter { by_id, counts, first, .. } = counter;
+        Ok(Some(Found { by_id, first, counts, scanned }))
     }
 }
 
 /// Reads the rows of a stretch of time of those who come back. No: there would be too many numbers.
 pub(super) fn back(step: &Step<'_>, whole: &mut Back, known: &mut Known) -> Result<bool, ExecError> {
     let Step { asked, source, zone, .. } = *step;
-    let in_one_go = step.from.is_some() || whole.program.needs_past || whole.program.sequential || !asked.is_plain();
+    let in_one_go = step.from.is_some() || whole.program.needs_past || whole.program.sequential;
     let threads = largest_below(&asked.returns.back.events.base, source).filter(|_| !in_one_go);
     let mut cuts = match threads.map(|info| (source.threads.min((info.rows / STRETCH_ROWS_MIN) as usize), info)) {
         Some((threads, info)) if threads > 1 => source.cuts(&info.name, (None, step.until), threads, false),
@@ -87,15 +102,19 @@ pub(super) fn back(step: &Step<'_>, whole: &mut Back, known: &mut Known) -> Resu
     cuts.sort_unstable();
     cuts.dedup();
     let kinds = known.kinds.len();
+    let moments = std::mem::take(&mut known.at);
     let found = if cuts.is_empty() {
         let by_id = std::mem::take(&mut known.by_id);
-        vec![whole.count(step, by_id, kinds, (step.from, step.until))?]
+        vec![whole.count(step, (by_id, &moments), kinds, (step.from, step.until))?]
     } else {
         let ends = cuts.iter().copied().map(Some).chain([step.until]);
         let stretches: Vec<_> = [None].into_iter().chain(cuts.iter().copied().map(Some)).zip(ends).collect();
         let by_id = &known.by_id;
-        side_by_side(source.threads, stretches, |time| Back::new(step)?.count(step, by_id.clone(), kinds, time))?
+        side_by_side(source.threads, stretches, |time| {
+            Back::new(step)?.count(step, (by_id.clone(), &moments), kinds, time)
+        })?
     };
+    known.at = moments;
     let Some(found) = found.into_iter().collect::<Option<Vec<Found>>>() else { return Ok(false) };
     for own in found {
         known.counts.resize(known.counts.len().max(own.counts.len()), 0);
@@ -104,6 +123,11 @@ pub(super) fn back(step: &Step<'_>, whole: &mut Back, known: &mut Known) -> Resu
         if known.by_id.is_empty() {
             known.by_id = own.by_id;
         } else {
+            for ((member, &first), before) in own.by_id.iter().zip(&own.first).zip(&known.by_id) {
+                if first > 0 && first == before.last {
+                    known.counts[first as usize * kinds + member.kind as usize] -= 1;
+                }
+            }
             // Stretches follow each other, so who came back in the later one came back later.
             known.by_id.iter_mut().zip(own.by_id).for_each(|(all, own)| all.last = all.last.max(own.last));
         }
@@ -118,8 +142,12 @@ struct Counter<'a> {
     kinds: usize,
     /// By age and kind.
     counts: Vec<i64>,
-    /// Whether each period is an age of its own.
+    /// Whether each calendar period is an age of its own.
     plain: bool,
+    /// What tells ages by members' own clocks.
+    own: Option<Own<'a>>,
+    /// By id the first age that was counted, or 0; empty: nobody asks.
+    first: Vec<i32>,
 }
 
 impl Counter<'_> {
@@ -127,28 +155,13 @@ impl Counter<'_> {
     fn add(&mut self, rows: Rows<'_>, ids: &[u32], number: i32) -> bool {
         let kinds = self.kinds;
         if !self.plain {
-            let Returns { brackets, onward, .. } = self.returns;
-            let mut most = 0;
+            let mut fits_all = true;
             rows.each(|row| {
-                let Some(member) = self.by_id.get_mut(ids[row] as usize).filter(|m| m.last != NOBODY) else { return };
-                let age = i64::from(number) - i64::from(member.since);
-                let age = bracket(age, brackets, *onward);
-                if age > i64::from(member.last) {
-                    member.last = age as i32;
-                    most = most.max(age);
-                    if !*onward {
-                        let place = age as usize * kinds + member.kind as usize;
-                        if place >= self.counts.len() {
-                            if place > NUMBERS_MAX {
-                                return;
-                            }
-                            self.counts.resize((age as usize + 1) * kinds, 0);
-                        }
-                        self.counts[place] += 1;
-                    }
-                }
+                let id = ids[row] as usize;
+                let Some(member) = self.by_id.get(id).filter(|m| m.last != NOBODY) else { return };
+                fits_all &= self.add_age(id, i64::from(number) - i64::from(member.since));
             });
-            return fits(most, kinds);
+            return fits_all;
         }
         let (by_id, counts) = (&mut self.by_id, &mut self.counts);
         let mut fits_all = true;
@@ -168,6 +181,45 @@ impl Counter<'_> {
             counts[place] += 1;
         });
         fits_all
+    }
+
+    /// Takes rows, the age of each by its member's own clock; whether there is room for what they add.
+    fn add_at(&mut self, rows: Rows<'_>, ids: &[u32], at: &[i64]) -> bool {
+        let mut fits_all = true;
+        rows.each(|row| {
+            let id = ids[row] as usize;
+            if let Some(age) = self.own.as_mut().and_then(|own| own.age(id, at[row])) {
+                fits_all &= self.add_age(id, age);
+            }
+        });
+        fits_all
+    }
+
+    /// Takes a member's row of an age, not earlier than those before it; whether there is room.
+    #[inline]
+    fn add_age(&mut self, id: usize, age: i64) -> bool {
+        let Returns { brackets, onward, .. } = self.returns;
+        let age = bracket(age, brackets, *onward);
+        let member = &mut self.by_id[id];
+        if age <= i64::from(member.last) {
+            return true;
+        }
+        if !fits(age, self.kinds) {
+            return false;
+        }
+        member.last = age as i32;
+        if *onward {
+            return true;
+        }
+        if let Some(first) = self.first.get_mut(id).filter(|first| **first == 0) {
+            *first = age as i32;
+        }
+        let place = age as usize * self.kinds + member.kind as usize;
+        if place >= self.counts.len() {
+            self.counts.resize((age as usize + 1) * self.kinds, 0);
+        }
+        self.counts[place] += 1;
+        true
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Instant;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// A part of a name: the way in which this is kept. It changes with what it is made of.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// A pass that goes on from a moment, up to which rows are stored for good.
 pub(super) struct Going<'a> {
@@ -51,10 +51,10 @@ struct Done {
 
 impl<'a> Going<'a> {
     /// None: it is read in one go, since it cannot go on, or most rows lie behind the moment.
-    pub(super) fn new(step: &'a Step<'a>, plan: &Plan, back: &Back, needs_moments: bool) -> Option<Going<'a>> {
+    pub(super) fn new(step: &'a Step<'a>, plan: &Plan, back: &Back, only_returns: bool) -> Option<Going<'a>> {
         let partials = step.source.partials.as_deref()?;
         let programs = [&plan.program, &back.program];
-        if needs_moments || plan.only().is_some() || !programs.iter().all(|program| program.can_go_on()) {
+        if only_returns || plan.only().is_some() || !programs.iter().all(|program| program.can_go_on()) {
             return None;
         }
         let returns = step.asked.returns;
@@ -135,9 +135,10 @@ impl<'a> Going<'a> {
         if head.moment > self.step.pass.until || self.meaning(plan, back, head.moment)? != Some(head.meaning) {
             return Ok(None);
         }
-        let Some(by_id) = members(rest, ids, head.kinds.len()) else { return Ok(None) };
+        let own_clock = self.step.asked.returns.own_clock;
+        let Some((by_id, at)) = members(rest, ids, head.kinds.len(), own_clock) else { return Ok(None) };
         let Head { moment, cells, kinds, sizes, counts, without, kept, first, programs, .. } = head;
-        let known = Known { by_id, cells, kinds, sizes, counts, without, kept, first, ..Known::default() };
+        let known = Known { by_id, at, cells, kinds, sizes, counts, without, kept, first, ..Known::default() };
         Ok(Some(Done { moment, known, programs }))
     }
 
@@ -178,7 +179,7 @@ fn take(plan: &mut Plan, back: &mut Back, done: &Done) -> Option<()> {
 
 impl Done {
     fn to_bytes(&self, meaning: u128) -> Result<Vec<u8>, ExecError> {
-        let Known { by_id, cells, kinds, sizes, counts, without, kept, first, .. } = &self.known;
+        let Known { by_id, at, cells, kinds, sizes, counts, without, kept, first, .. } = &self.known;
         let head = Head {
             moment: self.moment,
             meaning,
@@ -197,12 +198,16 @@ impl Done {
         number_bytes::put(&mut bytes, by_id.iter().map(|m| known(m.since, NEVER)));
         number_bytes::put(&mut bytes, by_id.iter().map(|m| known(m.last, NOBODY)));
         number_bytes::put(&mut bytes, by_id.iter().map(|m| (m.kind != NO_CELL).then_some(i64::from(m.kind))));
+        if !at.is_empty() {
+            number_bytes::put(&mut bytes, at.iter().zip(by_id).map(|(at, m)| (m.last != NOBODY).then_some(*at)));
+        }
         Ok(bytes)
     }
 }
 
-/// The members of bytes, with room for some ids and of some kinds; none: they are other bytes.
-fn members(mut bytes: &[u8], ids: usize, kinds: usize) -> Option<Vec<Member>> {
+/// The members of bytes, with room for some ids and of some kinds, and their moments where these are kept; none: they are
+/// other bytes.
+fn members(mut bytes: &[u8], ids: usize, kinds: usize, moments: bool) -> Option<(Vec<Member>, Vec<i64>)> {
     let number = |unknown: i32| move |number: Option<i64>| number.map_or(Some(unknown), |n| i32::try_from(n).ok());
     let since = number_bytes::take(&mut bytes, number(NEVER))?;
     let last = number_bytes::take(&mut bytes, number(NOBODY))?;
@@ -211,6 +216,13 @@ fn members(mut bytes: &[u8], ids: usize, kinds: usize) -> Option<Vec<Member>> {
         None => Some(NO_CELL),
     };
     let kind = number_bytes::take(&mut bytes, kind)?;
+    let mut at = match moments {
+        true => number_bytes::take(&mut bytes, |at| at.unwrap_or(0))?,
+        false => Vec::new(),
+    };
+    if moments && at.len() != since.len() {
+        return None;
+    }
     if since.len() > ids || last.len() != since.len() || kind.len() != since.len() || !bytes.is_empty() {
         return None;
     }
@@ -219,5 +231,6 @@ fn members(mut bytes: &[u8], ids: usize, kinds: usize) -> Option<Vec<Member>> {
     };
     let mut by_id = since.into_iter().zip(last).zip(kind).map(member).collect::<Option<Vec<Member>>>()?;
     by_id.resize(ids, NONE);
-    Some(by_id)
+    at.resize(if moments { ids } else { 0 }, 0);
+    Some((by_id, at))
 }

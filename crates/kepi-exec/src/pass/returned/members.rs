@@ -19,7 +19,7 @@ pub(super) const NOBODY: i32 = i32::MAX;
 /// What is kept by id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Member {
-    /// The last period, or with ages in brackets the last age, that was counted.
+    /// The last period that was counted; with ages in brackets or a clock of its own the last age.
     pub(super) last: i32,
     /// The period of its cohort.
     pub(super) since: i32,

@@ -1,9 +1,9 @@
-//! How many of a cohort come back, counted without a row for each who does: by calendar periods, where nobody is a member
-//! of two cohorts.
+//! How many of a cohort come back, counted without a row for each who does: by calendar periods or those that are counted
+//! from each member's own moment, where nobody is a member of two cohorts.
 //!
 //! The rows that make members are read first (`members`): each member gets its period and its cells, a number by id. Then
 //! the rows of those who come back go by in the order of time (`back`); one of a later period than the last that was counted
-//! counts at its age in the cells of its member. Stretches of time that end with a period may be read by several threads.
+//! counts at its age in the cells of its member. Stretches of time may be read by several threads.
 //! What is known by id and cell of all rows before a moment is kept, so that later only later rows are read (`kept`).
 //! Where somebody turns out to be a member twice, nothing is answered, and the rows of members and returns are made after all.
 
@@ -13,6 +13,7 @@ mod cells;
 mod kept;
 mod members;
 mod numbers;
+mod own;
 #[cfg(test)]
 mod tests;
 
@@ -62,10 +63,12 @@ pub(super) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     }
     let ids = plan.program.ids(&entity);
     let maker = Maker { source, zone: &pass.zone, now: pass.now };
-    maker.fits((size_of::<Member>() * ids * (1 + source.threads)) as u64)?;
-    let needs_moments = asked.counted.iter().all(|counted| counted.of != Of::Members);
-    let nobody = Known::of_nobody(ids, asked.counted.len(), needs_moments);
-    if let Some(going_on) = kept::Going::new(&step, &plan, &back, needs_moments) {
+    let own_clock = asked.returns.own_clock;
+    let each = size_of::<Member>() + if own_clock { own::BYTES } else { 0 };
+    maker.fits((each * ids * (1 + source.threads)) as u64)?;
+    let only_returns = asked.counted.iter().all(|counted| counted.of != Of::Members);
+    let nobody = Known::of_nobody(ids, asked.counted.len(), only_returns || own_clock);
+    if let Some(going_on) = kept::Going::new(&step, &plan, &back, only_returns) {
         return going_on.run(plan, back, nobody);
     }
     let Some(known) = step.read(&mut plan, &mut back, nobody)? else { return Ok(None) };

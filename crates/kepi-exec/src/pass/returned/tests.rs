@@ -40,7 +40,8 @@ proptest! {
     #[test]
     fn counted_returns_are_those_that_are_made(
         (orders, visits) in happenings(), unit in units(), onward in any::<bool>(), firsts in any::<bool>(),
-        brackets in proptest::collection::btree_set(1..9_i64, 0..3), same in any::<bool>(), batch in 1..9_usize,
+        brackets in proptest::collection::btree_set(1..9_i64, 0..3), (same, own_clock) in any::<(bool, bool)>(),
+        batch in 1..9_usize,
         zone in proptest::sample::select(vec!["UTC", "America/New_York"]), per in proptest::option::of(units()),
         (by_region, by_product, by_cohort, by_age) in any::<(bool, bool, bool, bool)>(),
         from in proptest::option::of(0..90_i64), until in 60..140_i64, only in proptest::option::of(1..4_i128),
@@ -57,7 +58,7 @@ proptest! {
         let returns = Returns {
             start: keyed("orders", stages),
             back: keyed(if same { "orders" } else { "visits" }, vec![]),
-            grain: Grain::ordinary(unit), own_clock: false, onward, brackets: brackets.into_iter().collect(),
+            grain: Grain::ordinary(unit), own_clock, onward, brackets: brackets.into_iter().collect(),
             hold: None, at_least: 1, asked,
         };
         let base = Events { base: Base::Made(Box::new(Made::Returns(Box::new(returns)))), stages: vec![] };
