@@ -1,11 +1,12 @@
-//! Distinct values of which more is kept than there may be memory: the rows are read several times, and each reading
-//! keeps what belongs to one share of the ids.
+//! Arrays by id that take more memory than there may be, as those of distinct values and of members: the rows are read
+//! several times, and each reading keeps what belongs to one share of the ids.
 //!
-//! All readings see the same rows in the same order, so they have the same cells; only what they count differs, and adds
-//! up. A share that does not fit is halved, down to one id.
+//! All readings see the same rows in the same order; only what they count differs, and adds up. A share that does not fit
+//! is halved, down to one id or to so few that reading would never end.
 
-use super::Source;
 use super::plan::Plan;
+use super::state::Cells;
+use super::{Report, Source};
 use crate::ExecError;
 use crate::rows::{Column, Payload, Values};
 use arrow_buffer::BooleanBuffer;
@@ -15,6 +16,46 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Values that are no entities have no numbers in a row; beyond so many shares each is about one of them.
 const OF_VALUES_MAX: u32 = 1 << 16;
+/// More readings than this take longer than anybody waits.
+const SHARES_MAX: u32 = 1 << 12;
+
+/// What a reading of a share comes to.
+pub(super) trait OfShare: Sized {
+    /// Lets go what was kept only to count.
+    fn settle(&mut self) {}
+
+    /// Adds what the same rows gave of another share.
+    fn add_share(&mut self, other: Self) -> Result<(), ExecError>;
+
+    /// What it has to say.
+    fn report(&mut self) -> &mut Report;
+}
+
+impl OfShare for Plan {
+    fn settle(&mut self) {
+        self.settle();
+    }
+
+    fn add_share(&mut self, other: Plan) -> Result<(), ExecError> {
+        self.add_share(other)
+    }
+
+    fn report(&mut self) -> &mut Report {
+        &mut self.report
+    }
+}
+
+/// Cells of a share say of all rows only what no other share says.
+impl OfShare for Cells {
+    fn add_share(&mut self, mut other: Cells) -> Result<(), ExecError> {
+        other.dealt = true;
+        self.merge(other)
+    }
+
+    fn report(&mut self) -> &mut Report {
+        &mut self.report
+    }
+}
 
 /// Which ids a reading counts: those of one of several ranges of about the same length; of other values as many.
 #[derive(Clone, Debug)]
@@ -45,6 +86,11 @@ impl Share {
         self.of == 1
     }
 
+    /// Whether it is the first: what is the same for all is told once.
+    pub(super) fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     /// Says that what is kept of it takes more memory than there may be.
     pub(super) fn note_full(&self) {
         self.noted.full.store(true, Ordering::Relaxed);
@@ -70,7 +116,7 @@ impl Share {
 
     /// Its halves; none: it is of one id at most.
     fn halves(&self) -> Option<[Share; 2]> {
-        let most = self.noted.most.load(Ordering::Relaxed).min(1 << 30);
+        let most = self.noted.most.load(Ordering::Relaxed).min(SHARES_MAX);
         let half = |number: u32| Share { number, of: 2 * self.of, noted: Arc::default() };
         (self.of < most).then(|| [half(2 * self.number), half(2 * self.number + 1)])
     }
@@ -100,21 +146,45 @@ impl Share {
     }
 }
 
+impl Source {
+    /// Fails where what is kept of the source's share takes more bytes than there may be while others work beside it.
+    pub(super) fn fits_share(&self, bytes: usize) -> Result<(), ExecError> {
+        match self.made.bytes_max() {
+            Some(limit) if bytes as u64 > limit / self.threads as u64 => {
+                self.share.note_full();
+                Err(ExecError::Memory { limit })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A plan that has seen all its rows, which `read` does on a source: in one reading of the share of this source, or in as
 /// many as it takes for what each keeps to fit.
 pub(super) fn read(source: &Source, read: impl Fn(&Source) -> Result<Plan, ExecError>) -> Result<Plan, ExecError> {
+    let plan = read_if(source, |source| read(source).map(Some))?;
+    plan.ok_or_else(|| ExecError::Plan("nobody was counted".into()))
+}
+
+/// The same of what may turn out to be asked in vain: none as soon as a reading gives none.
+pub(super) fn read_if<T: OfShare>(
+    source: &Source,
+    read: impl Fn(&Source) -> Result<Option<T>, ExecError>,
+) -> Result<Option<T>, ExecError> {
     let mut waiting = vec![source.share.clone()];
-    let (mut all, mut ranges) = (None::<Plan>, 0);
+    let (mut all, mut ranges) = (None::<T>, 0);
     while let Some(share) = waiting.pop() {
+        source.check()?;
         let source = source.of_share(share.clone());
         match read(&source) {
-            Ok(plan) if share.is_all() => return Ok(plan),
-            Ok(mut plan) => {
+            Ok(found) if share.is_all() => return Ok(found),
+            Ok(None) => return Ok(None),
+            Ok(Some(mut found)) => {
                 ranges += 1;
-                plan.settle();
+                found.settle();
                 match &mut all {
-                    None => all = Some(plan),
-                    Some(all) => all.add_share(plan)?,
+                    None => all = Some(found),
+                    Some(all) => all.add_share(found)?,
                 }
             }
             Err(error) if share.noted.full.load(Ordering::Relaxed) => {
@@ -124,7 +194,8 @@ pub(super) fn read(source: &Source, read: impl Fn(&Source) -> Result<Plan, ExecE
             Err(error) => return Err(error),
         }
     }
-    let mut all = all.ok_or_else(|| ExecError::Plan("nobody was counted".into()))?;
-    all.report.ranges = ranges;
+    if let Some(all) = &mut all {
+        all.report().ranges = ranges;
+    }
     Ok(all)
 }

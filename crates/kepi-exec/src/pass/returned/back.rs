@@ -47,7 +47,7 @@ impl Back {
     fn count(
         &mut self,
         step: &Step<'_>,
-        (by_id, at): (Vec<Member>, &[i64]),
+        (first_id, by_id, at): (u32, Vec<Member>, &[i64]),
         kinds: usize,
         (from, until): (Option<i64>, Option<i64>),
     ) -> Result<Option<Found>, ExecError> {
@@ -58,7 +58,7 @@ impl Back {
         let own = returns.own_clock.then(|| Own::new(step, &by_id, at));
         // The ages of stretches behind the first one may have been counted in that before them.
         let first = vec![0; if plain || returns.onward || from.is_none() { 0 } else { by_id.len() }];
-        let mut counter = Counter { returns, by_id, kinds, counts: Vec::new(), plain, own, first };
+        let mut counter = Counter { returns, first_id, by_id, kinds, counts: Vec::new(), plain, own, first };
         let mut frames = program.frames(from, until)?;
         while let Some(frame) = frames.next(program)? {
             program.evaluate(&frame)?;
@@ -101,17 +101,17 @@ pub(super) fn back(step: &Step<'_>, whole: &mut Back, known: &mut Known) -> Resu
     cuts.retain(|at| step.until.is_none_or(|until| *at < until));
     cuts.sort_unstable();
     cuts.dedup();
-    let kinds = known.kinds.len();
+    let (kinds, first_id) = (known.kinds.len(), known.first_id);
     let moments = std::mem::take(&mut known.at);
     let found = if cuts.is_empty() {
         let by_id = std::mem::take(&mut known.by_id);
-        vec![whole.count(step, (by_id, &moments), kinds, (step.from, step.until))?]
+        vec![whole.count(step, (first_id, by_id, &moments), kinds, (step.from, step.until))?]
     } else {
         let ends = cuts.iter().copied().map(Some).chain([step.until]);
         let stretches: Vec<_> = [None].into_iter().chain(cuts.iter().copied().map(Some)).zip(ends).collect();
         let by_id = &known.by_id;
         side_by_side(source.threads, stretches, |time| {
-            Back::new(step)?.count(step, (by_id.clone(), &moments), kinds, time)
+            Back::new(step)?.count(step, (first_id, by_id.clone(), &moments), kinds, time)
         })?
     };
     known.at = moments;
@@ -138,6 +138,8 @@ pub(super) fn back(step: &Step<'_>, whole: &mut Back, known: &mut Known) -> Resu
 /// Counts who comes back.
 struct Counter<'a> {
     returns: &'a Returns,
+    /// The id of the first of `by_id`.
+    first_id: u32,
     by_id: Vec<Member>,
     kinds: usize,
     /// By age and kind.
@@ -153,13 +155,13 @@ struct Counter<'a> {
 impl Counter<'_> {
     /// Takes rows of a period; whether there is room for what they add.
     fn add(&mut self, rows: Rows<'_>, ids: &[u32], number: i32) -> bool {
-        let kinds = self.kinds;
+        let (kinds, first_id) = (self.kinds, self.first_id);
         if !self.plain {
             let mut fits_all = true;
             rows.each(|row| {
-                let id = ids[row] as usize;
-                let Some(member) = self.by_id.get(id).filter(|m| m.last != NOBODY) else { return };
-                fits_all &= self.add_age(id, i64::from(number) - i64::from(member.since));
+                let place = ids[row].wrapping_sub(first_id) as usize;
+                let Some(member) = self.by_id.get(place).filter(|m| m.last != NOBODY) else { return };
+                fits_all &= self.add_age(place, i64::from(number) - i64::from(member.since));
             });
             return fits_all;
         }
@@ -167,7 +169,8 @@ impl Counter<'_> {
         let mut fits_all = true;
         rows.each(|row| {
             // Nobody's last period is later than all.
-            let Some(member) = by_id.get_mut(ids[row] as usize).filter(|member| member.last < number) else { return };
+            let place = ids[row].wrapping_sub(first_id) as usize;
+            let Some(member) = by_id.get_mut(place).filter(|member| member.last < number) else { return };
             member.last = number;
             let age = i64::from(number) - i64::from(member.since);
             let place = age as usize * kinds + member.kind as usize;
@@ -187,9 +190,9 @@ impl Counter<'_> {
     fn add_at(&mut self, rows: Rows<'_>, ids: &[u32], at: &[i64]) -> bool {
         let mut fits_all = true;
         rows.each(|row| {
-            let id = ids[row] as usize;
-            if let Some(age) = self.own.as_mut().and_then(|own| own.age(id, at[row])) {
-                fits_all &= self.add_age(id, age);
+            let place = ids[row].wrapping_sub(self.first_id) as usize;
+            if let Some(age) = self.own.as_mut().and_then(|own| own.age(place, at[row])) {
+                fits_all &= self.add_age(place, age);
             }
         });
         fits_all
@@ -197,10 +200,10 @@ impl Counter<'_> {
 
     /// Takes a member's row of an age, not earlier than those before it; whether there is room.
     #[inline]
-    fn add_age(&mut self, id: usize, age: i64) -> bool {
+    fn add_age(&mut self, place: usize, age: i64) -> bool {
         let Returns { brackets, onward, .. } = self.returns;
         let age = bracket(age, brackets, *onward);
-        let member = &mut self.by_id[id];
+        let member = &mut self.by_id[place];
         if age <= i64::from(member.last) {
             return true;
         }
@@ -211,7 +214,7 @@ impl Counter<'_> {
         if *onward {
             return true;
         }
-        if let Some(first) = self.first.get_mut(id).filter(|first| **first == 0) {
+        if let Some(first) = self.first.get_mut(place).filter(|first| **first == 0) {
             *first = age as i32;
         }
         let place = age as usize * self.kinds + member.kind as usize;

@@ -1,15 +1,18 @@
 //! The members of cohorts: whose row makes them one, of which period, and in which cells.
 
 use super::Step;
-use super::asked::Of;
+use super::asked::{Asked, Of};
 use super::numbers::Numbers;
+use super::own;
 use crate::ExecError;
+use crate::pass::Source;
 use crate::pass::accumulate::Rows;
 use crate::pass::plan::{CellsOfRows, NO_CELL, Plan};
 use crate::pass::scalar::CellKey;
 use crate::pass::stream::Periods;
 use crate::rows::Values;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// In place of a period: nobody has begun.
 pub(super) const NEVER: i32 = i32::MIN;
@@ -33,6 +36,8 @@ pub(super) const NONE: Member = Member { last: NOBODY, since: NEVER, kind: NO_CE
 /// What is known once all rows before an instant have gone by.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// The id of the first of them.
+    pub(super) first_id: u32,
     pub(super) by_id: Vec<Member>,
     /// By id the moment of its row, where somebody needs it.
     pub(super) at: Vec<i64>,
@@ -53,15 +58,32 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Nobody of so many ids.
-    pub(super) fn of_nobody(ids: usize, aggregates: usize, needs_moments: bool) -> Known {
-        Known {
-            by_id: vec![NONE; ids],
-            at: vec![0; if needs_moments { ids } else { 0 }],
+    /// Nobody of these ids.
+    ///
+    /// Errors: they take more memory than there may be.
+    pub(super) fn of_nobody(
+        ids: Range<usize>,
+        asked: &Asked,
+        needs_moments: bool,
+        source: &Source,
+    ) -> Result<Known, ExecError> {
+        source.fits_share(bytes(ids.len(), needs_moments, asked, source.threads))?;
+        let aggregates = asked.counted.len();
+        Ok(Known {
+            first_id: ids.start as u32,
+            by_id: vec![NONE; ids.len()],
+            at: vec![0; if needs_moments { ids.len() } else { 0 }],
             cells: vec![Vec::new(); aggregates],
             sizes: vec![Vec::new(); aggregates],
             ..Known::default()
-        }
+        })
+    }
+
+    /// How many bytes they take, about, while up to so many threads look who comes back.
+    pub(super) fn bytes(&self, asked: &Asked, threads: usize) -> usize {
+        // A kind stands in a list and in an index, and may have a cell of its own for each aggregate.
+        let kind = 64 + 64 * self.cells.len();
+        bytes(self.by_id.len(), !self.at.is_empty(), asked, threads) + kind * self.kinds.len()
     }
 
     /// Gives what was counted by age and kind room for kinds that have come since.
@@ -72,6 +94,15 @@ impl Known {
             self.counts = wider.collect();
         }
     }
+}
+
+/// How many bytes so many members take while up to so many threads look who comes back, each with a copy; or while they
+/// are read out of bytes that were kept.
+fn bytes(ids: usize, needs_moments: bool, asked: &Asked, threads: usize) -> usize {
+    let ages = if asked.is_plain() { 0 } else { size_of::<i32>() };
+    let own = if asked.returns.own_clock { own::BYTES } else { 0 };
+    let moment = if needs_moments { size_of::<i64>() } else { 0 };
+    ids * (size_of::<Member>() * (1 + threads).max(3) + threads * (ages + own) + moment)
 }
 
 /// Reads the rows of a stretch of time that make members. No: somebody is one of several cohorts.
@@ -109,9 +140,8 @@ pub(super) fn begun(step: &Step<'_>, plan: &mut Plan, known: &mut Known) -> Resu
         for (range, number) in numbers.cut(&frame)? {
             let mut twice = false;
             Rows { range: &range, mask: taken.as_ref() }.each(|row| {
-                let Some(member) = known.by_id.get_mut(keys[row] as usize).filter(|m| m.since != number) else {
-                    return;
-                };
+                let place = keys[row].wrapping_sub(known.first_id) as usize;
+                let Some(member) = known.by_id.get_mut(place).filter(|m| m.since != number) else { return };
                 own.iter_mut().zip(&cells).for_each(|(own, cells)| *own = cells[row]);
                 let counts = own.iter().any(|&cell| cell != NO_CELL);
                 if member.kind != NO_CELL {
@@ -124,7 +154,7 @@ pub(super) fn begun(step: &Step<'_>, plan: &mut Plan, known: &mut Known) -> Resu
                 }
                 member.kind = before + kinds.kind(&own);
                 member.last = if plain { number } else { 0 };
-                if let Some(moment) = known.at.get_mut(keys[row] as usize) {
+                if let Some(moment) = known.at.get_mut(place) {
                     *moment = at[row];
                 }
                 let mut kept = false;

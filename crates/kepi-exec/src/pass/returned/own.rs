@@ -6,8 +6,8 @@ use crate::made::Period;
 use crate::rows::Clock;
 use kepi_model::calendar::Grain;
 
-/// What is kept by id to tell ages: the moment, and the end of an own period.
-pub(super) const BYTES: usize = 2 * size_of::<i64>();
+/// What is kept by id to tell ages, beside the moment: the end of an own period.
+pub(super) const BYTES: usize = size_of::<i64>();
 
 /// Tells at which ages rows lie that come in the order of time.
 pub(super) struct Own<'a> {

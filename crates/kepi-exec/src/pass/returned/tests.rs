@@ -101,6 +101,15 @@ proptest! {
         prop_assert_eq!(a.first, b.first);
         let schema = pass.schema(&source).unwrap();
         let lines_of = |mut cells: Cells| lines(&cells.emit(&pass, &source, schema.clone()).unwrap());
+        // Where only some ids fit at once, down to one of them.
+        for bytes in [1_000, 1_500, 2_400] {
+            let limited = source.clone().with_memory_max(Some(bytes));
+            let cut = count(&pass, &limited, &Part::default()).unwrap().unwrap();
+            let (c, own) = (&cut.report, &counted.report);
+            prop_assert_eq!((c.rows_kept, c.rows_scanned, c.first), (own.rows_kept, own.rows_scanned, own.first));
+            prop_assert_eq!(&c.without_entity, &own.without_entity);
+            prop_assert_eq!(lines_of(cut), lines_of(counted.clone()), "{} bytes", bytes);
+        }
         prop_assert_eq!(lines_of(counted), lines_of(made));
     }
 }
@@ -139,4 +148,51 @@ fn who_begins_twice_is_made_and_who_begins_once_is_counted() {
     let leaf = crate::LeafExec::plan(pass_of(true), source(&twice), 2).unwrap();
     collected(std::sync::Arc::clone(&leaf)).unwrap();
     assert_eq!(leaf.report().way, Some(WAY));
+}
+
+#[test]
+fn members_that_do_not_fit_are_read_in_ranges_of_ids_and_refused_where_not_one_does() {
+    let day = |n: i64| 19_700 * DAY + n * DAY;
+    let orders: Vec<Order> = (0..500_u32).map(|n| (day(i64::from(n) / 100), Some(n), 2, Some(1), None)).collect();
+    let visits: Vec<(i64, Option<u32>)> = (0..900).map(|n| (day(n / 90), Some((n * 7 % 500) as u32))).collect();
+    let memory = shop(500, &orders, &visits);
+    let keyed = |stream: &str| Keyed {
+        events: events(stream, if stream == "orders" { vec![Stage::First { per: customer() }] } else { vec![] }),
+        key: customer(),
+    };
+    let returns = Returns {
+        start: keyed("orders"),
+        back: keyed("visits"),
+        grain: Grain::ordinary(TimeUnit::Day),
+        own_clock: false,
+        onward: false,
+        brackets: vec![],
+        hold: None,
+        at_least: 1,
+        asked: false,
+    };
+    let base = Events { base: Base::Made(Box::new(Made::Returns(Box::new(returns)))), stages: vec![] };
+    let member = call(Op::IsMissing, &[age()]);
+    let back = call(Op::Not, std::slice::from_ref(&member));
+    let labels = || vec![cohort(), age()];
+    let asked = pass(vec![
+        aggregate(base.clone(), Some(member), Measure::Count, labels()),
+        aggregate(base, Some(back), Measure::Count, labels()),
+    ]);
+    let limited = |bytes: u64, threads: usize| {
+        let source = source(&memory).with_threads(threads).with_memory_max(Some(bytes));
+        let leaf = crate::LeafExec::plan(asked.clone(), source, 2)?;
+        let found = collected(std::sync::Arc::clone(&leaf))?;
+        Ok::<_, crate::ExecError>((lines(&found), leaf.report()))
+    };
+    let (expected, whole) = limited(1 << 20, 2).unwrap();
+    assert!(expected.len() > 30 && whole.ranges == 0, "{expected:?}");
+    for (bytes, threads) in [(15_000, 1), (20_000, 2), (5_000, 1), (5_000, 2), (5_000, 3)] {
+        let (found, report) = limited(bytes, threads).unwrap();
+        assert_eq!(found, expected, "{bytes}");
+        assert!(report.ranges > 1, "{bytes}: {}", report.ranges);
+        assert_eq!((report.rows_kept, &report.without_entity), (whole.rows_kept, &whole.without_entity));
+    }
+    let refused = limited(100, 2).unwrap_err();
+    assert!(matches!(refused, crate::ExecError::Memory { limit: 100 }), "{refused}");
 }
