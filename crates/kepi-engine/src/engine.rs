@@ -261,6 +261,10 @@ pub(crate) fn exec_error(error: ExecError) -> EngineError {
             .with_help("add the days to the table, or ask for a window inside it, such as `during` one of its years"),
         large @ ExecError::TooLarge { .. } if large.to_string().contains("cells to fill") => EngineError::failed(large)
             .with_help("`fill` gives every label every period: ask for coarser periods, fewer labels, or leave it out"),
+        full @ ExecError::Memory { .. } => EngineError::failed(full).with_help(
+            "give it more with `memory` under `[limits]` in kepi.toml, or ask for a shorter window, for fewer or coarser \
+             labels and groups",
+        ),
         other => EngineError::failed(with_causes(&other)),
     }
 }

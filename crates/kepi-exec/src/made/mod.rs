@@ -13,11 +13,13 @@ mod read;
 mod returns;
 mod sessions;
 mod stays;
+mod taken;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use own_periods::Period;
 pub(crate) use returns::bracket;
+pub(crate) use taken::Taken;
 
 use crate::pass::{Early, KeptTurnover};
 use crate::rows::{Column, Type, Unfilled, Values};
@@ -44,8 +46,9 @@ pub(crate) struct Cache {
     pub(crate) early: Arc<Early>,
     /// Which fields were asked for though nothing was loaded into them.
     pub(crate) unfilled: Unfilled,
-    /// How many bytes made rows may take together.
+    /// How many bytes made rows and arrays by id may take together.
     bytes_max: Option<u64>,
+    /// How many they take by now.
     bytes: AtomicU64,
 }
 

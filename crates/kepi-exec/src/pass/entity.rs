@@ -184,6 +184,7 @@ impl Entities {
         windows: &[Window],
     ) -> Result<bool, ExecError> {
         plan.program.follow(windows.windows(2).all(|pair| pair[0].until <= pair[1].from));
+        let _taken = source.take(kept.bytes() + size_of::<u32>() * self.count as usize)?;
         let mut begin = self.begins.order.iter().copied().peekable();
         // By id: the last window in which it was looked at.
         let mut seen = vec![0; self.count as usize];

@@ -1,11 +1,12 @@
 //! What a state is for the entities of rows: read while the rows go by in the order of time.
 
-use super::Lot;
 use super::exact::FloatSum;
 use super::standing::Standing;
 use super::timeline::Timeline;
 use super::windows::NO_BEGINNING;
+use super::{Lot, Source};
 use crate::ExecError;
+use crate::made::Taken;
 use crate::rows::{Column, Frame, Program, Type, Values, power_f64};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use kepi_model::core::{Row, RowNode, State, When};
@@ -50,22 +51,30 @@ pub(crate) struct Held {
 #[derive(Debug)]
 struct Begun {
     at: i64,
+    _taken: Taken,
     micros: Vec<i64>,
     digits: Vec<i128>,
     floats: Vec<FloatSum>,
 }
 
 impl Begun {
-    fn of(standing: &Standing, at: i64, ty: &Type, means: bool) -> Begun {
+    /// Errors: it takes more memory than there may be.
+    fn of(standing: &Standing, at: i64, ty: &Type, means: bool, source: &Source) -> Result<Begun, ExecError> {
         let ids = 0..standing.ids();
         let digits = means && matches!(ty, Type::Decimal(_));
         let floats = means && *ty == Type::Float;
-        Begun {
+        let value = match (digits, floats) {
+            (true, _) => size_of::<i128>(),
+            (_, true) => size_of::<FloatSum>(),
+            _ => 0,
+        };
+        Ok(Begun {
             at,
+            _taken: source.take(ids.len() * (size_of::<i64>() + value))?,
             micros: ids.clone().map(|id| standing.micros(id, at)).collect(),
             digits: if digits { ids.clone().map(|id| standing.digits(id, at)).collect() } else { Vec::new() },
             floats: if floats { ids.map(|id| standing.floats(id, at)).collect() } else { Vec::new() },
-        }
+        })
     }
 }
 
@@ -387,7 +396,9 @@ impl Held {
         let means = self.asked == Asked::Average;
         if !timeline.is_beyond(start.saturating_sub(1)) {
             timeline.advance(start.saturating_sub(1))?;
-            self.begun = Some(Begun::of(&timeline.standing, start, &self.ty, means));
+            // What was noted before makes room first.
+            self.begun = None;
+            self.begun = Some(Begun::of(&timeline.standing, start, &self.ty, means, timeline.source())?);
             return Ok(());
         }
         let before = match &mut self.before {
@@ -399,7 +410,8 @@ impl Held {
             }
         };
         go_to(before, start.saturating_sub(1), &self.state, &mut self.scanned)?;
-        self.begun = Some(Begun::of(&before.standing, start, &self.ty, means));
+        self.begun = None;
+        self.begun = Some(Begun::of(&before.standing, start, &self.ty, means, before.source())?);
         Ok(())
     }
 }

@@ -1,7 +1,10 @@
 //! What holds for each entity, in arrays by id, while the rows that begin and end a state go by in the order of time.
 
+use super::Source;
 use super::exact::FloatSum;
 use super::outside::Outside;
+use crate::ExecError;
+use crate::made::Taken;
 use crate::rows::float_of;
 
 /// What the values of a state are.
@@ -34,11 +37,15 @@ pub(crate) enum Begun {
 #[derive(Debug)]
 pub(crate) struct Standing {
     kind: Values,
-    /// By id.
+    /// How many entities there are.
+    ids: usize,
+    /// By id; empty until there is a row to read, so that whoever only asks for types pays nothing.
     beings: Vec<Being>,
     /// Whether rows end it.
     ends: bool,
+    /// What comes together over time; by id, likewise.
     totals: Option<Totals>,
+    taken: Option<Taken>,
     /// Of a condition on an entity: how it is told from what the rows say.
     outside: Option<Outside>,
 }
@@ -55,7 +62,7 @@ struct Being {
 }
 
 /// What has come together up to the stay that lasts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Totals {
     /// Since when the stay lasts.
     since: Vec<i64>,
@@ -69,15 +76,38 @@ struct Totals {
 impl Standing {
     /// Nothing holds for `ids` entities. With `totals`, what comes together over time is kept, too.
     pub(crate) fn new(kind: Values, ids: usize, totals: bool) -> Standing {
-        let totals = totals.then(|| Totals {
-            since: vec![i64::MIN; ids],
-            micros: vec![0; ids],
-            digits: vec![0; if kind == Values::Digits { ids } else { 0 }],
-            floats: vec![FloatSum::default(); if kind == Values::Floats { ids } else { 0 }],
-        });
-        let value = i64::from(kind == Values::None);
-        let beings = vec![Being { until: i64::MIN, value, missed: i64::MIN }; ids];
-        Standing { kind, beings, ends: false, totals, outside: None }
+        let totals = totals.then(Totals::default);
+        Standing { kind, ids, beings: Vec::new(), ends: false, totals, taken: None, outside: None }
+    }
+
+    /// Makes room for what holds for each entity, before the first row; nothing where there is room already.
+    ///
+    /// Errors: it takes more memory than there may be.
+    pub(crate) fn make_room(&mut self, source: &Source) -> Result<(), ExecError> {
+        if self.taken.is_none() {
+            let value = match self.kind {
+                Values::Digits => size_of::<i128>(),
+                Values::Floats => size_of::<FloatSum>(),
+                Values::None | Values::Flags | Values::Others => 0,
+            };
+            let each = size_of::<Being>() + if self.has_totals() { 2 * size_of::<i64>() + value } else { 0 };
+            self.taken = Some(source.take(self.ids * each)?);
+            self.fill();
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) {
+        let (kind, ids) = (self.kind, self.ids);
+        self.beings = vec![Being { until: i64::MIN, value: i64::from(kind == Values::None), missed: i64::MIN }; ids];
+        if let Some(totals) = &mut self.totals {
+            *totals = Totals {
+                since: vec![i64::MIN; ids],
+                micros: vec![0; ids],
+                digits: vec![0; if kind == Values::Digits { ids } else { 0 }],
+                floats: vec![FloatSum::default(); if kind == Values::Floats { ids } else { 0 }],
+            };
+        }
     }
 
     /// Makes room for rows that end it.
@@ -97,7 +127,7 @@ impl Standing {
 
     /// How many entities there is room for.
     pub(crate) fn ids(&self) -> usize {
-        self.beings.len()
+        self.ids
     }
 
     /// Whether it keeps what comes together over time.
@@ -159,14 +189,14 @@ impl Standing {
     /// Until when what holds for an entity does, as far as is known.
     #[inline]
     pub(crate) fn until(&self, id: usize) -> i64 {
-        self.beings[id].until
+        self.beings.get(id).map_or(i64::MIN, |being| being.until)
     }
 
     /// The value that holds at a moment not before the last row; 1 without values.
     #[inline]
     pub(crate) fn value(&self, id: usize, moment: i64) -> Option<i64> {
-        let being = &self.beings[id];
-        let value = (being.until > moment).then_some(being.value);
+        let being = self.beings.get(id);
+        let value = being.filter(|being| being.until > moment).map(|being| being.value);
         match &self.outside {
             None => value,
             Some(outside) => outside.value(id, moment, value),
@@ -226,9 +256,15 @@ impl Totals {
 mod tests {
     use super::*;
 
+    fn of_one(kind: Values) -> Standing {
+        let mut standing = Standing::new(kind, 1, true);
+        standing.fill();
+        standing
+    }
+
     #[test]
     fn a_renewal_on_the_day_it_ends_is_no_end() {
-        let mut standing = Standing::new(Values::None, 1, true);
+        let mut standing = of_one(Values::None);
         assert_eq!(standing.begin(0, 10, 20, 1), Begun::New);
         assert_eq!(standing.begin(0, 20, 30, 1), Begun::GoesOn);
         assert_eq!((standing.value(0, 29), standing.value(0, 30)), (Some(1), None));
@@ -241,7 +277,7 @@ mod tests {
     #[test]
     fn what_ends_and_begins_at_one_moment_goes_on_or_never_was() {
         for kind in [Values::None, Values::Digits] {
-            let mut standing = Standing::new(kind, 1, true).with_ends();
+            let mut standing = of_one(kind).with_ends();
             // Nothing held: all that begins at that moment ends there, however many rows there are.
             assert!(!standing.end(0, 10));
             assert_eq!(standing.begin(0, 10, i64::MAX, 1), Begun::Nothing);
@@ -254,7 +290,7 @@ mod tests {
             assert_eq!(standing.begin(0, 30, i64::MAX, 1), Begun::GoesOn);
             assert_eq!((standing.value(0, 30), standing.micros(0, 40)), (Some(1), 20));
         }
-        let mut standing = Standing::new(Values::Digits, 1, true).with_ends();
+        let mut standing = of_one(Values::Digits).with_ends();
         standing.begin(0, 0, i64::MAX, 7);
         assert!(standing.end(0, 10));
         assert_eq!(standing.begin(0, 10, i64::MAX, 5), Begun::New);
@@ -263,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_later_value_replaces_the_one_that_holds_with_its_own_end() {
-        let mut standing = Standing::new(Values::Digits, 1, true);
+        let mut standing = of_one(Values::Digits);
         standing.begin(0, 0, 100, 7);
         standing.begin(0, 10, 20, 5);
         assert_eq!((standing.value(0, 19), standing.value(0, 20)), (Some(5), None));
@@ -277,7 +313,7 @@ mod tests {
 
     #[test]
     fn flags_that_are_no_count_for_nothing() {
-        let mut standing = Standing::new(Values::Flags, 1, true);
+        let mut standing = of_one(Values::Flags);
         standing.begin(0, 0, i64::MAX, 1);
         standing.begin(0, 10, i64::MAX, 0);
         standing.begin(0, 15, i64::MAX, 1);

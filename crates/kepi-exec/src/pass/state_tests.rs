@@ -253,3 +253,31 @@ fn rows_that_see_a_state_are_read_in_one_go() {
     let pass = pass(vec![aggregate(of_orders(), Some(held(&active, When::Moment)), Measure::Count, vec![])]);
     assert!(!super::plan::Plan::new(&pass, &source(&memory)).unwrap().can_be_split(&pass, true));
 }
+
+#[test]
+fn states_of_more_entities_than_there_is_memory_for_are_refused() {
+    let orders: Vec<Order> = (0..500).map(|who| order("2024-01-10", who, i64::from(who))).collect();
+    let memory = shop(500, &orders, &[]);
+    let worth = state(of_orders(), Some(field("amount")), Until::Never, None);
+    let active = state(of_orders(), None, after(1), None);
+    let value = |measure| monthly(vec![of_customers(None, measure, vec![])], "2024-01-01", "2024-04-01");
+    let asked = [
+        value(Measure::Sum(held(&worth, When::Closing))),
+        value(Measure::Avg(mean_of(&active))),
+        monthly(
+            vec![of_customers(Some(held(&active, When::Closing)), Measure::Count, vec![])],
+            "2024-01-01",
+            "2024-04-01",
+        ),
+    ];
+    for pass in asked {
+        let limited = |bytes| {
+            let leaf = LeafExec::plan(pass.clone(), source(&memory).with_memory_max(Some(bytes)), 1)?;
+            // The types are known without room for anybody.
+            Ok::<_, ExecError>(lines(&collected(leaf)?))
+        };
+        assert_eq!(limited(1 << 20).unwrap(), lines(&cells(&memory, &pass)));
+        let refused = limited(3_000).unwrap_err();
+        assert!(matches!(refused, ExecError::Memory { limit: 3_000 }), "{refused}");
+    }
+}

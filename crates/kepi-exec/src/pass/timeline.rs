@@ -200,6 +200,11 @@ impl Timeline {
         self.watch = Watch::Changes { changed: Vec::new(), since: i64::MIN, born: 0 };
     }
 
+    /// What its rows are read from.
+    pub(crate) fn source(&self) -> &Source {
+        &self.from.program.source
+    }
+
     /// The type of its values; yes or no without any.
     pub(crate) fn ty(&self) -> &Type {
         self.payload.ty()
@@ -241,6 +246,7 @@ impl Timeline {
     }
 
     fn read(&mut self, moment: i64) -> Result<(), ExecError> {
+        self.standing.make_room(&self.from.program.source)?;
         loop {
             let begins = self.from.peek()?;
             self.finish(moment.min(begins.unwrap_or(i64::MAX)))?;

@@ -26,6 +26,13 @@ struct KeptSet {
     sums: Vec<KeptSum>,
 }
 
+impl Kept {
+    /// How many bytes it takes by id.
+    pub(in crate::pass) fn bytes(&self) -> usize {
+        self.taken.len() + self.sets.iter().map(|set| size_of_val(&set.records[..])).sum::<usize>()
+    }
+}
+
 /// How many of each group are taken.
 struct KeptMask {
     mask: usize,

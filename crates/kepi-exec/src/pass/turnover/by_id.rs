@@ -74,6 +74,11 @@ impl ById {
         self.values.len()
     }
 
+    /// How many bytes it takes by id.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.groups[..])
+    }
+
     /// The group of an entity.
     #[inline]
     pub(super) fn group(&self, id: usize) -> usize {

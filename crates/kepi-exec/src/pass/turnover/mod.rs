@@ -165,10 +165,9 @@ impl Question {
         let Some(by_id) = ById::of(&self.columns, &self.state.entity, most, source, about)? else { return Ok(None) };
         let (by_id, places) = (Arc::new(by_id), Arc::new(Places::of(self.bounds.clone())));
         let mut walk = Walk::new(self, source, (None, last))?;
-        let tally = || {
-            let (ids, ends) = (walk.ids(&self.state.entity), walk.until.is_some());
-            Tally::new(ids, ends, self.both, Arc::clone(&by_id), Arc::clone(&places))
-        };
+        let (ids, ends) = (walk.ids(&self.state.entity), walk.until.is_some());
+        let _taken = source.take(by_id.bytes() + Tally::bytes(ids, ends, self.both))?;
+        let tally = || Tally::new(ids, ends, self.both, Arc::clone(&by_id), Arc::clone(&places));
         let (tally, continued, scanned) = match kept::Going::new(self, &walk, &by_id, source, last)? {
             Some(going) => going.run(&tally)?,
             None => {

@@ -106,6 +106,12 @@ impl Tally {
         Tally { until: vec![NEVER; ids], missed, since: vec![0; if both { ids } else { 0 }], counts, by_id, places }
     }
 
+    /// How many bytes the arrays of `ids` entities take.
+    pub(super) fn bytes(ids: usize, ends: bool, both: bool) -> usize {
+        let moments = 1 + usize::from(ends);
+        ids * (moments * size_of::<i64>() + if both { size_of::<Since>() } else { 0 })
+    }
+
     /// The stretches of time.
     pub(super) fn places(&self) -> &Places {
         &self.places
