@@ -12,13 +12,16 @@ source orders_table from "orders.csv" { orders: at ordered, id order_no, of cust
 "#;
 
 /// Questions, and whether most of what they keep is by id.
-const QUERIES: [(&str, bool); 6] = [
+const QUERIES: [(&str, bool); 9] = [
     ("show trailing(unique(orders.customer), 28 days) by product per week during 2025", true),
     ("show unique(orders.customer over last 28 days) by product per month during 2025", true),
     ("show unique(orders.customer), sum(orders.amount) by product per month during 2025", false),
     ("show trailing(unique(orders.customer), 28 days), count(orders) per week during 2025", false),
     ("show avg(unique(orders.product) per customer), unique(orders.product) per quarter during 2025", false),
     ("show retention(new_customers -> orders, period: month) during 2025", true),
+    ("show max(sum(orders.amount) per customer) during 2025", true),
+    ("show median(sum(orders.amount) per customer) by product during 2025", true),
+    ("show max(sum(orders.amount) per customer, month) by product per quarter during 2025", true),
 ];
 
 /// 30,000 orders of 4,000 customers, of eleven products.

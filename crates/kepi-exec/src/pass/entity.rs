@@ -209,7 +209,7 @@ impl Entities {
                     return Ok(false);
                 }
             }
-            plan.emit_kept(&kept, window.period);
+            plan.emit_kept(&kept, window.period)?;
         }
         Ok(true)
     }

@@ -195,6 +195,10 @@ pub struct Source {
     pub(crate) over: Arc<AtomicBool>,
     /// Of which ids distinct ones are counted.
     pub(crate) share: shares::Share,
+    /// Of which ids groups are made.
+    pub(crate) groups: shares::Share,
+    /// Where a pass makes groups: of whom.
+    pub(crate) ranged: Option<groups::Ranged>,
 }
 
 impl fmt::Debug for Source {
@@ -209,12 +213,19 @@ impl Source {
         let permits = Arc::new(Permits::new(1));
         let (made, over) = (Arc::default(), Arc::default());
         let share = shares::Share::default();
-        Source { scan, functions, cancel, partials: None, made, threads: 1, permits, over, share }
+        let groups = share.clone();
+        Source { scan, functions, cancel, partials: None, made, threads: 1, permits, over, share, groups, ranged: None }
     }
 
     /// The same, where some ids only are counted.
     fn of_share(&self, share: shares::Share) -> Source {
         Source { share, ..self.clone() }
+    }
+
+    /// The same for what is read on the way, which is read for all.
+    fn apart(&self) -> Source {
+        let (share, groups) = (shares::Share::default(), shares::Share::default());
+        Source { share, groups, ranged: None, ..self.clone() }
     }
 
     /// The same, where made rows may take so many bytes; none: no limit.
@@ -322,6 +333,8 @@ pub(crate) fn run_part(pass: &Pass, source: &Source, part: &Part) -> Result<Cell
     source.check()?;
     let mut cells = match (&pass.base, groups::of(&pass.base)) {
         (_, Some(groups)) => groups::run(groups, pass, source, part)?,
+        // Other ways know nobody of whom alone groups are made.
+        (Base::Stream(_) | Base::Made(_), None) if source.ranged.is_some() => stream::run(pass, source, part)?,
         (Base::Stream(_) | Base::Made(_), None) => match returned::count(pass, source, part)? {
             Some(cells) => cells,
             None => match turnover::count(pass, source, part)? {

@@ -9,10 +9,10 @@ pub(super) use placed::{Cells as CellsOfRows, NO_CELL};
 use super::accumulate::{Cell, Measured, Rows};
 use super::coverage::Ids;
 use super::fold::type_of;
+use super::groups::Ranged;
 use super::labels::{Groups, Slots};
 use super::pieces::Reading;
 use super::scalar::{CellKey, output_type};
-use super::shares::Share;
 use super::state::{Cells, Outcome};
 use super::table::{Placed, Table};
 use super::{Pass, Report, Source};
@@ -43,6 +43,10 @@ pub(crate) struct Plan {
     pub(crate) reading: Reading,
     /// The nodes that must see all rows of a stream, where others need only those that count.
     early: Option<Vec<bool>>,
+    /// Where its cells are groups: whose they are.
+    ranged: Option<Ranged>,
+    /// How many bytes are kept of each row.
+    row_bytes: usize,
 }
 
 /// Which rows an aggregate takes.
@@ -52,6 +56,8 @@ struct Mask {
     node: Option<usize>,
     /// Of entities and groups only those that exist.
     existing: bool,
+    /// Of rows only those that are of some entities, which this says; none: everybody's.
+    key: Option<usize>,
 }
 
 /// An aggregate, compiled.
@@ -86,7 +92,7 @@ impl Plan {
     /// Compiles a pass; `as_sets`: distinct ids are kept as sets, since their cells may be in other units, too.
     pub(crate) fn with(pass: &Pass, source: &Source, as_sets: bool) -> Result<Plan, ExecError> {
         // What is read on the way is read for all.
-        let (share, source) = (source.share.clone(), &source.of_share(Share::default()));
+        let (share, ranged, source) = (source.share.clone(), source.ranged.clone(), &source.apart());
         let mut program = match super::groups::of(&pass.base) {
             Some(groups) => super::groups::program(groups, pass, source)?,
             None => Program::of_base(&pass.base, source, &pass.zone, pass.now)?,
@@ -113,8 +119,9 @@ impl Plan {
             };
             program.judged_later = false;
             // What is a group is said by its keys, whatever the aggregate asks for.
+            let key = ranged.as_ref().and_then(Ranged::cut_by).and_then(|place| labels.get(place)).copied();
             let existing = pass.base.is_groups() || aggregate.existing && program.is_of_entities();
-            let mask = position(&mut masks, Mask { node: mask, existing });
+            let mask = position(&mut masks, Mask { node: mask, existing, key });
             let set = match sets.iter().position(|s| s.labels == labels) {
                 Some(set) => set,
                 None => {
@@ -144,7 +151,9 @@ impl Plan {
         let report = Report { without_entity: vec![0; plan.len()], ..Report::default() };
         let conditions: Vec<Option<usize>> = masks.iter().map(|mask| mask.node).collect();
         let early = program.early(&conditions);
-        Ok(Plan { program, aggregates: plan, sets, masks, report, reading, early })
+        let listed = |a: &&Aggregate| matches!(a.measure, Measure::Percentile { .. } | Measure::Plugin { .. });
+        let row_bytes = size_of::<i64>() * pass.aggregates.iter().filter(listed).count();
+        Ok(Plan { program, aggregates: plan, sets, masks, report, reading, early, ranged, row_bytes })
     }
 
     /// The schema of the cells.
@@ -348,7 +357,10 @@ impl Plan {
         exists: Option<&BooleanBuffer>,
     ) -> Result<(), ExecError> {
         let masks = self.masks_of(exists)?;
-        let Plan { program, aggregates, sets, report, .. } = self;
+        // What rows lack they lack for everybody: it is told once.
+        let whole =
+            self.masks.iter().any(|mask| mask.key.is_some()).then(|| self.whole_masks_of(exists)).transpose()?;
+        let Plan { program, aggregates, sets, report, ranged, .. } = self;
         let window = &frame.window;
         let kept = any(masks.iter());
         let kept = Rows { range: window, mask: kept.as_ref() };
@@ -375,21 +387,34 @@ impl Plan {
         for (own, set) in sets.iter_mut().enumerate() {
             set.place(program, frame, segments, &masks, aggregates, own)?;
         }
-        for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
-            let Some(lacking) = planned.counted.and_then(|n| program.value(n).known()) else { continue };
-            let lacking = !&lacking;
-            let all = match &masks[planned.mask] {
-                Some(mask) => mask & &lacking,
-                None => lacking,
-            };
-            *without += Rows { range: window, mask: Some(&all) }.count() as u64;
+        if ranged.as_ref().is_none_or(Ranged::is_first) {
+            for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
+                let Some(lacking) = planned.counted.and_then(|n| program.value(n).known()) else { continue };
+                let lacking = !&lacking;
+                let all = match &whole.as_ref().unwrap_or(&masks)[planned.mask] {
+                    Some(mask) => mask & &lacking,
+                    None => lacking,
+                };
+                *without += Rows { range: window, mask: Some(&all) }.count() as u64;
+            }
         }
-        Ok(())
+        self.fits()
+    }
+
+    /// Fails where cells that are groups take more memory than there may be.
+    fn fits(&self) -> Result<(), ExecError> {
+        let Some(ranged) = &self.ranged else { return Ok(()) };
+        // About what a cell takes: its place, its labels as numbers and then as columns, its values likewise.
+        let labels = |set: &Set| set.slots.len() * (64 + 40 * set.labels.len());
+        let values = |planned: &Planned| self.sets[planned.set].slots.len() * 96;
+        let cells = self.sets.iter().map(labels).sum::<usize>() + self.aggregates.iter().map(values).sum::<usize>();
+        ranged.fits(cells + self.row_bytes * self.report.rows_kept as usize, &self.program.source)
     }
 
     /// The cells, to travel.
     pub(crate) fn finish(self) -> Result<Cells, ExecError> {
-        let Plan { program, aggregates, mut sets, masks, mut report, reading, .. } = self;
+        let Plan { program, aggregates, mut sets, masks, mut report, reading, ranged, .. } = self;
+        let told = ranged.as_ref().is_none_or(Ranged::is_first);
         let mut cells = Cells { pieces: matches!(reading, Reading::Pieces(_)), ..Cells::default() };
         let mut index: HashMap<CellKey, usize> = HashMap::new();
         let mut places = Vec::new();
@@ -417,7 +442,7 @@ impl Plan {
         report.rows_scanned += program.rows_scanned_elsewhere();
         report.learned.extend(program.learned());
         for (planned, without) in aggregates.into_iter().zip(&mut report.without_entity) {
-            *without += lacking(&program, masks[planned.mask].node);
+            *without += if told { lacking(&program, masks[planned.mask].node) } else { 0 };
             let (set, places) = (&sets[planned.set], &places[planned.set]);
             let mut rows = vec![0; len];
             set.counts[planned.mask].iter().zip(places).for_each(|(&n, &place)| rows[place] = n);
@@ -433,11 +458,12 @@ impl Plan {
     ///
     /// Of a plan that was read in pieces the cells are those of the pieces.
     pub(crate) fn into_tables(self) -> Result<(Vec<Placed>, Report), ExecError> {
-        let Plan { program, aggregates, mut sets, masks, mut report, .. } = self;
+        let Plan { program, aggregates, mut sets, masks, mut report, ranged, .. } = self;
+        let told = ranged.as_ref().is_none_or(Ranged::is_first);
         report.rows_scanned += program.rows_scanned_elsewhere();
         report.learned.extend(program.learned());
         for (planned, without) in aggregates.iter().zip(&mut report.without_entity) {
-            *without += lacking(&program, masks[planned.mask].node);
+            *without += if told { lacking(&program, masks[planned.mask].node) } else { 0 };
         }
         let mut found: Vec<(Vec<_>, Vec<usize>)> = sets.iter().map(|_| Default::default()).collect();
         for (i, planned) in aggregates.into_iter().enumerate() {

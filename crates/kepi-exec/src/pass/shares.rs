@@ -96,6 +96,17 @@ impl Share {
         self.noted.full.store(true, Ordering::Relaxed);
     }
 
+    /// Fails where what is kept of it takes more bytes than there may be while others work beside it.
+    pub(super) fn fits(&self, bytes: usize, source: &Source) -> Result<(), ExecError> {
+        match source.made.bytes_max() {
+            Some(limit) if bytes as u64 > limit / source.threads as u64 => {
+                self.note_full();
+                Err(ExecError::Memory { limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Says of how many ids something is counted; 0: of values that are no entities.
     pub(super) fn note_ids(&self, count: usize) {
         let count = if count == 0 { OF_VALUES_MAX } else { u32::try_from(count).unwrap_or(u32::MAX) };
@@ -147,15 +158,9 @@ impl Share {
 }
 
 impl Source {
-    /// Fails where what is kept of the source's share takes more bytes than there may be while others work beside it.
+    /// Fails where what is kept of the source's share takes more bytes than there may be.
     pub(super) fn fits_share(&self, bytes: usize) -> Result<(), ExecError> {
-        match self.made.bytes_max() {
-            Some(limit) if bytes as u64 > limit / self.threads as u64 => {
-                self.share.note_full();
-                Err(ExecError::Memory { limit })
-            }
-            _ => Ok(()),
-        }
+        self.share.fits(bytes, self)
     }
 }
 

@@ -161,6 +161,7 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
         return super::units::run(pass, source, part);
     }
     if *part == Part::default()
+        && source.ranged.is_none()
         && let Some(cells) = super::onward::run(pass, source)?
     {
         return Ok(cells);

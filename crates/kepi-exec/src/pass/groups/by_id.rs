@@ -4,6 +4,7 @@
 //! nothing per row, and another region of somebody changes nothing of what was added up. So what was added up before a
 //! moment is kept, and later rows go on from there.
 
+use super::Ranged;
 use super::inner::{Time, inner_passes};
 use crate::ExecError;
 use crate::number_bytes;
@@ -44,6 +45,10 @@ struct Own {
 struct ById {
     program: Program,
     id: usize,
+    /// Whose rows are added, where not everybody's are.
+    ranged: Option<Ranged>,
+    /// The id of the first entity.
+    first: usize,
     /// By aggregate: which rows it takes, and what it adds up.
     of: Vec<(Option<usize>, Option<usize>)>,
     entity: Arc<str>,
@@ -82,9 +87,14 @@ pub(super) fn makes(groups: &Groups, pass: &Pass, source: &Source) -> Result<boo
 /// The cells of a pass whose last label is an entity; none: they are made in other ways.
 pub(super) fn table(pass: &Pass, source: &Source) -> Result<Option<Table>, ExecError> {
     let Some(by_id) = ById::new(pass, source)? else { return Ok(None) };
+    if let Some(ranged) = &source.ranged {
+        // On each thread, in all, and while they are read out of bytes that were kept; then as columns.
+        let own = size_of::<Own>() * (1 + source.threads).max(3) + 48;
+        ranged.fits((by_id.ids + 1) * (own * by_id.of.len() + 24), source)?;
+    }
     let (found, continued) = match &source.partials {
-        Some(partials) => by_id.going_on(pass, source, partials.as_ref())?,
-        None => (by_id.read(pass, source, None)?, None),
+        Some(partials) if by_id.ranged.is_none() => by_id.going_on(pass, source, partials.as_ref())?,
+        _ => (by_id.read(pass, source, None)?, None),
     };
     let Some(sums) = found else { return Ok(None) };
     let count = pass.aggregates.len();
@@ -109,7 +119,8 @@ pub(super) fn table(pass: &Pass, source: &Source) -> Result<Option<Table>, ExecE
     }
     let known = (there.last() == Some(&by_id.ids))
         .then(|| NullBuffer::new(BooleanBuffer::collect_bool(there.len(), |place| there[place] < by_id.ids)));
-    let ids = Column::new(Values::Id(there.iter().map(|&id| id as u32).collect(), Arc::clone(&by_id.entity)), known);
+    let id = |&place: &usize| (by_id.first + place) as u32;
+    let ids = Column::new(Values::Id(there.iter().map(id).collect(), Arc::clone(&by_id.entity)), known);
     let labels = labels(pass, source, &by_id, ids)?;
     let mut table = Table::sorted(vec![None; there.len()], labels, values);
     table.report = report;
@@ -145,15 +156,20 @@ impl ById {
         let alone = of.iter().any(|(mask, _)| mask.is_some_and(|mask| program.only(mask).is_some()));
         let apart = !program.looks_back() && !program.needs_past && !program.sequential && !program.needs_period;
         let Base::Stream(_, Some(info)) = &program.base else { return Ok(None) };
-        let ids = program.ids(&entity);
-        let bytes = (size_of::<Own>() * (ids + 1) * of.len() * (1 + source.threads)) as u64;
-        let fits = source.made.bytes_max().is_none_or(|most| bytes <= most / 2)
-            && ids as u64 <= info.rows.saturating_mul(EMPTY_MAX)
-            && info.rows < u64::from(u32::MAX);
+        let all = program.ids(&entity);
+        let fits = all as u64 <= info.rows.saturating_mul(EMPTY_MAX) && info.rows < u64::from(u32::MAX);
+        let ranged = source.ranged.clone().filter(|ranged| !ranged.is_all());
+        let ids = match &ranged {
+            None => 0..all,
+            Some(ranged) => match ranged.ids(own.len()) {
+                Some(ids) => ids,
+                None => return Ok(None),
+            },
+        };
         if alone || !apart || !info.dated || !fits || !of.iter().all(exact) {
             return Ok(None);
         }
-        Ok(Some(ById { program, id, of, entity, ids }))
+        Ok(Some(ById { program, id, ranged, first: ids.start, of, entity, ids: ids.len() }))
     }
 
     /// What all rows add, or those before an instant; none: more than there is room for.
@@ -187,7 +203,7 @@ impl ById {
 
     /// Adds rows on one thread; none: a sum has too many digits.
     fn add(&mut self, mut sums: Sums, from: Option<i64>, until: i64) -> Result<Option<Sums>, ExecError> {
-        let ById { program, id, of, ids, .. } = self;
+        let ById { program, id, ranged, first: first_id, of, ids, .. } = self;
         let mut frames = program.frames(from, Some(until))?;
         let nobody = *ids;
         while let Some(frame) = frames.next(program)? {
@@ -204,11 +220,16 @@ impl ById {
             let known = key.known();
             let place = |row: usize| match &known {
                 Some(known) if !known.value(row) => nobody,
-                _ => (keys[row] as usize).min(nobody),
+                _ => (keys[row].wrapping_sub(*first_id as u32) as usize).min(nobody),
             };
+            let own_rows = ranged.as_ref().map(|ranged| ranged.rows(key)).transpose()?;
             let mut first: Option<usize> = None;
             for ((mask, arg), own) in of.iter().zip(&mut sums.own) {
                 let mask = mask.map(|mask| program.value(mask).mask()).transpose()?;
+                let mask = match (mask, &own_rows) {
+                    (Some(mask), Some(own)) => Some(&mask & own),
+                    (mask, own) => mask.or_else(|| own.clone()),
+                };
                 let rows = Rows { range: &(0..frame.len), mask: mask.as_ref() };
                 let begin = match rows.mask {
                     None => (frame.len > 0).then_some(0),

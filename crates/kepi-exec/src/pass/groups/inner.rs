@@ -178,7 +178,7 @@ pub(super) fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Tabl
             }
         },
         base if let Some(groups) = of(base) => {
-            let mut plans = filled(groups, pass, source, &Part::default())?;
+            let mut plans = filled(groups, pass, &source.nested(groups, pass), &Part::default())?;
             match plans.pop() {
                 Some((None, plan)) if plans.is_empty() => plan,
                 last => {
@@ -206,10 +206,11 @@ pub(super) fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Tabl
 
 /// Computes the inner aggregates over some time, in periods or not.
 pub(super) fn inner(groups: &Groups, pass: &Pass, source: &Source, time: &Time) -> Result<Inner, ExecError> {
-    let types = types(groups, pass, source)?;
+    let types = types(groups, pass, &source.apart())?;
+    let making = source.making(groups, labels(groups));
     let mut tables = Vec::new();
     for (pass, places) in inner_passes(groups, pass, time) {
-        tables.push((table(&pass, source, &types.labels)?, places));
+        tables.push((table(&pass, &making, &types.labels)?, places));
     }
     let mut table = Table::joined(tables, &types.labels)?;
     let mut columns: Vec<(String, Column)> = names(groups).into_iter().zip(table.labels.clone()).collect();

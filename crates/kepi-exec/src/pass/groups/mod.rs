@@ -7,6 +7,7 @@ mod apart;
 mod by_id;
 mod history;
 mod inner;
+mod ranges;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub(crate) use apart::{Apart, is_needed as groups_apart};
 pub(crate) use history::Grouped;
 pub(super) use inner::program;
+pub(crate) use ranges::Ranged;
 
 use super::plan::{Plan, Segment};
 use super::shares::{self, Share};
@@ -68,15 +70,26 @@ pub(crate) fn run(groups: &Groups, pass: &Pass, source: &Source, part: &Part) ->
     {
         return sums.run(pass, source, part);
     }
-    let mut all = Cells::default();
-    for (cell, plan) in filled(groups, pass, source, part)? {
-        let mut cells = plan.finish()?;
-        if let Some(period) = cell {
-            cells.keys.iter_mut().for_each(|key| key.period = period);
+    let ids = ranges::ids(groups, pass, source);
+    let made = shares::read_if(&source.of_share(Share::default()), |source| {
+        ids.into_iter().for_each(|count| source.share.note_ids(count));
+        let source = source.of_groups(source.share.clone());
+        let mut all = Cells::default();
+        for (cell, plan) in filled(groups, pass, &source, part)? {
+            let mut cells = plan.finish()?;
+            if let Some(period) = cell {
+                cells.keys.iter_mut().for_each(|key| key.period = period);
+            }
+            all.append(cells);
         }
-        all.append(cells);
-    }
-    Ok(all)
+        if !source.groups.is_first() {
+            // All have read the same rows.
+            all.report.rows_scanned = 0;
+            all.report.learned.clear();
+        }
+        Ok(Some(all))
+    })?;
+    made.ok_or_else(|| ExecError::Plan("no groups were made".into()))
 }
 
 impl Inner {

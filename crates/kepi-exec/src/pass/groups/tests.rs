@@ -69,8 +69,34 @@ fn who() -> Row {
     row(Kind::Entity("customer".into()), RowNode::Role("_key_0".into()))
 }
 
+/// The cells, which are the same where groups have to be made of some entities at a time.
 fn show(memory: &Memory, pass: &Pass) -> Vec<String> {
-    lines(&cells(memory, pass))
+    let whole = limited(memory, pass, 1 << 30, 3).unwrap();
+    for (bytes, threads) in [(700, 1), (1_500, 2), (4_000, 1), (8_000, 3)] {
+        match limited(memory, pass, bytes, threads) {
+            Ok((found, report)) => {
+                assert_eq!(found, whole.0, "{bytes} bytes");
+                let told = |r: &Report| (r.rows_kept, r.without_entity.clone(), r.first, r.rows_scanned);
+                assert_eq!(told(&report), told(&whole.1), "{bytes} bytes, {} ranges", report.ranges);
+            }
+            // What is kept beside the groups does not fit, or they cannot be cut.
+            Err(error) => assert!(matches!(error, crate::ExecError::Memory { .. }), "{error}"),
+        }
+    }
+    assert_eq!(lines(&cells(memory, pass)), whole.0);
+    whole.0
+}
+
+fn limited(
+    memory: &Memory,
+    pass: &Pass,
+    bytes: u64,
+    threads: usize,
+) -> Result<(Vec<String>, Report), crate::ExecError> {
+    let source = source(memory).with_threads(threads).with_memory_max(Some(bytes));
+    let leaf = LeafExec::plan(pass.clone(), source, threads)?;
+    let found = collected(std::sync::Arc::clone(&leaf))?;
+    Ok((lines(&found), leaf.report()))
 }
 
 fn each(events: &Events, measures: &[Measure], labels: &[Row]) -> Vec<Aggregate> {
@@ -314,6 +340,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn groups_that_do_not_fit_are_made_of_some_entities_at_a_time() {
+    let orders: Vec<Order> = (0..3_000_i64)
+        .map(|n| {
+            (day(0) + n * DAY / 30, Some(n as u32 * 7 % 500).filter(|id| id % 50 > 0), 2 + n as u32 % 3, Some(n), None)
+        })
+        .collect();
+    let memory = shop(500, &orders, &[]);
+    let of = |labels: Vec<Row>, measure: Measure| aggregate(events("orders", vec![]), None, measure, labels);
+    let sums = |per| groups(&[customer()], per, vec![amounts(vec![customer()])], value(0));
+    let by_product = groups(&[customer()], None, vec![amounts(vec![field("product"), customer()])], value(0));
+    let products = groups(
+        &[customer()],
+        Some(TimeUnit::Week),
+        vec![of(vec![customer()], Measure::Unique(field("product")))],
+        value(0),
+    );
+    let months = groups(&[customer()], Some(TimeUnit::Month), vec![amounts(vec![customer()])], value(0));
+    let largest = aggregate(months, None, Measure::Max(group_value()), vec![who()]);
+    let best = groups(&[customer()], None, vec![largest], value(0));
+    let median = || Measure::Percentile { of: group_value(), percent: 50.0, observed: false };
+    let measures = || vec![Measure::Max(group_value()), median(), Measure::Count, Measure::Unique(who())];
+    let label = own(Kind::Text, "_label_0");
+    let asked = [
+        (pass(each(&sums(None), &measures(), &[])), None),
+        (pass(each(&sums(None), &measures(), &[])), Some(TimeUnit::Quarter)),
+        (pass(each(&sums(Some(TimeUnit::Week)), &measures(), &[])), None),
+        (pass(each(&by_product, &measures(), &[label])), Some(TimeUnit::Month)),
+        (pass(each(&products, &measures(), &[])), Some(TimeUnit::Year)),
+        (pass(each(&best, &measures(), &[])), None),
+    ];
+    for (number, (mut query, per)) in asked.into_iter().enumerate() {
+        query.per = per.map(grain);
+        let (expected, whole) = limited(&memory, &query, 1 << 30, 2).unwrap();
+        assert_eq!(whole.ranges, 0);
+        let mut most = 0;
+        for (bytes, threads) in [(300_000, 1), (60_000, 1), (60_000, 2)] {
+            let (found, report) = limited(&memory, &query, bytes, threads).unwrap_or_else(|e| panic!("{number}: {e}"));
+            assert_eq!(found, expected, "{number} in {bytes}");
+            let told = |r: &Report| (r.rows_kept, r.without_entity.clone(), r.first, r.rows_scanned);
+            assert_eq!(told(&report), told(&whole), "{number} in {bytes}, {} ranges", report.ranges);
+            most = most.max(report.ranges);
+        }
+        assert!(most > 1, "{number}");
+        let refused = limited(&memory, &query, 150, 1).unwrap_err();
+        assert!(matches!(refused, crate::ExecError::Memory { limit: 150 }), "{refused}");
+    }
+    // Which group came first is known of all together.
+    let first = pass(each(&sums(Some(TimeUnit::Week)), &[Measure::First(group_value())], &[]));
+    let refused = limited(&memory, &first, 60_000, 1).unwrap_err();
+    assert!(matches!(refused, crate::ExecError::Memory { limit: 60_000 }), "{refused}");
+}
+
 #[test]
 fn moved_windows_over_groups_of_each_cell() {
     let sums = groups(&[customer()], None, vec![amounts(vec![customer()])], value(0));

@@ -197,7 +197,9 @@ impl Plan {
     }
 
     /// Makes the cells of a period of what is kept.
-    pub(in crate::pass) fn emit_kept(&mut self, kept: &Kept, period: Option<i64>) {
+    ///
+    /// Errors: cells that are groups take more memory than there may be.
+    pub(in crate::pass) fn emit_kept(&mut self, kept: &Kept, period: Option<i64>) -> Result<(), ExecError> {
         self.report.rows_kept += kept.count;
         let Plan { aggregates, sets, .. } = self;
         for (set, kept) in sets.iter_mut().zip(&kept.sets) {
@@ -218,10 +220,26 @@ impl Plan {
                 }
             }
         }
+        self.fits()
     }
 
     /// The rows that each condition takes; none: all.
     pub(super) fn masks_of(&self, exists: Option<&BooleanBuffer>) -> Result<Vec<Option<BooleanBuffer>>, ExecError> {
+        let mut masks = self.whole_masks_of(exists)?;
+        for (mask, rows) in self.masks.iter().zip(&mut masks) {
+            if let (Some(key), Some(ranged)) = (mask.key, &self.ranged) {
+                let own = ranged.rows(self.program.value(key))?;
+                *rows = Some(rows.as_ref().map_or_else(|| own.clone(), |rows| rows & &own));
+            }
+        }
+        Ok(masks)
+    }
+
+    /// The same of everybody's rows.
+    pub(super) fn whole_masks_of(
+        &self,
+        exists: Option<&BooleanBuffer>,
+    ) -> Result<Vec<Option<BooleanBuffer>>, ExecError> {
         let mask = |mask: &super::Mask| -> Result<Option<BooleanBuffer>, ExecError> {
             let own = mask.node.map(|n| self.program.value(n).mask()).transpose()?;
             Ok(match (own, exists.filter(|_| mask.existing)) {
