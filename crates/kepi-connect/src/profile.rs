@@ -67,7 +67,7 @@ impl Table {
     /// The formats of columns whose units are known, one per column, for [`crate::convert`]. `zone` is the project's.
     ///
     /// The first 10,000 rows decide. Where they leave open whether the month or the day comes first, the whole table
-    /// is read.
+    /// is read. Columns whose type says what they are, as those of Parquet files do, are not looked at.
     ///
     /// # Errors
     /// An unknown column, or whatever stops reading.
@@ -75,15 +75,23 @@ impl Table {
         let places: Vec<usize> = columns.iter().map(|(name, _)| self.column(name)).collect::<Result<_>>()?;
         let mut guessers: Vec<Guesser> = columns.iter().map(|_| Guesser::new(self.options())).collect();
         let mut rows = 0;
-        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-        for batch in self.with_only(&names)?.read() {
+        let written: Vec<bool> = places
+            .iter()
+            .zip(columns)
+            .map(|(&place, (_, unit))| is_written(self.schema().field(place).data_type(), &unit.kind))
+            .collect();
+        let names: Vec<String> =
+            columns.iter().zip(&written).filter(|(_, written)| **written).map(|((name, _), _)| name.clone()).collect();
+        let sample = (!names.is_empty()).then(|| self.with_only(&names)).transpose()?;
+        for batch in sample.iter().flat_map(Table::read) {
             let batch = batch?;
             let full = rows >= SAMPLE_ROWS;
             let mut open = false;
-            for ((guesser, &place), (_, unit)) in guessers.iter_mut().zip(&places).zip(columns) {
+            for (((guesser, &place), (_, unit)), &written) in
+                guessers.iter_mut().zip(&places).zip(columns).zip(&written)
+            {
                 let moment = matches!(unit.kind, Kind::Time | Kind::Date);
-                let formatted = moment || is_numeric(&unit.kind);
-                if !formatted || full && !(moment && guesser.ambiguous_day()) {
+                if !written || full && !(moment && guesser.ambiguous_day()) {
                     continue;
                 }
                 let cells = text(batch.records.column(place));
@@ -109,6 +117,17 @@ impl Table {
                 Formats { decimal, moment: moment.or_else(|| stated.clone()), zone: zone.clone() }
             })
             .collect())
+    }
+}
+
+/// Whether how the cells of a column are written decides what they are as this kind: not where [`crate::convert`] takes
+/// them by their type.
+fn is_written(stored: &DataType, kind: &Kind) -> bool {
+    match kind {
+        Kind::Time | Kind::Date => !matches!(stored, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
+        // Of these 64 bits not all fit into what numbers are read as.
+        kind if is_numeric(kind) => *stored == DataType::UInt64 || !stored.is_numeric(),
+        _ => false,
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub(crate) catalog: Catalog,
     pub(crate) plugins: Plugins,
     pub(crate) texts: Vec<SourceText>,
+    /// What they say, in the same order.
+    pub(crate) files: Vec<ModelFile>,
     /// Mistakes of the texts and of what they declare; definitions are not looked into.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The queries of the last text, in order.
@@ -85,7 +87,7 @@ impl Model {
             trees.into_iter().enumerate().map(|(i, tree)| ModelFile { index: i as u32, tree }).collect();
         let (catalog, mut found) = Catalog::build(&files, settings, plugins.signatures.clone());
         diagnostics.append(&mut found);
-        Ok(Model { catalog, plugins, texts, diagnostics, queries })
+        Ok(Model { catalog, plugins, texts, files, diagnostics, queries })
     }
 
     /// The number of the last text, as diagnostics carry it.

@@ -9,7 +9,7 @@ use crate::api::{EngineError, SourceText};
 use crate::engine::{Engine, ended};
 use crate::model::Model;
 use kepi_extension::EventScan;
-use kepi_model::catalog::SymbolKind;
+use kepi_model::catalog::{ModelFile, SymbolKind};
 use kepi_syntax::{Severity, parse_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,13 +55,19 @@ impl Engine {
     /// Keeps the hash of every metric that is new or has changed. What cannot be written is no reason to fail: the
     /// command that was asked for is another.
     pub(crate) fn record_definitions(&self) {
-        let Ok(model) = self.model("") else { return };
+        if let Ok(model) = self.model("") {
+            self.record(&self.unrecorded(&model));
+        }
+    }
+
+    /// The lines that are to be recorded of a model; empty where there are none, or the model has mistakes.
+    pub(crate) fn unrecorded(&self, model: &Model) -> String {
+        let mut lines = String::new();
         if model.diagnostics.iter().any(|d| d.severity == Severity::Error) {
-            return;
+            return lines;
         }
         let known = read(&self.definitions_file());
-        let mut lines = String::new();
-        for found in expanded(&model) {
+        for found in expanded(model) {
             if known.iter().rev().find(|k| k.name == found.name).is_some_and(|k| k.hash == found.hash) {
                 continue;
             }
@@ -70,6 +76,11 @@ impl Engine {
                 lines.push('\n');
             }
         }
+        lines
+    }
+
+    /// Adds lines to what is recorded.
+    pub(crate) fn record(&self, lines: &str) {
         if lines.is_empty() {
             return;
         }
@@ -206,9 +217,8 @@ fn without(text: &str, recorded: &Recorded) -> String {
 fn expanded(model: &Model) -> Vec<Recorded> {
     let lineage = graph(model);
     let mut statements: BTreeMap<String, String> = BTreeMap::new();
-    for text in &model.texts {
-        let (tree, _) = parse_file(&text.text);
-        let module = kepi_model::catalog::module_of(&tree);
+    for ModelFile { tree, .. } in &model.files {
+        let module = kepi_model::catalog::module_of(tree);
         for statement in &tree.statements {
             if matches!(
                 statement.kind,

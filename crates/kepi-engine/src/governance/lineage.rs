@@ -3,9 +3,7 @@
 use crate::api::EngineError;
 use crate::engine::Engine;
 use crate::model::Model;
-use kepi_model::catalog::ModelFile;
 use kepi_model::lineage::Lineage;
-use kepi_syntax::parse_file;
 use std::collections::BTreeSet;
 
 /// What a definition is made of, and what is made of it.
@@ -54,13 +52,7 @@ impl Engine {
 
 /// The whole graph of a model.
 pub(super) fn graph(model: &Model) -> Lineage {
-    let files: Vec<ModelFile> = model
-        .texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| ModelFile { index: index as u32, tree: parse_file(&text.text).0 })
-        .collect();
-    Lineage::of(&files, &model.catalog)
+    Lineage::of(&model.files, &model.catalog)
 }
 
 /// The full name of something in the graph: as typed, with its module, or with its kind (`source`, `target`, `report`).

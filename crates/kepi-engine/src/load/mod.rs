@@ -56,7 +56,14 @@ impl Engine {
         let mut writer = self.writer(&command)?;
         loading.name_files(&chosen.files);
         let _watch = Watch::over(&model.plugins, &request.cancel);
-        let outcome = loading.run(&table, &mut writer, &request, None, progress).map_err(|error| {
+        // What is recorded of the definitions is found out while rows are read and the disk is waited for.
+        let (outcome, unrecorded) = std::thread::scope(|scope| {
+            let unrecorded = scope.spawn(|| self.unrecorded(&model));
+            let outcome = loading.run(&table, &mut writer, &request, None, progress);
+            (outcome, unrecorded.join())
+        });
+        let unrecorded = unrecorded.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let outcome = outcome.map_err(|error| {
             // A plugin that was stopped says so; the reason is the interruption.
             if request.cancel.is_cancelled() { EngineError::Interrupted } else { error }
         })?;
@@ -70,7 +77,7 @@ impl Engine {
         if report.targets.iter().all(|t| t.read == 0) && report.rejected_count == 0 {
             report.notes.push(format!("{} has no rows", chosen.files.join(", ")));
         }
-        self.record_definitions();
+        self.record(&unrecorded);
         report.elapsed = started.elapsed();
         Ok(report)
     }
