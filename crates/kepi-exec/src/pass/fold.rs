@@ -18,7 +18,7 @@ pub(crate) struct Fold {
 }
 
 /// The arrays, by measure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kept {
     Count(Vec<i64>),
     Sum(Vec<i64>),
@@ -248,7 +248,7 @@ fn grow<T: Clone + Default>(kept: &mut Vec<T>, ids: usize) {
 }
 
 #[inline]
-fn better(best: &mut Option<i64>, value: i64, argument: &Payload, wanted: Ordering) {
+pub(super) fn better(best: &mut Option<i64>, value: i64, argument: &Payload, wanted: Ordering) {
     match best {
         Some(old) if argument.compare(value, *old) != wanted => {}
         best => *best = Some(value),

@@ -192,6 +192,26 @@ impl Lookback {
         self.reading.can_be_written()
     }
 
+    /// Whether what it keeps of two stretches of time can be put together.
+    pub(crate) fn adds_up(&self) -> bool {
+        self.reading.over == Over::All && self.reading.fold.adds_up()
+    }
+
+    /// Adds what a later stretch has kept to what an earlier one has. None: a sum is too large.
+    pub(crate) fn add_up(&self, own: &mut Kept, later: &Kept) -> Option<()> {
+        self.reading.fold.add_up(own, later)
+    }
+
+    /// Takes away what it keeps.
+    pub(crate) fn let_go(&mut self) -> Kept {
+        std::mem::replace(&mut self.reading.fold.kept, Kept::Count(Vec::new()))
+    }
+
+    /// Gives it what was kept of all rows before those that come.
+    pub(crate) fn carry(&mut self, kept: Kept) {
+        self.reading.fold.kept = kept;
+    }
+
     /// Puts what it keeps behind bytes. No: it cannot be written.
     pub(crate) fn put_kept(&self, bytes: &mut Vec<u8>) -> bool {
         self.reading.fold.put(bytes)

@@ -11,7 +11,7 @@ use super::pieces::Reading;
 use super::plan::Plan;
 use super::state::{Cells, State};
 use super::stream::time;
-use super::{Part, Pass, Source, units};
+use super::{Part, Pass, Source, in_turns, units};
 use crate::ExecError;
 use crate::rows::{Base, Before, Type, put};
 use kepi_model::core::Measure;
@@ -179,6 +179,14 @@ impl Step<'_> {
             return Ok(None);
         }
         plan.program.stop_at(moment);
+        if from.is_none()
+            && let Some((cells, carried)) = in_turns::up_to(self.pass, self.source, &plan, moment)?
+        {
+            plan.program.carry(carried);
+            let mut program = Vec::new();
+            let written = plan.program.put_kept(moment, &mut program)?;
+            return Ok(written.then_some(Done { moment, cells, program }));
+        }
         let part = Part { from, until: Some(moment), ..Part::default() };
         let mut plan = super::stream::fill_on(plan, self.pass, self.source, &part)?;
         let mut program = Vec::new();

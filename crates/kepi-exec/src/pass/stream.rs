@@ -34,6 +34,9 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
     if super::onward::is_wanted(pass, &plan, source) {
         return Ok(None);
     }
+    if super::in_turns::takes(pass, &plan, source, threads) {
+        return Ok(None);
+    }
     let lots = lots(pass, &plan, threads);
     Ok(cut_in_time(pass, plan, source, threads)?.or(lots))
 }
@@ -84,6 +87,37 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
         Reading::Plain | Reading::Apart(_) => cut(pass, plan.program.clock.zone(), cuts),
     };
     Ok((parts.len() > 1).then_some(parts))
+}
+
+/// Up to so many stretches of about as many rows, of all rows before an instant or of all that a pass reads; none: they are
+/// few.
+pub(super) fn equal_stretches(
+    pass: &Pass,
+    plan: &Plan,
+    source: &Source,
+    until: Option<i64>,
+    count: usize,
+) -> Option<Vec<Part>> {
+    let Base::Stream(_, Some(info)) = &plan.program.base else { return None };
+    let count = count.min((info.rows / PART_ROWS_MIN) as usize);
+    let (_, end) = time(pass, &plan.reading)?;
+    let end = until.map_or(end, |until| until.min(end));
+    let mut cuts = source.cuts(&info.name, (None, Some(end)), count, false);
+    match &plan.reading {
+        Reading::Pieces(pieces) => cuts.iter_mut().for_each(|t| *t = pieces.place_to_cut(*t, false)),
+        Reading::Plain => {
+            if let Some(grain) = &pass.per {
+                let zone = plan.program.clock.zone();
+                cuts.iter_mut().for_each(|t| *t = zone.truncate(grain, *t));
+            }
+        }
+        Reading::Apart(_) => return None,
+    }
+    let mut parts = between(cuts, None, end);
+    if let (Some(last), Some(until)) = (parts.last_mut(), until) {
+        last.until = Some(until);
+    }
+    Some(parts)
 }
 
 /// The time that a pass reads; none: nothing.
@@ -170,6 +204,11 @@ pub(crate) fn run(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, Ex
     let plan = Plan::new(pass, source)?;
     if let Reading::Apart(windows) = &plan.reading {
         return one_by_one(pass, windows, source);
+    }
+    if *part == Part::default()
+        && let Some(cells) = super::in_turns::run(pass, source, &plan)?
+    {
+        return Ok(cells);
     }
     let first = Cell::new(Some(plan));
     let read = |source: &Source| {

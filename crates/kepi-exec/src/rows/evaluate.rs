@@ -31,7 +31,8 @@ impl Program {
 
     /// Lets a batch go by of which nothing is wanted but what histories keep of it.
     pub(crate) fn evaluate_past(&mut self, frame: &Frame) -> Result<(), ExecError> {
-        let Some(wanted) = self.past.get_or_insert_with(|| past(&self.nodes)) else { return self.evaluate(frame) };
+        let Some(past) = self.past.get_or_insert_with(|| past(&self.nodes)) else { return self.evaluate(frame) };
+        let wanted = &past.wanted;
         let Program { nodes, types, values, clock, .. } = self;
         values.clear();
         for ((node, ty), wanted) in nodes.iter_mut().zip(types.iter()).zip(wanted.iter()) {
@@ -44,21 +45,40 @@ impl Program {
     }
 }
 
+/// What is computed of rows that only go by.
+#[derive(Debug)]
+pub(super) struct Past {
+    /// By node: whether it keeps something of them, or gives it to one that does.
+    pub(super) wanted: Vec<bool>,
+    /// Whether what some node keeps depends on what another one tells of earlier rows.
+    pub(super) chained: bool,
+}
+
 /// Which nodes keep something of the rows that go by, or give it to them; none: some node does what is not known here.
-fn past(nodes: &[Node]) -> Option<Vec<bool>> {
+pub(super) fn past(nodes: &[Node]) -> Option<Past> {
     let mut wanted = vec![false; nodes.len()];
+    let mut chained = false;
     for (number, node) in nodes.iter().enumerate().rev() {
         let needed = wanted[number];
         let mut want = |needs: &[usize]| needs.iter().for_each(|&of| wanted[of] = true);
         match node {
             Node::First { mask, per, .. } => {
+                chained |= needed;
                 want(&[*per]);
                 want(mask.as_slice());
             }
-            Node::History(lookback) => want(&lookback.needs()),
-            Node::AsOf { .. } | Node::Elsewhere(_) | Node::Grouped(_) => return None,
+            Node::History(lookback) => {
+                chained |= needed;
+                want(&lookback.needs());
+            }
+            Node::AsOf { .. } | Node::Grouped(_) => return None,
             Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Modelled(_) | Node::Convert(_) => return None,
             _ if !needed => continue,
+            // What it keeps is of rows of another stream, which it reads when it is asked.
+            Node::Elsewhere(elsewhere) => {
+                chained = true;
+                want(&[elsewhere.subject()]);
+            }
             Node::Const { .. } | Node::At | Node::Entity | Node::Input(_) | Node::Missing => {}
             Node::Gather { of, .. }
             | Node::Keys { of, .. }
@@ -66,7 +86,10 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
             | Node::Map { of, .. }
             | Node::Length { of, .. } => want(&[*of]),
             // It keeps nothing of rows that go by.
-            Node::Apart(apart) => want(&[apart.subject()]),
+            Node::Apart(apart) => {
+                chained = true;
+                want(&[apart.subject()]);
+            }
             Node::Call { args, .. }
             | Node::Times { args, .. }
             | Node::Otherwise { args, .. }
@@ -80,7 +103,7 @@ fn past(nodes: &[Node]) -> Option<Vec<bool>> {
         }
         wanted[number] = true;
     }
-    Some(wanted)
+    Some(Past { wanted, chained })
 }
 
 /// Computes a node from the values of those before it.

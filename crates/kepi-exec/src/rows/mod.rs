@@ -1,5 +1,6 @@
 //! Row expressions: from core nodes to columns, a batch at a time.
 
+mod carried;
 mod choose;
 mod clock;
 mod column;
@@ -20,6 +21,7 @@ mod tests;
 mod text;
 mod times;
 
+pub(crate) use carried::Carried;
 pub(crate) use choose::common_type;
 pub(crate) use clock::{Clock, Days};
 pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};

@@ -4,6 +4,7 @@ use super::choose::Unions;
 use super::clock::Clock;
 use super::column::{Column, Type, Values};
 use super::convert::Convert;
+use super::evaluate::Past;
 use super::text::{Cached, Map, Recoded, Test};
 use super::times::Tables;
 use crate::made::{self, Wanted};
@@ -74,7 +75,7 @@ pub(crate) struct Program {
     pub(crate) judged_later: bool,
     pub(super) values: Vec<Column>,
     /// The nodes that are computed of rows that only go by, once that was asked; none in it: all of them.
-    pub(super) past: Option<Option<Vec<bool>>>,
+    pub(super) past: Option<Option<Past>>,
 }
 
 /// A step of a program. Numbers are those of nodes.
