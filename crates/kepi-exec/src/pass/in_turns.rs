@@ -121,3 +121,72 @@ fn finished(plan: Plan, is_last: bool) -> Result<Cells, ExecError> {
     cells.report.rows_scanned -= again;
     Ok(cells)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+    use super::*;
+    use crate::pass::stream;
+    use crate::pass::testing::*;
+    use kepi_model::core::{Op, Reach, Stage};
+    use proptest::prelude::*;
+
+    fn read(pass: &Pass, memory: &Memory, threads: usize) -> (bool, u64, Vec<String>) {
+        let source = source(memory).with_threads(threads);
+        let plan = Plan::new(pass, &source).unwrap();
+        let taken = takes(pass, &plan, &source, threads);
+        let mut cells = stream::run(pass, &source, &Part::default()).unwrap();
+        let scanned = cells.report.rows_scanned;
+        let schema = pass.schema(&source).unwrap();
+        (taken, scanned, lines(&cells.emit(pass, &source, schema).unwrap()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn any_number_of_threads_gives_the_same(
+            orders in proptest::collection::vec((0..90_i64, 0..5_u32, 2..5_u32, -50..50_i64), 30..80),
+            which in 0..7_usize, since in proptest::option::of(0..60_i64), batch in 1..20_usize,
+        ) {
+            let order = |&(day, who, product, amount): &(i64, u32, u32, i64)| {
+                (19_700 * DAY + day * DAY / 2, Some(who), product, Some(amount), None)
+            };
+            let mut orders: Vec<Order> = orders.iter().map(order).collect();
+            orders.sort_by_key(|order| order.0);
+            let mut memory = shop(5, &orders, &[]);
+            memory.batch = batch;
+            let all = events("orders", vec![]);
+            let amount = || field("amount");
+            let measures = [
+                Measure::Count,
+                Measure::Sum(amount()),
+                Measure::First(amount()),
+                Measure::Last(amount()),
+                Measure::Min(amount()),
+                Measure::Max(amount()),
+                Measure::Avg(amount()),
+            ];
+            let so_far = history(all.clone(), None, measures[which].clone(), Reach::AllTime);
+            let known = call(Op::Not, &[call(Op::IsMissing, std::slice::from_ref(&so_far))]);
+            let value = call(Op::Add, &[so_far, amount()]);
+            let firsts = events("orders", vec![Stage::First { per: customer() }]);
+            let mut pass = pass(vec![
+                aggregate(all, Some(known), Measure::Sum(value), vec![field("product")]),
+                aggregate(firsts, None, Measure::Sum(amount()), vec![field("product")]),
+            ]);
+            pass.from = since.map(|day| (19_700 + day / 2) * DAY);
+            pass.until = 19_800 * DAY;
+            let (taken, scanned, one) = read(&pass, &memory, 1);
+            prop_assert!(!taken);
+            for threads in [2, 3, 5] {
+                let (taken, again, all) = read(&pass, &memory, threads);
+                // All rows may lie at one moment.
+                prop_assert!(taken || orders.iter().all(|order| order.0 == orders[0].0));
+                prop_assert_eq!(&all, &one, "by {} threads", threads);
+                prop_assert_eq!(again, scanned);
+            }
+        }
+    }
+}
