@@ -10,9 +10,10 @@ mod making;
 use super::inner::names;
 use super::of;
 use crate::ExecError;
+use crate::made::Taken;
 use crate::pass::fold::{Fold, type_of};
 use crate::pass::labels::Groups as Numbers;
-use crate::pass::{Lot, Over};
+use crate::pass::{Lot, Over, Source};
 use crate::rows::{Clock, Column, Days, Frame, Frames, Payload, Program, Type, Values};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use kepi_model::calendar::Grain;
@@ -68,8 +69,13 @@ struct Leaf {
     counts: Fold,
     values: Option<Fold>,
     result: Payload,
-    /// By id the numbers of the entity's groups.
+    /// How many entities there are.
+    ids: usize,
+    /// By id the numbers of the entity's groups; empty until there are rows.
     of: Vec<Vec<u32>>,
+    source: Source,
+    /// What is counted as taken of the memory.
+    taken: Vec<Taken>,
     /// By number whether it is among them.
     listed: Vec<bool>,
     batch: Batch,

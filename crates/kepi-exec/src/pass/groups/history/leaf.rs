@@ -46,7 +46,13 @@ impl Other {
 
 impl Leaf {
     /// Makes the rows of a batch ready.
+    ///
+    /// Errors: there is no memory for the groups of all entities; something cannot be computed.
     pub(super) fn load<'c>(&mut self, value: impl Fn(usize) -> &'c Column, len: usize) -> Result<(), ExecError> {
+        if self.of.len() < self.ids {
+            self.taken.push(self.source.take(self.ids * size_of::<Vec<u32>>())?);
+            self.of = vec![Vec::new(); self.ids];
+        }
         let labels: Vec<&Column> = self.labels.iter().map(|&label| value(label)).collect();
         let argument = self.argument.map(&value);
         let numbers = self.values.as_mut().zip(argument).map(|(fold, column)| fold.argument.encode(column));
@@ -75,6 +81,9 @@ impl Leaf {
         let group = groups[row] as usize;
         if group >= self.listed.len() {
             let room = (group + 1).next_power_of_two();
+            // Of each group the number in the list of its entity, its labels, a count and a value.
+            let each = 16 + 16 * self.labels.len() + if self.values.is_some() { 32 } else { 8 };
+            self.taken.push(self.source.take((room - self.listed.len()) * each)?);
             self.listed.resize(room, false);
             self.counts.grow(room);
             if let Some(fold) = &mut self.values {
