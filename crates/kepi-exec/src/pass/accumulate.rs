@@ -1,6 +1,7 @@
 //! What is kept per cell while rows go by.
 
 use super::coverage::{Coverage, Ids};
+use super::dense::Added;
 use super::distinct::Distinct;
 use super::exact::Spread;
 use super::labels::Slots;
@@ -237,6 +238,26 @@ impl Measured {
                 other => other.take(rows, cell, slots, arg, &mut self.payload),
             },
             _ => Err(ExecError::Plan("a measure has no argument".into())),
+        }
+    }
+
+    /// What it adds of rows, where that is their number or exact digits that all of them have; none: something else.
+    pub(super) fn added<'a>(&self, args: &[&'a Column]) -> Option<Added<'a>> {
+        match (&self.kept, args) {
+            (Kept::Count, _) => Some(Added::Rows),
+            (Kept::Sum(_), [arg]) => match &arg.values {
+                Values::Decimal(digits, _) if arg.known().is_none() => Some(Added::Digits(digits)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Adds digits to the sum of a cell, one of so many, where it is one.
+    pub(super) fn add_digits(&mut self, slot: usize, digits: i64, cells: usize) -> Result<(), ExecError> {
+        match &mut self.kept {
+            Kept::Sum(sum) => sum.add_to(slot, digits, cells),
+            _ => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@ mod accumulate;
 #[cfg(test)]
 mod converted;
 mod coverage;
+mod dense;
 mod distinct;
 mod entity;
 mod exact;

@@ -8,6 +8,7 @@ pub(super) use placed::{Cells as CellsOfRows, NO_CELL};
 
 use super::accumulate::{Cell, Measured, Rows};
 use super::coverage::Ids;
+use super::dense::{Added, Dense};
 use super::fold::type_of;
 use super::groups::Ranged;
 use super::labels::{Groups, Slots};
@@ -81,6 +82,7 @@ struct Set {
     /// Rows by cell, per mask of the plan; empty where no aggregate of the set has it.
     counts: Vec<Vec<i64>>,
     masks: Vec<usize>,
+    dense: Dense,
 }
 
 impl Plan {
@@ -126,8 +128,8 @@ impl Plan {
                 Some(set) => set,
                 None => {
                     let typed = labels.iter().map(|&l| with_keys(&program, l)).collect::<Result<Vec<_>, _>>()?;
-                    let (groups, slots) = (Groups::new(typed).apart(), Slots::default());
-                    sets.push(Set { labels, groups, slots, counts: Vec::new(), masks: Vec::new() });
+                    let (groups, slots, dense) = (Groups::new(typed).apart(), Slots::default(), Dense::default());
+                    sets.push(Set { labels, groups, slots, counts: Vec::new(), masks: Vec::new(), dense });
                     sets.len() - 1
                 }
             };
@@ -505,10 +507,16 @@ impl Set {
         let union = any(self.masks.iter().map(|&m| &masks[m]));
         let mut slots = vec![0; if groups.is_empty() { 0 } else { frame.len }];
         let at = frame.at.as_ref().filter(|_| frame.ids.is_none()).map(|at| &at[..]);
+        let added = if groups.is_empty() { None } else { self.added(program, aggregates, own) };
         for (range, period) in segments {
             let begins = self.slots.begin(*period);
             let rows = Rows { range, mask: union.as_ref() };
             if rows.count() == 0 {
+                continue;
+            }
+            if let Some(added) = added.as_ref().filter(|added| Dense::takes(range, &groups, added)) {
+                let sums: Vec<usize> = (0..aggregates.len()).filter(|&i| aggregates[i].set == own).collect();
+                self.add_dense(rows, &groups, added, &sums, aggregates)?;
                 continue;
             }
             let cell = match groups.is_empty() {
@@ -526,9 +534,12 @@ impl Set {
                 let counts = &mut self.counts[mask];
                 counts.resize(cells, 0);
                 let rows = Rows { range, mask: masks[mask].as_ref() };
-                match cell {
-                    Cell::One(slot) => counts[slot as usize] += rows.count() as i64,
-                    Cell::Each(slots) => rows.each(|row| counts[slots[row] as usize] += 1),
+                match (cell, rows.mask) {
+                    (Cell::One(slot), _) => counts[slot as usize] += rows.count() as i64,
+                    (Cell::Each(slots), None) => {
+                        slots[range.clone()].iter().for_each(|&slot| counts[slot as usize] += 1);
+                    }
+                    (Cell::Each(slots), Some(_)) => rows.each(|row| counts[slots[row] as usize] += 1),
                 }
             }
             for planned in aggregates.iter_mut().filter(|p| p.set == own) {
@@ -541,6 +552,41 @@ impl Set {
             }
         }
         Ok(())
+    }
+}
+
+impl Set {
+    /// What each of its aggregates adds, where that is simple for all of them, and all take the same rows.
+    fn added<'a>(&self, program: &'a Program, aggregates: &[Planned], own: usize) -> Option<Vec<Added<'a>>> {
+        let added = |planned: &Planned| {
+            let args: Vec<&Column> = planned.args.iter().map(|&a| program.value(a)).collect();
+            planned.measured.added(&args)
+        };
+        let all = || aggregates.iter().filter(|planned| planned.set == own).map(added).collect();
+        if self.masks.len() == 1 { all() } else { None }
+    }
+
+    /// Adds the rows of a period, of which its aggregates, those at some places, want nothing but this.
+    fn add_dense(
+        &mut self,
+        rows: Rows<'_>,
+        groups: &[u32],
+        added: &[Added<'_>],
+        own: &[usize],
+        aggregates: &mut [Planned],
+    ) -> Result<(), ExecError> {
+        let Set { slots, counts, masks, dense, .. } = self;
+        let Some(counts) = masks.first().map(|&mask| &mut counts[mask]) else { return Ok(()) };
+        let summed = |(&place, added): (&usize, &Added<'_>)| matches!(added, Added::Digits(_)).then_some(place);
+        let summed: Vec<usize> = own.iter().zip(added).filter_map(summed).collect();
+        dense.add(rows, groups, added, |group, count, sums| {
+            let slot = slots.slot(group) as usize;
+            let cells = slots.len();
+            counts.resize(cells, 0);
+            counts[slot] += count;
+            let mut all = summed.iter().zip(sums);
+            all.try_for_each(|(&place, &digits)| aggregates[place].measured.add_digits(slot, digits, cells))
+        })
     }
 }
 

@@ -42,16 +42,24 @@ impl Sum {
             (Cell::Each(slots), Values::Decimal(values, _)) => {
                 let Sum { digits, wide, .. } = self;
                 let count = digits.len();
-                rows.each(|row| {
-                    let slot = slots[row] as usize;
-                    let (sum, over) = digits[slot].overflowing_add(values[row]);
+                let mut add = |slot: u32, value: i64| {
+                    let slot = slot as usize;
+                    let (sum, over) = digits[slot].overflowing_add(value);
                     if over {
                         // Both fit 64 bits, so that this many of them do not come together.
                         grow(wide, count);
-                        wide[slot] += i128::from(digits[slot]) + i128::from(values[row]);
+                        wide[slot] += i128::from(digits[slot]) + i128::from(value);
                     }
                     digits[slot] = if over { 0 } else { sum };
-                });
+                };
+                match rows.mask {
+                    // Without calls the compiler keeps the arrays at hand.
+                    None => {
+                        let range = rows.range.clone();
+                        slots[range.clone()].iter().zip(&values[range]).for_each(|(&slot, &value)| add(slot, value));
+                    }
+                    Some(_) => rows.each(|row| add(slots[row], values[row])),
+                }
             }
             (_, Values::Wide(values, _)) => {
                 let mut overflow = false;
@@ -74,6 +82,12 @@ impl Sum {
             (_, other) => return Err(ExecError::Plan(format!("a sum is taken of {}", other.words()))),
         }
         Ok(())
+    }
+
+    /// Adds digits to one of so many cells.
+    pub(super) fn add_to(&mut self, slot: usize, more: i64, cells: usize) -> Result<(), ExecError> {
+        grow(&mut self.digits, cells);
+        self.widen(slot, i128::from(more))
     }
 
     /// Adds to one cell.

@@ -203,9 +203,8 @@ impl ById {
 
     /// Adds rows on one thread; none: a sum has too many digits.
     fn add(&mut self, mut sums: Sums, from: Option<i64>, until: i64) -> Result<Option<Sums>, ExecError> {
-        let ById { program, id, ranged, first: first_id, of, ids, .. } = self;
+        let ById { program, id, ranged, first: first_id, of, .. } = self;
         let mut frames = program.frames(from, Some(until))?;
-        let nobody = *ids;
         while let Some(frame) = frames.next(program)? {
             program.evaluate(&frame)?;
             let key = program.value(*id);
@@ -218,9 +217,18 @@ impl ById {
                 }
             };
             let known = key.known();
-            let place = |row: usize| match &known {
-                Some(known) if !known.value(row) => nobody,
-                _ => (keys[row].wrapping_sub(*first_id as u32) as usize).min(nobody),
+            // Rows of nobody have a place behind all.
+            let behind;
+            let places = match &known {
+                None if *first_id == 0 && !matches!(key.values, Values::Missing(_)) => keys,
+                _ => {
+                    let of = |(row, &key): (usize, &u32)| match &known {
+                        Some(known) if !known.value(row) => u32::MAX,
+                        _ => key.wrapping_sub(*first_id as u32),
+                    };
+                    behind = keys.iter().enumerate().map(of).collect::<Vec<u32>>();
+                    &behind
+                }
             };
             let own_rows = ranged.as_ref().map(|ranged| ranged.rows(key)).transpose()?;
             let mut first: Option<usize> = None;
@@ -236,7 +244,7 @@ impl ById {
                     Some(mask) => mask.set_indices().next(),
                 };
                 first = first.into_iter().chain(begin).min();
-                if !add_rows(own, rows, place, arg.map(|arg| program.value(arg))) {
+                if !add_rows(own, rows, places, arg.map(|arg| program.value(arg))) {
                     return Ok(None);
                 }
             }
@@ -370,14 +378,26 @@ impl Sums {
     }
 }
 
-/// Adds rows to what their entities have. No: a sum has too many digits.
-fn add_rows(own: &mut [Own], rows: Rows<'_>, place: impl Fn(usize) -> usize, arg: Option<&Column>) -> bool {
+/// Adds rows to what their entities have, those behind all to the last. No: a sum has too many digits.
+fn add_rows(own: &mut [Own], rows: Rows<'_>, places: &[u32], arg: Option<&Column>) -> bool {
+    let Some(nobody) = own.len().checked_sub(1) else { return false };
+    let place = |row: usize| (places[row] as usize).min(nobody);
     let Some(arg) = arg else {
         rows.each(|row| own[place(row)].rows += 1);
         return true;
     };
     let mut fits = true;
     match (&arg.values, arg.known()) {
+        // Without calls, so that many of them are on their way to memory at once.
+        (Values::Decimal(digits, _), None) if rows.mask.is_none() => {
+            let range = rows.range.clone();
+            for (&place, &number) in places[range.clone()].iter().zip(&digits[range]) {
+                let own = &mut own[(place as usize).min(nobody)];
+                let (sum, over) = own.digits.overflowing_add(number);
+                fits &= !over;
+                (own.digits, own.rows) = (sum, own.rows + 1);
+            }
+        }
         (Values::Decimal(digits, _), None) => rows.each(|row| {
             let own = &mut own[place(row)];
             let (sum, over) = own.digits.overflowing_add(digits[row]);
