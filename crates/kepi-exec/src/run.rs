@@ -392,13 +392,16 @@ impl<'a> Runner<'a> {
             None => Arc::new(UnboundedMemoryPool::default()),
         };
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
-        let mut config = SessionConfig::new().with_target_partitions(threads);
+        // A new one reads from the system how many cores there are, which takes longer than the rest.
+        static SETTINGS: OnceLock<SessionConfig> = OnceLock::new();
+        let mut config = SETTINGS.get_or_init(SessionConfig::new).clone().with_target_partitions(threads);
         if let Some(bytes) = self.options.memory_bytes_max {
             // Operators that sort set something aside for merging; of little memory not all.
             let most = config.options().execution.sort_spill_reservation_bytes;
             config = config.with_sort_spill_reservation_bytes(most.min(usize::try_from(bytes / 16).unwrap_or(most)));
         }
-        Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
+        let (scalar, higher, aggregate, window) = Default::default();
+        Ok(Arc::new(TaskContext::new(None, "kepi".into(), config, scalar, higher, aggregate, window, runtime)))
     }
 
     /// The periods of the answer's rows that are not whole.

@@ -1,6 +1,7 @@
 //! Made rows: stays, sessions, attempts of a chain, returns, groups. Each kind is made once per query, of all rows that
 //! are stored, and then read like a stream.
 
+mod attributes;
 mod chain;
 mod changes;
 mod counted;
@@ -46,6 +47,8 @@ pub(crate) struct Cache {
     pub(crate) early: Arc<Early>,
     /// Which fields were asked for though nothing was loaded into them.
     pub(crate) unfilled: Unfilled,
+    /// Current values of attributes.
+    attributes: attributes::Attributes,
     /// How many bytes made rows and arrays by id may take together.
     bytes_max: Option<u64>,
     /// How many they take by now.

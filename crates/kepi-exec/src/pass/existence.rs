@@ -141,7 +141,7 @@ fn attributes(
     if !known {
         return Ok(());
     }
-    let attribute = source.scan.attribute(entity, field)?;
+    let attribute = source.attribute(entity, field)?;
     let zone = Zone::named(zone).ok_or_else(|| ExecError::Plan(format!("there is no time zone `{zone}`")))?;
     let mut clock = Clock::new(zone);
     let from = Column::of_scan(&attribute.values, &attribute.kind, attribute.dictionary.as_ref())?;

@@ -13,6 +13,7 @@ use crate::ExecError;
 use crate::rows::{Base, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_buffer::BooleanBuffer;
 use kepi_extension::{ColumnInfo, ColumnKind, SegmentInfo, StreamInfo};
 use kepi_model::calendar::Zone;
 use kepi_model::core::{Aggregate, Measure, Row, RowNode, Stage};
@@ -33,7 +34,7 @@ const SHARED: u64 = 200_000;
 /// The most bytes that bits for all ids in all periods may take: beyond, distinct ids are only counted.
 const SET_BYTES_MAX: u64 = 16 << 20;
 /// A part of a name: the way in which partials are made. It changes with what they are made of.
-const FORM: u32 = 4;
+const FORM: u32 = 5;
 
 /// The units of a pass; none: it is not read by segments.
 pub(crate) fn units(pass: &Pass, plan: &Plan, source: &Source) -> Result<Option<Vec<Part>>, ExecError> {
@@ -347,7 +348,7 @@ impl Segment<'_> {
                 put(hasher, format!("{entity}.{field} is not there").as_bytes());
                 continue;
             }
-            let attribute = self.source.scan.attribute(&entity, &field)?;
+            let attribute = self.source.attribute(&entity, &field)?;
             put(hasher, format!("{entity}.{field}: {:?}", attribute.kind).as_bytes());
             let len = match most {
                 // Rows of the segment have no other ids, unless ids mean others.
@@ -371,10 +372,11 @@ impl Segment<'_> {
 fn values(array: &ArrayRef, hasher: &mut Xxh3Default) -> bool {
     put(hasher, array.data_type().to_string().as_bytes());
     let len = array.len();
-    for word in 0..len.div_ceil(64) {
-        let rows = word * 64..len.min(word * 64 + 64);
-        let known = rows.fold(0_u64, |bits, row| bits << 1 | u64::from(array.is_valid(row)));
-        hasher.update(&known.to_le_bytes());
+    // Where none is missing, it does not matter whether there are bits that say so.
+    let missing = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    match missing {
+        Some(known) => put_bits(hasher, known.inner()),
+        None => put(hasher, b"all known"),
     }
     if let Some(texts) = array.as_string_opt::<i32>() {
         let bytes: usize = texts.iter().flatten().map(str::len).sum();
@@ -385,7 +387,7 @@ fn values(array: &ArrayRef, hasher: &mut Xxh3Default) -> bool {
         return true;
     }
     if let Some(bits) = array.as_boolean_opt() {
-        (0..len).for_each(|row| hasher.update(&[u8::from(bits.value(row))]));
+        put_bits(hasher, bits.values());
         return true;
     }
     let data = array.to_data();
@@ -398,4 +400,10 @@ fn values(array: &ArrayRef, hasher: &mut Xxh3Default) -> bool {
         put(hasher, bytes);
         true
     })
+}
+
+/// Adds bits, whatever place in a byte they begin at.
+fn put_bits(hasher: &mut Xxh3Default, bits: &BooleanBuffer) {
+    hasher.update(&(bits.len() as u64).to_le_bytes());
+    bits.bit_chunks().iter_padded().for_each(|word| hasher.update(&word.to_le_bytes()));
 }

@@ -111,7 +111,7 @@ impl Program {
             let ty = Type::of_unit(unit);
             return Ok(self.add(format!("missing {ty:?}"), ty, || Node::Missing));
         }
-        let attribute = self.source.scan.attribute(entity, field)?;
+        let attribute = self.source.attribute(entity, field)?;
         stored::as_declared(entity, field, &attribute.kind, unit)?;
         let ty = Type::of_kind(&attribute.kind);
         if !history {
