@@ -204,8 +204,7 @@ impl EntityBuffer {
         let ids = ids.as_primitive::<UInt32Type>().values();
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         order.sort_by_key(|&row| self.moments[row as usize]);
-        let mut winner: ByNumber<u32, u32> = HashMap::default();
-        winner.extend(order.iter().map(|&row| (ids[row as usize], row)));
+        let winner = Winners::of(ids, &order, next.keys.len());
 
         let mut update = vec![];
         let mut histories = Vec::new();
@@ -235,7 +234,7 @@ impl EntityBuffer {
             update.push((column.name.clone(), values));
         }
         let (mut count, changed) = self.changed(&next, &update, ids, &winner)?;
-        count.added += adds_history.iter().filter(|row| winner.get(&ids[**row as usize]) != Some(row)).count() as u64;
+        count.added += adds_history.iter().filter(|row| !winner.is(ids[**row as usize], **row)).count() as u64;
         count.known = ids.len() as u64 - count.added - count.replaced;
 
         let rows = match changed.is_empty() {
@@ -264,7 +263,7 @@ impl EntityBuffer {
         schema: &ColumnSchema,
         ids: &[u32],
         order: &[u32],
-        winner: &ByNumber<u32, u32>,
+        winner: &Winners,
         values: &mut Values,
     ) -> Result<Vec<Said>, StoreError> {
         let given = hashes(std::slice::from_ref(&values.given), values.given.len());
@@ -275,7 +274,7 @@ impl EntityBuffer {
         let known_values = hashes(&known.columns()[2..], known.num_rows());
         let mut at_moment: HashMap<(u32, i64), u128, BuildHasherDefault<Folded>> = HashMap::default();
         for (row, id) in known_ids.iter().enumerate() {
-            if winner.contains_key(id) {
+            if winner.has(*id) {
                 at_moment.insert((*id, known_times[row]), known_values[row]);
                 values.latest.insert(*id, known_times[row]);
             }
@@ -291,7 +290,7 @@ impl EntityBuffer {
                 true if moment == BEGINNING && is_first && value == 0 => false,
                 true => at_moment.insert((id, moment), value) != Some(value),
                 // The hash of a missing value is 0: missing before and missing now is no change.
-                false => winner.get(&id) == Some(&row) && (before != value || is_first && value != 0),
+                false => winner.is(id, row) && (before != value || is_first && value != 0),
             };
             if !wanted {
                 continue;
@@ -357,7 +356,7 @@ impl EntityBuffer {
         entity: &Entity,
         update: &[(String, Values)],
         ids: &[u32],
-        winner: &ByNumber<u32, u32>,
+        winner: &Winners,
     ) -> Result<(LoadCount, Vec<u32>), StoreError> {
         let given: Vec<ArrayRef> = update.iter().map(|(_, values)| values.given.clone()).collect();
         let current: Vec<ArrayRef> = update.iter().map(|(_, values)| values.current.clone()).collect();
@@ -375,7 +374,7 @@ impl EntityBuffer {
         };
         let mut rows: Vec<u32> = Vec::new();
         for (row, id) in ids.iter().enumerate() {
-            if winner.get(id) != Some(&(row as u32)) {
+            if !winner.is(*id, row as u32) {
                 continue;
             }
             let known = (*id as usize) < present.len() && present.is_valid(*id as usize) && present.value(*id as usize);
@@ -411,6 +410,45 @@ impl EntityBuffer {
             columns.push(arrow_select::take::take(&both, &UInt32Array::from_iter_values(source), None)?);
         }
         table_of(names, columns)
+    }
+}
+
+/// Of the rows of each id the one whose values are current then.
+enum Winners {
+    /// By id, [`NO_ROW`] where there is none: where a load is about many of the ids.
+    All(Vec<u32>),
+    Few(ByNumber<u32, u32>),
+}
+
+const NO_ROW: u32 = u32::MAX;
+/// For each row of a load so many ids may be gone through.
+const IDS_PER_ROW: usize = 8;
+
+impl Winners {
+    /// `order`: the rows, the winner of each id last. `known`: how many ids there are.
+    fn of(ids: &[u32], order: &[u32], known: usize) -> Winners {
+        let rows = order.iter().map(|&row| (ids[row as usize], row));
+        if known > ids.len().saturating_mul(IDS_PER_ROW) {
+            return Winners::Few(rows.collect());
+        }
+        let mut all = vec![NO_ROW; known];
+        rows.for_each(|(id, row)| all[id as usize] = row);
+        Winners::All(all)
+    }
+
+    fn row(&self, id: u32) -> Option<u32> {
+        match self {
+            Winners::All(all) => all.get(id as usize).copied().filter(|row| *row != NO_ROW),
+            Winners::Few(few) => few.get(&id).copied(),
+        }
+    }
+
+    fn is(&self, id: u32, row: u32) -> bool {
+        self.row(id) == Some(row)
+    }
+
+    fn has(&self, id: u32) -> bool {
+        self.row(id).is_some()
     }
 }
 

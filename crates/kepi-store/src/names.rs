@@ -41,6 +41,8 @@ pub(crate) struct KeyIds {
     /// Numbers in the table of the keys that are new, in the order of their ids.
     fresh: Vec<u32>,
     next: u32,
+    /// What was turned into ids last. A file that fills an event and its entity gives the same keys twice.
+    last: Option<(ArrayRef, UInt32Array)>,
 }
 
 /// The codes of a column's texts.
@@ -195,18 +197,33 @@ impl KeyIds {
             all.insert(entity.into(), KeyIds { next, ..KeyIds::default() });
         }
         let ids = all.get_mut(entity).expect("it was put in just now");
-        let known = known.map(AsRef::as_ref);
+        if let Some((_, known)) = ids.last.as_ref().filter(|(last, _)| last.to_data().ptr_eq(&keys.to_data())) {
+            return Ok(known.clone());
+        }
+        let found = ids.look_up(translated, writer, entity, known.map(AsRef::as_ref), keys)?;
+        ids.last = Some((keys.clone(), found.clone()));
+        Ok(found)
+    }
+
+    fn look_up(
+        &mut self,
+        translated: &mut Translated,
+        writer: &Writer,
+        entity: &str,
+        known: Option<&Entity>,
+        keys: &ArrayRef,
+    ) -> Result<UInt32Array, StoreError> {
         match keys.data_type() {
             DataType::Dictionary(_, _) => {
                 let keys = keys.as_dictionary::<Int32Type>();
                 translated.prepare(keys, |texts, places| {
-                    let id = |number: u32| ids.ids.get(number as usize).copied().unwrap_or(NOT_FOUND);
-                    ids.table.find_many(texts, places).map(id)
+                    let id = |number: u32| self.ids.get(number as usize).copied().unwrap_or(NOT_FOUND);
+                    self.table.find_many(texts, places).map(id)
                 });
-                translated.dictionary(keys, |_, key| ids.id_of(writer, entity, known, key))
+                translated.dictionary(keys, |_, key| self.id_of(writer, entity, known, key))
             }
-            DataType::Int64 => ids.of_numbers(translated, writer, entity, known, keys.as_primitive::<Int64Type>()),
-            _ => ids.of_texts(writer, entity, known, keys.as_string::<i32>()),
+            DataType::Int64 => self.of_numbers(translated, writer, entity, known, keys.as_primitive::<Int64Type>()),
+            _ => self.of_texts(writer, entity, known, keys.as_string::<i32>()),
         }
     }
 
