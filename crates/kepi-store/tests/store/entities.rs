@@ -71,6 +71,55 @@ fn the_last_row_of_a_key_wins_within_a_load() {
 }
 
 #[test]
+fn the_last_row_of_a_key_wins_whether_a_load_is_about_few_keys_or_many() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    let line = |key: usize, country: &str| format!("\nc{key} {country}");
+    let all = |country: &str| (0..100).map(|key| line(key, country)).collect::<String>();
+    let summary = load_customers(&mut writer, 1, &format!("_key country{}", all("es")));
+    assert_eq!(counts(&summary), (100, 0, 0));
+    // Two rows of a hundred keys.
+    let few = format!("_key country{}{}", line(70, "fr"), line(70, "de"));
+    assert_eq!(counts(&load_customers(&mut writer, 2, &few)), (0, 1, 1));
+    assert_eq!(
+        (attribute(&folder, "c70", "country"), attribute(&folder, "c71", "country")),
+        ("de".into(), "es".into())
+    );
+    // All keys twice, and a new one.
+    let many = format!("_key country{}{}{}", all("fr"), all("it"), line(100, "pt"));
+    assert_eq!(counts(&load_customers(&mut writer, 3, &many)), (1, 100, 100));
+    for (key, country) in [("c0", "it"), ("c70", "it"), ("c99", "it"), ("c100", "pt")] {
+        assert_eq!(attribute(&folder, key, "country"), country, "{key}");
+    }
+}
+
+#[test]
+fn keys_that_are_given_twice_are_the_same_also_where_an_event_leaves_a_row_out() {
+    let folder = Folder::new();
+    let mut writer = folder.writer();
+    // The second row of the event has no time.
+    let events = batch("_at customer\n1 bob\n- ada\n3 eve\n4 bob");
+    let keys = events.column_by_name("customer").unwrap().clone();
+    let people = table(vec![("_key".into(), keys.clone())]);
+    for events in [events.clone(), events.slice(2, 2), coded(&events)] {
+        let mut load = writer.load(options(1));
+        load.events(&orders(), events).unwrap();
+        assert_eq!(load.entities(&customers(), people.clone()).unwrap(), []);
+        load.commit().unwrap();
+    }
+    let reader = folder.reader();
+    let id = |key: &str| reader.id_of("customer", key).unwrap();
+    assert_eq!((id("bob"), id("eve"), id("ada")), (Some(0), Some(1), Some(2)));
+    assert_eq!(reader.entity("customer").unwrap().count, 3);
+    // In one load the same keys before and behind others.
+    let mut load = writer.load(options(2));
+    assert_eq!(load.entities(&customers(), people).unwrap(), []);
+    assert_eq!(load.entities(&customers(), table(vec![("_key".into(), keys.slice(1, 2))])).unwrap(), []);
+    let summary = load.commit().unwrap();
+    assert_eq!(counts(&summary).0, 0);
+}
+
+#[test]
 fn ids_are_shared_with_events() {
     let folder = Folder::new();
     let mut writer = folder.writer();
