@@ -358,11 +358,16 @@ impl EntityBuffer {
         ids: &[u32],
         winner: &Winners,
     ) -> Result<(LoadCount, Vec<u32>), StoreError> {
-        let given: Vec<ArrayRef> = update.iter().map(|(_, values)| values.given.clone()).collect();
-        let current: Vec<ArrayRef> = update.iter().map(|(_, values)| values.current.clone()).collect();
-        let given = hashes(&given, ids.len());
-        let current = hashes(&current, entity.keys.len());
         let present = entity.present()?;
+        let (mut given, mut current) = (Vec::new(), Vec::new());
+        // Where nothing was said of any of them before, there is nothing to compare.
+        if ids.iter().any(|&id| (id as usize) < present.len()) {
+            let values = |of: fn(&Values) -> &ArrayRef| -> Vec<ArrayRef> {
+                update.iter().map(|(_, values)| Arc::clone(of(values))).collect()
+            };
+            given = hashes(&values(|values| &values.given), ids.len());
+            current = hashes(&values(|values| &values.current), entity.keys.len());
+        }
         let mut count = LoadCount {
             name: self.name.clone(),
             entity: true,

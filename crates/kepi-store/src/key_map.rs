@@ -99,7 +99,8 @@ pub(crate) fn write(layout: &Layout, file: u64, texts: &StringArray) -> Result<M
         }
         slots[slot] = place as u32 + 1;
     }
-    let bytes: Vec<u8> = slots.iter().flat_map(|slot| slot.to_le_bytes()).collect();
+    let mut bytes = vec![0; size * 4];
+    bytes.chunks_exact_mut(4).zip(&slots).for_each(|(bytes, slot)| bytes.copy_from_slice(&slot.to_le_bytes()));
     Ok(MapState::Table(Blob::write(layout, file, "table", &[&bytes])?))
 }
 

@@ -407,3 +407,40 @@ fn put_bits(hasher: &mut Xxh3Default, bits: &BooleanBuffer) {
     hasher.update(&(bits.len() as u64).to_le_bytes());
     bits.bit_chunks().iter_padded().for_each(|word| hasher.update(&word.to_le_bytes()));
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test may stop.
+
+    use super::*;
+    use arrow_array::{BooleanArray, new_null_array};
+    use std::collections::HashSet;
+
+    fn named(array: ArrayRef) -> u128 {
+        let mut hasher = Xxh3Default::new();
+        assert!(values(&array, &mut hasher));
+        hasher.digest128()
+    }
+
+    #[test]
+    fn names_tell_each_missing_value_and_nothing_else() {
+        for len in [1_usize, 7, 63, 64, 65, 130] {
+            let mut names = HashSet::new();
+            let numbers = |gone: Option<usize>| -> UInt32Array {
+                (0..len).map(|row| (gone != Some(row)).then_some(row as u32 / 3)).collect()
+            };
+            let bits = |gone: Option<usize>| -> BooleanArray {
+                (0..len).map(|row| (gone != Some(row)).then_some(row % 3 == 0)).collect()
+            };
+            for gone in [None].into_iter().chain((0..len).map(Some)) {
+                let whole: ArrayRef = Arc::new(numbers(gone));
+                let name = named(Arc::clone(&whole));
+                assert!(names.insert(name) && names.insert(named(Arc::new(bits(gone)))), "{len}, {gone:?}");
+                // The same values behind others, at a place that is no whole byte.
+                let before = new_null_array(whole.data_type(), 3);
+                let behind = arrow_select::concat::concat(&[&before, &whole]).unwrap();
+                assert_eq!(named(behind.slice(3, len)), name, "{len}, {gone:?}");
+            }
+        }
+    }
+}
