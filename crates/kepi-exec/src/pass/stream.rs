@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Fewer rows than this are not worth a thread of their own.
 const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
+/// The same of a stretch that waits for what those before it have kept.
+const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 500_000 };
+
 /// Cuts a pass into up to `threads` parts by time; none: it is read in one go.
 pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
     if let Some(groups) = super::groups::of(&pass.base) {
@@ -99,7 +102,7 @@ pub(super) fn equal_stretches(
     count: usize,
 ) -> Option<Vec<Part>> {
     let Base::Stream(_, Some(info)) = &plan.program.base else { return None };
-    let count = count.min((info.rows / PART_ROWS_MIN) as usize);
+    let count = count.min((info.rows / TURN_ROWS_MIN) as usize);
     let (_, end) = time(pass, &plan.reading)?;
     let end = until.map_or(end, |until| until.min(end));
     let mut cuts = source.cuts(&info.name, (None, Some(end)), count, false);
