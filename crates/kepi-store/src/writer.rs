@@ -118,6 +118,8 @@ impl Writer {
         };
         // Records behind the manifest are commits of which only the last step was missing.
         if unpublished || replay.end.offset != promised {
+            // Whoever wrote them may have ended before they were on disk, where a manifest must not promise more than there is.
+            writer.journal.sync()?;
             writer.publish()?;
         }
         Ok(writer)
