@@ -107,13 +107,9 @@ pub(super) fn equal_stretches(
     let end = until.map_or(end, |until| until.min(end));
     let mut cuts = source.cuts(&info.name, (None, Some(end)), count, false);
     match &plan.reading {
-        Reading::Pieces(pieces) => cuts.iter_mut().for_each(|t| *t = pieces.place_to_cut(*t, false)),
-        Reading::Plain => {
-            if let Some(grain) = &pass.per {
-                let zone = plan.program.clock.zone();
-                cuts.iter_mut().for_each(|t| *t = zone.truncate(grain, *t));
-            }
-        }
+        // A piece may lie in two stretches.
+        Reading::Pieces(_) => {}
+        Reading::Plain => to_periods(pass, plan.program.clock.zone(), &mut cuts),
         Reading::Apart(_) => return None,
     }
     let mut parts = between(cuts, None, end);
@@ -135,10 +131,15 @@ pub(super) fn time(pass: &Pass, reading: &Reading) -> Option<(Option<i64>, i64)>
 
 /// Parts between cuts, which move to the starts of their periods, so that no cell is in two parts.
 pub(crate) fn cut(pass: &Pass, zone: &Zone, mut cuts: Vec<i64>) -> Vec<Part> {
+    to_periods(pass, zone, &mut cuts);
+    between(cuts, pass.first_instant(), pass.until)
+}
+
+/// Moves cuts to the starts of their periods.
+fn to_periods(pass: &Pass, zone: &Zone, cuts: &mut [i64]) {
     if let Some(grain) = &pass.per {
         cuts.iter_mut().for_each(|t| *t = zone.truncate(grain, *t));
     }
-    between(cuts, pass.first_instant(), pass.until)
 }
 
 /// Parts between cuts.

@@ -114,25 +114,30 @@ proptest! {
     }
 }
 
+/// Who comes back to visit, by day, of those with an order, or the first of them.
+fn daily(stages: Vec<Stage>) -> Events {
+    let keyed = |stream: &str, stages| Keyed { events: events(stream, stages), key: customer() };
+    let returns = Returns {
+        start: keyed("orders", stages),
+        back: keyed("visits", vec![]),
+        grain: Grain::ordinary(TimeUnit::Day),
+        own_clock: false,
+        onward: false,
+        brackets: vec![],
+        hold: None,
+        at_least: 1,
+        asked: false,
+    };
+    Events { base: Base::Made(Box::new(Made::Returns(Box::new(returns)))), stages: vec![] }
+}
+
 #[test]
 fn who_begins_twice_is_made_and_who_begins_once_is_counted() {
     let day = |n: i64| 19_700 * DAY + n * DAY;
     let order = |n, who| (day(n), Some(who), 2, Some(1), None);
     let pass_of = |firsts: bool| {
         let stages = if firsts { vec![Stage::First { per: customer() }] } else { vec![] };
-        let keyed = |stream: &str, stages| Keyed { events: events(stream, stages), key: customer() };
-        let returns = Returns {
-            start: keyed("orders", stages),
-            back: keyed("visits", vec![]),
-            grain: Grain::ordinary(TimeUnit::Day),
-            own_clock: false,
-            onward: false,
-            brackets: vec![],
-            hold: None,
-            at_least: 1,
-            asked: false,
-        };
-        let base = Events { base: Base::Made(Box::new(Made::Returns(Box::new(returns)))), stages: vec![] };
+        let base = daily(stages);
         let back = call(Op::Not, &[call(Op::IsMissing, &[age()])]);
         pass(vec![aggregate(base, Some(back), Measure::Count, vec![cohort(), age()])])
     };
@@ -156,22 +161,7 @@ fn members_that_do_not_fit_are_read_in_ranges_of_ids_and_refused_where_not_one_d
     let orders: Vec<Order> = (0..500_u32).map(|n| (day(i64::from(n) / 100), Some(n), 2, Some(1), None)).collect();
     let visits: Vec<(i64, Option<u32>)> = (0..900).map(|n| (day(n / 90), Some((n * 7 % 500) as u32))).collect();
     let memory = shop(500, &orders, &visits);
-    let keyed = |stream: &str| Keyed {
-        events: events(stream, if stream == "orders" { vec![Stage::First { per: customer() }] } else { vec![] }),
-        key: customer(),
-    };
-    let returns = Returns {
-        start: keyed("orders"),
-        back: keyed("visits"),
-        grain: Grain::ordinary(TimeUnit::Day),
-        own_clock: false,
-        onward: false,
-        brackets: vec![],
-        hold: None,
-        at_least: 1,
-        asked: false,
-    };
-    let base = Events { base: Base::Made(Box::new(Made::Returns(Box::new(returns)))), stages: vec![] };
+    let base = daily(vec![Stage::First { per: customer() }]);
     let member = call(Op::IsMissing, &[age()]);
     let back = call(Op::Not, std::slice::from_ref(&member));
     let labels = || vec![cohort(), age()];
