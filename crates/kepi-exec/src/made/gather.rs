@@ -1,6 +1,6 @@
 //! The values that made rows have of the rows that they were made of: looked up when somebody asks, all at once.
 
-use super::{NOWHERE, Stream, Wanted, bytes, parents};
+use super::{NOWHERE, Stream, Stretch, Wanted, bytes, parents};
 use crate::rows::{Column, Payload, Program, take};
 use crate::{ExecError, Source};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -52,7 +52,7 @@ impl Stream {
         if program.needs_period {
             return Err(ExecError::NotYet("`over period` of a row that others are made of".into()));
         }
-        let (columns, scanned) = values_at(program, &nodes, places)?;
+        let (columns, scanned) = values_at(program, &nodes, places, self.time)?;
         self.scanned.fetch_add(scanned, Ordering::Relaxed);
         Ok(columns)
     }
@@ -62,16 +62,21 @@ fn key(wanted: &Wanted) -> String {
     format!("{wanted:?}")
 }
 
-/// The values of nodes at some places of the program's rows; and how many stored rows were read.
-fn values_at(mut program: Program, nodes: &[usize], places: &[u32]) -> Result<(Vec<Column>, u64), ExecError> {
+/// The values of nodes at some places of the program's rows in a stretch of time; and how many stored rows were read.
+fn values_at(
+    mut program: Program,
+    nodes: &[usize],
+    places: &[u32],
+    time: Stretch,
+) -> Result<(Vec<Column>, u64), ExecError> {
     let order = if places.is_sorted() { None } else { Some(sorted(places)) };
     let place = |i: usize| places[order.as_ref().map_or(i, |order| order[i] as usize)];
     let mut gathered: Vec<Gathered> =
         nodes.iter().map(|&node| Gathered::new(Payload::new(program.ty(node).clone()), places.len())).collect();
-    let mut frames = program.frames(None, None)?;
+    let mut frames = time.frames(&program)?;
     let (mut next, mut first) = (0, 0_u32);
     while next < places.len() && place(next) != NOWHERE {
-        let Some(frame) = frames.next(&program)? else {
+        let Some(frame) = time.next(&mut frames, &mut program)? else {
             return Err(ExecError::Plan("a row that others were made of has gone".into()));
         };
         let end = u32::try_from(frame.len).ok().and_then(|len| first.checked_add(len));

@@ -14,12 +14,15 @@ mod read;
 mod returns;
 mod sessions;
 mod stays;
+mod stretch;
 mod taken;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use own_periods::Period;
+pub(crate) use chain::Settling;
 pub(crate) use returns::bracket;
+pub(crate) use stretch::Stretch;
 pub(crate) use taken::Taken;
 
 use crate::pass::{Early, KeptTurnover};
@@ -61,6 +64,8 @@ pub(crate) struct Stream {
     pub(crate) made: Made,
     zone: String,
     now: i64,
+    /// Of which time the rows are that they are made of, counted from the first of them.
+    time: Stretch,
     own: Vec<(String, Type)>,
     rows: OnceLock<Result<Rows, ExecError>>,
     /// The columns that were looked up in the rows that these were made of.
@@ -162,6 +167,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) zone: &'a str,
     /// The instant for which the query is evaluated.
     pub(crate) now: i64,
+    /// Of which time rows are read.
+    pub(crate) time: Stretch,
 }
 
 impl Maker<'_> {
@@ -201,31 +208,33 @@ impl Cache {
         }
     }
 
-    fn find(&self, made: &Made, zone: &str, now: i64) -> Option<Arc<Stream>> {
+    fn find(&self, made: &Made, zone: &str, now: i64, time: Stretch) -> Option<Arc<Stream>> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.iter().find(|s| s.zone == zone && s.now == now && s.made == *made).map(Arc::clone)
+        streams.iter().find(|s| s.is(made, zone, now, time)).map(Arc::clone)
     }
 }
 
 impl Source {
     /// The stream of made rows: the same for all who ask during a query.
     pub(crate) fn made(&self, made: &Made, zone: &str, now: i64) -> Result<Arc<Stream>, ExecError> {
-        if let Some(known) = self.made.find(made, zone, now) {
+        let time = self.stretch_of(made);
+        if let Some(known) = self.made.find(made, zone, now, time) {
             return Ok(known);
         }
         // Not under the lock: made rows may be made of other made rows.
-        let own = own(made, &Maker { source: self, zone, now })?;
+        let own = own(made, &Maker { source: self, zone, now, time })?;
         let stream = Arc::new(Stream {
             made: made.clone(),
             zone: zone.to_string(),
             now,
+            time,
             own,
             rows: OnceLock::new(),
             columns: Mutex::default(),
             scanned: AtomicU64::new(0),
         });
         let mut streams = self.made.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = streams.iter().find(|s| s.zone == zone && s.now == now && s.made == *made);
+        let known = streams.iter().find(|s| s.is(made, zone, now, time));
         match known {
             Some(known) => Ok(Arc::clone(known)),
             None => {
@@ -243,6 +252,10 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
+    fn is(&self, made: &Made, zone: &str, now: i64, time: Stretch) -> bool {
+        self.zone == zone && self.now == now && self.time == time && self.made == *made
+    }
+
     /// The own column of this name.
     pub(crate) fn own(&self, name: &str) -> Option<usize> {
         self.own.iter().position(|own| own.0 == name)
@@ -286,7 +299,7 @@ impl Stream {
     }
 
     fn maker<'a>(&'a self, source: &'a Source) -> Maker<'a> {
-        Maker { source, zone: &self.zone, now: self.now }
+        Maker { source, zone: &self.zone, now: self.now, time: self.time }
     }
 }
 

@@ -13,6 +13,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 pub(super) const ROWS_MIN: u64 = 16_384;
 /// At least all but one of so many parts of the rows must lie before the moment.
 const PARTS: usize = 8;
+/// Where what is kept ends before that, because rows behind it belong to it: all but one of so many.
+const QUARTERS: usize = 4;
 /// When one of so many rows has come since, what is kept is brought up to a later moment.
 const FRESH: u64 = 32;
 /// What took less is not kept; but for tests, which have few rows on machines of any speed.
@@ -51,15 +53,27 @@ impl Frontier {
         (moment >= least).then(|| Frontier { moment, base: (base.to_string(), rows), segments })
     }
 
-    /// Whether few rows have come since a moment.
+    /// The same with an earlier moment; none: too many rows lie behind it.
+    pub(super) fn earlier(mut self, moment: i64, source: &Source) -> Option<Frontier> {
+        self.moment = self.moment.min(moment);
+        let least = *source.scan.splits(&self.base.0, None, None, QUARTERS).last()?;
+        (self.moment >= least).then_some(self)
+    }
+
+    /// Whether few rows have come since a moment, of those that would not be read any more.
     pub(super) fn is_fresh(&self, moment: i64) -> bool {
+        let since = self.rows_from(moment).saturating_sub(self.rows_from(self.moment));
+        since.saturating_mul(FRESH) <= self.base.1
+    }
+
+    /// How many rows lie behind a moment, about.
+    fn rows_from(&self, moment: i64) -> u64 {
         let from = |segment: &SegmentInfo| match segment.starts.len() as u64 {
             _ if segment.first >= moment => segment.rows,
             0 => 0,
             starts => segment.rows * segment.starts.iter().filter(|start| **start >= moment).count() as u64 / starts,
         };
-        let later: u64 = self.segments.get(&self.base.0).into_iter().flatten().map(from).sum();
-        later.saturating_mul(FRESH) <= self.base.1
+        self.segments.get(&self.base.0).into_iter().flatten().map(from).sum()
     }
 
     /// The names under which something may be kept that reads rows before `until`, the one for what is kept now first.

@@ -78,14 +78,14 @@ pub(crate) use timeline::Timeline;
 pub(crate) use turnover::Kept as KeptTurnover;
 pub(crate) use unborn::{Early, Rows as EarlyRows};
 
-use crate::made::Cache;
+use crate::made::{Cache, Stretch};
 use crate::permits::Permits;
 use crate::rows::Unfilled;
 use crate::{Cancel, ExecError};
 use arrow_schema::SchemaRef;
 use kepi_extension::{EventScan, Functions, Partials};
 use kepi_model::calendar::Grain;
-use kepi_model::core::{Aggregate, Base, Existence, Label, Move};
+use kepi_model::core::{Aggregate, Base, Existence, Label, Made, Move};
 use kepi_model::value::CalendarSpan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -203,6 +203,8 @@ pub struct Source {
     pub(crate) groups: shares::Share,
     /// Where a pass makes groups: of whom.
     pub(crate) ranged: Option<groups::Ranged>,
+    /// Which made rows are made of a stretch of time only.
+    pub(crate) stretch: Option<Arc<(Made, Stretch)>>,
 }
 
 impl fmt::Debug for Source {
@@ -218,7 +220,8 @@ impl Source {
         let (made, over) = (Arc::default(), Arc::default());
         let share = shares::Share::default();
         let groups = share.clone();
-        Source { scan, functions, cancel, partials: None, made, threads: 1, permits, over, share, groups, ranged: None }
+        let (partials, ranged, stretch) = (None, None, None);
+        Source { scan, functions, cancel, partials, made, threads: 1, permits, over, share, groups, ranged, stretch }
     }
 
     /// The same, where some ids only are counted.

@@ -492,6 +492,16 @@ fn lacking(program: &Program, mask: Option<usize>) -> u64 {
     mask.map_or(0, |mask| program.without_entity(mask))
 }
 
+impl Plan {
+    /// The same as one table; `types` are those of the labels.
+    pub(crate) fn into_table(self, types: &[Type]) -> Result<Table, ExecError> {
+        let (tables, report) = self.into_tables()?;
+        let mut table = Table::joined(tables, types)?;
+        table.report = report;
+        Ok(table)
+    }
+}
+
 impl Set {
     fn place(
         &mut self,

@@ -186,7 +186,7 @@ impl State {
     }
 
     /// Adds the values of a later part; both have the same cells. `dealt`: they are of different entities.
-    fn merge(&mut self, other: State, dealt: bool) -> Result<(), ExecError> {
+    pub(super) fn merge(&mut self, other: State, dealt: bool) -> Result<(), ExecError> {
         match (self, other) {
             (State::Count, State::Count) => {}
             (State::Sum { digits, floats, known }, State::Sum { digits: d, floats: f, known: k }) => {

@@ -34,7 +34,7 @@ pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Opti
     if let Some(units) = super::units::units(pass, &plan, source)? {
         return Ok(Some(units));
     }
-    if super::onward::is_wanted(pass, &plan, source) {
+    if super::onward::is_wanted(pass, &plan, source)? {
         return Ok(None);
     }
     if super::in_turns::takes(pass, &plan, source, threads) {

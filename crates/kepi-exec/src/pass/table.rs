@@ -1,5 +1,7 @@
 //! Cells as columns, for who computes on with them: entities stay ids, texts stay codes.
 
+mod kept;
+
 use super::labels::{Groups, Slots};
 use super::overlap;
 use super::pieces::Pieces;

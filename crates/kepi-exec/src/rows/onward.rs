@@ -52,23 +52,39 @@ pub(crate) fn put(hasher: &mut Xxh3Default, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
+impl Node {
+    /// Whether its value for a row depends on that row alone, and on what can be told.
+    fn stands_alone(&self) -> bool {
+        match self {
+            Node::Const { .. } | Node::At | Node::Input(_) | Node::Missing | Node::Gather { .. } => true,
+            Node::Keys { .. } | Node::Test { .. } | Node::Map { .. } | Node::Length { .. } => true,
+            Node::Call { .. } | Node::Times { .. } | Node::Case { .. } | Node::Otherwise { .. } => true,
+            Node::Extreme { .. } | Node::Both(..) => true,
+            Node::First { .. } | Node::History(_) | Node::Elsewhere(_) => false,
+            // Pasts of attributes change backwards; states, models and rates look at more than rows before theirs.
+            Node::Entity | Node::AsOf { .. } | Node::Plugin { .. } | Node::Grouped(_) | Node::Apart(_) => false,
+            Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Modelled(_) | Node::Convert(_) => false,
+        }
+    }
+}
+
 impl Program {
     /// Whether all that it keeps of rows that have gone by can be written, and all that this depends on can be told: it
     /// reads rows of streams that are there, whatever the cells are and whenever it is asked.
     pub(crate) fn can_go_on(&self) -> bool {
         let stream = matches!(&self.base, Base::Stream(_, Some(info)) if info.dated);
         let node = |node: &Node| match node {
-            Node::Const { .. } | Node::At | Node::Input(_) | Node::Missing | Node::Gather { .. } => true,
-            Node::Keys { .. } | Node::Test { .. } | Node::Map { .. } | Node::Length { .. } => true,
-            Node::Call { .. } | Node::Times { .. } | Node::Case { .. } | Node::Otherwise { .. } => true,
-            Node::Extreme { .. } | Node::Both(..) | Node::First { .. } => true,
+            Node::First { .. } => true,
             Node::History(lookback) => lookback.can_go_on(),
             Node::Elsewhere(elsewhere) => elsewhere.can_go_on(),
-            // Pasts of attributes change backwards; states, models and rates look at more than rows before theirs.
-            Node::Entity | Node::AsOf { .. } | Node::Plugin { .. } | Node::Grouped(_) | Node::Apart(_) => false,
-            Node::Held(_) | Node::Lifecycle(_) | Node::Tile(_) | Node::Modelled(_) | Node::Convert(_) => false,
+            node => node.stands_alone(),
         };
         stream && !self.needs_period && self.nodes.iter().all(node)
+    }
+
+    /// Whether its values for a row depend on that row alone, and on what can be told.
+    pub(crate) fn stands_alone(&self) -> bool {
+        !self.needs_period && self.nodes.iter().all(Node::stands_alone)
     }
 
     /// The streams that are read.
@@ -143,8 +159,11 @@ impl Program {
 
     /// The largest id that a node gives for rows before a moment; none: it is no column.
     pub(crate) fn most(&self, of: usize, before: &Before) -> Option<u32> {
-        let Base::Stream(stream, _) = &self.base else { return None };
-        before.most(stream, self.column_of(of)?)
+        match &self.base {
+            Base::Stream(stream, _) => before.most(stream, self.column_of(of)?),
+            Base::Made(stream) => stream.most(self.wanted_by(of)?, before, &self.source),
+            Base::Entity(_) | Base::Table(_) | Base::Groups(..) => None,
+        }
     }
 
     /// Says that all rows before an instant, and no others, are going to be read.

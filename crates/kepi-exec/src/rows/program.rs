@@ -549,8 +549,16 @@ impl Program {
     }
 
     /// The columns to be looked up in made rows, in the order of the inputs.
-    pub(super) fn made_columns(&self) -> impl Iterator<Item = &Wanted> + Clone {
+    pub(crate) fn made_columns(&self) -> impl Iterator<Item = &Wanted> + Clone {
         self.inputs.iter().filter_map(|i| i.wanted.as_ref())
+    }
+
+    /// The column of made rows that a node reads; none: it computes something.
+    pub(super) fn wanted_by(&self, node: usize) -> Option<&Wanted> {
+        match self.nodes[node] {
+            Node::Input(input) => self.inputs[input].wanted.as_ref(),
+            _ => None,
+        }
     }
 
     /// Adds a node, or finds the one that is like it.

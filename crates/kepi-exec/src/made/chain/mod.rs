@@ -33,11 +33,14 @@ mod ordered;
 mod plain;
 mod read;
 mod rows;
+mod settles;
 mod share;
 mod stretch;
 mod strict;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use settles::Settling;
 
 use super::{Maker, NOWHERE, Rows};
 use crate::rows::Type;

@@ -2,7 +2,7 @@
 
 use super::super::gather::too_long;
 use super::super::read::Picked;
-use super::super::{Maker, NOWHERE};
+use super::super::{Maker, NOWHERE, Stretch as Time};
 use super::open::Open;
 use super::stretch::Stretch;
 use super::{Attempt, Entry, Shape};
@@ -55,7 +55,7 @@ const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 
 
 /// More than moments can come closer together when the same span is added to them: clocks are put back, and a month
 /// behind the last days of January is the same day.
-const BACK_MAX: i64 = 4 * 86_400_000_000;
+pub(super) const BACK_MAX: i64 = 4 * 86_400_000_000;
 
 /// What the rows of a derived event are to the chain.
 struct Sort<'a> {
@@ -91,14 +91,14 @@ pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelin
     let programs = compile()?;
     let (room, entity) = room(&programs)?;
     let cuts = cuts(maker, &programs);
-    let ends = cuts.iter().copied().map(Some).chain([None]);
-    let stretches = [None].into_iter().chain(cuts.iter().copied().map(Some)).zip(ends).collect();
+    let ends = cuts.iter().copied().map(Some).chain([maker.time.until]);
+    let stretches = [maker.time.from].into_iter().chain(cuts.iter().copied().map(Some)).zip(ends).collect();
     drop(programs);
     let read = side_by_side(maker.source.threads, stretches, |(from, until): (Option<i64>, Option<i64>)| {
         let mut programs = compile()?;
         let payload = holds(&mut programs)?;
         let zone = zone()?;
-        let before = match (from, chain.within) {
+        let before = match (from.filter(|_| from != maker.time.from), chain.within) {
             (None, _) => i64::MIN,
             (Some(_), None) => i64::MAX,
             (Some(from), Some(span)) => zone.add(from, span).saturating_add(BACK_MAX),
@@ -129,7 +129,7 @@ pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelin
             order: Vec::new(),
             without: Vec::new(),
         };
-        let (rows, scanned) = stretch.read(programs, from, until)?;
+        let (rows, scanned) = stretch.read(programs, Time { from, until })?;
         Ok((stretch.parts, stretch.order, stretch.without, rows, scanned))
     })?;
     let mut all = Timelines { shape, shares: Vec::new(), order: Vec::new(), entity, without: Vec::new(), scanned: 0 };
@@ -197,6 +197,12 @@ fn compile(maker: &Maker, sorts: &[Sort], bases: &[&Base], shape: &Shape) -> Res
     Ok(programs)
 }
 
+/// The programs of the rows that a chain reads.
+pub(super) fn programs(maker: &Maker, chain: &Chain) -> Result<Vec<Program>, ExecError> {
+    let (sorts, bases, shape) = sorts(chain);
+    Ok(compile(maker, &sorts, &bases, &shape)?.into_iter().map(|ready| ready.0).collect())
+}
+
 /// The moments at which time is cut, to be read by several threads; none: it is read in one go.
 fn cuts(maker: &Maker, programs: &[Ready]) -> Vec<i64> {
     // What has a past needs all rows from the first on, and held texts have numbers as they are first seen.
@@ -204,7 +210,8 @@ fn cuts(maker: &Maker, programs: &[Ready]) -> Vec<i64> {
         let texts = sorts.iter().filter_map(|s| s.hold).any(|hold| *program.ty(hold) == Type::Text);
         texts || program.needs_past || program.sequential || program.needs_period
     };
-    if maker.source.threads < 2 || programs.iter().any(whole) {
+    // What goes on from a moment has few rows behind it.
+    if maker.source.threads < 2 || maker.time.from.is_some() || programs.iter().any(whole) {
         return Vec::new();
     }
     let stored = programs.iter().filter_map(|(program, _)| match &program.base {
@@ -216,7 +223,7 @@ fn cuts(maker: &Maker, programs: &[Ready]) -> Vec<i64> {
     if threads < 2 {
         return Vec::new();
     }
-    let mut cuts = maker.source.scan.splits(name, None, None, threads);
+    let mut cuts = maker.source.scan.splits(name, None, maker.time.until, threads);
     cuts.sort_unstable();
     cuts.dedup();
     cuts

@@ -2,7 +2,7 @@
 
 use super::super::gather::too_long;
 use super::super::read::Taken;
-use super::super::{Maker, NOWHERE};
+use super::super::{Maker, NOWHERE, Stretch as Time};
 use super::open::Open;
 use super::read::{Compiled, Hold, Part, Ready, SHARE_BITS};
 use super::{Attempt, Entry};
@@ -41,6 +41,7 @@ struct Reader<H> {
     program: Program,
     sorts: Vec<Compiled>,
     frames: Frames,
+    time: Time,
     ended: bool,
     /// How many rows came before the frame, and how many it has.
     before: u32,
@@ -91,20 +92,20 @@ impl<H: Hold> Stretch<'_, H> {
     pub(super) fn read(
         &mut self,
         programs: Vec<Ready>,
-        from: Option<i64>,
-        until: Option<i64>,
+        time: Time,
     ) -> Result<(Vec<u32>, u64), ExecError> {
         let mut readers: Vec<Reader<H>> = Vec::with_capacity(programs.len());
         for (program, sorts) in programs {
             if program.needs_period {
                 return Err(ExecError::NotYet("`over period` in what rows are made of".into()));
             }
-            let frames = program.frames(from, until)?;
+            let frames = time.frames(&program)?;
             let (found, bits, last) = (Vec::new(), Vec::new(), i64::MIN);
             readers.push(Reader {
                 program,
                 sorts,
                 frames,
+                time,
                 ended: false,
                 before: 0,
                 len: 0,
@@ -350,7 +351,7 @@ impl<H> Reader<H> {
     fn read(&mut self) -> Result<Option<Frame>, ExecError> {
         self.before = self.before.checked_add(self.len).filter(|&n| n < NOWHERE).ok_or_else(too_long)?;
         self.len = 0;
-        let Some(frame) = self.frames.next(&self.program)? else {
+        let Some(frame) = self.time.next(&mut self.frames, &mut self.program)? else {
             self.ended = true;
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use crate::pass::pieces::Reading;
 use crate::pass::plan::Plan;
 use crate::pass::state::Cells;
 use crate::pass::table::Table;
-use crate::pass::{Part, Pass, Source, entity, run, stream};
+use crate::pass::{Part, Pass, Source, entity, onward, run, stream};
 use crate::rows::{Base, Column, Program, Type, common_type};
 use arrow_schema::DataType;
 use kepi_model::calendar::Grain;
@@ -166,6 +166,9 @@ pub(super) fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Tabl
     if let Some(table) = by_id::table(pass, source)? {
         return Ok(table);
     }
+    if let Some(table) = onward::table(pass, source)? {
+        return Ok(table);
+    }
     let mut pieces = None;
     let plan = match &pass.base {
         core::Base::Entity(_) => entity::filled(pass, source)?,
@@ -195,9 +198,7 @@ pub(super) fn table(pass: &Pass, source: &Source, types: &[Type]) -> Result<Tabl
         }
         _ => return Table::of_cells(run(pass, source)?, types, source),
     };
-    let (tables, report) = plan.into_tables()?;
-    let mut table = Table::joined(tables, types)?;
-    table.report = report;
+    let table = plan.into_table(types)?;
     match pieces {
         Some(pieces) => table.together(pass, source, &pieces, types),
         None => Ok(table),

@@ -81,7 +81,7 @@ impl Ranged {
     }
 
     /// Whether they are everybody's.
-    pub(super) fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         self.share.is_all()
     }
 

@@ -193,7 +193,7 @@ impl Sums {
         threads: usize,
     ) -> Result<Option<Vec<Part>>, ExecError> {
         let plan = Plan::new(&self.rows, source)?;
-        if onward::is_wanted(&self.rows, &plan, source) {
+        if onward::is_wanted(&self.rows, &plan, source)? {
             return Ok(None);
         }
         if pass.per.is_none() && self.everyone.is_none() {
