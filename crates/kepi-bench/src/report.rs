@@ -111,21 +111,28 @@ impl Report {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{}\n", self.setting())?;
-        out.push_str("| question | kepi first, ms | kepi again, ms | kepi kept, ms | DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
-        out.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n");
+        let new = self.asked.iter().any(|asked| asked.after_new.is_some());
+        let (head, rule) = if new { ("after 1 % new rows, ms | ", "---:|") } else { ("", "") };
+        write!(out, "| question | kepi first, ms | kepi again, ms | kepi kept, ms | {head}")?;
+        out.push_str("DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
+        writeln!(out, "|---|---:|---:|---:|{rule}---:|---:|---:|---:|---:|---|")?;
         let mut family = "";
         for asked in &self.asked {
             if asked.family != family {
                 family = asked.family;
-                writeln!(out, "| **{family}** | | | | | | | | | |")?;
+                writeln!(out, "| **{family}** | | | | {}| | | | | |", if new { "| " } else { "" })?;
             }
+            let after = match (new, asked.after_new) {
+                (true, took) => format!("{} | ", took.map_or_else(String::new, millis)),
+                (false, _) => String::new(),
+            };
             let equal = match &asked.difference {
                 None => "yes".to_string(),
                 Some(difference) => format!("**no**: {difference}"),
             };
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {equal} |",
+                "| {} | {} | {} | {} | {after}{} | {} | {} | {} | {} | {equal} |",
                 asked.title,
                 millis(asked.first),
                 millis(asked.again),

@@ -67,8 +67,8 @@ impl Kept {
     pub(crate) fn name(&self, query: &Query, totals: bool, functions: &Functions) -> Option<Name> {
         let mut meant = query.clone();
         if !looks_at_now(query) {
-            // What is over stays as it is, whenever it is asked.
-            meant.now = query.window.until;
+            // What is over stays as it is, whenever it is asked. A window that ends now is not over.
+            meant.now = i64::MAX;
         }
         let bytes = serde_json::to_vec(&meant).ok()?;
         let mut hasher = Xxh3Default::new();
@@ -144,5 +144,5 @@ fn called<'a>(query: &[u8], functions: &'a Functions) -> Option<BTreeMap<&'a str
 /// Whether the answer depends on "now" beside the instants that stand in it.
 fn looks_at_now(query: &Query) -> bool {
     let elsewhere = |c: &CompareWith| matches!(c, CompareWith::Period { .. } | CompareWith::Target(_));
-    query.window.until > query.now || query.shape.is_some() || query.compare.iter().any(|c| elsewhere(&c.with))
+    query.window.until >= query.now || query.shape.is_some() || query.compare.iter().any(|c| elsewhere(&c.with))
 }

@@ -48,7 +48,11 @@ fn load(engine: &Engine, folder: &Path, text: &str) {
 }
 
 fn ask(engine: &Engine, text: &str, no_cache: bool) -> Answer {
-    let now = "2026-01-10T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    ask_at(engine, "2026-01-10T00:00:00Z", text, no_cache)
+}
+
+fn ask_at(engine: &Engine, now: &str, text: &str, no_cache: bool) -> Answer {
+    let now = now.parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let request = Request { text: text.to_string(), now: Some(now), no_cache, totals: true, ..Request::default() };
     engine.query(request).unwrap().remove(0)
 }
@@ -110,6 +114,22 @@ fn a_kept_answer_is_the_one_computed_anew_after_late_and_changed_rows() {
         assert!(!after.kept && before.frame.rows != after.frame.rows);
     }
     assert!(kept > 0, "no answer was kept");
+}
+
+#[test]
+fn a_window_that_ends_now_is_not_the_one_that_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = project(folder.path());
+    load(&engine, folder.path(), &table((0..20_000).map(|i| (i, i * 7919 % 900, i / 60, i * 31 % 9_000))));
+    // The last week of the year goes on until the fifth of January.
+    let query = "show median(orders.amount) per week during 2025";
+    let reason = |answer: &Answer| answer.frame.partial.last().map(|partial| partial.reason.clone()).unwrap();
+    for now in ["2026-01-10T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"] {
+        let (answer, anew) = (ask_at(&engine, now, query, false), ask_at(&engine, now, query, true));
+        same(&answer, &anew);
+        let running = now == "2026-01-01T00:00:00Z";
+        assert_eq!(reason(&answer), if running { "still running" } else { "cut by the window" });
+    }
 }
 
 #[test]
