@@ -114,7 +114,9 @@ impl Report {
         let new = self.asked.iter().any(|asked| asked.after_new.is_some());
         let (head, rule) = if new { ("after 1 % new rows, ms | ", "---:|") } else { ("", "") };
         write!(out, "| question | kepi first, ms | kepi again, ms | kepi kept, ms | {head}")?;
-        out.push_str("DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n");
+        out.push_str(
+            "DuckDB first, ms | DuckDB again, ms | DuckDB ÷ kepi, first | again | plain arrays, ms | equal |\n",
+        );
         writeln!(out, "|---|---:|---:|---:|{rule}---:|---:|---:|---:|---:|---|")?;
         let mut family = "";
         for asked in &self.asked {

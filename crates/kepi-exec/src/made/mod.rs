@@ -19,8 +19,8 @@ mod taken;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use own_periods::Period;
 pub(crate) use chain::Settling;
+pub(crate) use own_periods::Period;
 pub(crate) use returns::bracket;
 pub(crate) use stretch::Stretch;
 pub(crate) use taken::Taken;

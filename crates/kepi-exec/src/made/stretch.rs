@@ -1,8 +1,8 @@
 //! Made rows of a stretch of time: those that are made of the rows in it alone.
 
+use crate::ExecError;
 use crate::Source;
 use crate::rows::{Frame, Frames, Program};
-use crate::ExecError;
 use kepi_model::core::Made;
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use super::table::Table;
 use super::{Part, Pass, Source, in_turns, units};
 use crate::ExecError;
 use crate::made::{Settling, largest_below};
-use crate::rows::{Base, Carried, Program, Type, put};
+use crate::rows::{Base, Carried, Met, Program, Type, put};
 use kepi_extension::StreamInfo;
 use kepi_model::core::{self, Made, Measure};
 use serde::{Deserialize, Serialize};
@@ -23,15 +23,17 @@ use std::time::Instant;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// A part of a name: the way in which this is kept. It changes with what it is made of.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// What stands in front of kept bytes; then come what was found, so many of them, and what the program keeps.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Head {
     /// All rows before this moment have gone by.
     moment: i64,
     meaning: u128,
     found: u64,
+    /// The largest ids in columns of attempts.
+    met: Met,
 }
 
 /// What all rows before a moment come to, and what the program keeps of them.
@@ -39,12 +41,16 @@ struct Done<F> {
     moment: i64,
     found: F,
     program: Vec<u8>,
+    /// Of attempts.
+    met: Met,
 }
 
 /// What rows come to; `types` are those of a pass's labels.
 trait Found: Sized {
     /// What is kept, for its name.
     const NAME: &str;
+    /// Whether an entity is kept by its key where it is a label, else by its id.
+    const KEYS: bool;
     /// Of a plan that has seen the rows.
     fn of(plan: Plan, types: &[Type]) -> Result<Self, ExecError>;
     /// Of bytes; none: they are other ones.
@@ -61,6 +67,7 @@ trait Found: Sized {
 
 impl Found for Cells {
     const NAME: &str = "onward";
+    const KEYS: bool = true;
 
     fn of(plan: Plan, _: &[Type]) -> Result<Cells, ExecError> {
         plan.finish()
@@ -78,18 +85,14 @@ impl Found for Cells {
         self.merge(later)
     }
 
-    fn in_turns(
-        pass: &Pass,
-        source: &Source,
-        plan: &Plan,
-        until: i64,
-    ) -> Result<Option<(Cells, Carried)>, ExecError> {
+    fn in_turns(pass: &Pass, source: &Source, plan: &Plan, until: i64) -> Result<Option<(Cells, Carried)>, ExecError> {
         in_turns::up_to(pass, source, plan, until)
     }
 }
 
 impl Found for Table {
     const NAME: &str = "table";
+    const KEYS: bool = false;
 
     fn of(plan: Plan, types: &[Type]) -> Result<Table, ExecError> {
         plan.into_table(types)
@@ -130,10 +133,18 @@ pub(super) fn run(pass: &Pass, source: &Source) -> Result<Option<Cells>, ExecErr
     Ok(Some(cells))
 }
 
+/// Whether a pass gives columns that go on from a moment.
+pub(super) fn is_table_wanted(pass: &Pass, source: &Source) -> Result<bool, ExecError> {
+    Ok(is_of_attempts(pass) && is_wanted(pass, &Plan::with(pass, source, true)?, source)?)
+}
+
+fn is_of_attempts(pass: &Pass) -> bool {
+    matches!(&pass.base, core::Base::Made(made) if matches!(**made, Made::Chain(_)))
+}
+
 /// The same as columns, of a pass over attempts of a chain.
 pub(super) fn table(pass: &Pass, source: &Source) -> Result<Option<Table>, ExecError> {
-    let attempts = matches!(&pass.base, core::Base::Made(made) if matches!(**made, Made::Chain(_)));
-    if !attempts || source.ranged.as_ref().is_some_and(|ranged| !ranged.is_all()) {
+    if !is_of_attempts(pass) || source.ranged.as_ref().is_some_and(|ranged| !ranged.is_all()) {
         return Ok(None);
     }
     let Some((mut table, from)) = go_on::<Table>(pass, source)? else { return Ok(None) };
@@ -165,14 +176,16 @@ fn go_on<F: Found>(pass: &Pass, source: &Source) -> Result<Option<(F, Option<i64
         Some(done) if done.moment >= moment || going.frontier.is_fresh(done.moment) => (plan, done),
         kept => {
             let begin = Instant::now();
-            let Some(meaning) = going.meaning(pass, &plan, moment)? else { return Ok(None) };
+            let Some(meaning) = step.meaning::<F>(&plan, moment, &Met::new())? else { return Ok(None) };
             let Some(done) = step.up_to(plan, kept, moment)? else { return Ok(None) };
-            if begin.elapsed() >= WORTH
-                && let Some(bytes) = done.to_bytes(meaning, &types)?
-            {
-                partials.write(names[0], &bytes, begin.elapsed());
+            let plan = Plan::with(pass, source, true)?;
+            if begin.elapsed() >= WORTH {
+                let meaning =
+                    if done.met.is_empty() { Some(meaning) } else { step.meaning::<F>(&plan, moment, &done.met)? };
+                let bytes = meaning.map(|meaning| done.to_bytes(meaning, &types)).transpose()?.flatten();
+                bytes.into_iter().for_each(|bytes| partials.write(names[0], &bytes, begin.elapsed()));
             }
-            (Plan::with(pass, source, true)?, done)
+            (plan, done)
         }
     };
     Ok(step.rest(plan, done)?.map(|found| (found, from)))
@@ -239,23 +252,6 @@ fn name(what: &str, pass: &Pass, until: Option<i64>) -> Result<u128, ExecError> 
 }
 
 impl Going {
-    /// A number for all that is looked at of the rows before a moment; none: there is none.
-    fn meaning(&self, pass: &Pass, plan: &Plan, moment: i64) -> Result<Option<u128>, ExecError> {
-        let mut hasher = Xxh3Default::new();
-        if let Reading::Pieces(pieces) = &plan.reading {
-            let bytes = postcard::to_allocvec(&pieces.begun(moment));
-            put(&mut hasher, &bytes.map_err(|e| ExecError::Failed(format!("pieces have no name: {e}")))?);
-        }
-        let before = &self.frontier.before(self.attempts.as_ref().map_or(moment, |attempts| attempts.reach(moment)));
-        for program in self.attempts.iter().flat_map(|attempts| &attempts.programs).chain([&plan.program]) {
-            if !program.put_meaning(before, &mut hasher)? {
-                return Ok(None);
-            }
-        }
-        let told = before.put(&mut hasher) && plan.put_shown(pass, before, &mut hasher)?;
-        Ok(told.then(|| hasher.digest128()))
-    }
-
     /// The rows from an instant on and before another.
     fn rows(&self, source: &Source, from: Option<i64>, until: Option<i64>) -> Source {
         match &self.attempts {
@@ -269,7 +265,7 @@ impl<F: Found> Done<F> {
     /// None: it cannot be written.
     fn to_bytes(&self, meaning: u128, types: &[Type]) -> Result<Option<Vec<u8>>, ExecError> {
         let Some(found) = self.found.to_bytes(types)? else { return Ok(None) };
-        let head = Head { moment: self.moment, meaning, found: found.len() as u64 };
+        let head = Head { moment: self.moment, meaning, found: found.len() as u64, met: self.met.clone() };
         let head = postcard::to_allocvec(&head);
         let head = head.map_err(|e| ExecError::Failed(format!("a pass cannot be kept: {e}")))?;
         Ok(Some([&head[..], &found, &self.program].concat()))
@@ -285,14 +281,35 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// A number for all that is looked at of the rows before a moment; none: there is none.
+    fn meaning<F: Found>(&self, plan: &Plan, moment: i64, met: &Met) -> Result<Option<u128>, ExecError> {
+        let (pass, attempts) = (self.pass, &self.going.attempts);
+        let mut hasher = Xxh3Default::new();
+        if let Reading::Pieces(pieces) = &plan.reading {
+            let bytes = postcard::to_allocvec(&pieces.begun(moment));
+            put(&mut hasher, &bytes.map_err(|e| ExecError::Failed(format!("pieces have no name: {e}")))?);
+        }
+        let reach = attempts.as_ref().map_or(moment, |attempts| attempts.reach(moment));
+        let before = &self.going.frontier.before(reach).having(met);
+        for program in attempts.iter().flat_map(|attempts| &attempts.programs).chain([&plan.program]) {
+            if !program.put_meaning(before, &mut hasher)? {
+                return Ok(None);
+            }
+        }
+        let told = before.put(&mut hasher)
+            && plan.put_values_shown(pass, before, &mut hasher)?
+            && (!F::KEYS || plan.put_labels_shown(before, &mut hasher)?);
+        Ok(told.then(|| hasher.digest128()))
+    }
+
     /// What is kept, where it holds.
     fn kept<F: Found>(&self, bytes: &[u8], plan: &Plan) -> Result<Option<Done<F>>, ExecError> {
         let Ok((head, rest)) = postcard::take_from_bytes::<Head>(bytes) else { return Ok(None) };
-        let holds = head.moment <= self.going.until
-            && self.going.meaning(self.pass, plan, head.moment)? == Some(head.meaning);
+        let holds =
+            head.moment <= self.going.until && self.meaning::<F>(plan, head.moment, &head.met)? == Some(head.meaning);
         let parts = usize::try_from(head.found).ok().and_then(|found| rest.split_at_checked(found));
         let Some((found, program)) = parts.filter(|_| holds) else { return Ok(None) };
-        let done = |found: F| Done { moment: head.moment, found, program: program.to_vec() };
+        let done = |found: F| Done { moment: head.moment, found, program: program.to_vec(), met: head.met };
         Ok(F::from_bytes(found, self.types).map(done))
     }
 
@@ -308,7 +325,7 @@ impl Step<'_> {
             plan.program.carry(carried);
             let mut program = Vec::new();
             let written = plan.program.put_kept(moment, &mut program)?;
-            return Ok(written.then_some(Done { moment, found, program }));
+            return Ok(written.then_some(Done { moment, found, program, met: Met::new() }));
         }
         let part = Part { from, until: Some(moment), ..Part::default() };
         let mut plan = super::stream::fill_on(plan, self.pass, source, &part)?;
@@ -316,8 +333,13 @@ impl Step<'_> {
         if !plan.program.put_kept(moment, &mut program)? {
             return Ok(None);
         }
-        let found = self.and(done.map(|done| done.found), F::of(plan, self.types)?)?;
-        Ok(Some(Done { moment, found, program }))
+        let mut met = plan.program.met(moment)?;
+        let (before, earlier) = done.map(|done| (done.found, done.met)).unzip();
+        for (column, id) in earlier.into_iter().flatten() {
+            met.entry(column).and_modify(|own| *own = id.max(*own)).or_insert(id);
+        }
+        let found = self.and(before, F::of(plan, self.types)?)?;
+        Ok(Some(Done { moment, found, program, met }))
     }
 
     /// What all rows come to, of which some are done; none: what is kept are other bytes.

@@ -197,15 +197,16 @@ impl Plan {
         Ok(ty)
     }
 
-    /// Adds what is shown of entities, by labels and as values of rows before a moment. No: they are too many.
-    pub(super) fn put_shown(&self, pass: &Pass, before: &Before, hasher: &mut Xxh3Default) -> Result<bool, ExecError> {
-        let labels = self.sets.iter().flat_map(|set| &set.labels).copied();
-        let counted = |(planned, aggregate): (&Planned, &Aggregate)| {
-            let values = if matches!(aggregate.measure, Measure::Unique(_)) { &[][..] } else { &planned.args[..] };
-            values.to_vec()
-        };
-        let values = self.aggregates.iter().zip(&pass.aggregates).flat_map(counted);
-        for node in labels.chain(values) {
+    /// Adds what is shown of entities as values of rows before a moment. No: they are too many.
+    pub(super) fn put_values_shown(
+        &self,
+        pass: &Pass,
+        before: &Before,
+        hasher: &mut Xxh3Default,
+    ) -> Result<bool, ExecError> {
+        let shown = self.aggregates.iter().zip(&pass.aggregates);
+        let shown = shown.filter(|(_, aggregate)| !matches!(aggregate.measure, Measure::Unique(_)));
+        for &node in shown.flat_map(|(planned, _)| &planned.args) {
             if !self.program.put_shown(node, before, hasher)? {
                 return Ok(false);
             }

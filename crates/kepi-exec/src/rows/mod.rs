@@ -27,7 +27,7 @@ pub(crate) use clock::{Clock, Days};
 pub(crate) use column::{Column, Type, Values, arrow_type, power_f64};
 pub(crate) use frames::{Frames, LONG_AGO};
 pub(crate) use numbers::to_float;
-pub(crate) use onward::{Before, put};
+pub(crate) use onward::{Before, Met, put};
 pub(crate) use payload::{Payload, from_float, to_float as float_of};
 pub(crate) use program::{Base, Frame, Program, plugin_array, take};
 pub(crate) use stored::Unfilled;

@@ -17,13 +17,24 @@ pub(crate) struct Before {
     /// The moment.
     pub(crate) moment: i64,
     streams: BTreeMap<String, Vec<SegmentInfo>>,
+    /// The largest ids in columns of rows that are made of them, where that is known better.
+    met: Met,
 }
+
+/// The largest ids in some columns of made rows, by the columns' names.
+pub(crate) type Met = BTreeMap<String, u32>;
 
 impl Before {
     /// The rows of streams before a moment.
     pub(crate) fn new(moment: i64, streams: &BTreeMap<String, Vec<SegmentInfo>>) -> Before {
         let of = |segments: &[SegmentInfo]| segments.iter().filter(|s| s.first < moment).cloned().collect();
-        Before { moment, streams: streams.iter().map(|(name, segments)| (name.clone(), of(segments))).collect() }
+        let streams = streams.iter().map(|(name, segments)| (name.clone(), of(segments))).collect();
+        Before { moment, streams, met: Met::new() }
+    }
+
+    /// The same, where made rows have no larger ids than these.
+    pub(crate) fn having(self, met: &Met) -> Before {
+        Before { met: met.clone(), ..self }
     }
 
     /// Adds what these rows are. No: that is not known of some of them.
@@ -161,9 +172,27 @@ impl Program {
     pub(crate) fn most(&self, of: usize, before: &Before) -> Option<u32> {
         match &self.base {
             Base::Stream(stream, _) => before.most(stream, self.column_of(of)?),
-            Base::Made(stream) => stream.most(self.wanted_by(of)?, before, &self.source),
+            Base::Made(stream) => {
+                let met = self.column_of(of).and_then(|column| before.met.get(column)).copied();
+                met.or_else(|| stream.most(self.wanted_by(of)?, before, &self.source))
+            }
             Base::Entity(_) | Base::Table(_) | Base::Groups(..) => None,
         }
+    }
+
+    /// The largest ids in the columns of those of its made rows that lie before an instant.
+    pub(crate) fn met(&self, until: i64) -> Result<Met, ExecError> {
+        let mut met = Met::new();
+        let Base::Made(stream) = &self.base else { return Ok(met) };
+        let rows = stream.rows(&self.source)?.at.partition_point(|&at| at < until);
+        let columns = stream.columns(self.made_columns(), &self.source)?;
+        for (input, column) in self.inputs.iter().zip(&columns) {
+            if let Values::Id(ids, _) = &column.values {
+                let known = (0..rows).filter(|&row| column.is_known(row)).map(|row| ids[row]);
+                met.insert(input.name.clone(), known.max().unwrap_or(0));
+            }
+        }
+        Ok(met)
     }
 
     /// Says that all rows before an instant, and no others, are going to be read.

@@ -89,11 +89,7 @@ const AHEAD: usize = 8;
 
 impl<H: Hold> Stretch<'_, H> {
     /// Reads the streams side by side. Gives how many rows each has, and how many stored rows were read.
-    pub(super) fn read(
-        &mut self,
-        programs: Vec<Ready>,
-        time: Time,
-    ) -> Result<(Vec<u32>, u64), ExecError> {
+    pub(super) fn read(&mut self, programs: Vec<Ready>, time: Time) -> Result<(Vec<u32>, u64), ExecError> {
         let mut readers: Vec<Reader<H>> = Vec::with_capacity(programs.len());
         for (program, sorts) in programs {
             if program.needs_period {

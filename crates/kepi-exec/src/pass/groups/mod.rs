@@ -23,7 +23,7 @@ use super::state::Cells;
 use super::stream::cut;
 use super::table::Table;
 use super::windows::{NO_BEGINNING, Window, windows};
-use super::{Part, Pass, Report, Source};
+use super::{Part, Pass, Report, Source, onward};
 use crate::made::largest_below;
 use crate::rows::{BATCH, Column, Frame, Values};
 use crate::{ExecError, tables};
@@ -344,6 +344,13 @@ pub(crate) fn parts(
     if threads < 2 || !plain || !Plan::new(pass, source)?.can_be_split(pass, true) || reads_past(groups, pass, source)?
     {
         return Ok(None);
+    }
+    let time = Time { per: pass.per.clone(), from: pass.from, until: pass.until, moved: Vec::new() };
+    for (inner, _) in inner_passes(groups, pass, &time) {
+        // In one go, so that it can go on.
+        if onward::is_table_wanted(&inner, source)? {
+            return Ok(None);
+        }
     }
     let Some(stream) = largest_below(&pass.base, source).filter(|info| info.dated) else { return Ok(None) };
     let threads = threads.min((stream.rows / PART_ROWS_MIN) as usize);
