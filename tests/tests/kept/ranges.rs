@@ -12,7 +12,7 @@ source orders_table from "orders.csv" { orders: at ordered, id order_no, of cust
 "#;
 
 /// Questions, and whether most of what they keep is by id.
-const QUERIES: [(&str, bool); 9] = [
+const QUERIES: [(&str, bool); 14] = [
     ("show trailing(unique(orders.customer), 28 days) by product per week during 2025", true),
     ("show unique(orders.customer over last 28 days) by product per month during 2025", true),
     ("show unique(orders.customer), sum(orders.amount) by product per month during 2025", false),
@@ -22,6 +22,11 @@ const QUERIES: [(&str, bool); 9] = [
     ("show max(sum(orders.amount) per customer) during 2025", true),
     ("show median(sum(orders.amount) per customer) by product during 2025", true),
     ("show max(sum(orders.amount) per customer, month) by product per quarter during 2025", true),
+    ("show funnel(orders -> orders where product = \"p2\" -> orders, within 60 days) during 2025", true),
+    ("show funnel(orders -> orders where product = \"p2\", within 10 days, entry: every) by product during 2025", true),
+    ("show funnel(orders -> orders, within 5 days, order: strict, entry: first) per quarter during 2025", true),
+    ("show conversion(orders -> orders where product = \"p3\", within 90 days) by product per month during 2025", true),
+    ("show trailing(conversion(orders -> orders, within 9 days), 2 months), count(orders) per month during 2025", true),
 ];
 
 /// 30,000 orders of 4,000 customers, of eleven products.
@@ -56,7 +61,11 @@ fn an_answer_in_ranges_of_ids_is_the_one_without_a_limit() {
         let mut in_ranges = 0;
         // What matches and orders rows needs some, too.
         let limits = [(400_000, 1), (400_000, 2), (200_000, 2), (120_000, 1)];
-        for (memory, threads) in limits.into_iter().filter(|limit| by_id || limit.0 > 200_000) {
+        // Of attempts more is kept; and there are rows to match of each step.
+        let attempts = query.contains("funnel(") || query.contains("conversion(");
+        let least = if by_id && !attempts { 0 } else { 200_000 };
+        for (memory, threads) in limits.into_iter().filter(|limit| limit.0 > least) {
+            let memory = if attempts { 5 * memory } else { memory };
             let limited = engine.query(request(query, Some(memory), threads));
             let limited = limited.map_err(|error| format!("{query}: {error}")).unwrap().remove(0);
             assert_eq!(limited.frame.rows, unlimited.frame.rows, "{query} in {memory} bytes");

@@ -35,7 +35,7 @@ impl Stream {
                 continue;
             }
             let columns = self.gather(parent, &missing, source)?;
-            source.made.take(columns.iter().map(bytes).sum())?;
+            self.take(columns.iter().map(bytes).sum(), source)?;
             let mut known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
             known.extend(missing.into_iter().map(|m| m.0).zip(columns));
         }

@@ -56,6 +56,8 @@ pub(crate) struct Cache {
     bytes_max: Option<u64>,
     /// How many they take by now.
     bytes: AtomicU64,
+    /// Who reads range by range does so alone.
+    pub(crate) turn: Mutex<()>,
 }
 
 /// A stream of made rows. They are made when somebody first reads them; their columns' types are known before.
@@ -71,6 +73,8 @@ pub(crate) struct Stream {
     /// The columns that were looked up in the rows that these were made of.
     columns: Mutex<HashMap<String, Column>>,
     scanned: AtomicU64,
+    /// How many bytes it takes.
+    bytes: AtomicU64,
 }
 
 /// Made rows, as a maker gives them: in the order of (moment, order of the rows that they are made of).
@@ -189,13 +193,30 @@ impl Cache {
         self.bytes_max
     }
 
-    /// Counts memory that made rows take from now on, until the query ends.
+    /// Counts memory that made rows take from now on, until the query ends or they are forgotten.
     fn take(&self, bytes: u64) -> Result<(), ExecError> {
         let all = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         match self.bytes_max {
-            Some(limit) if all > limit => Err(ExecError::Memory { limit }),
+            Some(limit) if all > limit => {
+                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                Err(ExecError::Memory { limit })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Lets go rows that were made for a source. That they could not be made is kept in mind.
+    pub(crate) fn forget(&self, made: &Made, source: &Source) {
+        let time = source.stretch_of(made);
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|stream| {
+            let failed = stream.rows.get().is_some_and(Result::is_err);
+            let kept = failed || stream.time != time || stream.made != *made;
+            if !kept {
+                self.bytes.fetch_sub(stream.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            kept
+        });
     }
 
     /// Refuses early what would not fit.
@@ -232,6 +253,7 @@ impl Source {
             rows: OnceLock::new(),
             columns: Mutex::default(),
             scanned: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         });
         let mut streams = self.made.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let known = streams.iter().find(|s| s.is(made, zone, now, time));
@@ -286,11 +308,17 @@ impl Stream {
             debug_assert!(rows.parents.iter().all(|places| places.len() == rows.at.len()));
             debug_assert!(rows.known.iter().all(|known| known.2.len() == rows.at.len()));
             let columns = rows.own.iter().chain(rows.known.iter().map(|known| &known.2)).map(bytes).sum::<u64>();
-            source.made.take(columns + (8 + 4 * rows.parents.len() as u64) * rows.at.len() as u64)?;
+            self.take(columns + (8 + 4 * rows.parents.len() as u64) * rows.at.len() as u64, source)?;
             self.scanned.fetch_add(rows.scanned, Ordering::Relaxed);
             Ok(rows)
         };
         self.rows.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+
+    fn take(&self, bytes: u64, source: &Source) -> Result<(), ExecError> {
+        source.made.take(bytes)?;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
     }
 
     /// How many stored rows were read that nobody has accounted for yet.

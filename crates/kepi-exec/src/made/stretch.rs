@@ -6,20 +6,22 @@ use crate::rows::{Frame, Frames, Program};
 use kepi_model::core::Made;
 use std::sync::Arc;
 
-/// From an instant on, up to before another; none: without an end.
+/// From an instant on, up to before another, and of whom; none: without an end, and everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stretch {
     pub(crate) from: Option<i64>,
     pub(crate) until: Option<i64>,
+    /// The first id, and the one behind the last.
+    pub(crate) ids: Option<(u32, u32)>,
 }
 
 impl Source {
-    /// The same, where some made rows are made of a stretch of time. Only who knows what that leaves out asks for it.
+    /// The same, where some made rows are made of some rows only. Only who knows what that leaves out asks for it.
     pub(crate) fn of_stretch(&self, made: &Made, time: Stretch) -> Source {
         Source { stretch: Some(Arc::new((made.clone(), time))), ..self.clone() }
     }
 
-    /// Of which time made rows are made.
+    /// Of which rows made rows are made.
     pub(super) fn stretch_of(&self, made: &Made) -> Stretch {
         self.stretch.as_deref().filter(|stretch| stretch.0 == *made).map(|stretch| stretch.1).unwrap_or_default()
     }

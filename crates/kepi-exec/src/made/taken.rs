@@ -17,10 +17,21 @@ impl Source {
     ///
     /// Errors: there are not so many left.
     pub(crate) fn take(&self, bytes: usize) -> Result<Taken, ExecError> {
-        // Given back at once where it does not fit.
-        let taken = Taken { from: Arc::clone(&self.made), bytes: bytes as u64 };
-        self.made.take(taken.bytes)?;
-        Ok(taken)
+        self.made.take(bytes as u64)?;
+        Ok(Taken { from: Arc::clone(&self.made), bytes: bytes as u64 })
+    }
+}
+
+impl Taken {
+    /// Counts as many bytes as there are by now, where they are more than before.
+    ///
+    /// Errors: there are not so many left.
+    pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), ExecError> {
+        if bytes > self.bytes {
+            self.from.take(bytes - self.bytes)?;
+            self.bytes = bytes;
+        }
+        Ok(())
     }
 }
 

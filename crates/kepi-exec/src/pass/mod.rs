@@ -1,6 +1,7 @@
 //! Passes: all aggregates of one base, computed together in one reading in the order of time.
 
 mod accumulate;
+mod chains;
 #[cfg(test)]
 mod converted;
 mod coverage;
@@ -338,7 +339,13 @@ pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {
 pub(crate) fn run_part(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
     let begin = Instant::now();
     source.check()?;
-    let mut cells = match (&pass.base, groups::of(&pass.base)) {
+    let mut cells = chains::run(pass, source, |source| run_here(pass, source, part))?;
+    cells.report.micros = begin.elapsed().as_micros() as u64;
+    Ok(cells)
+}
+
+fn run_here(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecError> {
+    Ok(match (&pass.base, groups::of(&pass.base)) {
         (_, Some(groups)) => groups::run(groups, pass, source, part)?,
         // Other ways know nobody of whom alone groups are made.
         (Base::Stream(_) | Base::Made(_), None) if source.ranged.is_some() => stream::run(pass, source, part)?,
@@ -353,9 +360,7 @@ pub(crate) fn run_part(pass: &Pass, source: &Source, part: &Part) -> Result<Cell
             Some(cells) => cells,
             None => entity::run(pass, source)?,
         },
-    };
-    cells.report.micros = begin.elapsed().as_micros() as u64;
-    Ok(cells)
+    })
 }
 
 /// The cells of all parts: where they are of pieces of windows, those of the windows.

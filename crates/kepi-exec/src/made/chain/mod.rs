@@ -243,8 +243,10 @@ pub(super) fn make(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
 }
 
 fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
-    let Timelines { shape, shares, order, entity, without, scanned } = read::timelines::<H>(maker, chain)?;
+    let Timelines { shape, shares, order, entity, without, scanned, room: _room } = read::timelines::<H>(maker, chain)?;
     let source = maker.source;
+    // By attempt and further step a row and its moment, here and in the columns; and what else each attempt has.
+    let _more = source.take(order.len() * (24 * (shape.steps - 1) + 60))?;
     let attempts = side_by_side(source.threads, shares, |parts| look_at(&shape, parts, source))?;
     let known = rows::Known { key: &chain.steps[0].rows.key, entity };
     rows::together(&shape, attempts, order, known, source.threads).map(|rows| Rows { without, scanned, ..rows })

@@ -2,7 +2,7 @@
 
 use super::super::gather::too_long;
 use super::super::read::Picked;
-use super::super::{Maker, NOWHERE, Stretch as Time};
+use super::super::{Maker, NOWHERE, Stretch as Time, Taken};
 use super::open::Open;
 use super::stretch::Stretch;
 use super::{Attempt, Entry, Shape};
@@ -44,6 +44,8 @@ pub(super) struct Timelines<H> {
     pub(super) entity: Option<Arc<str>>,
     pub(super) without: Vec<i64>,
     pub(super) scanned: u64,
+    /// The memory that all of it takes.
+    pub(super) room: Vec<Taken>,
 }
 
 /// How many ids a share has, as a power of two: what is kept by id stays in the processor's cache. Few in tests, so that
@@ -128,15 +130,18 @@ pub(super) fn timelines<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Timelin
             parts: (0..room.div_ceil(1 << SHARE_BITS)).map(|_| Part::default()).collect(),
             order: Vec::new(),
             without: Vec::new(),
+            room_taken: maker.source.take(0)?,
         };
-        let (rows, scanned) = stretch.read(programs, Time { from, until })?;
-        Ok((stretch.parts, stretch.order, stretch.without, rows, scanned))
+        let (rows, scanned) = stretch.read(programs, Time { from, until, ..maker.time })?;
+        Ok((stretch.parts, stretch.order, stretch.without, stretch.room_taken, rows, scanned))
     })?;
-    let mut all = Timelines { shape, shares: Vec::new(), order: Vec::new(), entity, without: Vec::new(), scanned: 0 };
+    let (shares, order, without, taken) = Default::default();
+    let mut all = Timelines { shape, shares, order, entity, without, scanned: 0, room: taken };
     all.shares.resize_with(room.div_ceil(1 << SHARE_BITS), Vec::new);
     // Where the rows of a stretch lie among all of their stream.
     let mut before = vec![0_u32; bases.len()];
-    for (parts, order, without, rows, scanned) in read {
+    for (parts, order, without, room, rows, scanned) in read {
+        all.room.push(room);
         for (share, mut part) in all.shares.iter_mut().zip(parts) {
             part.before.clone_from(&before);
             share.push(part);

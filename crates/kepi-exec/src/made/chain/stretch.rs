@@ -1,6 +1,7 @@
 //! Reading a stretch of time: the rows of all streams of a chain in the order of time, without those that cannot matter.
 
 use super::super::gather::too_long;
+use super::super::Taken as Room;
 use super::super::read::Taken;
 use super::super::{Maker, NOWHERE, Stretch as Time};
 use super::open::Open;
@@ -34,6 +35,8 @@ pub(super) struct Stretch<'a, H> {
     /// The share of each attempt.
     pub(super) order: Vec<u32>,
     pub(super) without: Vec<i64>,
+    /// The memory that all of it takes.
+    pub(super) room_taken: Room,
 }
 
 /// A stream in the order of time, a frame at a time.
@@ -158,7 +161,7 @@ impl<H: Hold> Stretch<'_, H> {
     fn fill(&mut self, readers: &mut [Reader<H>], number: usize) -> Result<(), ExecError> {
         let bytes = |part: &Part<H>| (part.entries.len() * (size_of::<Entry<H>>() + 4) + part.at.len() * 40) as u64;
         let ahead = readers.iter().map(|reader| (reader.found.len() * size_of::<Candidate<H>>()) as u64);
-        self.maker.fits(ahead.sum::<u64>() + self.parts.iter().map(bytes).sum::<u64>())?;
+        self.room_taken.grow(ahead.sum::<u64>() + self.parts.iter().map(bytes).sum::<u64>())?;
         let Some(frame) = readers[number].read()? else { return Ok(()) };
         let Some(at) = &frame.at else { return Ok(()) };
         let last = readers[number].last;
@@ -209,7 +212,9 @@ impl<H: Hold> Stretch<'_, H> {
         for sort in &reader.sorts {
             let mut lacking = Vec::new();
             let taken = sort.picked.taken(&reader.program, frame, &mut lacking)?;
-            if sort.role < self.steps {
+            // They are told once.
+            let first = self.maker.time.ids.is_none_or(|(first, _)| first == 0);
+            if sort.role < self.steps && first {
                 self.without.append(&mut lacking);
             }
             let held = match sort.hold {
@@ -220,7 +225,11 @@ impl<H: Hold> Stretch<'_, H> {
                 None => None,
             };
             let nobody = || Taken { mask: Some(BooleanBuffer::new_unset(frame.len)), ids: vec![0; frame.len].into() };
-            let Taken { mask, ids } = taken.unwrap_or_else(nobody);
+            let Taken { mut mask, ids } = taken.unwrap_or_else(nobody);
+            if let Some((first, end)) = self.maker.time.ids {
+                let own = BooleanBuffer::collect_bool(frame.len, |row| (first..end).contains(&ids[row]));
+                mask = Some(mask.map_or_else(|| own.clone(), |mask| &mask & &own));
+            }
             all.push(Own { mask, ids, held });
         }
         Ok(all)
