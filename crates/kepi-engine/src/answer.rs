@@ -29,7 +29,7 @@ pub struct Request {
 /// What a request may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of memory; none: the project's limit.
+    /// Bytes of memory; none: the project's limit, or half of what the machine or its container has.
     pub memory_bytes_max: Option<u64>,
     /// Time; none: the project's limit.
     pub wall_time_max: Option<Duration>,

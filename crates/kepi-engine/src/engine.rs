@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Request};
 use crate::api::{DemoReport, EngineError, Explanation, Progress, SourceText};
 use crate::kept::{Kept, Recorder};
+use crate::memory;
 use crate::model::{Model, Parsed};
 use crate::otherwise;
 use crate::project::{CONFIG, Project};
@@ -235,7 +236,9 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(RunOptions {
             threads: request.limits.threads.unwrap_or_else(cores),
-            memory_bytes_max: request.limits.memory_bytes_max.or(self.project.memory_limit()?),
+            memory_bytes_max: (request.limits.memory_bytes_max)
+                .or(self.project.memory_limit()?)
+                .or_else(memory::default_limit),
             cancel,
             totals: request.totals,
             partials: (!request.no_cache).then(|| kept.partials()),

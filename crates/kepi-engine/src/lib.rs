@@ -11,6 +11,7 @@ mod granting;
 mod kept;
 mod learned;
 mod load;
+mod memory;
 mod model;
 mod otherwise;
 mod plugin_calls;

@@ -1,7 +1,7 @@
 //! Reading a stretch of time: the rows of all streams of a chain in the order of time, without those that cannot matter.
 
-use super::super::gather::too_long;
 use super::super::Taken as Room;
+use super::super::gather::too_long;
 use super::super::read::Taken;
 use super::super::{Maker, NOWHERE, Stretch as Time};
 use super::open::Open;
