@@ -1,9 +1,10 @@
 //! Attempts against all choices of rows, tried one by one; and cases with known answers.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
-use super::super::NOWHERE;
+use super::super::{NOWHERE, Settling, Stretch};
+use crate::Source;
 use crate::pass::testing::*;
-use crate::rows::Values;
+use crate::rows::{Program, Values};
 use kepi_model::core::*;
 use kepi_model::value::CalendarSpan;
 use proptest::prelude::*;
@@ -405,8 +406,63 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
+/// An attempt: its moment, whose it is, how far it got, when each further step was served, and whether it is converted.
+type Attempt = (i64, u32, i64, Vec<Option<i64>>, bool);
+
+fn attempts(case: &Case, source: &Source) -> Vec<Attempt> {
+    let stream = source.made(&case.chain(), "UTC", 0).unwrap();
+    let rows = stream.rows(source).unwrap();
+    let (Values::Decimal(reached, 0), Values::Bool(converted)) = (&rows.own[0].values, &rows.own[1].values) else {
+        panic!("other columns")
+    };
+    let who = |i: usize| match &rows.known[0].2.values {
+        Values::Id(ids, _) => ids[i],
+        other => panic!("{}", other.words()),
+    };
+    let times = |i: usize| {
+        let known = rows.known[1..].iter().map(|known| match &known.2.values {
+            Values::Time(times) => known.2.is_known(i).then(|| times[i]),
+            other => panic!("{}", other.words()),
+        });
+        known.collect()
+    };
+    (0..rows.at.len()).map(|i| (rows.at[i], who(i), reached[i], times(i), converted.value(i))).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn attempts_of_some_rows_are_those_of_all(
+        case in cases(), day in 0..42_i64, batch in 1..12_usize, threads in 1..4_usize,
+    ) {
+        let mut memory = shop(3, &case.orders, &case.visits);
+        memory.batch = batch;
+        let source = source(&memory).with_threads(threads);
+        let all = attempts(&case, &source);
+        let made = case.chain();
+        let of = |ids| attempts(&case, &source.of_stretch(&made, Stretch { ids: Some(ids), ..Stretch::default() }));
+        let mut by_id = [of((0, 1)), of((1, 3))].concat();
+        let mut sorted = all.clone();
+        by_id.sort();
+        sorted.sort();
+        prop_assert_eq!(by_id, sorted, "{:?}", &made);
+        let base = Base::Made(Box::new(made.clone()));
+        let program = Program::of_base(&base, &source, "UTC", 0).unwrap();
+        let Some(settling) = Settling::new(&program, &source).unwrap() else {
+            let endless = case.within.is_none() && case.each.is_none();
+            // A stream without rows is none that could be gone on with.
+            let empty = case.orders.is_empty() || case.visits.is_empty();
+            prop_assert!(endless || empty || case.credit == Some(Credit::Earliest));
+            return Ok(());
+        };
+        let moment = day * DAY;
+        prop_assert!(settling.reach(settling.begun(moment).unwrap()) <= moment);
+        let mut parts = attempts(&case, &settling.attempts(&source, None, Some(moment)));
+        parts.retain(|attempt| attempt.0 < moment);
+        parts.extend(attempts(&case, &settling.attempts(&source, Some(moment), None)));
+        prop_assert_eq!(parts, all, "{:?}", &made);
+    }
 
     #[test]
     fn attempts_are_what_all_choices_allow(case in cases(), batch in 1..12_usize, threads in 1..4_usize) {
