@@ -12,7 +12,12 @@ use crate::ExecError;
 use crate::made::Stretch;
 use kepi_model::core::{Aggregate, Base, Chain, Made, Measure, Row};
 use kepi_model::value::Kind;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+/// How often who waits for its turn looks, and for how long: the other may wait for rows that this one makes.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A chain of whose entities cells add up.
 struct Ranges<'a> {
@@ -31,7 +36,7 @@ pub(super) fn run(
     let found = shares::read_if(&source.of_share(Share::default()), |shared| {
         let share = &shared.share;
         share.note_ids(ranges.count);
-        let _turn = (!share.is_all()).then(|| source.made.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = if share.is_all() { None } else { turn(source)? };
         let own = ranges.source(source, share);
         let cells = run(&own);
         if matches!(cells, Err(ExecError::Memory { .. })) {
@@ -48,6 +53,20 @@ pub(super) fn run(
         Ok(Some(cells))
     })?;
     found.ok_or_else(|| ExecError::Plan("no entities have attempts".into()))
+}
+
+/// Waits until no other pass of the query reads range by range; none: it has waited long, and goes on beside the other.
+fn turn(source: &Source) -> Result<Option<MutexGuard<'_, ()>>, ExecError> {
+    let begin = Instant::now();
+    while begin.elapsed() < WAIT_MAX {
+        source.check()?;
+        match source.made.turn.try_lock() {
+            Ok(turn) => return Ok(Some(turn)),
+            Err(TryLockError::Poisoned(turn)) => return Ok(Some(turn.into_inner())),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_EVERY),
+        }
+    }
+    Ok(None)
 }
 
 impl<'a> Ranges<'a> {
