@@ -153,17 +153,7 @@ fn visits(rows: &[(i64, u32)]) -> Memory {
 
 fn returns(unit: TimeUnit) -> Returns {
     let orders = || Keyed { events: events("orders", vec![]), key: customer() };
-    Returns {
-        start: orders(),
-        back: orders(),
-        grain: Grain::ordinary(unit),
-        own_clock: false,
-        onward: false,
-        brackets: vec![],
-        hold: None,
-        at_least: 1,
-        asked: false,
-    }
+    of_returns(orders(), orders(), Grain::ordinary(unit))
 }
 
 /// Members and returns by cohort and age.

@@ -14,6 +14,7 @@ use kepi_extension::{
     AT, Attribute, Batches, ColumnInfo, ColumnKind, EntityInfo, EventScan, Functions, ScanError, ScanRequest,
     StreamInfo,
 };
+use kepi_model::calendar::Grain;
 use kepi_model::core::*;
 use kepi_model::value::{Kind, Unit, Value};
 use std::collections::BTreeMap;
@@ -368,4 +369,10 @@ pub(crate) fn lines(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows())
         .map(|row| batch.columns().iter().map(|c| cell(c, row)).collect::<Vec<_>>().join(" "))
         .collect()
+}
+
+/// Who comes back, by periods of the calendar, and nothing else asked of it.
+pub(crate) fn of_returns(start: Keyed, back: Keyed, grain: Grain) -> Returns {
+    let (brackets, hold) = (Vec::new(), None);
+    Returns { start, back, grain, own_clock: false, onward: false, brackets, hold, at_least: 1, asked: false }
 }

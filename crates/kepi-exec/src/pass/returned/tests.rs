@@ -117,17 +117,7 @@ proptest! {
 /// Who comes back to visit, by day, of those with an order, or the first of them.
 fn daily(stages: Vec<Stage>) -> Events {
     let keyed = |stream: &str, stages| Keyed { events: events(stream, stages), key: customer() };
-    let returns = Returns {
-        start: keyed("orders", stages),
-        back: keyed("visits", vec![]),
-        grain: Grain::ordinary(TimeUnit::Day),
-        own_clock: false,
-        onward: false,
-        brackets: vec![],
-        hold: None,
-        at_least: 1,
-        asked: false,
-    };
+    let returns = of_returns(keyed("orders", stages), keyed("visits", vec![]), Grain::ordinary(TimeUnit::Day));
     Events { base: Base::Made(Box::new(Made::Returns(Box::new(returns)))), stages: vec![] }
 }
 
