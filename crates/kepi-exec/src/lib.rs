@@ -20,6 +20,7 @@ mod steps;
 mod tables;
 mod told;
 mod words;
+mod zeros;
 
 pub use cancel::Cancel;
 pub use error::ExecError;

@@ -11,6 +11,7 @@ use super::{Maker, NOWHERE, Rows, largest_below};
 use crate::ExecError;
 use crate::rows::{Clock, Column, Days, Frame, Program, Type, Values, period_numbers};
 use crate::side_by_side::side_by_side;
+use crate::zeros::zeros;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_extension::StreamInfo;
 use kepi_model::calendar::{Grain, Zone};
@@ -304,7 +305,7 @@ pub(crate) fn bracket(age: i64, brackets: &[i64], onward: bool) -> i64 {
 
 /// A counting sort by id, which keeps the order of the values of each; with the places at which each begins.
 fn by_id(rows: Vec<Vec<(u32, i64)>>, ids: usize) -> (Vec<u32>, Vec<i64>) {
-    let mut starts = vec![0_u32; ids + 2];
+    let mut starts = zeros::<u32>(ids + 2);
     rows.iter().flatten().for_each(|row| starts[row.0 as usize + 2] += 1);
     for i in 2..starts.len() {
         starts[i] += starts[i - 1];

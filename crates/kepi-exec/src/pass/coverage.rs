@@ -10,6 +10,7 @@ use super::pieces::Pieces;
 use super::shares::Share;
 use super::state::State;
 use crate::ExecError;
+use crate::zeros::zeros;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
@@ -142,10 +143,9 @@ const ROOM: usize = 16 << 20;
 
 impl Coverage {
     pub(crate) fn new(pieces: Arc<Pieces>, ids: Ids) -> Coverage {
-        let last = if ids.of_one_group { vec![vec![0; ids.count]] } else { Vec::new() };
         let (pairs, ends, fresh, behind) = (NumberMap::default(), vec![0], Vec::new(), vec![0]);
         let room = ids.room();
-        Coverage { pieces, ids, last, room, pairs, ends, fresh, behind, first: None }
+        Coverage { pieces, ids, last: Vec::new(), room, pairs, ends, fresh, behind, first: None }
     }
 
     /// The ids that are counted.
@@ -157,7 +157,8 @@ impl Coverage {
     /// rows are all of one group.
     pub(crate) fn keep_seen(&mut self) {
         if self.ids.of_one_group {
-            self.first = Some(vec![0; self.ids.count]);
+            self.first = Some(zeros(self.ids.count));
+            self.last = vec![zeros(self.ids.count)];
         }
     }
 
@@ -169,8 +170,12 @@ impl Coverage {
     /// Fails where it takes more memory than there may be.
     pub(crate) fn fits(&self) -> Result<(), ExecError> {
         let first = self.first.as_ref().map_or(0, Vec::len);
+        let last = match self.ids.of_one_group {
+            true => self.ids.count,
+            false => self.last.iter().map(Vec::len).sum(),
+        };
         let lists = self.last.capacity() * size_of::<Vec<u32>>() / 4;
-        self.ids.fits(lists + self.last.iter().map(Vec::len).sum::<usize>() + first, self.pairs.capacity())
+        self.ids.fits(lists + last + first, self.pairs.capacity())
     }
 
     /// Lets go what was kept to count: there come no more rows.
@@ -200,6 +205,9 @@ impl Coverage {
     /// Adds the entities of rows.
     pub(crate) fn ids(&mut self, rows: Rows<'_>, cell: Cell<'_>, slots: &Slots, ids: &[u32]) {
         self.learn(slots);
+        if self.ids.of_one_group && self.last.is_empty() {
+            self.last.push(zeros(self.ids.count));
+        }
         let groups = slots.cells();
         if let (Cell::One(slot), true) = (cell, self.ids.of_one_group) {
             self.ids_of_one(rows, slot, span(&self.pieces, slots, slot).0, ids);
@@ -213,7 +221,7 @@ impl Coverage {
             }
             if self.last[group].is_empty() && self.room >= self.ids.count {
                 self.room -= self.ids.count;
-                self.last[group] = vec![0; self.ids.count];
+                self.last[group] = zeros(self.ids.count);
             }
             let known = self.last[group].get(id as usize).copied();
             let last = match known {

@@ -8,6 +8,7 @@ use super::accumulate::{Cell, Rows, at, grow};
 use super::coverage::Ids;
 use super::labels::{NumberMap, Slots};
 use crate::ExecError;
+use crate::zeros::zeros;
 
 /// So many pairs wait before those that say the same are looked for, though the period goes on.
 const WAITING: usize = if cfg!(any(test, debug_assertions)) { 64 } else { 1 << 20 };
@@ -26,8 +27,7 @@ pub(crate) struct Distinct {
 
 impl Distinct {
     pub(crate) fn new(ids: Ids) -> Distinct {
-        let last = if ids.of_one_group { vec![0; ids.count] } else { Vec::new() };
-        Distinct { counts: Vec::new(), ids, last, waiting: Waiting::default(), pairs: NumberMap::default() }
+        Distinct { counts: Vec::new(), ids, last: Vec::new(), waiting: Waiting::default(), pairs: NumberMap::default() }
     }
 
     /// How many ids there are; 0: what is counted is no entity.
@@ -48,8 +48,11 @@ impl Distinct {
         slots: &Slots,
         ids: &[u32],
     ) -> Result<(), ExecError> {
-        let Distinct { counts, last, ids: Ids { of_one_group, .. }, waiting, .. } = self;
+        let Distinct { counts, last, ids: Ids { of_one_group, count, .. }, waiting, .. } = self;
         grow(counts, slots.len());
+        if *of_one_group && last.is_empty() {
+            *last = zeros(*count);
+        }
         match cell {
             Cell::One(slot) if *of_one_group => {
                 let mut fresh = 0;
@@ -127,7 +130,8 @@ impl Distinct {
 
     /// Fails where it takes more memory than there may be.
     fn fits(&self) -> Result<(), ExecError> {
-        self.ids.fits(self.last.len() + self.waiting.places(), self.pairs.capacity())
+        let last = if self.ids.of_one_group { self.ids.count } else { 0 };
+        self.ids.fits(last + self.waiting.places(), self.pairs.capacity())
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Pass, Source};
 use crate::ExecError;
 use crate::rows::{BATCH, Column, Frame, Values};
 use crate::side_by_side::side_by_side;
+use crate::zeros::zeros;
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use kepi_model::core::Base;
 use std::sync::Arc;
@@ -187,7 +188,7 @@ impl Entities {
         let _taken = source.take(kept.bytes() + size_of::<u32>() * self.count as usize)?;
         let mut begin = self.begins.order.iter().copied().peekable();
         // By id: the last window in which it was looked at.
-        let mut seen = vec![0; self.count as usize];
+        let mut seen = zeros(self.count as usize);
         for (number, window) in (1_u32..).zip(windows) {
             let mut ids: Vec<u32> = Vec::new();
             let mut look = |id: u32| {

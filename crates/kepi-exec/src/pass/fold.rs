@@ -4,6 +4,7 @@ use super::exact::{FloatSum, Spread};
 use super::percentile::{Percent, sorted_neighbours};
 use crate::ExecError;
 use crate::rows::{Payload, Type, float_of, from_float, power_f64};
+use crate::zeros::zeros;
 use kepi_model::core::Measure;
 use std::cmp::Ordering;
 use std::collections::{HashSet, VecDeque};
@@ -89,17 +90,17 @@ impl Fold {
             Measure::Sum(_) if bounded && !float => Kept::lagging(false, ids),
             _ if bounded => Kept::Recent(Box::new(measure.clone()), vec![VecDeque::new(); ids]),
             Measure::Sum(_) if float => Kept::FloatSum(vec![FloatSum::default(); ids]),
-            Measure::Sum(_) => Kept::Sum(vec![0; ids]),
+            Measure::Sum(_) => Kept::Sum(zeros(ids)),
             Measure::Avg(_) if float => Kept::FloatAvg(vec![Default::default(); ids]),
-            Measure::Avg(_) => Kept::Avg(vec![(0, 0); ids]),
+            Measure::Avg(_) => Kept::Avg(zeros(ids)),
             Measure::First(_) => Kept::First(vec![NEVER; ids]),
             Measure::Last(_) => Kept::Last(vec![None; ids]),
             Measure::Min(_) => Kept::Min(vec![None; ids]),
             Measure::Max(_) => Kept::Max(vec![None; ids]),
-            Measure::Unique(_) => Kept::Unique(vec![0; ids], HashSet::new()),
+            Measure::Unique(_) => Kept::Unique(zeros(ids), HashSet::new()),
             Measure::Percentile { .. } => Kept::Sorted(vec![(Vec::new(), 0); ids]),
             Measure::Stddev(_) => Kept::Spread(vec![Spread::default(); ids]),
-            Measure::Count | Measure::Plugin { .. } | Measure::Best { .. } => Kept::Count(vec![0; ids]),
+            Measure::Count | Measure::Plugin { .. } | Measure::Best { .. } => Kept::Count(zeros(ids)),
         };
         Fold { kept, argument: Payload::new(argument), percent: Percent::of(measure) }
     }
@@ -237,7 +238,7 @@ impl Fold {
 
 impl Kept {
     fn lagging(counts: bool, ids: usize) -> Kept {
-        Kept::Lagging { counts, values: vec![0; ids], queue: VecDeque::new(), old: 0 }
+        Kept::Lagging { counts, values: zeros(ids), queue: VecDeque::new(), old: 0 }
     }
 }
 
@@ -248,7 +249,7 @@ fn grow<T: Clone + Default>(kept: &mut Vec<T>, ids: usize) {
 }
 
 #[inline]
-pub(super) fn better(best: &mut Option<i64>, value: i64, argument: &Payload, wanted: Ordering) {
+fn better(best: &mut Option<i64>, value: i64, argument: &Payload, wanted: Ordering) {
     match best {
         Some(old) if argument.compare(value, *old) != wanted => {}
         best => *best = Some(value),

@@ -8,6 +8,7 @@ use super::{Lot, Source};
 use crate::ExecError;
 use crate::made::Taken;
 use crate::rows::{Column, Frame, Program, Type, Values, power_f64};
+use crate::zeros::zeros;
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use kepi_model::core::{Row, RowNode, State, When};
 use kepi_model::value::Value;
@@ -234,7 +235,7 @@ impl Held {
         if opening {
             let mut line = locked(&leader.at);
             let ids = line.timeline.standing.ids();
-            let nothing = || Opening { values: vec![0; ids], held: vec![false; ids], stale: Vec::new() };
+            let nothing = || Opening { values: zeros(ids), held: vec![false; ids], stale: Vec::new() };
             line.opening.get_or_insert_with(nothing);
         }
         (self.at, self.leads, self.any) = (Arc::clone(&leader.at), false, any);

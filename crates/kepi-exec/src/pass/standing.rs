@@ -6,6 +6,7 @@ use super::outside::Outside;
 use crate::ExecError;
 use crate::made::Taken;
 use crate::rows::float_of;
+use crate::zeros::zeros;
 
 /// What the values of a state are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +104,8 @@ impl Standing {
         if let Some(totals) = &mut self.totals {
             *totals = Totals {
                 since: vec![i64::MIN; ids],
-                micros: vec![0; ids],
-                digits: vec![0; if kind == Values::Digits { ids } else { 0 }],
+                micros: zeros(ids),
+                digits: zeros(if kind == Values::Digits { ids } else { 0 }),
                 floats: vec![FloatSum::default(); if kind == Values::Floats { ids } else { 0 }],
             };
         }

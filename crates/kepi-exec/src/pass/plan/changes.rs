@@ -5,6 +5,7 @@
 use super::{Plan, Set};
 use crate::ExecError;
 use crate::rows::{Column, Frame, Type, Values};
+use crate::zeros::zeros;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use kepi_model::core::{Aggregate, Measure};
 
@@ -127,14 +128,14 @@ impl Plan {
             let sums = of_set.filter(|(_, planned)| !planned.args.is_empty());
             let sum = |(aggregate, _)| KeptSum { aggregate, digits: vec![], known: vec![] };
             let mut kept = KeptSet { records: Vec::new(), masks, sums: sums.map(sum).collect() };
-            kept.records = vec![0; ids * kept.width()];
+            kept.records = zeros(ids * kept.width());
             kept
         };
         let sets: Vec<KeptSet> = self.sets.iter().enumerate().map(set).collect();
         if sets.iter().any(|set| set.masks.len() > BITS || set.sums.len() > BITS) {
             return None;
         }
-        let taken = vec![0; if sets.len() > 1 { ids } else { 0 }];
+        let taken = zeros(if sets.len() > 1 { ids } else { 0 });
         // What is kept is kept in arrays by group.
         self.sets.iter_mut().for_each(|set| set.groups.as_they_come());
         Some(Kept { sets, taken, count: 0 })

@@ -9,6 +9,7 @@ use crate::made::{bracket, largest_below};
 use crate::pass::accumulate::Rows;
 use crate::rows::{Program, Values};
 use crate::side_by_side::side_by_side;
+use crate::zeros::zeros;
 use arrow_buffer::BooleanBuffer;
 use kepi_model::core::Returns;
 
@@ -57,7 +58,7 @@ impl Back {
         let plain = step.asked.is_plain();
         let own = returns.own_clock.then(|| Own::new(step, &by_id, at));
         // The ages of stretches behind the first one may have been counted in that before them.
-        let first = vec![0; if plain || returns.onward || from.is_none() { 0 } else { by_id.len() }];
+        let first = zeros(if plain || returns.onward || from.is_none() { 0 } else { by_id.len() });
         let mut counter = Counter { returns, first_id, by_id, kinds, counts: Vec::new(), plain, own, first };
         let mut frames = program.frames(from, until)?;
         while let Some(frame) = frames.next(program)? {

@@ -11,6 +11,7 @@ use crate::pass::plan::{CellsOfRows, NO_CELL, Plan};
 use crate::pass::scalar::CellKey;
 use crate::pass::stream::Periods;
 use crate::rows::Values;
+use crate::zeros::zeros;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -72,7 +73,7 @@ impl Known {
         Ok(Known {
             first_id: ids.start as u32,
             by_id: vec![NONE; ids.len()],
-            at: vec![0; if needs_moments { ids.len() } else { 0 }],
+            at: zeros(if needs_moments { ids.len() } else { 0 }),
             cells: vec![Vec::new(); aggregates],
             sizes: vec![Vec::new(); aggregates],
             ..Known::default()

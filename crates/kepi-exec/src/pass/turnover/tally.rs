@@ -7,6 +7,7 @@
 use super::by_id::ById;
 use super::places::Places;
 use crate::number_bytes;
+use crate::zeros::zeros;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ impl Tally {
     pub(super) fn new(ids: usize, ends: bool, both: bool, by_id: Arc<ById>, places: Arc<Places>) -> Tally {
         let counts = Counts::new(by_id.groups(), places.intervals(), both);
         let missed = vec![NEVER; if ends { ids } else { 0 }];
-        Tally { until: vec![NEVER; ids], missed, since: vec![0; if both { ids } else { 0 }], counts, by_id, places }
+        Tally { until: vec![NEVER; ids], missed, since: zeros(if both { ids } else { 0 }), counts, by_id, places }
     }
 
     /// How many bytes the arrays of `ids` entities take.
