@@ -5,8 +5,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use kepi_extension::AT;
 
-/// With fewer chunks than this per part, moments are sampled inside the chunks.
+/// With fewer chunks than this per part, there are cuts inside chunks, too.
 const CHUNKS_PER_PART: usize = 8;
+/// Of so many chunks the moments are read. Of more that would take longer than parts that are not quite equal, and each
+/// chunk's rows are taken for spread evenly.
+const CHUNKS_READ: usize = 4;
 /// Samples of a chunk.
 const SAMPLES: usize = 64;
 
@@ -24,18 +27,26 @@ pub(crate) fn splits(stream: &Stream, from: Option<i64>, until: Option<i64>, par
             if chunk.last < from.unwrap_or(i64::MIN) || until.is_some_and(|until| chunk.first >= until) {
                 continue;
             }
-            let times = match chunks < parts * CHUNKS_PER_PART {
-                // A chunk that cannot be read: the scan will say so, here its edge is good enough.
+            if chunks >= parts * CHUNKS_PER_PART {
+                points.push((chunk.first, chunk.rows));
+                continue;
+            }
+            // A chunk that cannot be read: the scan will say so, here its edges are good enough.
+            let times = match chunks <= CHUNKS_READ {
                 true => slot.segment.column(number, AT).ok().flatten(),
                 false => None,
             };
+            let step = chunk.rows.div_ceil(SAMPLES).max(1);
+            let count = chunk.rows.div_ceil(step);
             match times {
                 Some(times) => {
                     let times = times.as_primitive::<TimestampMicrosecondType>().values();
-                    let step = chunk.rows.div_ceil(SAMPLES).max(1);
                     points.extend(times.iter().step_by(step).map(|&time| (time, step)));
                 }
-                None => points.push((chunk.first, chunk.rows)),
+                None => {
+                    let apart = chunk.last.saturating_sub(chunk.first) / count.max(1) as i64;
+                    points.extend((0..count).map(|sample| (chunk.first + apart * sample as i64, step)));
+                }
             }
         }
     }
