@@ -1,6 +1,6 @@
 //! What folds of two stretches of time keep, put together.
 
-use super::fold::{Fold, Kept, NEVER, better};
+use super::fold::{Fold, Kept, NEVER};
 use crate::rows::Type;
 use std::cmp::Ordering;
 
@@ -16,46 +16,56 @@ impl Fold {
         plain && *self.argument.ty() != Type::Text
     }
 
-    /// Adds what a later stretch has kept to what an earlier one has. None: they are of different kinds, or a sum is too large.
-    pub(crate) fn add_up(&self, own: &mut Kept, later: &Kept) -> Option<()> {
-        match (own, later) {
-            (Kept::Count(own), Kept::Count(later)) | (Kept::Sum(own), Kept::Sum(later)) => {
-                for (own, later) in own.iter_mut().zip(later) {
-                    *own = own.checked_add(*later)?;
-                }
+    /// Adds what an earlier stretch has kept. None: they are of different kinds, or a sum is too large.
+    pub(crate) fn go_on_from(&self, own: &mut Kept, earlier: &Kept) -> Option<()> {
+        match (own, earlier) {
+            (Kept::Count(own), Kept::Count(earlier)) | (Kept::Sum(own), Kept::Sum(earlier)) => {
+                let mut fits = true;
+                each(own, earlier, |own, earlier| {
+                    let (sum, over) = own.overflowing_add(*earlier);
+                    fits &= !over;
+                    *own = sum;
+                });
+                return fits.then_some(());
             }
-            (Kept::FloatSum(own), Kept::FloatSum(later)) => each(own, later, |own, later| own.merge(later)),
-            (Kept::Avg(own), Kept::Avg(later)) => each(own, later, |own, later| {
-                own.0 += later.0;
-                own.1 += later.1;
+            (Kept::FloatSum(own), Kept::FloatSum(earlier)) => each(own, earlier, |own, earlier| own.merge(earlier)),
+            (Kept::Avg(own), Kept::Avg(earlier)) => each(own, earlier, |own, earlier| {
+                own.0 += earlier.0;
+                own.1 += earlier.1;
             }),
-            (Kept::FloatAvg(own), Kept::FloatAvg(later)) => each(own, later, |own, later| {
-                own.0.merge(&later.0);
-                own.1 += later.1;
+            (Kept::FloatAvg(own), Kept::FloatAvg(earlier)) => each(own, earlier, |own, earlier| {
+                own.0.merge(&earlier.0);
+                own.1 += earlier.1;
             }),
-            (Kept::First(own), Kept::First(later)) => each(own, later, |own, later| {
-                if *own == NEVER {
-                    *own = *later;
+            (Kept::First(own), Kept::First(earlier)) => each(own, earlier, |own, earlier| {
+                if *earlier != NEVER {
+                    *own = *earlier;
                 }
             }),
-            (Kept::Last(own), Kept::Last(later)) => each(own, later, |own, later| *own = later.or(*own)),
-            (Kept::Min(own), Kept::Min(later)) => self.best(own, later, Ordering::Less),
-            (Kept::Max(own), Kept::Max(later)) => self.best(own, later, Ordering::Greater),
-            (Kept::Spread(own), Kept::Spread(later)) => each(own, later, |own, later| own.merge(later)),
+            (Kept::Last(own), Kept::Last(earlier)) => each(own, earlier, |own, earlier| *own = own.or(*earlier)),
+            (Kept::Min(own), Kept::Min(earlier)) => self.best(own, earlier, Ordering::Less),
+            (Kept::Max(own), Kept::Max(earlier)) => self.best(own, earlier, Ordering::Greater),
+            (Kept::Spread(own), Kept::Spread(earlier)) => each(own, earlier, |own, earlier| own.merge(earlier)),
             _ => return None,
         }
         Some(())
     }
 
-    fn best(&self, own: &mut [Option<i64>], later: &[Option<i64>], wanted: Ordering) {
-        each(own, later, |own, later| {
-            if let Some(later) = later {
-                better(own, *later, &self.argument, wanted);
+    /// Of values that are alike the earlier one stays.
+    fn best(&self, own: &mut [Option<i64>], earlier: &[Option<i64>], wanted: Ordering) {
+        each(own, earlier, |own, earlier| {
+            if let Some(mut best) = *earlier {
+                if let Some(value) = *own
+                    && self.argument.compare(value, best) == wanted
+                {
+                    best = value;
+                }
+                *own = Some(best);
             }
         });
     }
 }
 
-fn each<T>(own: &mut [T], later: &[T], add: impl Fn(&mut T, &T)) {
-    own.iter_mut().zip(later).for_each(|(own, later)| add(own, later));
+fn each<T>(own: &mut [T], earlier: &[T], mut add: impl FnMut(&mut T, &T)) {
+    own.iter_mut().zip(earlier).for_each(|(own, earlier)| add(own, earlier));
 }

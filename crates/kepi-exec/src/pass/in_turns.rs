@@ -1,13 +1,13 @@
 //! Passes with histories, read by several threads: a stretch of time each, which begins with what histories keep of all rows
 //! before it.
 //!
-//! Time is cut into one stretch more than there are threads. While one thread computes the first stretch, the others only
-//! let theirs go by, and keep what histories keep of its rows; put together, that is what each later stretch begins with. Then all
-//! but the first are computed. So it takes as long as two stretches, and a row is looked at twice at most.
+//! Time is cut into one stretch more than there are threads. While one thread computes the first stretch, which is shorter,
+//! the others only let theirs go by, and keep what histories keep of its rows; put together, that is what each later stretch
+//! begins with. Then all but the first are computed. So a row is looked at twice at most.
 
 use super::plan::Plan;
 use super::state::Cells;
-use super::stream::{equal_stretches, fill_on};
+use super::stream::{fill_on, stretches_in_turns};
 use super::{Part, Pass, Source};
 use crate::ExecError;
 use crate::rows::Carried;
@@ -45,7 +45,7 @@ fn stretches(pass: &Pass, plan: &Plan, source: &Source, until: Option<i64>, thre
     {
         return None;
     }
-    equal_stretches(pass, plan, source, until, threads + 1).filter(|parts| parts.len() > 2)
+    stretches_in_turns(pass, plan, source, until, threads + 1).filter(|parts| parts.len() > 2)
 }
 
 fn read(
@@ -76,12 +76,10 @@ fn read(
     let mut all = None;
     let mut before: Vec<Carried> = Vec::with_capacity(begun.len());
     for (mut kept, cells) in begun {
-        if let Some(earlier) = before.last() {
-            let mut sum = earlier.clone();
-            if sum.add(&kept, &plan.program).is_none() {
-                return Ok(None);
-            }
-            kept = sum;
+        if let Some(earlier) = before.last()
+            && kept.go_on_from(earlier, &plan.program).is_none()
+        {
+            return Ok(None);
         }
         before.push(kept);
         all = all.or(cells);
@@ -106,7 +104,7 @@ fn read(
 
 /// Lets the rows of a stretch go by, of which nothing is wanted but what histories keep.
 fn let_by(plan: &mut Plan, part: &Part) -> Result<(), ExecError> {
-    let mut frames = plan.program.frames(part.from, part.until)?;
+    let mut frames = plan.program.frames_to_let_by(part.from, part.until)?;
     while let Some(mut frame) = frames.next(&plan.program)? {
         frame.window = 0..0;
         plan.program.evaluate_past(&frame)?;

@@ -29,6 +29,8 @@ pub(crate) struct Lookback {
     /// Whether each row is read before it is added.
     before: bool,
     reading: Reading,
+    /// For how many entities there is room once a row comes: many a program is made only to be looked at.
+    ids: usize,
 }
 
 /// A history over the rows of another stream: all its rows that are not later are added, then it is read.
@@ -168,8 +170,13 @@ impl Lookback {
             return Err(ExecError::NotYet("a moving history of undated rows".into()));
         }
         let ty = argument.map_or(Type::Missing, |a| program.ty(a).clone());
-        let reading = Reading::new(measure, ty, room(program, key)?, over)?;
-        Ok(Lookback { mask, key, subject, argument, before, reading })
+        let (reading, ids) = (Reading::new(measure, ty, 0, over)?, room(program, key)?);
+        Ok(Lookback { mask, key, subject, argument, before, reading, ids })
+    }
+
+    /// Makes room for all entities.
+    fn make_room(&mut self) {
+        self.reading.fold.grow(self.ids);
     }
 
     /// The type of what it gives.
@@ -197,13 +204,14 @@ impl Lookback {
         self.reading.over == Over::All && self.reading.fold.adds_up()
     }
 
-    /// Adds what a later stretch has kept to what an earlier one has. None: a sum is too large.
-    pub(crate) fn add_up(&self, own: &mut Kept, later: &Kept) -> Option<()> {
-        self.reading.fold.add_up(own, later)
+    /// Adds what an earlier stretch has kept. None: a sum is too large.
+    pub(crate) fn go_on_from(&self, own: &mut Kept, earlier: &Kept) -> Option<()> {
+        self.reading.fold.go_on_from(own, earlier)
     }
 
     /// Takes away what it keeps.
     pub(crate) fn let_go(&mut self) -> Kept {
+        self.make_room();
         std::mem::replace(&mut self.reading.fold.kept, Kept::Count(Vec::new()))
     }
 
@@ -213,18 +221,60 @@ impl Lookback {
     }
 
     /// Puts what it keeps behind bytes. No: it cannot be written.
-    pub(crate) fn put_kept(&self, bytes: &mut Vec<u8>) -> bool {
+    pub(crate) fn put_kept(&mut self, bytes: &mut Vec<u8>) -> bool {
+        self.make_room();
         self.reading.fold.put(bytes)
     }
 
     /// Takes what was put. None: they are other bytes.
     pub(crate) fn take_kept(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        self.make_room();
         self.reading.fold.take(bytes)
     }
 
     /// The nodes that it reads.
     pub(crate) fn needs(&self) -> Vec<usize> {
         [self.key, self.subject].into_iter().chain(self.mask).chain(self.argument).collect()
+    }
+
+    /// Whether rows may be added without being read: none drops out while they are.
+    pub(crate) fn lets_go_by(&self) -> bool {
+        self.reading.over == Over::All
+    }
+
+    /// Adds each row.
+    pub(crate) fn let_by(&mut self, values: &[Column], frame: &Frame) -> Result<(), ExecError> {
+        self.make_room();
+        let taken = taken(self.mask.map(|m| &values[m]), &values[self.key], self.argument.map(|a| &values[a]))?;
+        let Some((keys, _)) = ids_of(&values[self.key]) else { return Ok(()) };
+        let fold = &mut self.reading.fold;
+        let is_taken = |row: usize| taken.as_ref().is_none_or(|t| t.value(row));
+        if let Kept::Count(counts) = &mut fold.kept {
+            for (row, &key) in keys.iter().enumerate() {
+                if let Some(count) = counts.get_mut(key as usize) {
+                    *count += i64::from(is_taken(row));
+                }
+            }
+            return Ok(());
+        }
+        let arguments = self.argument.map(|a| fold.argument.encode(&values[a])).transpose()?;
+        if let (Kept::First(first), Some(arguments)) = (&mut fold.kept, &arguments) {
+            for (row, &key) in keys.iter().enumerate() {
+                if let Some(first) = first.get_mut(key as usize).filter(|first| **first == NEVER)
+                    && is_taken(row)
+                {
+                    *first = first_value(arguments[row]);
+                }
+            }
+            return Ok(());
+        }
+        let (at, room) = (frame.at.as_ref(), fold.ids());
+        for (row, &key) in keys.iter().enumerate() {
+            if is_taken(row) && (key as usize) < room {
+                fold.add(key as usize, at.map_or(0, |at| at[row]), arguments.as_ref().map_or(0, |a| a[row]))?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds each row and reads what its subject has by then.
@@ -234,6 +284,7 @@ impl Lookback {
         frame: &Frame,
         clock: &mut Clock,
     ) -> Result<Column, ExecError> {
+        self.make_room();
         let taken = taken(self.mask.map(|m| &values[m]), &values[self.key], self.argument.map(|a| &values[a]))?;
         let arguments = self.argument.map(|a| self.reading.fold.argument.encode(&values[a])).transpose()?;
         let lowers = self.reading.lowers(frame, clock)?;

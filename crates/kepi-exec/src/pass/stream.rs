@@ -20,7 +20,7 @@ use std::sync::Arc;
 const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
 /// The same of a stretch that waits for what those before it have kept.
-const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 500_000 };
+const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 150_000 };
 
 /// Cuts a pass into up to `threads` parts by time; none: it is read in one go.
 pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
@@ -92,9 +92,9 @@ fn cut_in_time(pass: &Pass, plan: Plan, source: &Source, threads: usize) -> Resu
     Ok((parts.len() > 1).then_some(parts))
 }
 
-/// Up to so many stretches of about as many rows, of all rows before an instant or of all that a pass reads; none: they are
+/// Up to so many stretches to be read in turns, of all rows before an instant or of all that a pass reads; none: they are
 /// few.
-pub(super) fn equal_stretches(
+pub(super) fn stretches_in_turns(
     pass: &Pass,
     plan: &Plan,
     source: &Source,
@@ -105,7 +105,10 @@ pub(super) fn equal_stretches(
     let count = count.min((info.rows / TURN_ROWS_MIN) as usize);
     let (_, end) = time(pass, &plan.reading)?;
     let end = until.map_or(end, |until| until.min(end));
-    let mut cuts = source.cuts(&info.name, (None, Some(end)), count, false);
+    if count < 2 {
+        return None;
+    }
+    let mut cuts = source.cuts_in_turns(&info.name, end, count);
     match &plan.reading {
         // A piece may lie in two stretches.
         Reading::Pieces(_) => {}

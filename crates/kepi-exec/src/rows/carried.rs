@@ -64,15 +64,15 @@ impl Program {
 }
 
 impl Carried {
-    /// Adds what a later stretch of time has left of the same program. None: a sum is too large.
-    pub(crate) fn add(&mut self, later: &Carried, program: &Program) -> Option<()> {
+    /// Adds what an earlier stretch of time has left of the same program. None: a sum is too large.
+    pub(crate) fn go_on_from(&mut self, earlier: &Carried, program: &Program) -> Option<()> {
         let histories = program.nodes.iter().filter(|node| matches!(node, Node::First { .. } | Node::History(_)));
-        for ((own, later), node) in self.0.iter_mut().zip(&later.0).zip(histories) {
-            match (own, later, node) {
-                (Own::Seen(own), Own::Seen(later), _) => {
-                    own.iter_mut().zip(later).for_each(|(own, later)| *own |= later)
+        for ((own, earlier), node) in self.0.iter_mut().zip(&earlier.0).zip(histories) {
+            match (own, earlier, node) {
+                (Own::Seen(own), Own::Seen(earlier), _) => {
+                    own.iter_mut().zip(earlier).for_each(|(own, earlier)| *own |= earlier)
                 }
-                (Own::Fold(own), Own::Fold(later), Node::History(lookback)) => lookback.add_up(own, later)?,
+                (Own::Fold(own), Own::Fold(earlier), Node::History(lookback)) => lookback.go_on_from(own, earlier)?,
                 _ => return None,
             }
         }

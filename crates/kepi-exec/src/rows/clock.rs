@@ -84,13 +84,17 @@ impl Days {
 }
 
 impl Spans {
-    /// What is known of an instant.
+    /// What is known of an instant, and the instants around it of which that holds, too.
     #[inline]
-    fn get(&self, time: i64) -> Option<i64> {
+    fn get(&self, time: i64) -> Option<(i64, Range<i64>)> {
         let utc_day = time.div_euclid(DAY);
         let span = self.spans.get(utc_day.rem_euclid(SPANS) as usize).filter(|span| span.utc_day == utc_day)?;
-        let found = if time < span.cut { span.before } else { span.after };
-        (found != EMPTY).then_some(found)
+        let (start, end) = (utc_day * DAY, (utc_day + 1) * DAY);
+        let (found, around) = match time < span.cut {
+            true => (span.before, start..end.min(span.cut)),
+            false => (span.after, start.max(span.cut)..end),
+        };
+        (found != EMPTY).then_some((found, around))
     }
 
     /// Keeps what holds for the instants of a whole local day, one of which is `time`.
@@ -219,7 +223,8 @@ impl Clock {
         for &time in times {
             if !day.contains(&time) {
                 if let Some(known) = spans.get(time) {
-                    values.push(if moves { time + known } else { known });
+                    (add, day) = known;
+                    values.push(if moves { time + add } else { add });
                     continue;
                 }
                 let (value, whole_day) = of(self, time);

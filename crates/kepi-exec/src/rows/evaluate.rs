@@ -32,16 +32,32 @@ impl Program {
     /// Lets a batch go by of which nothing is wanted but what histories keep of it.
     pub(crate) fn evaluate_past(&mut self, frame: &Frame) -> Result<(), ExecError> {
         let Some(past) = self.past.get_or_insert_with(|| past(&self.nodes)) else { return self.evaluate(frame) };
-        let wanted = &past.wanted;
+        let Past { wanted, told, .. } = &past;
         let Program { nodes, types, values, clock, .. } = self;
         values.clear();
-        for ((node, ty), wanted) in nodes.iter_mut().zip(types.iter()).zip(wanted.iter()) {
-            values.push(match wanted {
-                true => compute(node, ty, values, frame, clock)?,
-                false => Column::missing(frame.len),
+        for (number, (node, ty)) in nodes.iter_mut().zip(types.iter()).enumerate() {
+            values.push(match (wanted[number], node) {
+                (false, _) => Column::missing(frame.len),
+                (true, Node::History(lookback)) if !told[number] && lookback.lets_go_by() => {
+                    lookback.let_by(values, frame)?;
+                    Column::missing(frame.len)
+                }
+                (true, node) => compute(node, ty, values, frame, clock)?,
             });
         }
         Ok(())
+    }
+
+    /// Which of the inputs matter for rows that only go by; none: all of them may.
+    pub(super) fn inputs_of_past(&self) -> Option<Vec<bool>> {
+        let past = past(&self.nodes)?;
+        let mut inputs = vec![false; self.inputs.len()];
+        for (node, _) in self.nodes.iter().zip(&past.wanted).filter(|(_, wanted)| **wanted) {
+            if let Node::Input(input) = node {
+                inputs[*input] = true;
+            }
+        }
+        Some(inputs)
     }
 }
 
@@ -50,6 +66,8 @@ impl Program {
 pub(super) struct Past {
     /// By node: whether it keeps something of them, or gives it to one that does.
     pub(super) wanted: Vec<bool>,
+    /// By node: whether what it tells of them is wanted, too.
+    told: Vec<bool>,
     /// Whether what some node keeps depends on what another one tells of earlier rows.
     pub(super) chained: bool,
 }
@@ -57,9 +75,11 @@ pub(super) struct Past {
 /// Which nodes keep something of the rows that go by, or give it to them; none: some node does what is not known here.
 pub(super) fn past(nodes: &[Node]) -> Option<Past> {
     let mut wanted = vec![false; nodes.len()];
+    let mut told = vec![false; nodes.len()];
     let mut chained = false;
     for (number, node) in nodes.iter().enumerate().rev() {
         let needed = wanted[number];
+        told[number] = needed;
         let mut want = |needs: &[usize]| needs.iter().for_each(|&of| wanted[of] = true);
         match node {
             Node::First { mask, per, .. } => {
@@ -103,7 +123,7 @@ pub(super) fn past(nodes: &[Node]) -> Option<Past> {
         }
         wanted[number] = true;
     }
-    Some(Past { wanted, chained })
+    Some(Past { wanted, told, chained })
 }
 
 /// Computes a node from the values of those before it.

@@ -19,8 +19,17 @@ pub(crate) struct Frames {
 /// What has not been read yet.
 enum Rest {
     Nothing,
-    Scanned { batches: Batches, batch: Option<RecordBatch> },
-    Made { at: ScalarBuffer<i64>, columns: Vec<Column>, rows: Range<usize> },
+    /// `inputs`: those that are read, where not all are.
+    Scanned {
+        batches: Batches,
+        batch: Option<RecordBatch>,
+        inputs: Option<Vec<bool>>,
+    },
+    Made {
+        at: ScalarBuffer<i64>,
+        columns: Vec<Column>,
+        rows: Range<usize>,
+    },
 }
 
 impl Program {
@@ -28,6 +37,17 @@ impl Program {
     /// by then: only the columns that it asks for are read.
     pub(crate) fn frames(&self, from: Option<i64>, until: Option<i64>) -> Result<Frames, ExecError> {
         self.frames_of(from, until, None, None)
+    }
+
+    /// The same for stored rows that only go by: columns that are of no matter then are not read.
+    pub(crate) fn frames_to_let_by(&self, from: Option<i64>, until: Option<i64>) -> Result<Frames, ExecError> {
+        let (Base::Stream(stream, Some(_)), Some(inputs)) = (&self.base, self.inputs_of_past()) else {
+            return self.frames(from, until);
+        };
+        let columns = self.scanned().into_iter().zip(&inputs).filter(|(_, wanted)| **wanted).map(|(name, _)| name);
+        let request = ScanRequest { stream: stream.clone(), columns: columns.collect(), from, until };
+        let batches = self.source.scan.scan(&request)?;
+        Ok(Frames { rest: Rest::Scanned { batches, batch: None, inputs: Some(inputs) }, scanned: 0 })
     }
 
     /// The same where only rows matter that have an id in a column (others may come, too), or that are stored in some
@@ -50,7 +70,7 @@ impl Program {
                     (None, Some((column, id))) => self.source.scan.scan_of(&request, &column, id)?,
                     (None, None) => self.source.scan.scan(&request)?,
                 };
-                Ok(Frames { rest: Rest::Scanned { batches, batch: None }, scanned: 0 })
+                Ok(Frames { rest: Rest::Scanned { batches, batch: None, inputs: None }, scanned: 0 })
             }
             Base::Made(stream) => {
                 let at = stream.rows(&self.source)?.at.clone();
@@ -98,7 +118,7 @@ impl Frames {
         program.source.check()?;
         match &mut self.rest {
             Rest::Nothing => Ok(None),
-            Rest::Scanned { batches, batch } => loop {
+            Rest::Scanned { batches, batch, inputs } => loop {
                 let Some(whole) = batch.take() else {
                     match batches.next() {
                         Some(next) => *batch = Some(next?),
@@ -114,7 +134,7 @@ impl Frames {
                     *batch = Some(whole.slice(len, whole.num_rows() - len));
                 }
                 self.scanned += len as u64;
-                return program.frame(&whole.slice(0, len)).map(Some);
+                return program.frame(&whole.slice(0, len), inputs.as_deref()).map(Some);
             },
             Rest::Made { at, columns, rows } => {
                 let len = rows.len().min(BATCH);

@@ -434,8 +434,8 @@ impl Program {
         self.inputs.iter().map(|i| i.name.clone()).collect()
     }
 
-    /// Reads a scanned batch.
-    pub(crate) fn frame(&self, batch: &RecordBatch) -> Result<Frame, ExecError> {
+    /// Reads a scanned batch; `read`: which of the inputs are in it, where not all are.
+    pub(crate) fn frame(&self, batch: &RecordBatch, read: Option<&[bool]>) -> Result<Frame, ExecError> {
         let dated = self.is_dated();
         let at = match dated {
             true => {
@@ -448,18 +448,23 @@ impl Program {
             }
             false => None,
         };
-        let arrays = batch.columns().iter().skip(usize::from(dated));
-        if batch.num_columns() != self.inputs.len() + usize::from(dated) {
-            return Err(ExecError::Plan("a scan gave other columns than it was asked for".into()));
-        }
+        let mut arrays = batch.columns().iter().skip(usize::from(dated));
+        let len = batch.num_rows();
         let mut columns = Vec::with_capacity(self.inputs.len());
-        for (array, input) in arrays.zip(&self.inputs) {
+        for (number, input) in self.inputs.iter().enumerate() {
+            if read.is_some_and(|read| !read[number]) {
+                columns.push(Column::missing(len));
+                continue;
+            }
+            let Some(array) = arrays.next() else { return Err(other_columns()) };
             columns.push(match &input.kind {
                 Some(kind) => Column::of_scan(array, kind, input.dictionary.as_ref())?,
                 None => Column::of_array(array)?,
             });
         }
-        let len = batch.num_rows();
+        if arrays.next().is_some() {
+            return Err(other_columns());
+        }
         Ok(Frame { len, at, back: 0, columns, ids: None, cell_starts: None, cell_end: None, window: 0..len })
     }
 
@@ -690,4 +695,8 @@ pub(crate) fn plugin_array(column: &Column, unit: &Unit, keys: Option<&StringArr
     };
     debug_assert_eq!(array.len(), column.len());
     Ok(array)
+}
+
+fn other_columns() -> ExecError {
+    ExecError::Plan("a scan gave other columns than it was asked for".into())
 }

@@ -4,7 +4,7 @@ use crate::ExecError;
 use crate::pass::{Apart, Elsewhere, Grouped, Lookback, Over, groups_apart};
 use crate::rows::choose::{Unions, common_type};
 use crate::rows::program::{Base, Node, Program};
-use kepi_model::core::{self, History, Op, Reach, Row, RowNode};
+use kepi_model::core::{self, History, Measure, Op, Reach, Row, RowNode, Stage};
 use kepi_model::value::{Kind, Unit, Value};
 
 impl Program {
@@ -13,7 +13,10 @@ impl Program {
         // Rows of a history are taken without anybody's judging them.
         let judged_later = self.judged_later;
         self.judged_later = false;
-        let node = self.history_node(history, of_time);
+        let node = match moment_of_first(history) {
+            Some(plain) => self.history_node(&plain, of_time),
+            None => self.history_node(history, of_time),
+        };
         self.judged_later = judged_later;
         node
     }
@@ -149,4 +152,23 @@ fn measure_name(measure: &core::Measure) -> String {
         Unique(_) => "unique".into(),
         Plugin { name, .. } => format!("plugin {name}"),
     }
+}
+
+/// The moment of the first rows of entities, asked as the first moment of all their rows: the same, and nobody has to find
+/// out first which row is the first. None: something else is asked.
+fn moment_of_first(history: &History) -> Option<History> {
+    let (Some(Stage::First { per }), None, Reach::AllTime) =
+        (history.events.stages.last(), &history.filter, &history.over)
+    else {
+        return None;
+    };
+    let (Measure::First(of) | Measure::Last(of) | Measure::Min(of) | Measure::Max(of)) = &history.measure else {
+        return None;
+    };
+    if *per != history.key || !matches!(of.node, RowNode::At) {
+        return None;
+    }
+    let mut plain = History { measure: Measure::First(of.clone()), ..history.clone() };
+    plain.events.stages.pop();
+    Some(plain)
 }
