@@ -90,17 +90,20 @@ impl KeyMap {
 
 /// Writes a table of texts.
 pub(crate) fn write(layout: &Layout, file: u64, texts: &StringArray) -> Result<MapState, StoreError> {
+    /// In place of zeros, of which each page of memory would be mapped twice: once to be read, once to be written.
+    const EMPTY: u32 = u32::MAX;
     let size = texts.len() * 2;
-    let mut slots = vec![0u32; size];
+    let mut slots = vec![EMPTY; size];
     for place in 0..texts.len() {
         let mut slot = first_slot(texts.value(place), size);
-        while slots[slot] != 0 {
+        while slots[slot] != EMPTY {
             slot = if slot + 1 == size { 0 } else { slot + 1 };
         }
-        slots[slot] = place as u32 + 1;
+        slots[slot] = place as u32;
     }
     let mut bytes = vec![0; size * 4];
-    bytes.chunks_exact_mut(4).zip(&slots).for_each(|(bytes, slot)| bytes.copy_from_slice(&slot.to_le_bytes()));
+    let places = slots.into_iter().map(|place| place.wrapping_add(1));
+    bytes.chunks_exact_mut(4).zip(places).for_each(|(bytes, place)| bytes.copy_from_slice(&place.to_le_bytes()));
     Ok(MapState::Table(Blob::write(layout, file, "table", &[&bytes])?))
 }
 

@@ -9,12 +9,15 @@ use xxhash_rust::xxh3::xxh3_128;
 pub(crate) const BLOCK: usize = 32;
 /// What [`KeyTable::find_many`] gives for a text that is not there.
 pub(crate) const NOT_FOUND: u32 = u32::MAX;
+/// What is in a slot without a text. No zeros: such an array has no memory until it is written, and where it is read first
+/// each of its pages is mapped twice, the second time with an interrupt of all processors.
+const EMPTY: u64 = u64::MAX;
 
 /// A set of texts with open addressing. All texts lie in one arena, so a million keys are not a million allocations.
 #[derive(Debug, Default)]
 pub(crate) struct KeyTable {
-    /// Per slot number + 1 of its text, and above it half of the text's hash, where most misses end; 0 where empty. A
-    /// power of two of them, at most half full.
+    /// Per slot the number of its text, and above it half of the text's hash, where most misses end; [`EMPTY`] where there
+    /// is none. A power of two of them, at most half full.
     slots: Vec<u64>,
     /// By number, so that most hits end without a look at the text.
     briefs: Vec<Brief>,
@@ -92,24 +95,29 @@ impl KeyTable {
 
     /// The number of a text and whether it is new.
     pub(crate) fn insert(&mut self, text: &str) -> (u32, bool) {
+        self.make_room();
         let brief = Brief::of(text.as_bytes());
         match self.probe(text.as_bytes(), brief) {
-            Some(number) => (number, false),
-            None => {
-                self.push_brief(text, brief);
-                (self.len() as u32 - 1, true)
-            }
+            Ok(number) => (number, false),
+            Err(slot) => (self.put(text, brief, slot), true),
         }
     }
 
     /// The number of a text that was put in.
     pub(crate) fn get(&self, text: &str) -> Option<u32> {
-        self.probe(text.as_bytes(), Brief::of(text.as_bytes()))
+        if self.slots.is_empty() {
+            return None;
+        }
+        self.probe(text.as_bytes(), Brief::of(text.as_bytes())).ok()
     }
 
     /// Gives a text the next number, also if it is there already.
     pub(crate) fn push(&mut self, text: &str) {
-        self.push_brief(text, Brief::of(text.as_bytes()));
+        self.make_room();
+        let brief = Brief::of(text.as_bytes());
+        if let Err(slot) = self.probe_slot(brief.hash() as u32, |_| false) {
+            self.put(text, brief, slot);
+        }
     }
 
     /// The numbers of at most [`BLOCK`] rows' texts, [`NOT_FOUND`] for those that are not there. Rows are looked up side
@@ -121,7 +129,7 @@ impl KeyTable {
         }
         let mask = self.slots.len() - 1;
         let none = Brief { low: 0, high: 0 };
-        let mut looked: [(&[u8], Brief, u32, u64, Brief); BLOCK] = [(&[], none, 0, 0, none); BLOCK];
+        let mut looked: [(&[u8], Brief, u32, u64, Brief); BLOCK] = [(&[], none, 0, EMPTY, none); BLOCK];
         let (offsets, bytes) = (texts.value_offsets(), texts.value_data());
         for (looked, row) in looked.iter_mut().zip(rows.clone()) {
             let text = &bytes[offsets[row] as usize..offsets[row + 1] as usize];
@@ -130,40 +138,35 @@ impl KeyTable {
             *looked = (text, brief, hash, self.slots[hash as usize & mask], none);
         }
         for (_, _, hash, taken, known) in &mut looked {
-            if *taken != 0 && (*taken >> 32) as u32 == *hash {
-                *known = self.briefs[*taken as u32 as usize - 1];
+            if *taken != EMPTY && (*taken >> 32) as u32 == *hash {
+                *known = self.briefs[*taken as u32 as usize];
             }
         }
         for (number, (text, brief, hash, taken, known)) in numbers.iter_mut().zip(looked).take(rows.len()) {
             *number = match taken {
-                0 => NOT_FOUND,
-                _ if (taken >> 32) as u32 == hash && known == brief && brief.is_whole() => taken as u32 - 1,
+                EMPTY => NOT_FOUND,
+                _ if (taken >> 32) as u32 == hash && known == brief && brief.is_whole() => taken as u32,
                 _ => self.probe(text, brief).unwrap_or(NOT_FOUND),
             };
         }
         numbers
     }
 
-    fn push_brief(&mut self, text: &str, brief: Brief) {
-        if (self.len() + 1) * 2 > self.slots.len() {
-            self.grow();
-        }
+    /// Puts a text into a slot, under the next number.
+    fn put(&mut self, text: &str, brief: Brief, slot: usize) -> u32 {
+        let number = self.len() as u32;
+        self.slots[slot] = brief.hash() << 32 | u64::from(number);
         self.bytes.extend_from_slice(text.as_bytes());
         self.ends.push(self.bytes.len());
         self.briefs.push(brief);
-        let hash = brief.hash();
-        if let Err(slot) = self.probe_slot(hash as u32, |_| false) {
-            self.slots[slot] = hash << 32 | self.len() as u64;
-        }
+        number
     }
 
-    fn probe(&self, text: &[u8], brief: Brief) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
-        }
+    /// The number of a text, or the slot where it would go. There are slots.
+    fn probe(&self, text: &[u8], brief: Brief) -> Result<u32, usize> {
         let same =
             |number: usize| self.briefs[number] == brief && (brief.is_whole() || self.text_bytes(number) == text);
-        self.probe_slot(brief.hash() as u32, same).ok()
+        self.probe_slot(brief.hash() as u32, same)
     }
 
     /// The number of a text, or the slot where it would go.
@@ -172,9 +175,9 @@ impl KeyTable {
         let mut slot = hash as usize & mask;
         loop {
             match self.slots[slot] {
-                0 => return Err(slot),
+                EMPTY => return Err(slot),
                 taken => {
-                    let number = taken as u32 - 1;
+                    let number = taken as u32;
                     if (taken >> 32) as u32 == hash && same(number as usize) {
                         return Ok(number);
                     }
@@ -189,10 +192,14 @@ impl KeyTable {
         &self.bytes[start..self.ends[number]]
     }
 
-    fn grow(&mut self) {
+    /// Makes room for one more text.
+    fn make_room(&mut self) {
+        if (self.len() + 1) * 2 <= self.slots.len() {
+            return;
+        }
         let size = (self.slots.len() * 2).max(64);
-        let before = std::mem::replace(&mut self.slots, vec![0; size]);
-        for taken in before.into_iter().filter(|taken| *taken != 0) {
+        let before = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
+        for taken in before.into_iter().filter(|taken| *taken != EMPTY) {
             if let Err(slot) = self.probe_slot((taken >> 32) as u32, |_| false) {
                 self.slots[slot] = taken;
             }

@@ -178,8 +178,17 @@ impl<'w> Load<'w> {
         let current = writer.current.clone();
         let mut change = Change::default();
         let (mut counts, mut removed, mut overtaken) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        for (next_file, (name, buffer)) in (current.next_file..).zip(&streams) {
-            let (count, stream, fewer) = buffer.finish(writer, &names, options.on_conflict, next_file)?;
+        // Neither looks at what comes of the other.
+        let (finished, of_entities) = std::thread::scope(|scope| {
+            let writer = &*writer;
+            let of_entities = scope.spawn(|| finish_entities(writer, &names, &entities, &merges));
+            let finish = |(next_file, buffer): (u64, &StreamBuffer)| {
+                buffer.finish(writer, &names, options.on_conflict, next_file)
+            };
+            let finished = (current.next_file..).zip(streams.values()).map(finish).collect::<Result<Vec<_>, _>>();
+            (finished, of_entities.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        for (name, (count, stream, fewer)) in streams.keys().zip(finished?) {
             for (counts, count) in [(&mut removed, fewer.removed), (&mut overtaken, fewer.overtaken)] {
                 if count > 0 {
                     counts.insert(name.clone(), count);
@@ -195,7 +204,7 @@ impl<'w> Load<'w> {
         for stream in &change.streams {
             renumbered |= current.streams.get(&stream.schema.name).is_some_and(|s| s.schema.ids != stream.schema.ids);
         }
-        let (entity_counts, entity_changes, entity_texts) = finish_entities(writer, &names, &entities, &merges)?;
+        let (entity_counts, entity_changes, entity_texts) = of_entities?;
         counts.extend(entity_counts);
         change.entities = entity_changes;
         if change.streams.is_empty() && change.entities.is_empty() && options.cursor.is_none() {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
 /// The same of a stretch that waits for what those before it have kept.
-const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 150_000 };
+const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
 
 /// Cuts a pass into up to `threads` parts by time; none: it is read in one go.
 pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {
