@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
+    kepi_engine::keep_memory();
     // clap ends the process itself: 0 for help and version, 2 for a mistake in the usage.
     let arguments = Arguments::parse();
     let terminal = Terminal::new(arguments.color);

@@ -17,6 +17,7 @@ mod otherwise;
 mod plugin_calls;
 mod plugin_check;
 mod plugins;
+mod process;
 mod project;
 mod project_files;
 mod samples;
@@ -39,6 +40,7 @@ pub use governance::{
 };
 pub use granting::{PluginAudit, PluginListed, PluginOffer};
 pub use plugin_check::{PluginCheck, check_plugin, is_shipped_plugin};
+pub use process::keep_memory;
 pub use scaffold::{PluginKind, PluginLanguage, build_plugin, new_plugin};
 pub use upkeep::{
     BackupReport, CompactReport, EntityStored, EraseReport, EventStored, ExportFormat, LoadListed, LoadTarget, Sized,
