@@ -17,8 +17,8 @@ fn shares(parts: usize) -> Vec<f64> {
     ends.into_iter().map(|end| end / all).collect()
 }
 
-/// The same for parts of which all but the last two go by, and the first is computed, before the others are computed side
-/// by side (`pass/in_turns.rs`): the first takes as long as another one to go by.
+/// The same for parts of which the first is computed while all but the first and the last go by, before all but the first
+/// are computed side by side (`pass/in_turns.rs`): the first takes as long as another one to go by.
 fn shares_in_turns(parts: usize) -> Vec<f64> {
     let all = parts as f64 - 1.0 + GOES_BY;
     (0..parts - 1).map(|before| (GOES_BY + before as f64) / all).collect()
