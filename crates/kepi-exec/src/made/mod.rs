@@ -207,11 +207,12 @@ impl Cache {
 
     /// Lets go rows that were made for a source. That they could not be made is kept in mind.
     pub(crate) fn forget(&self, made: &Made, source: &Source) {
-        let time = source.stretch_of(made);
+        let all = |time: Stretch| Stretch { furthest: None, ..time };
+        let time = all(source.stretch_of(made));
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|stream| {
             let failed = stream.rows.get().is_some_and(Result::is_err);
-            let kept = failed || stream.time != time || stream.made != *made;
+            let kept = failed || all(stream.time) != time || stream.made != *made;
             if !kept {
                 self.bytes.fetch_sub(stream.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
             }

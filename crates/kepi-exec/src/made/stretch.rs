@@ -13,12 +13,25 @@ pub(crate) struct Stretch {
     pub(crate) until: Option<i64>,
     /// The first id, and the one behind the last.
     pub(crate) ids: Option<(u32, u32)>,
+    /// Of attempts: those wanted begin before this; the rows up to `until` are read for their sake.
+    pub(crate) begun: Option<i64>,
+    /// Of attempts: only the one of each entity that got furthest, among those that begin in this time, the end excluded.
+    /// The others of them may be left out, but for the first of all.
+    pub(crate) furthest: Option<(i64, i64)>,
 }
 
 impl Source {
     /// The same, where some made rows are made of some rows only. Only who knows what that leaves out asks for it.
     pub(crate) fn of_stretch(&self, made: &Made, time: Stretch) -> Source {
         Source { stretch: Some(Arc::new((made.clone(), time))), ..self.clone() }
+    }
+
+    /// The same, where of attempts of a chain only those that got furthest are wanted.
+    pub(crate) fn of_furthest(&self, made: &Made, from: i64, until: i64) -> Source {
+        let time = self.stretch_of(made);
+        let from = time.from.map_or(from, |first| first.max(from));
+        let until = time.begun.map_or(until, |end| end.min(until));
+        self.of_stretch(made, Stretch { furthest: Some((from, until)), ..time })
     }
 
     /// Of which rows made rows are made.

@@ -109,7 +109,8 @@ impl<'a> Ranges<'a> {
     }
 }
 
-fn chain(base: &Base) -> Option<(&Made, &Chain)> {
+/// The chain of whose attempts a base is.
+pub(super) fn chain(base: &Base) -> Option<(&Made, &Chain)> {
     match base {
         Base::Made(made) => match &**made {
             Made::Chain(chain) => Some((made, chain)),
@@ -124,6 +125,6 @@ fn is(base: &Base, made: &Made) -> bool {
 }
 
 /// Whether a row says whose an attempt is.
-fn is_who(row: &Row, chain: &Chain) -> bool {
+pub(super) fn is_who(row: &Row, chain: &Chain) -> bool {
     chain.steps.first().is_some_and(|step| step.rows.key.node == row.node)
 }

@@ -15,6 +15,7 @@ mod fold;
 mod fold_bytes;
 mod fold_sums;
 mod frontier;
+mod furthest;
 mod groups;
 mod held;
 mod in_turns;

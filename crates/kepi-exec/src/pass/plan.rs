@@ -95,6 +95,8 @@ impl Plan {
     pub(crate) fn with(pass: &Pass, source: &Source, as_sets: bool) -> Result<Plan, ExecError> {
         // What is read on the way is read for all.
         let (share, ranged, source) = (source.share.clone(), source.ranged.clone(), &source.apart());
+        let furthest = super::furthest::source(pass, source);
+        let source = furthest.as_ref().unwrap_or(source);
         let mut program = match super::groups::of(&pass.base) {
             Some(groups) => super::groups::program(groups, pass, source)?,
             None => Program::of_base(&pass.base, source, &pass.zone, pass.now)?,

@@ -26,6 +26,7 @@ mod any;
 mod any_credit;
 mod credit;
 mod free;
+mod furthest;
 mod matching;
 mod moments;
 mod open;
@@ -45,7 +46,8 @@ pub(crate) use settles::Settling;
 use super::{Maker, NOWHERE, Rows};
 use crate::rows::Type;
 use crate::side_by_side::side_by_side;
-use crate::{ExecError, Source};
+use crate::ExecError;
+use arrow_buffer::BooleanBuffer;
 use kepi_model::calendar::Zone;
 use kepi_model::core::{CONVERTED, Chain, ChainOrder, Credit, REACHED};
 use kepi_model::value::CalendarSpan;
@@ -119,6 +121,8 @@ struct Attempts {
     rows: Vec<u32>,
     times: Vec<i64>,
     further: usize,
+    /// Which of those that were begun are left; none: all of them.
+    left: Option<BooleanBuffer>,
 }
 
 /// An attempt; those of an entity lie far from each other, so all of it lies together.
@@ -179,15 +183,13 @@ impl Since<'_> {
 
 impl Attempts {
     fn new(shape: &Shape, at: Vec<i64>, all: Vec<Attempt>, who: Vec<u32>) -> Attempts {
-        let further = shape.steps - 1;
-        let (rows, times) = (vec![NOWHERE; at.len() * further], vec![0; at.len() * further]);
-        Attempts { at, all, who, rows, times, further }
+        Attempts { at, all, who, rows: Vec::new(), times: Vec::new(), further: shape.steps - 1, left: None }
     }
 
-    /// Forgets what was found out.
-    fn begin_again(&mut self) {
-        self.all.iter_mut().for_each(|a| (a.reached, a.converted, a.dropped) = (1, false, false));
-        self.rows.fill(NOWHERE);
+    /// Makes room for the rows that serve further steps.
+    fn make_room(&mut self) {
+        self.rows.resize(self.at.len() * self.further, NOWHERE);
+        self.times.resize(self.at.len() * self.further, 0);
     }
 
     /// Writes down how far an attempt got: the rows that serve the steps after the first with their moments, and the
@@ -247,20 +249,23 @@ fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
     let source = maker.source;
     // By attempt and further step a row and its moment, here and in the columns; and what else each attempt has.
     let _more = source.take(order.len() * (24 * (shape.steps - 1) + 60))?;
-    let attempts = side_by_side(source.threads, shares, |parts| look_at(&shape, parts, source))?;
+    let attempts = side_by_side(source.threads, shares, |parts| {
+        let mut attempts = look_at(&shape, parts, maker)?;
+        attempts.leave_out(maker.time.furthest);
+        Ok(attempts)
+    })?;
     let known = rows::Known { key: &chain.steps[0].rows.key, entity };
     rows::together(&shape, attempts, order, known, source.threads).map(|rows| Rows { without, scanned, ..rows })
 }
 
 /// How far the attempts of some entities get.
-fn look_at<H: Hold>(shape: &Shape, parts: Vec<Part<H>>, source: &Source) -> Result<Attempts, ExecError> {
+fn look_at<H: Hold>(shape: &Shape, parts: Vec<Part<H>>, maker: &Maker) -> Result<Attempts, ExecError> {
+    let source = maker.source;
     let mut share = Share::new(shape, parts);
-    if plain::takes::<H>(shape) {
-        if plain::look_at(shape, &mut share, source)? {
-            return Ok(share.attempts);
-        }
-        share.attempts.begin_again();
+    if plain::takes::<H>(shape) && plain::look_at(shape, &mut share, maker)? {
+        return Ok(share.attempts);
     }
+    share.attempts.make_room();
     if shape.order == ChainOrder::Strict && shape.guarded.is_empty() {
         strict::look_at_all(shape, &mut share, source)?;
         return Ok(share.attempts);

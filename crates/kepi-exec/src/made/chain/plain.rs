@@ -3,7 +3,7 @@
 
 use super::read::Hold;
 use super::share::{ROOM, Share};
-use super::{Attempts, Entry, NOWHERE, Shape};
+use super::{Attempt, Attempts, Entry, Maker, NOWHERE, Shape};
 use crate::{ExecError, Source};
 use kepi_model::core::{ChainOrder, Credit};
 use std::cmp::Reverse;
@@ -22,7 +22,8 @@ pub(super) fn takes<H: Hold>(shape: &Shape) -> bool {
 
 /// How far the attempts get, and to which of them conversions are credited. No: an entity has, at one moment, several
 /// rows, and rows may serve several steps, which takes more thought than this.
-pub(super) fn look_at<H: Hold>(shape: &Shape, share: &mut Share<H>, source: &Source) -> Result<bool, ExecError> {
+pub(super) fn look_at<H: Hold>(shape: &Shape, share: &mut Share<H>, maker: &Maker) -> Result<bool, ExecError> {
+    let source = maker.source;
     let Share { attempts, entries, ids, shared } = share;
     let further = shape.steps - 1;
     // By id and further step: the entry that serves it next; by entry: the one that serves the step behind its own.
@@ -63,16 +64,27 @@ pub(super) fn look_at<H: Hold>(shape: &Shape, share: &mut Share<H>, source: &Sou
     if moments.tangled {
         return Ok(false);
     }
-    for (attempt, mut place) in found {
-        let end = attempts.all[attempt as usize].end;
-        let first = attempt as usize * further;
-        let mut reached = 0;
-        while let Some(entry) = entries.get(place as usize).filter(|e| e.at <= end) {
-            (attempts.rows[first + reached], attempts.times[first + reached]) = (entry.row, entry.at);
-            reached += 1;
-            place = behind[place as usize];
+    // The entries that serve the further steps of an attempt, in its time.
+    let (entries, behind) = (&entries[..], &behind[..]);
+    let path = |end: i64, place: u32| {
+        let in_time = move |place: u32| entries.get(place as usize).filter(|e| e.at <= end).map(|_| place);
+        std::iter::successors(in_time(place), move |&place| in_time(behind[place as usize]))
+    };
+    for (attempt, place) in &found {
+        let attempt = &mut attempts.all[*attempt as usize];
+        attempt.reached = path(attempt.end, *place).count() as u16 + 1;
+    }
+    // What is credited is said by the numbers that attempts have as they begin.
+    let numbers = if shape.credit.is_none() { attempts.leave_out(maker.time.furthest) } else { None };
+    attempts.make_room();
+    for (attempt, place) in found {
+        let number = numbers.as_ref().map_or(attempt, |numbers| numbers[attempt as usize]);
+        let Some(Attempt { end, .. }) = attempts.all.get(number as usize) else { continue };
+        let (end, first) = (*end, number as usize * further);
+        for (step, place) in path(end, place).enumerate() {
+            let entry = &entries[place as usize];
+            (attempts.rows[first + step], attempts.times[first + step]) = (entry.row, entry.at);
         }
-        attempts.all[attempt as usize].reached = reached as u16 + 1;
     }
     match shape.credit {
         Some(Credit::Latest) => latest(shape, share, source)?,

@@ -32,18 +32,18 @@ enum Got {
     Short(Vec<u32>),
 }
 
-/// The attempts in the order of the first step's rows, without those that are dropped; `order` tells the share of each.
+/// The attempts in the order of the first step's rows, `order` tells the share of each that was begun.
 pub(super) fn together(
     shape: &Shape,
-    mut shares: Vec<Attempts>,
+    shares: Vec<Attempts>,
     mut order: Vec<u32>,
     known: Known<'_>,
     threads: usize,
 ) -> Result<Rows, ExecError> {
-    if shares.iter().any(|share| share.all.iter().any(|a| a.dropped)) {
+    if shares.iter().any(|share| share.left.is_some()) {
         let mut next = vec![0; shares.len()];
-        order.retain(|&share| !place(&mut next, share, |share, i| shares[share].all[i].dropped));
-        shares.iter_mut().for_each(Attempts::without_dropped);
+        let is_left = |share: usize, i| shares[share].left.as_ref().is_none_or(|left| left.value(i));
+        order.retain(|&share| place(&mut next, share, is_left));
     }
     let further = shape.steps - 1;
     let steps = (0..further).flat_map(|step| [Want::Row(step), Want::Time(step)]);
@@ -116,23 +116,4 @@ fn place<T>(next: &mut [usize], share: u32, mut of: impl FnMut(usize, usize) -> 
 fn gathered<T>(order: &[u32], shares: &[Attempts], of: impl Fn(&Attempts, usize) -> T) -> Vec<T> {
     let mut next = vec![0; shares.len()];
     order.iter().map(|&share| place(&mut next, share, |share, i| of(&shares[share], i))).collect()
-}
-
-impl Attempts {
-    fn without_dropped(&mut self) {
-        let Attempts { at, all, who, rows, times, further } = self;
-        retain(at, |i| !all[i].dropped);
-        retain(who, |i| !all[i].dropped);
-        retain(rows, |i| !all[i / *further].dropped);
-        retain(times, |i| !all[i / *further].dropped);
-        all.retain(|a| !a.dropped);
-    }
-}
-
-fn retain<T>(values: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
-    let mut i = 0;
-    values.retain(|_| {
-        i += 1;
-        keep(i - 1)
-    });
 }

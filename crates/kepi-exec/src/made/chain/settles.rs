@@ -65,7 +65,7 @@ impl Settling {
     /// A source for which attempts are made that begin from an instant on; `before`: all that do so before that one.
     pub(crate) fn attempts(&self, source: &Source, from: Option<i64>, before: Option<i64>) -> Source {
         let until = before.map(|before| self.reach(before));
-        source.of_stretch(&self.made, Stretch { from, until, ids: None })
+        source.of_stretch(&self.made, Stretch { from, until, begun: before, ..Stretch::default() })
     }
 }
 

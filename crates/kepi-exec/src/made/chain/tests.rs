@@ -465,6 +465,30 @@ proptest! {
     }
 
     #[test]
+    fn of_those_that_got_furthest_the_first_is_left(
+        case in cases(), (from, days) in (0..42_i64, 0..42_i64), (batch, threads) in (1..12_usize, 1..4_usize),
+    ) {
+        let mut memory = shop(3, &case.orders, &case.visits);
+        memory.batch = batch;
+        let source = source(&memory).with_threads(threads);
+        // Numbers of attempts are what credit goes by: nobody asks both.
+        let case = Case { credit: None, ..case };
+        let time = from * DAY..(from + days) * DAY;
+        let all: Vec<Attempt> = attempts(&case, &source).into_iter().filter(|a| time.contains(&a.0)).collect();
+        let found = attempts(&case, &source.of_furthest(&case.chain(), time.start, time.end));
+        // Equal ones of an entity lie at one moment.
+        let of = |who: u32| all.iter().filter(move |a| a.1 == who);
+        let best = |who: u32| of(who).min_by_key(|a| Reverse(a.2));
+        let wanted: Vec<&Attempt> = all.iter().filter(|&a| best(a.1) == Some(a)).collect();
+        prop_assert!(wanted.iter().all(|a| found.contains(a)), "{:?}", case.chain());
+        let first = |who: u32| all.iter().find(|a| a.1 / 2 == who / 2);
+        prop_assert!(found.iter().all(|a| wanted.contains(&a) || first(a.1) == Some(a)), "{:?}", case.chain());
+        let mut once = BTreeSet::new();
+        prop_assert!(found.iter().filter(|a| wanted.contains(a)).all(|a| once.insert(a.1) || first(a.1) == Some(a)));
+        prop_assert_eq!(found.first(), all.first());
+    }
+
+    #[test]
     fn attempts_are_what_all_choices_allow(case in cases(), batch in 1..12_usize, threads in 1..4_usize) {
         let (mut found, mut wanted) = (made(&case, batch, threads), expected(&case));
         if case.order == ChainOrder::Any {
