@@ -13,6 +13,7 @@ use super::periods::Span;
 use super::rank;
 use super::values::Values;
 use super::whole::{WholeExec, Work};
+use crate::pass::history_counted;
 use crate::{ExecError, FrameColumn, Pass};
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_physical_plan::ExecutionPlan;
@@ -96,6 +97,8 @@ pub(crate) fn passes_of(aggregates: &[Aggregate]) -> Vec<(Base, Vec<usize>)> {
             let first = group.first().and_then(|i| aggregates.get(*i));
             first.is_some_and(|first| {
                 first.moved == aggregate.moved
+                    // What is counted in another way is counted for itself.
+                    && history_counted(first) == history_counted(aggregate)
                     // Rows that ask for the cell's period may have to be read once per window.
                     && (first.moved.is_empty() || asks_for_period(first) == asks_for_period(aggregate))
             })

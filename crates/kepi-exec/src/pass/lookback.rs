@@ -123,7 +123,7 @@ impl Reading {
     }
 }
 
-fn back(span: CalendarSpan) -> CalendarSpan {
+pub(super) fn back(span: CalendarSpan) -> CalendarSpan {
     CalendarSpan { months: -span.months, days: -span.days, micros: -span.micros }
 }
 

@@ -77,7 +77,7 @@ pub(crate) use state::Cells;
 pub(crate) use stream::parts;
 pub(crate) use tile::Tile;
 pub(crate) use timeline::Timeline;
-pub(crate) use turnover::Kept as KeptTurnover;
+pub(crate) use turnover::{Kept as KeptTurnover, history_counted};
 pub(crate) use unborn::{Early, Rows as EarlyRows};
 
 use crate::made::{Cache, Stretch};
@@ -359,7 +359,10 @@ fn run_here(pass: &Pass, source: &Source, part: &Part) -> Result<Cells, ExecErro
         },
         (Base::Entity(_), None) => match turnover::count(pass, source, part)? {
             Some(cells) => cells,
-            None => entity::run(pass, source)?,
+            None => match turnover::count_enough(pass, source, part)? {
+                Some(cells) => cells,
+                None => entity::run(pass, source)?,
+            },
         },
     })
 }

@@ -99,7 +99,7 @@ pub(super) fn of(pass: &Pass) -> Option<Asked<'_>> {
     let starts = pass.moved().last() == Some(&Move::Start);
     let mut asked = Asked { state, columns: Vec::new(), counted: Vec::with_capacity(pass.aggregates.len()) };
     for aggregate in &pass.aggregates {
-        if aggregate.measure != Measure::Count || aggregate.existing && edge.is_none() && !exists(pass, state, role) {
+        if aggregate.measure != Measure::Count || aggregate.existing && edge.is_none() && !exists(pass, state) {
             return None;
         }
         let mut conditions: Vec<&Row> = Vec::new();
@@ -147,15 +147,25 @@ fn state_of(row: &Row) -> Option<&State> {
 }
 
 /// Whether whoever is in a state exists: a row that names them came before.
-fn exists(pass: &Pass, state: &State, role: &str) -> bool {
-    let Base::Stream(stream) = &state.from.base else { return false };
-    let named = |of: &Existence| of.from.is_none() && of.streams.iter().any(|(s, r)| s == stream && r == role);
+fn exists(pass: &Pass, state: &State) -> bool {
     // When the first entity begins to exist matters where nobody says when the window does.
-    pass.exists.as_ref().is_none_or(|of| named(of) && pass.first_instant().is_some())
+    let named = |of: &Existence| is_first_named(of, &state.from.base, &state.key) && pass.first_instant().is_some();
+    pass.exists.as_ref().is_none_or(named)
+}
+
+/// Whether an entity exists, at the latest, from a row on that names it.
+pub(super) fn is_first_named(of: &Existence, base: &Base, key: &Row) -> bool {
+    let (Base::Stream(stream), RowNode::Role(role)) = (base, &key.node) else { return false };
+    of.from.is_none() && of.streams.iter().any(|(s, r)| s == stream && r == role)
+}
+
+/// An expression over rows of entities, where it follows from the entity alone; none: it may be another at another moment.
+pub(super) fn of_entity(entity: &str, row: &Row) -> Option<Row> {
+    Whose { entity, role: None }.of_entity(row)
 }
 
 /// The conditions that must all hold for one to hold.
-fn conjuncts(row: &Row) -> Vec<&Row> {
+pub(super) fn conjuncts(row: &Row) -> Vec<&Row> {
     match &row.node {
         RowNode::Call { op: Op::And, args } => args.iter().flat_map(conjuncts).collect(),
         _ => vec![row],

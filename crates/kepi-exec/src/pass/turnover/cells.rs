@@ -168,18 +168,18 @@ impl OfGroup<'_> {
 }
 
 /// Cells in the making.
-struct Sums {
+pub(super) struct Sums {
     keys: Vec<CellKey>,
     index: HashMap<CellKey, usize>,
     rows: Vec<Vec<i64>>,
 }
 
 impl Sums {
-    fn new(aggregates: usize) -> Sums {
+    pub(super) fn new(aggregates: usize) -> Sums {
         Sums { keys: Vec::new(), index: HashMap::new(), rows: vec![Vec::new(); aggregates] }
     }
 
-    fn add(&mut self, aggregate: usize, key: CellKey, count: i64) {
+    pub(super) fn add(&mut self, aggregate: usize, key: CellKey, count: i64) {
         let next = self.keys.len();
         let place = match self.index.entry(key) {
             Entry::Occupied(known) => *known.get(),
@@ -193,7 +193,7 @@ impl Sums {
         rows[place] += count;
     }
 
-    fn into_cells(mut self, report: Report) -> Cells {
+    pub(super) fn into_cells(mut self, report: Report) -> Cells {
         let (len, aggregates) = (self.keys.len(), self.rows.len());
         self.rows.iter_mut().for_each(|rows| rows.resize(len, 0));
         Cells {

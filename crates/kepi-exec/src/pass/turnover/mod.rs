@@ -11,12 +11,17 @@
 mod asked;
 mod by_id;
 mod cells;
+mod enough;
+#[cfg(test)]
+mod enough_tests;
 mod kept;
 mod places;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod walk;
+
+pub(crate) use enough::{count as count_enough, history as history_counted};
 
 use super::windows::{NO_BEGINNING, Window, windows};
 use super::{Cells, Part, Pass, Source};

@@ -1,0 +1,319 @@
+//! How many entities have enough rows in each window (`count(customer where count(orders over last 90 days) >= 3)`): counted
+//! while the rows go by, without looking at an entity for each window.
+//!
+//! Windows are looked at in the order of their ends, and so the windows that have a row in them lie side by side: from the
+//! first that ends behind it to before the first that begins behind it. Whoever has so many rows in a window has so many
+//! in a row, one behind the other. So each row and the one so many before it say of a stretch of windows that the entity
+//! counts in them, and these stretches come in their order.
+
+use super::super::existence;
+use super::super::feed::Feed;
+use super::super::lookback::back;
+use super::super::scalar::{CellKey, Labels, Scalar};
+use super::super::windows::{Window, windows};
+use super::super::{Cells, Part, Pass, Report, Source};
+use super::COUNTS_MAX;
+use super::asked::{conjuncts, is_first_named, of_entity};
+use super::by_id::ById;
+use super::cells::Sums;
+use crate::ExecError;
+use crate::rows::Program;
+use crate::zeros::zeros;
+use kepi_extension::StreamInfo;
+use kepi_model::calendar::Zone;
+use kepi_model::core::{Aggregate, Base, Events, History, Measure, Op, Reach, Row, RowNode, Stage};
+use kepi_model::value::Value;
+
+/// What explain says of it.
+const WAY: &str = "counted by window from the rows that make it enough, without looking at each entity";
+/// More rows than this are not kept in mind by entity.
+const LEAST_MAX: i128 = 8;
+
+/// What an aggregate asks for: entities with at least so many rows in the window.
+struct Asked<'a> {
+    history: &'a History,
+    least: usize,
+    /// What else is to be so of the entity.
+    conditions: Vec<&'a Row>,
+}
+
+/// The history of which an aggregate only asks whether it has enough rows; none: it asks for something else.
+pub(crate) fn history(aggregate: &Aggregate) -> Option<&History> {
+    asked(aggregate).map(|asked| asked.history)
+}
+
+fn asked(aggregate: &Aggregate) -> Option<Asked<'_>> {
+    let Base::Entity(entity) = &aggregate.events.base else { return None };
+    let plain = aggregate.moved.is_empty() && aggregate.across.is_empty() && aggregate.aging.is_none();
+    if aggregate.measure != Measure::Count || !plain {
+        return None;
+    }
+    let mut all: Vec<&Row> = Vec::new();
+    for stage in &aggregate.events.stages {
+        let Stage::Where(condition) = stage else { return None };
+        all.extend(conjuncts(condition));
+    }
+    all.extend(aggregate.filter.iter().flat_map(conjuncts));
+    let (enough, conditions): (Vec<&Row>, Vec<&Row>) = all.into_iter().partition(|row| enough(row).is_some());
+    let [one] = enough[..] else { return None };
+    let (history, least) = enough_of(one, entity)?;
+    let known = conditions.iter().copied().chain(&aggregate.labels).all(|row| of_entity(entity, row).is_some());
+    known.then_some(Asked { history, least, conditions })
+}
+
+/// A condition on a count: the history, and how many it takes.
+fn enough(row: &Row) -> Option<(&History, i128)> {
+    let RowNode::Call { op, args } = &row.node else { return None };
+    let [left, right] = args.as_slice() else { return None };
+    let (history, number, or_more) = match op {
+        Op::GreaterEqual => (left, right, true),
+        Op::Greater => (left, right, false),
+        Op::LessEqual => (right, left, true),
+        Op::Less => (right, left, false),
+        _ => return None,
+    };
+    let (RowNode::History(history), RowNode::Const(Value::Decimal { digits, scale })) = (&history.node, &number.node)
+    else {
+        return None;
+    };
+    let one = 10_i128.checked_pow(u32::from(*scale))?;
+    let (whole, rest) = (digits.div_euclid(one), digits.rem_euclid(one));
+    let least = if or_more && rest == 0 { whole } else { whole.checked_add(1)? };
+    Some((history, least))
+}
+
+fn enough_of<'a>(row: &'a Row, entity: &str) -> Option<(&'a History, usize)> {
+    let (history, least) = enough(row)?;
+    let counts = history.measure == Measure::Count && !history.before;
+    let dated = matches!(history.events.base, Base::Stream(_)) && matches!(history.key.node, RowNode::Role(_));
+    let own = matches!(&history.subject.node, RowNode::Role(role) if role == entity);
+    let within = (1..=LEAST_MAX).contains(&least);
+    (counts && dated && own && within).then_some((history, usize::try_from(least).ok()?))
+}
+
+/// The cells of a pass; none: it asks for something else, or is only a part of one.
+pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<Cells>, ExecError> {
+    let Base::Entity(entity) = &pass.base else { return Ok(None) };
+    let Some(all) = pass.aggregates.iter().map(asked).collect::<Option<Vec<Asked>>>() else { return Ok(None) };
+    let Some(history) = all.first().map(|asked| asked.history) else { return Ok(None) };
+    // Where nobody says when time begins, that takes a look at when each entity does.
+    let told = *part == Part::default() && pass.first_instant().is_some() && !pass.moment;
+    let existing = pass.aggregates.iter().any(|a| a.existing);
+    let alike = pass.aggregates.iter().all(|a| a.existing == existing) && all.iter().all(|a| a.history == history);
+    if !told || !alike {
+        return Ok(None);
+    }
+    let Base::Stream(stream) = &history.events.base else { return Ok(None) };
+    let Some(StreamInfo { dated: true, .. }) = source.scan.stream(stream) else { return Ok(None) };
+    let Some(zone) = Zone::named(&pass.zone) else { return Ok(None) };
+    let Some(times) = Times::of(pass, history, &zone)? else { return Ok(None) };
+    let mut columns: Vec<Row> = Vec::new();
+    let mut leasts: Vec<usize> = Vec::new();
+    let mut number = |row: &Row| {
+        let row = of_entity(entity, row)?;
+        Some(place(&mut columns, row))
+    };
+    let mut wanted = Vec::with_capacity(all.len());
+    for (asked, aggregate) in all.iter().zip(&pass.aggregates) {
+        let labels = aggregate.labels.iter().map(&mut number).collect::<Option<Vec<usize>>>();
+        let conditions = asked.conditions.iter().copied().map(&mut number).collect::<Option<Vec<usize>>>();
+        let (Some(labels), Some(conditions)) = (labels, conditions) else { return Ok(None) };
+        wanted.push(Wanted { least: place(&mut leasts, asked.least), labels, conditions });
+    }
+    let most = COUNTS_MAX / ((times.untils.len() + 1) * leasts.len());
+    let Some(by_id) = ById::of(&columns, entity, most, source, (&pass.zone, pass.now))? else { return Ok(None) };
+    let mut feed = times.feed(pass, history, entity, source)?;
+    let ids = feed.program.ids(entity);
+    let width = leasts.iter().max().map_or(0, |most| most - 1) + leasts.len();
+    let _taken = source.take(by_id.bytes() + ids * width * size_of::<u32>())?;
+    let mut enough = Enough::new(leasts, ids, &by_id, times.untils.len());
+    let mut scanned = enough.begin(pass, history, entity, &times, source)?;
+    times.walk(&mut feed, &mut enough)?;
+    let own = source.scan.entity(entity).map_or(0, |entity| u64::from(entity.count));
+    scanned += feed.rows_scanned() + own;
+    let report = Report {
+        rows_scanned: scanned,
+        without_entity: vec![0; pass.aggregates.len()],
+        way: Some(WAY),
+        ..Report::default()
+    };
+    Ok(Some(cells(&wanted, &times.periods, &enough, report)))
+}
+
+/// The place of something in a list of what there is, each once.
+fn place<T: PartialEq>(all: &mut Vec<T>, one: T) -> usize {
+    all.iter().position(|known| *known == one).unwrap_or_else(|| {
+        all.push(one);
+        all.len() - 1
+    })
+}
+
+/// The windows in which rows are counted, in the order of their beginnings and of their ends.
+struct Times {
+    /// The first instant of each.
+    froms: Vec<i64>,
+    /// The instant behind the last of each.
+    untils: Vec<i64>,
+    /// The periods that their cells are of.
+    periods: Vec<Option<i64>>,
+}
+
+impl Times {
+    /// None: they come in no such order.
+    fn of(pass: &Pass, history: &History, zone: &Zone) -> Result<Option<Times>, ExecError> {
+        let windows = windows(pass, None, zone)?;
+        let from = |w: &Window| match history.over {
+            Reach::AllTime => i64::MIN,
+            Reach::Last(span) => zone.add(w.until, back(span)),
+            Reach::Period => w.cell.0,
+        };
+        let times = Times {
+            froms: windows.iter().map(from).collect(),
+            untils: windows.iter().map(|w| w.until).collect(),
+            periods: windows.iter().map(|w| w.period).collect(),
+        };
+        Ok((times.froms.is_sorted() && times.untils.is_sorted()).then_some(times))
+    }
+
+    /// The rows that lie in any of them.
+    fn feed(&self, pass: &Pass, history: &History, entity: &str, source: &Source) -> Result<Feed, ExecError> {
+        let stages = history.events.stages.iter().cloned().chain(history.filter.clone().map(Stage::Where)).collect();
+        let events = Events { base: history.events.base.clone(), stages };
+        let program = Program::of_base(&events.base, source, &pass.zone, pass.now)?;
+        let feed = Feed::new(program, &events, &history.key, entity, "a history")?;
+        // What has a past sees all rows before.
+        let alone = !feed.program.needs_past && !feed.program.sequential;
+        let from = self.froms.first().copied().filter(|&from| alone && from > i64::MIN);
+        Ok(feed.between(from, self.untils.last().copied()))
+    }
+
+    /// Takes all rows in the order of time.
+    fn walk(&self, feed: &mut Feed, enough: &mut Enough) -> Result<(), ExecError> {
+        let Times { froms, untils, .. } = self;
+        let (mut first, mut behind) = (0, 0);
+        while let Some(at) = feed.peek()? {
+            while untils.get(first).is_some_and(|&until| until <= at) {
+                first += 1;
+            }
+            while froms.get(behind).is_some_and(|&from| from <= at) {
+                behind += 1;
+            }
+            let next = |instants: &[i64], place: usize| instants.get(place).copied().unwrap_or(i64::MAX);
+            let stop = next(untils, first).min(next(froms, behind));
+            let (first, behind) = (first as u32, behind as u32);
+            feed.take(stop - 1, |_, _, id| enough.add(id, first, behind));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of each entity, and in how many windows who has enough rows.
+struct Enough<'a> {
+    /// How many rows are enough: each of these is asked for.
+    leasts: Vec<usize>,
+    /// How many rows are kept in mind.
+    past: usize,
+    /// By id the window before which each of the last rows lies, the last one first; then for each of the numbers the
+    /// window before which it is known whether it is reached.
+    known: Vec<u32>,
+    by_id: &'a ById,
+    windows: usize,
+    /// By number, group and window: how many more entities have enough rows than in the window before.
+    changes: Vec<i64>,
+}
+
+impl Enough<'_> {
+    fn new(leasts: Vec<usize>, ids: usize, by_id: &ById, windows: usize) -> Enough<'_> {
+        let past = leasts.iter().max().map_or(0, |most| most - 1);
+        let known = zeros(ids * (past + leasts.len()));
+        let changes = vec![0; leasts.len() * by_id.groups() * (windows + 1)];
+        Enough { leasts, past, known, by_id, windows, changes }
+    }
+
+    /// Nobody counts in windows before it exists. Gives how many rows were read to know that.
+    fn begin(
+        &mut self,
+        pass: &Pass,
+        history: &History,
+        entity: &str,
+        times: &Times,
+        source: &Source,
+    ) -> Result<u64, ExecError> {
+        let existence = pass.exists.as_ref().filter(|_| pass.aggregates.iter().any(|a| a.existing));
+        let Some(existence) = existence.filter(|of| !is_first_named(of, &history.events.base, &history.key)) else {
+            return Ok(0);
+        };
+        let width = self.past + self.leasts.len();
+        let count = source.scan.entity(entity).map_or(0, |entity| entity.count);
+        let (begins, scanned) = existence::begins(existence, entity, count, source, &pass.zone)?;
+        for (own, &begin) in self.known.chunks_exact_mut(width).zip(&begins.at) {
+            let first = times.untils.partition_point(|&until| until <= begin) as u32;
+            own[self.past..].fill(first);
+        }
+        Ok(scanned)
+    }
+
+    /// A row of an entity that lies in the windows from one up to before another.
+    #[inline]
+    fn add(&mut self, id: usize, first: u32, behind: u32) {
+        let width = self.past + self.leasts.len();
+        let Some(own) = self.known.get_mut(id * width..(id + 1) * width) else { return };
+        for number in 0..self.leasts.len() {
+            let behind = match self.leasts[number] {
+                1 => behind,
+                least => own[least - 2],
+            };
+            let done = &mut own[self.past + number];
+            let first = first.max(*done);
+            if first < behind {
+                *done = behind;
+                let cells = (number * self.by_id.groups() + self.by_id.group(id)) * (self.windows + 1);
+                self.changes[cells + first as usize] += 1;
+                self.changes[cells + behind as usize] -= 1;
+            }
+        }
+        if self.past > 0 {
+            own.copy_within(..self.past - 1, 1);
+            own[0] = behind;
+        }
+    }
+
+    /// How many entities of a group have enough rows, by window.
+    fn counts(&self, number: usize, group: usize) -> impl Iterator<Item = i64> {
+        let first = (number * self.by_id.groups() + group) * (self.windows + 1);
+        self.changes[first..first + self.windows].iter().scan(0, |count, change| {
+            *count += change;
+            Some(*count)
+        })
+    }
+}
+
+/// What an aggregate asks for, by numbers.
+struct Wanted {
+    least: usize,
+    labels: Vec<usize>,
+    conditions: Vec<usize>,
+}
+
+fn cells(wanted: &[Wanted], periods: &[Option<i64>], enough: &Enough, mut report: Report) -> Cells {
+    let mut sums = Sums::new(wanted.len());
+    let mut took = vec![0; periods.len()];
+    for (group, values) in enough.by_id.each() {
+        // Whoever has enough for one counts for those that ask for fewer.
+        took.fill(0);
+        for (number, wanted) in wanted.iter().enumerate() {
+            if !wanted.conditions.iter().all(|&c| values.get(c) == Some(&Scalar::Number(1))) {
+                continue;
+            }
+            let labels: Labels = wanted.labels.iter().map(|&label| values[label].clone()).collect::<Vec<_>>().into();
+            for ((count, &period), took) in enough.counts(wanted.least, group).zip(periods).zip(&mut took) {
+                *took = count.max(*took);
+                if count > 0 {
+                    sums.add(number, CellKey { period, labels: labels.clone() }, count);
+                }
+            }
+        }
+        report.rows_kept += took.iter().sum::<i64>().unsigned_abs();
+    }
+    sums.into_cells(report)
+}
