@@ -18,14 +18,18 @@ use super::by_id::ById;
 use super::cells::Sums;
 use crate::ExecError;
 use crate::rows::Program;
+use crate::side_by_side::side_by_side;
 use crate::zeros::zeros;
 use kepi_extension::StreamInfo;
 use kepi_model::calendar::Zone;
 use kepi_model::core::{Aggregate, Base, Events, History, Measure, Op, Reach, Row, RowNode, Stage};
 use kepi_model::value::Value;
+use std::sync::Arc;
 
 /// What explain says of it.
 const WAY: &str = "counted by window from the rows that make it enough, without looking at each entity";
+/// Fewer rows are not worth a thread of their own.
+const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
 /// More rows than this are not kept in mind by entity.
 const LEAST_MAX: i128 = 8;
 
@@ -122,22 +126,45 @@ pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     }
     let most = COUNTS_MAX / ((times.untils.len() + 1) * leasts.len());
     let Some(by_id) = ById::of(&columns, entity, most, source, (&pass.zone, pass.now))? else { return Ok(None) };
-    let mut feed = times.feed(pass, history, entity, source)?;
-    let ids = feed.program.ids(entity);
-    let width = leasts.iter().max().map_or(0, |most| most - 1) + leasts.len();
-    let _taken = source.take(by_id.bytes() + ids * width * size_of::<u32>())?;
-    let mut enough = Enough::new(leasts, ids, &by_id, times.untils.len());
-    let mut scanned = enough.begin(pass, history, entity, &times, source)?;
-    times.walk(&mut feed, &mut enough)?;
+    let _taken = source.take(by_id.bytes())?;
+    let (begins, mut scanned) = begins(pass, history, entity, source)?;
+    let read = side_by_side(source.threads, times.parts(history, stream, source), |part| {
+        let mut feed = part.feed(pass, history, entity, source)?;
+        let ids = feed.program.ids(entity);
+        let _taken = source.take(ids * Enough::width(&leasts) * size_of::<u32>())?;
+        let mut enough = Enough::new(&leasts, ids, &by_id, part.untils.len());
+        if let Some(begins) = &begins {
+            enough.begin(begins, &part.untils);
+        }
+        part.walk(&mut feed, &mut enough)?;
+        Ok((Enough { known: Vec::new(), ..enough }, feed.rows_scanned()))
+    })?;
+    let (read, rows): (Vec<Enough>, Vec<u64>) = read.into_iter().unzip();
     let own = source.scan.entity(entity).map_or(0, |entity| u64::from(entity.count));
-    scanned += feed.rows_scanned() + own;
+    scanned += rows.iter().sum::<u64>() + own;
     let report = Report {
         rows_scanned: scanned,
         without_entity: vec![0; pass.aggregates.len()],
         way: Some(WAY),
         ..Report::default()
     };
-    Ok(Some(cells(&wanted, &times.periods, &enough, report)))
+    Ok(Some(cells(&wanted, &times.periods, &read, report)))
+}
+
+/// Since when entities exist; none: from their rows on. And how many rows were read to know that.
+fn begins(
+    pass: &Pass,
+    history: &History,
+    entity: &str,
+    source: &Source,
+) -> Result<(Option<Arc<existence::Begins>>, u64), ExecError> {
+    let existence = pass.exists.as_ref().filter(|_| pass.aggregates.iter().any(|a| a.existing));
+    let Some(existence) = existence.filter(|of| !is_first_named(of, &history.events.base, &history.key)) else {
+        return Ok((None, 0));
+    };
+    let count = source.scan.entity(entity).map_or(0, |entity| entity.count);
+    let (begins, scanned) = existence::begins(existence, entity, count, source, &pass.zone)?;
+    Ok((Some(begins), scanned))
 }
 
 /// The place of something in a list of what there is, each once.
@@ -175,6 +202,29 @@ impl Times {
         Ok((times.froms.is_sorted() && times.untils.is_sorted()).then_some(times))
     }
 
+    /// The same in parts, one for each thread: what is counted in some windows takes the rows of these alone.
+    fn parts(&self, history: &History, stream: &str, source: &Source) -> Vec<Times> {
+        let rows = source.scan.stream(stream).map_or(0, |info| info.rows);
+        let threads = source.threads.min((rows / PART_ROWS_MIN) as usize);
+        let cuts = match history.over {
+            // Each would read nearly all rows.
+            Reach::AllTime => Vec::new(),
+            _ if threads < 2 => Vec::new(),
+            _ => source.scan.splits(stream, self.froms.first().copied(), self.untils.last().copied(), threads),
+        };
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| self.untils.partition_point(|until| until <= cut)).collect();
+        ends.push(self.untils.len());
+        ends.sort_unstable();
+        ends.dedup();
+        let mut first = 0;
+        let part = |end: usize| {
+            let own = std::mem::replace(&mut first, end)..end;
+            let Times { froms, untils, periods } = self;
+            Times { froms: froms[own.clone()].into(), untils: untils[own.clone()].into(), periods: periods[own].into() }
+        };
+        ends.into_iter().filter(|&end| end > 0).map(part).collect()
+    }
+
     /// The rows that lie in any of them.
     fn feed(&self, pass: &Pass, history: &History, entity: &str, source: &Source) -> Result<Feed, ExecError> {
         let stages = history.events.stages.iter().cloned().chain(history.filter.clone().map(Stage::Where)).collect();
@@ -210,7 +260,7 @@ impl Times {
 /// What is known of each entity, and in how many windows who has enough rows.
 struct Enough<'a> {
     /// How many rows are enough: each of these is asked for.
-    leasts: Vec<usize>,
+    leasts: &'a [usize],
     /// How many rows are kept in mind.
     past: usize,
     /// By id the window before which each of the last rows lies, the last one first; then for each of the numbers the
@@ -222,35 +272,31 @@ struct Enough<'a> {
     changes: Vec<i64>,
 }
 
-impl Enough<'_> {
-    fn new(leasts: Vec<usize>, ids: usize, by_id: &ById, windows: usize) -> Enough<'_> {
-        let past = leasts.iter().max().map_or(0, |most| most - 1);
-        let known = zeros(ids * (past + leasts.len()));
+impl<'a> Enough<'a> {
+    fn new(leasts: &'a [usize], ids: usize, by_id: &'a ById, windows: usize) -> Enough<'a> {
+        let past = Enough::past(leasts);
+        let known = zeros(ids * Enough::width(leasts));
         let changes = vec![0; leasts.len() * by_id.groups() * (windows + 1)];
         Enough { leasts, past, known, by_id, windows, changes }
     }
 
-    /// Nobody counts in windows before it exists. Gives how many rows were read to know that.
-    fn begin(
-        &mut self,
-        pass: &Pass,
-        history: &History,
-        entity: &str,
-        times: &Times,
-        source: &Source,
-    ) -> Result<u64, ExecError> {
-        let existence = pass.exists.as_ref().filter(|_| pass.aggregates.iter().any(|a| a.existing));
-        let Some(existence) = existence.filter(|of| !is_first_named(of, &history.events.base, &history.key)) else {
-            return Ok(0);
-        };
-        let width = self.past + self.leasts.len();
-        let count = source.scan.entity(entity).map_or(0, |entity| entity.count);
-        let (begins, scanned) = existence::begins(existence, entity, count, source, &pass.zone)?;
+    /// How many rows are kept in mind of each entity.
+    fn past(leasts: &[usize]) -> usize {
+        leasts.iter().max().map_or(0, |most| most - 1)
+    }
+
+    /// How many numbers are kept of each entity.
+    fn width(leasts: &[usize]) -> usize {
+        Enough::past(leasts) + leasts.len()
+    }
+
+    /// Nobody counts in windows that end before it exists.
+    fn begin(&mut self, begins: &existence::Begins, untils: &[i64]) {
+        let width = Enough::width(self.leasts);
         for (own, &begin) in self.known.chunks_exact_mut(width).zip(&begins.at) {
-            let first = times.untils.partition_point(|&until| until <= begin) as u32;
+            let first = untils.partition_point(|&until| until <= begin) as u32;
             own[self.past..].fill(first);
         }
-        Ok(scanned)
     }
 
     /// A row of an entity that lies in the windows from one up to before another.
@@ -295,10 +341,11 @@ struct Wanted {
     conditions: Vec<usize>,
 }
 
-fn cells(wanted: &[Wanted], periods: &[Option<i64>], enough: &Enough, mut report: Report) -> Cells {
+fn cells(wanted: &[Wanted], periods: &[Option<i64>], read: &[Enough], mut report: Report) -> Cells {
     let mut sums = Sums::new(wanted.len());
     let mut took = vec![0; periods.len()];
-    for (group, values) in enough.by_id.each() {
+    let by_id = read.first().map(|enough| enough.by_id);
+    for (group, values) in by_id.iter().flat_map(|by_id| by_id.each()) {
         // Whoever has enough for one counts for those that ask for fewer.
         took.fill(0);
         for (number, wanted) in wanted.iter().enumerate() {
@@ -306,7 +353,8 @@ fn cells(wanted: &[Wanted], periods: &[Option<i64>], enough: &Enough, mut report
                 continue;
             }
             let labels: Labels = wanted.labels.iter().map(|&label| values[label].clone()).collect::<Vec<_>>().into();
-            for ((count, &period), took) in enough.counts(wanted.least, group).zip(periods).zip(&mut took) {
+            let counts = read.iter().flat_map(|enough| enough.counts(wanted.least, group));
+            for ((count, &period), took) in counts.zip(periods).zip(&mut took) {
                 *took = count.max(*took);
                 if count > 0 {
                     sums.add(number, CellKey { period, labels: labels.clone() }, count);

@@ -68,7 +68,8 @@ proptest! {
         asked in proptest::collection::vec((1..4_i128, 0..4_u8, 0..3_u8), 1..4), labels in 0..3_u8,
         per in proptest::option::of(proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month])),
         (from, until) in (19_700..19_760_i64, 19_761..19_800_i64),
-        zone in proptest::sample::select(vec!["UTC", "America/New_York"]), batch in 1..40_usize,
+        zone in proptest::sample::select(vec!["UTC", "America/New_York"]),
+        (batch, threads) in (1..40_usize, 1..4_usize),
     ) {
         let mut memory = shop(5, &orders, &visits);
         memory.batch = batch;
@@ -94,7 +95,7 @@ proptest! {
         pass.from = Some(from * DAY + 7);
         (pass.until, pass.now) = (until * DAY, until * DAY);
         pass.exists = existence(exists.0);
-        let source = source(&memory);
+        let source = source(&memory).with_threads(threads);
         let counted = count_enough(&pass, &source, &Part::default()).unwrap();
         // A month before days that it does not have comes in another order.
         prop_assert!(counted.is_some() || over == 2 || orders.is_empty() || visits.is_empty());
