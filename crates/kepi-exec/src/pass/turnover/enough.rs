@@ -22,7 +22,7 @@ use crate::side_by_side::side_by_side;
 use crate::zeros::zeros;
 use kepi_extension::StreamInfo;
 use kepi_model::calendar::Zone;
-use kepi_model::core::{Aggregate, Base, Events, History, Measure, Op, Reach, Row, RowNode, Stage};
+use kepi_model::core::{Aggregate, Base, Events, Existence, History, Measure, Op, Reach, Row, RowNode, Stage};
 use kepi_model::value::Value;
 use std::sync::Arc;
 
@@ -100,17 +100,17 @@ pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     let Base::Entity(entity) = &pass.base else { return Ok(None) };
     let Some(all) = pass.aggregates.iter().map(asked).collect::<Option<Vec<Asked>>>() else { return Ok(None) };
     let Some(history) = all.first().map(|asked| asked.history) else { return Ok(None) };
-    // Where nobody says when time begins, that takes a look at when each entity does.
-    let told = *part == Part::default() && pass.first_instant().is_some() && !pass.moment;
     let existing = pass.aggregates.iter().any(|a| a.existing);
     let alike = pass.aggregates.iter().all(|a| a.existing == existing) && all.iter().all(|a| a.history == history);
-    if !told || !alike {
+    if *part != Part::default() || !alike {
         return Ok(None);
     }
     let Base::Stream(stream) = &history.events.base else { return Ok(None) };
     let Some(StreamInfo { dated: true, .. }) = source.scan.stream(stream) else { return Ok(None) };
     let Some(zone) = Zone::named(&pass.zone) else { return Ok(None) };
-    let Some(times) = Times::of(pass, history, &zone)? else { return Ok(None) };
+    let (begins, mut scanned) = begins(pass, history, entity, source)?;
+    let first = begins.as_ref().and_then(|begins| begins.first());
+    let Some(times) = Times::of(pass, first, history, &zone)? else { return Ok(None) };
     let mut columns: Vec<Row> = Vec::new();
     let mut leasts: Vec<usize> = Vec::new();
     let mut number = |row: &Row| {
@@ -127,7 +127,6 @@ pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     let most = COUNTS_MAX / ((times.untils.len() + 1) * leasts.len());
     let Some(by_id) = ById::of(&columns, entity, most, source, (&pass.zone, pass.now))? else { return Ok(None) };
     let _taken = source.take(by_id.bytes())?;
-    let (begins, mut scanned) = begins(pass, history, entity, source)?;
     let read = side_by_side(source.threads, times.parts(history, stream, source), |part| {
         let mut feed = part.feed(pass, history, entity, source)?;
         let ids = feed.program.ids(entity);
@@ -145,13 +144,15 @@ pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     let report = Report {
         rows_scanned: scanned,
         without_entity: vec![0; pass.aggregates.len()],
+        first,
         way: Some(WAY),
         ..Report::default()
     };
     Ok(Some(cells(&wanted, &times.periods, &read, report)))
 }
 
-/// Since when entities exist; none: from their rows on. And how many rows were read to know that.
+/// Since when entities exist; none: from their rows on, at the latest, and nobody asks when time begins. And how many rows
+/// were read to know that.
 fn begins(
     pass: &Pass,
     history: &History,
@@ -159,7 +160,8 @@ fn begins(
     source: &Source,
 ) -> Result<(Option<Arc<existence::Begins>>, u64), ExecError> {
     let existence = pass.exists.as_ref().filter(|_| pass.aggregates.iter().any(|a| a.existing));
-    let Some(existence) = existence.filter(|of| !is_first_named(of, &history.events.base, &history.key)) else {
+    let named = |of: &&Existence| is_first_named(of, &history.events.base, &history.key);
+    let Some(existence) = existence.filter(|of| pass.first_instant().is_none() || !named(of)) else {
         return Ok((None, 0));
     };
     let count = source.scan.entity(entity).map_or(0, |entity| entity.count);
@@ -187,8 +189,8 @@ struct Times {
 
 impl Times {
     /// None: they come in no such order.
-    fn of(pass: &Pass, history: &History, zone: &Zone) -> Result<Option<Times>, ExecError> {
-        let windows = windows(pass, None, zone)?;
+    fn of(pass: &Pass, first: Option<i64>, history: &History, zone: &Zone) -> Result<Option<Times>, ExecError> {
+        let windows = windows(pass, first, zone)?;
         let from = |w: &Window| match history.over {
             Reach::AllTime => i64::MIN,
             Reach::Last(span) => zone.add(w.until, back(span)),
