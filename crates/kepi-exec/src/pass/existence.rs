@@ -93,6 +93,8 @@ fn first_rows(stream: &str, role: &str, entity: &str, source: &Source, begins: &
     let read = |(from, until): (Option<i64>, Option<i64>)| -> Result<(Vec<i64>, u64), ExecError> {
         let request = ScanRequest { stream: stream.into(), columns: vec![role.into()], from, until };
         let (mut own, mut rows) = (vec![UNKNOWN; begins.len()], 0);
+        // Rows come in the order of time, and most are of somebody who was seen: a bit each stays near the processor.
+        let mut seen = vec![0_u64; begins.len().div_ceil(64)];
         for batch in source.scan.scan(&request)? {
             source.check()?;
             let batch = batch?;
@@ -104,9 +106,12 @@ fn first_rows(stream: &str, role: &str, entity: &str, source: &Source, begins: &
             let ids = Column::of_scan(ids, &column.kind, None)?;
             let (Values::Time(times), Values::Id(numbers, _)) = (&at.values, &ids.values) else { continue };
             let mut note = |row: usize| {
-                if let Some(begin) = own.get_mut(numbers[row] as usize)
-                    && times[row] < *begin
+                let id = numbers[row] as usize;
+                let (Some(seen), bit) = (seen.get_mut(id / 64), 1 << (id % 64)) else { return };
+                if *seen & bit == 0
+                    && let Some(begin) = own.get_mut(id)
                 {
+                    *seen |= bit;
                     *begin = times[row];
                 }
             };

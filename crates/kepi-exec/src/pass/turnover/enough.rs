@@ -126,7 +126,7 @@ pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
     }
     let most = COUNTS_MAX / ((times.untils.len() + 1) * leasts.len());
     let Some(by_id) = ById::of(&columns, entity, most, source, (&pass.zone, pass.now))? else { return Ok(None) };
-    let _taken = source.take(by_id.bytes())?;
+    let Ok(_taken) = source.take(by_id.bytes()) else { return Ok(None) };
     let read = side_by_side(source.threads, times.parts(history, stream, source), |part| {
         let mut feed = part.feed(pass, history, entity, source)?;
         let ids = feed.program.ids(entity);
@@ -137,7 +137,12 @@ pub(crate) fn count(pass: &Pass, source: &Source, part: &Part) -> Result<Option<
         }
         part.walk(&mut feed, &mut enough)?;
         Ok((Enough { known: Vec::new(), ..enough }, feed.rows_scanned()))
-    })?;
+    });
+    // Looked at one by one, entities may be few at a time.
+    let read = match read {
+        Err(ExecError::Memory { .. }) => return Ok(None),
+        read => read?,
+    };
     let (read, rows): (Vec<Enough>, Vec<u64>) = read.into_iter().unzip();
     let own = source.scan.entity(entity).map_or(0, |entity| u64::from(entity.count));
     scanned += rows.iter().sum::<u64>() + own;
