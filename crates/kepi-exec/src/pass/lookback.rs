@@ -543,18 +543,25 @@ impl Elsewhere {
                 None => rows.len,
             };
             if let Some(ids) = &rows.ids {
-                let room = self.reading.fold.ids();
-                for row in rows.next..end {
-                    let id = ids[row] as usize;
-                    if rows.taken.as_ref().is_none_or(|t| t.value(row)) && id < room && self.lot.has(id) {
-                        let at = rows.at.as_ref().map_or(0, |at| at[row]);
-                        self.reading.fold.add(id, at, rows.values.as_ref().map_or(0, |v| v[row]))?;
-                        if let Some(watch) = &mut self.watch {
-                            watch.added.push(id as u32);
-                            if self.reading.over != Over::All {
-                                watch.rows.push_back((at, id as u32));
+                let (fold, lot, own) = (&mut self.reading.fold, self.lot, rows.next..end);
+                let room = fold.ids();
+                let (at, values) = (rows.at.as_deref(), rows.values.as_deref());
+                let batch = (at.map(|at| &at[..]), values.map(|values| &values[..]));
+                let is_one = |row: usize, id: usize| rows.taken.as_ref().is_none_or(|t| t.value(row)) && lot.has(id);
+                match &mut self.watch {
+                    None => fold.add_rows(own, ids, batch, is_one)?,
+                    Some(Watch { added, rows, .. }) => {
+                        let drops_out = self.reading.over != Over::All;
+                        fold.add_rows(own, ids, batch, |row, id| {
+                            let takes = id < room && is_one(row, id);
+                            if takes {
+                                added.push(id as u32);
+                                if drops_out {
+                                    rows.push_back((batch.0.map_or(0, |at| at[row]), id as u32));
+                                }
                             }
-                        }
+                            takes
+                        })?;
                     }
                 }
             }

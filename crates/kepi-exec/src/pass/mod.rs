@@ -13,6 +13,7 @@ mod existence;
 mod feed;
 mod fold;
 mod fold_bytes;
+mod fold_rows;
 mod fold_sums;
 mod frontier;
 mod furthest;
