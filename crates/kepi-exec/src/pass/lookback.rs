@@ -546,7 +546,7 @@ impl Elsewhere {
                 let (fold, lot, own) = (&mut self.reading.fold, self.lot, rows.next..end);
                 let room = fold.ids();
                 let (at, values) = (rows.at.as_deref(), rows.values.as_deref());
-                let batch = (at.map(|at| &at[..]), values.map(|values| &values[..]));
+                let batch = (at, values);
                 let is_one = |row: usize, id: usize| rows.taken.as_ref().is_none_or(|t| t.value(row)) && lot.has(id);
                 match &mut self.watch {
                     None => fold.add_rows(own, ids, batch, is_one)?,

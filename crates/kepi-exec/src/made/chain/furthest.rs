@@ -36,7 +36,7 @@ impl Attempts {
     /// The first of all stays, too: it says since when there are any.
     fn drop_all_but_furthest(&mut self, (from, until): (i64, i64)) {
         let Attempts { at, all, who, .. } = self;
-        let mut best = vec![NOWHERE; ROOM];
+        let mut best: Vec<u32> = std::iter::repeat_n(NOWHERE, ROOM).collect();
         let mut first = None;
         for i in 0..all.len() {
             if all[i].dropped || at[i] < from || at[i] >= until {

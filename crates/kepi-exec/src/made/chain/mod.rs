@@ -44,9 +44,9 @@ mod tests;
 pub(crate) use settles::Settling;
 
 use super::{Maker, NOWHERE, Rows};
+use crate::ExecError;
 use crate::rows::Type;
 use crate::side_by_side::side_by_side;
-use crate::ExecError;
 use arrow_buffer::BooleanBuffer;
 use kepi_model::calendar::Zone;
 use kepi_model::core::{CONVERTED, Chain, ChainOrder, Credit, REACHED};

@@ -116,13 +116,17 @@ fn what_asks_for_more_than_enough_rows_is_looked_at() {
     let least = |number_of| call(Op::GreaterEqual, &[counted(), number(number_of, 0)]);
     let of = |filter: Row| of_customers(Some(filter), Measure::Count, vec![]);
     assert!(history_counted(&of(least(2))).is_some());
-    assert!(history_counted(&of(call(Op::And, &[least(2), call(Op::Equal, &[region(false), text("north")])]))).is_some());
+    assert!(
+        history_counted(&of(call(Op::And, &[least(2), call(Op::Equal, &[region(false), text("north")])]))).is_some()
+    );
     // None at all; too many; not so many; two conditions; a region of that time; a sum.
     assert!(history_counted(&of(least(0))).is_none());
     assert!(history_counted(&of(least(9))).is_none());
     assert!(history_counted(&of(call(Op::Less, &[counted(), number(2, 0)]))).is_none());
     assert!(history_counted(&of(call(Op::And, &[least(2), least(1)]))).is_none());
-    assert!(history_counted(&of(call(Op::And, &[least(2), call(Op::Equal, &[region(true), text("north")])]))).is_none());
+    assert!(
+        history_counted(&of(call(Op::And, &[least(2), call(Op::Equal, &[region(true), text("north")])]))).is_none()
+    );
     let sum = history(events("orders", vec![]), None, Measure::Sum(field("amount")), Reach::AllTime);
     assert!(history_counted(&of(call(Op::GreaterEqual, &[sum, number(2, 0)]))).is_none());
     let of_moved = Aggregate { moved: vec![Move::Running], ..of(least(2)) };
