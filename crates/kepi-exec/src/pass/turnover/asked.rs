@@ -102,12 +102,7 @@ pub(super) fn of(pass: &Pass) -> Option<Asked<'_>> {
         if aggregate.measure != Measure::Count || aggregate.existing && edge.is_none() && !exists(pass, state) {
             return None;
         }
-        let mut conditions: Vec<&Row> = Vec::new();
-        for stage in &aggregate.events.stages {
-            let Stage::Where(condition) = stage else { return None };
-            conditions.extend(conjuncts(condition));
-        }
-        conditions.extend(aggregate.filter.iter().flat_map(conjuncts));
+        let conditions = conditions(aggregate)?;
         let (of, conditions) = match edge {
             Some(Edge::Start) => (Of::Started, conditions),
             Some(_) => (Of::Ended, conditions),
@@ -164,8 +159,19 @@ pub(super) fn of_entity(entity: &str, row: &Row) -> Option<Row> {
     Whose { entity, role: None }.of_entity(row)
 }
 
+/// The conditions on rows that an aggregate takes, all of which must hold; none: it asks for more than conditions.
+pub(super) fn conditions(aggregate: &Aggregate) -> Option<Vec<&Row>> {
+    let mut all: Vec<&Row> = Vec::new();
+    for stage in &aggregate.events.stages {
+        let Stage::Where(condition) = stage else { return None };
+        all.extend(conjuncts(condition));
+    }
+    all.extend(aggregate.filter.iter().flat_map(conjuncts));
+    Some(all)
+}
+
 /// The conditions that must all hold for one to hold.
-pub(super) fn conjuncts(row: &Row) -> Vec<&Row> {
+fn conjuncts(row: &Row) -> Vec<&Row> {
     match &row.node {
         RowNode::Call { op: Op::And, args } => args.iter().flat_map(conjuncts).collect(),
         _ => vec![row],

@@ -13,7 +13,7 @@ use super::super::scalar::{CellKey, Labels, Scalar};
 use super::super::windows::{Window, windows};
 use super::super::{Cells, Part, Pass, Report, Source};
 use super::COUNTS_MAX;
-use super::asked::{conjuncts, is_first_named, of_entity};
+use super::asked::{conditions, is_first_named, of_entity};
 use super::by_id::ById;
 use super::cells::Sums;
 use crate::ExecError;
@@ -52,13 +52,8 @@ fn asked(aggregate: &Aggregate) -> Option<Asked<'_>> {
     if aggregate.measure != Measure::Count || !plain {
         return None;
     }
-    let mut all: Vec<&Row> = Vec::new();
-    for stage in &aggregate.events.stages {
-        let Stage::Where(condition) = stage else { return None };
-        all.extend(conjuncts(condition));
-    }
-    all.extend(aggregate.filter.iter().flat_map(conjuncts));
-    let (enough, conditions): (Vec<&Row>, Vec<&Row>) = all.into_iter().partition(|row| enough(row).is_some());
+    let (enough, conditions): (Vec<&Row>, Vec<&Row>) =
+        conditions(aggregate)?.into_iter().partition(|row| enough(row).is_some());
     let [one] = enough[..] else { return None };
     let (history, least) = enough_of(one, entity)?;
     let known = conditions.iter().copied().chain(&aggregate.labels).all(|row| of_entity(entity, row).is_some());
