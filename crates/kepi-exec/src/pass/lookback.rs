@@ -268,13 +268,7 @@ impl Lookback {
             }
             return Ok(());
         }
-        let (at, room) = (frame.at.as_ref(), fold.ids());
-        for (row, &key) in keys.iter().enumerate() {
-            if is_taken(row) && (key as usize) < room {
-                fold.add(key as usize, at.map_or(0, |at| at[row]), arguments.as_ref().map_or(0, |a| a[row]))?;
-            }
-        }
-        Ok(())
+        fold.add_rows(0..keys.len(), keys, (frame.at.as_deref(), arguments.as_deref()), |row, _| is_taken(row))
     }
 
     /// Adds each row and reads what its subject has by then.
@@ -545,8 +539,7 @@ impl Elsewhere {
             if let Some(ids) = &rows.ids {
                 let (fold, lot, own) = (&mut self.reading.fold, self.lot, rows.next..end);
                 let room = fold.ids();
-                let (at, values) = (rows.at.as_deref(), rows.values.as_deref());
-                let batch = (at, values);
+                let batch = (rows.at.as_deref(), rows.values.as_deref());
                 let is_one = |row: usize, id: usize| rows.taken.as_ref().is_none_or(|t| t.value(row)) && lot.has(id);
                 match &mut self.watch {
                     None => fold.add_rows(own, ids, batch, is_one)?,

@@ -44,9 +44,9 @@ mod tests;
 pub(crate) use settles::Settling;
 
 use super::{Maker, NOWHERE, Rows};
-use crate::ExecError;
 use crate::rows::Type;
 use crate::side_by_side::side_by_side;
+use crate::{ExecError, Source};
 use arrow_buffer::BooleanBuffer;
 use kepi_model::calendar::Zone;
 use kepi_model::core::{CONVERTED, Chain, ChainOrder, Credit, REACHED};
@@ -249,22 +249,24 @@ fn made<H: Hold>(maker: &Maker, chain: &Chain) -> Result<Rows, ExecError> {
     let source = maker.source;
     // By attempt and further step a row and its moment, here and in the columns; and what else each attempt has.
     let _more = source.take(order.len() * (24 * (shape.steps - 1) + 60))?;
-    let attempts = side_by_side(source.threads, shares, |parts| {
-        let mut attempts = look_at(&shape, parts, maker)?;
-        attempts.leave_out(maker.time.furthest);
-        Ok(attempts)
-    })?;
+    let attempts = side_by_side(source.threads, shares, |parts| look_at(&shape, parts, maker))?;
     let known = rows::Known { key: &chain.steps[0].rows.key, entity };
     rows::together(&shape, attempts, order, known, source.threads).map(|rows| Rows { without, scanned, ..rows })
 }
 
-/// How far the attempts of some entities get.
+/// How far the attempts of some entities get, those of them that are left.
 fn look_at<H: Hold>(shape: &Shape, parts: Vec<Part<H>>, maker: &Maker) -> Result<Attempts, ExecError> {
-    let source = maker.source;
     let mut share = Share::new(shape, parts);
+    // It leaves them out before it writes down by which rows they got there.
     if plain::takes::<H>(shape) && plain::look_at(shape, &mut share, maker)? {
         return Ok(share.attempts);
     }
+    let mut attempts = look_at_all(shape, share, maker.source)?;
+    attempts.leave_out(maker.time.furthest);
+    Ok(attempts)
+}
+
+fn look_at_all<H: Hold>(shape: &Shape, mut share: Share<H>, source: &Source) -> Result<Attempts, ExecError> {
     share.attempts.make_room();
     if shape.order == ChainOrder::Strict && shape.guarded.is_empty() {
         strict::look_at_all(shape, &mut share, source)?;

@@ -32,7 +32,7 @@ enum Got {
     Short(Vec<u32>),
 }
 
-/// The attempts in the order of the first step's rows, `order` tells the share of each that was begun.
+/// The attempts in the order of the first step's rows; `order` tells the share of each that was begun.
 pub(super) fn together(
     shape: &Shape,
     shares: Vec<Attempts>,
