@@ -18,6 +18,7 @@ use datafusion_physical_plan::{
 };
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
+use kepi_threads::{AtWork, give_way};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -287,6 +288,8 @@ fn off_thread<T: Send + 'static>(
 ) -> impl Future<Output = DataFusionResult<T>> {
     let work = move || {
         let _permit = permits.take();
+        let _at_work = AtWork::begin();
+        give_way();
         work()
     };
     let begun = match tokio::runtime::Handle::try_current() {

@@ -2,6 +2,7 @@
 
 use crate::ExecError;
 use crate::run::STACK_BYTES;
+use kepi_threads::{AtWork, give_way};
 use std::sync::{Mutex, PoisonError};
 
 /// Does each task on one of up to `threads` threads, this one included, and gives the results in the order of the tasks.
@@ -30,12 +31,18 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
             }
         }
     };
+    let other = || {
+        let _at_work = AtWork::begin_beside();
+        worker();
+    };
+    let _at_work = AtWork::begin();
     std::thread::scope(|scope| {
         let mut others = Vec::new();
         for _ in 1..threads.min(count) {
             let thread = std::thread::Builder::new().name("kepi-part".into()).stack_size(STACK_BYTES);
-            let thread = thread.spawn_scoped(scope, worker);
+            let thread = thread.spawn_scoped(scope, other);
             others.push(thread.map_err(|e| ExecError::Failed(format!("no thread: {e}")))?);
+            give_way();
         }
         worker();
         let ended = others.into_iter().all(|thread| thread.join().is_ok());

@@ -1,8 +1,12 @@
 //! Text to a spanned syntax tree and back; diagnostics as values; the formatter.
 
+// The parser that pest derives without its `std` names it.
+extern crate alloc;
+
 pub mod ast;
 mod chain;
 mod diagnostic;
+mod files;
 mod grammar;
 mod limits;
 mod lower;
@@ -21,6 +25,7 @@ mod walk;
 mod words;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use files::parse_files;
 pub use limits::{DEPTH_MAX, HEIGHT_MAX, MISTAKES_MAX, NODES_MAX, STATEMENT_BYTES_MAX};
 pub use number::decimal;
 pub use parse::{is_complete, parse_file, parse_query};

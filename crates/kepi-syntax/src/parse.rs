@@ -1,6 +1,6 @@
 //! Text to tree. Parsing never fails as a whole: each statement that is wrong gives a message, the others a tree.
 
-use crate::ast::{File, Query, StatementKind};
+use crate::ast::{File, Query, Statement, StatementKind};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::grammar::{Grammar, Pairs, Rule};
 use crate::lower::Lower;
@@ -31,26 +31,26 @@ pub fn parse_file(text: &str) -> (File, Vec<Diagnostic>) {
     }
     let mut comments = CommentsOnDemand::new(text);
     for chunk in Chunks::new(text) {
-        let tokens = match checked(text, chunk) {
-            Ok(tokens) => tokens,
-            Err(problem) => {
-                problems.push(*problem);
-                if gave_up(&mut problems, chunk, text) {
-                    break;
-                }
-                continue;
-            }
-        };
-        let comments = comments.around(chunk);
-        let (statements, found) =
-            run(text, chunk, &tokens, comments, Rule::statements, |lower, pairs| lower.statements(pairs));
-        file.statements.extend(statements.unwrap_or_default());
+        let (statements, found) = parse_chunk(text, chunk, comments.around(chunk));
+        file.statements.extend(statements);
         problems.extend(found);
         if gave_up(&mut problems, chunk, text) {
             break;
         }
     }
     (file, problems)
+}
+
+/// Parses the statements of one chunk.
+pub(crate) fn parse_chunk(text: &str, chunk: Chunk, comments: &[Comment]) -> (Vec<Statement>, Vec<Diagnostic>) {
+    match checked(text, chunk) {
+        Ok(tokens) => {
+            let (statements, problems) =
+                run(text, chunk, &tokens, comments, Rule::statements, |lower, pairs| lower.statements(pairs));
+            (statements.unwrap_or_default(), problems)
+        }
+        Err(problem) => (Vec::new(), vec![*problem]),
+    }
 }
 
 /// Parses one query, with or without `show`. What it returns beside errors is what could be read.
@@ -155,7 +155,7 @@ fn checked(text: &str, chunk: Chunk) -> Result<Vec<Token>, Box<Diagnostic>> {
 }
 
 /// Whether there are so many mistakes that the rest is left unread; says so.
-fn gave_up(problems: &mut Vec<Diagnostic>, chunk: Chunk, text: &str) -> bool {
+pub(crate) fn gave_up(problems: &mut Vec<Diagnostic>, chunk: Chunk, text: &str) -> bool {
     if problems.len() < limits::MISTAKES_MAX || chunk.end >= text.len() {
         return false;
     }
@@ -212,18 +212,18 @@ fn pest_parse(rule: Rule, text: &str) -> Result<Pairs<'_>, pest::error::Error<Ru
 }
 
 /// The comments above and inside a chunk, found as the chunks go by, so that a huge file is not read twice ahead.
-struct CommentsOnDemand<'t> {
+pub(crate) struct CommentsOnDemand<'t> {
     text: &'t str,
     behind: usize,
     found: Vec<Comment>,
 }
 
 impl<'t> CommentsOnDemand<'t> {
-    fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         CommentsOnDemand { text, behind: 0, found: Vec::new() }
     }
 
-    fn around(&mut self, chunk: Chunk) -> &[Comment] {
+    pub(crate) fn around(&mut self, chunk: Chunk) -> &[Comment] {
         self.found.clear();
         let from = self.behind;
         self.behind = chunk.end;

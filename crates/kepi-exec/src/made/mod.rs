@@ -313,7 +313,7 @@ impl Stream {
             self.scanned.fetch_add(rows.scanned, Ordering::Relaxed);
             Ok(rows)
         };
-        self.rows.get_or_init(make).as_ref().map_err(Clone::clone)
+        kepi_threads::once(&self.rows, make).as_ref().map_err(Clone::clone)
     }
 
     fn take(&self, bytes: u64, source: &Source) -> Result<(), ExecError> {

@@ -119,6 +119,6 @@ impl Source {
             self.made.take((size_of::<Stay>() * stays.list.len() + 8 * stays.without.len()) as u64)?;
             Ok(Arc::new(stays))
         };
-        shared.stays.get_or_init(make).clone().map(Some)
+        kepi_threads::once(&shared.stays, make).clone().map(Some)
     }
 }

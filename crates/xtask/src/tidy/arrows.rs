@@ -8,21 +8,32 @@ use crate::metadata::Package;
 pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("kepi-bench", &["kepi-engine"]),
     ("kepi-cli", &["kepi-engine", "kepi-view"]),
-    ("kepi-connect", &["kepi-extension", "kepi-model"]),
+    ("kepi-connect", &["kepi-extension", "kepi-model", "kepi-threads"]),
     (
         "kepi-engine",
-        &["kepi-connect", "kepi-exec", "kepi-extension", "kepi-model", "kepi-plugin", "kepi-store", "kepi-syntax"],
+        &[
+            "kepi-connect",
+            "kepi-exec",
+            "kepi-extension",
+            "kepi-model",
+            "kepi-plugin",
+            "kepi-store",
+            "kepi-syntax",
+            "kepi-threads",
+        ],
     ),
-    ("kepi-exec", &["kepi-extension", "kepi-model"]),
+    ("kepi-exec", &["kepi-extension", "kepi-model", "kepi-threads"]),
     ("kepi-extension", &["kepi-model"]),
     ("kepi-model", &["kepi-syntax"]),
     ("kepi-plugin", &["kepi-extension", "kepi-model"]),
     // What guests use: nothing of kepi's own.
     ("kepi-plugin-macros", &[]),
     ("kepi-plugin-sdk", &["kepi-plugin-macros"]),
-    ("kepi-store", &["kepi-extension", "kepi-model"]),
-    ("kepi-syntax", &[]),
+    ("kepi-store", &["kepi-extension", "kepi-model", "kepi-threads"]),
+    ("kepi-syntax", &["kepi-threads"]),
     ("kepi-tests", &["kepi-engine", "kepi-syntax", "kepi-view"]),
+    // How threads begin: nothing of kepi's own.
+    ("kepi-threads", &[]),
     ("kepi-view", &["kepi-engine", "kepi-model", "kepi-syntax"]),
     ("xtask", &["kepi-model", "kepi-syntax"]),
 ];

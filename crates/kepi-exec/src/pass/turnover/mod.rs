@@ -207,6 +207,6 @@ impl Source {
             }
         };
         // Not under the lock: what begins a state may be made of other rows.
-        shared.counted.get_or_init(|| shared.question.answer(self)).clone()
+        kepi_threads::once(&shared.counted, || shared.question.answer(self)).clone()
     }
 }
