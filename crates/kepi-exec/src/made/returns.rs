@@ -57,7 +57,7 @@ struct Members {
 const NEVER: i64 = i64::MIN;
 
 /// Fewer rows than this are not worth a thread of their own.
-const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
+const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 50_000 };
 /// So many members are looked at together.
 const MEMBERS: usize = if cfg!(test) { 2 } else { 16_384 };
 

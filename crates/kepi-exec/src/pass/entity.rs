@@ -16,7 +16,7 @@ use kepi_model::core::Base;
 use std::sync::Arc;
 
 /// Fewer entities are dealt out over threads where they are looked at so often, all windows together.
-const LOOKS_DEALT: u64 = 3_000_000;
+const LOOKS_DEALT: u64 = 400_000;
 
 /// Looks at all entities just before the end of each window.
 pub(crate) fn run(pass: &Pass, source: &Source) -> Result<Cells, ExecError> {

@@ -131,7 +131,7 @@ fn first_rows(stream: &str, role: &str, entity: &str, source: &Source, begins: &
 }
 
 /// Fewer rows than this are not worth a thread of their own.
-const ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
+const ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 50_000 };
 
 /// Puts in what an attribute says, where it is known.
 fn attributes(

@@ -14,7 +14,7 @@ pub(crate) struct Lot {
 /// So many ids in a row are of one lot: what is kept of them lies together.
 const STRETCH_BITS: u32 = if cfg!(any(test, debug_assertions)) { 0 } else { 6 };
 /// What is kept of fewer entities than this stays in a processor's cache: reading all rows twice takes longer.
-pub(super) const DEALT_MIN: u32 = if cfg!(any(test, debug_assertions)) { 2 } else { 200_000 };
+pub(super) const DEALT_MIN: u32 = if cfg!(any(test, debug_assertions)) { 2 } else { 20_000 };
 /// Fewer entities than this are not worth a thread of their own.
 const IDS_MIN: u32 = if cfg!(any(test, debug_assertions)) { 2 } else { 10_000 };
 

@@ -17,10 +17,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Fewer rows than this are not worth a thread of their own.
-const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
+const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 25_000 };
 
 /// The same of a stretch that waits for what those before it have kept.
-const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
+const TURN_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 50_000 };
 
 /// Cuts a pass into up to `threads` parts by time; none: it is read in one go.
 pub(crate) fn parts(pass: &Pass, source: &Source, threads: usize) -> Result<Option<Vec<Part>>, ExecError> {

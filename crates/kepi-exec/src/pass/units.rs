@@ -30,7 +30,7 @@ const ROWS_MIN: u64 = 16_384;
 const ROWS: u64 = 1 << 20;
 const UNITS_MAX: u64 = 8;
 /// From so many rows on a segment has two units at least, so that two threads can share it.
-const SHARED: u64 = 200_000;
+const SHARED: u64 = 50_000;
 /// The most bytes that bits for all ids in all periods may take: beyond, distinct ids are only counted.
 const SET_BYTES_MAX: u64 = 16 << 20;
 /// A part of a name: the way in which partials are made. It changes with what they are made of.

@@ -53,7 +53,7 @@ pub(super) struct Timelines<H> {
 pub(super) const SHARE_BITS: u32 = if cfg!(test) { 1 } else { 14 };
 
 /// Fewer rows than this are not worth a thread of their own.
-const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
+const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 100_000 };
 
 /// More than moments can come closer together when the same span is added to them: clocks are put back, and a month
 /// behind the last days of January is the same day.

@@ -16,7 +16,7 @@ use kepi_model::core::Returns;
 /// So many numbers of returns there may be, by kind of member and age.
 const NUMBERS_MAX: usize = 1 << 23;
 /// Fewer rows than this are not worth a thread of their own.
-const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
+const STRETCH_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 50_000 };
 
 /// The rows of those who come back, compiled.
 pub(super) struct Back {

@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// What explain says of it.
 const WAY: &str = "counted by window from the rows that make it enough, without looking at each entity";
 /// Fewer rows are not worth a thread of their own.
-const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 200_000 };
+const PART_ROWS_MIN: u64 = if cfg!(any(test, debug_assertions)) { 4 } else { 50_000 };
 /// More rows than this are not kept in mind by entity.
 const LEAST_MAX: i128 = 8;
 
