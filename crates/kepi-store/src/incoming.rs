@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Fewer rows than this are not worth a thread of their own.
-const ROWS_WORTH_A_THREAD: usize = 4096;
+pub(crate) const ROWS_WORTH_A_THREAD: usize = 4096;
 
 /// A column of a load, in pieces, one per batch.
 #[derive(Debug)]
@@ -268,14 +268,8 @@ pub(crate) fn take_all(
     if rows < ROWS_WORTH_A_THREAD {
         return take_keys().and_then(|()| take_values());
     }
-    std::thread::scope(|scope| {
-        let keys = scope.spawn(take_keys);
-        let values = take_values();
-        match keys.join() {
-            Ok(keys) => keys.and(values),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
+    let (keys, values) = kepi_threads::both(take_keys, take_values);
+    keys.and(values)
 }
 
 fn stored_kind(of: &str, name: &str, declared: &Kind) -> Result<StoredKind, StoreError> {

@@ -4,6 +4,7 @@ use crate::change::{Change, EntityChange};
 use crate::entity::Entity;
 use crate::entity_load::EntityBuffer;
 use crate::error::StoreError;
+use crate::incoming::ROWS_WORTH_A_THREAD;
 use crate::merge_load::MergeBuffer;
 use crate::names::Names;
 use crate::state::{LoadCount, LoadRecord};
@@ -81,12 +82,15 @@ pub struct Load<'w> {
     entities: Vec<EntityBuffer>,
     merges: BTreeMap<String, MergeBuffer>,
     in_memory: usize,
+    /// How many rows were given.
+    rows: u64,
 }
 
 impl<'w> Load<'w> {
     pub(crate) fn new(writer: &'w mut Writer, options: LoadOptions) -> Load<'w> {
         let (streams, merges) = (BTreeMap::new(), BTreeMap::new());
-        Load { writer, options, names: Names::default(), streams, entities: Vec::new(), merges, in_memory: IN_MEMORY }
+        let (names, entities, in_memory) = (Names::default(), Vec::new(), IN_MEMORY);
+        Load { writer, options, names, streams, entities, merges, in_memory, rows: 0 }
     }
 
     /// The same load, of which at most so many bytes of a stream's rows wait in memory for the commit; others in a file.
@@ -103,6 +107,7 @@ impl<'w> Load<'w> {
     ///
     /// Errors: a column that the declaration does not name, or of a type that is not its unit's.
     pub fn events(&mut self, decl: &StreamDecl, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
+        self.count(&rows);
         if !self.streams.contains_key(&decl.name) {
             self.streams.insert(decl.name.clone(), StreamBuffer::new(self.writer, decl)?);
         }
@@ -149,6 +154,7 @@ impl<'w> Load<'w> {
     /// attribute without a column stays as it is; a missing value in a column makes it missing. Returns the rows that
     /// cannot be stored.
     pub fn entities(&mut self, decl: &EntityDecl, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
+        self.count(&rows);
         let fits = self.entities.last().is_some_and(|last| last.fits(decl, &rows));
         if !fits {
             let buffer = EntityBuffer::new(self.writer, decl, &rows, self.entities.iter().rev())?;
@@ -156,6 +162,13 @@ impl<'w> Load<'w> {
         }
         let buffer = self.entities.last_mut().expect("one was put in just now");
         buffer.take(self.writer, &mut self.names, &rows, self.options.now)
+    }
+
+    fn count(&mut self, rows: &RecordBatch) {
+        self.rows += rows.num_rows() as u64;
+        if self.rows > SMALL_LOAD {
+            self.writer.expect_much();
+        }
     }
 
     /// Takes keys of an entity that mean another one of it, from then on wherever they stand; may be called many times.
@@ -179,15 +192,19 @@ impl<'w> Load<'w> {
         let mut change = Change::default();
         let (mut counts, mut removed, mut overtaken) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         // Neither looks at what comes of the other.
-        let (finished, of_entities) = std::thread::scope(|scope| {
-            let writer = &*writer;
-            let of_entities = scope.spawn(|| finish_entities(writer, &names, &entities, &merges));
+        let (here, of_names) = (&*writer, &names);
+        let finish_entities = || finish_entities(here, of_names, &entities, &merges);
+        let finish_streams = || {
             let finish = |(next_file, buffer): (u64, &StreamBuffer)| {
-                buffer.finish(writer, &names, options.on_conflict, next_file)
+                buffer.finish(here, of_names, options.on_conflict, next_file)
             };
-            let finished = (current.next_file..).zip(streams.values()).map(finish).collect::<Result<Vec<_>, _>>();
-            (finished, of_entities.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        });
+            (current.next_file..).zip(streams.values()).map(finish).collect::<Result<Vec<_>, _>>()
+        };
+        let few = streams.values().map(StreamBuffer::rows).sum::<usize>() < ROWS_WORTH_A_THREAD;
+        let (of_entities, finished) = match few {
+            true => (finish_entities(), finish_streams()),
+            false => kepi_threads::both(finish_entities, finish_streams),
+        };
         for (name, (count, stream, fewer)) in streams.keys().zip(finished?) {
             for (counts, count) in [(&mut removed, fewer.removed), (&mut overtaken, fewer.overtaken)] {
                 if count > 0 {

@@ -44,16 +44,15 @@ pub(crate) fn seal(layout: &Layout, snapshot: &Snapshot) -> Result<State, StoreE
         .values()
         .map(|entity| (entity.as_ref(), reserved(3 + entity.histories.len() + entity.dictionaries.len())))
         .collect();
-    let (entities, streams) = std::thread::scope(|scope| {
-        let entities = scope.spawn(|| {
-            let seal = |(entity, first): (&Entity, u64)| seal_entity(layout, entity, &mut first.clone());
-            entities.into_iter().map(seal).collect::<Result<Vec<_>, _>>()
-        });
+    let seal_entities = || {
+        let seal = |(entity, first): (&Entity, u64)| seal_entity(layout, entity, &mut first.clone());
+        entities.into_iter().map(seal).collect::<Result<Vec<_>, _>>()
+    };
+    let seal_streams = || {
         let seal = |(stream, first): (&Stream, u64)| seal_stream(layout, stream, &mut first.clone(), false);
-        let streams = streams.into_iter().map(seal).collect::<Result<Vec<_>, _>>();
-        (entities.join(), streams)
-    });
-    let entities = entities.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        streams.into_iter().map(seal).collect::<Result<Vec<_>, _>>()
+    };
+    let (entities, streams) = kepi_threads::both(seal_entities, seal_streams);
     Ok(State { next_file: next, streams: streams?, entities: entities? })
 }
 

@@ -99,6 +99,11 @@ impl StreamBuffer {
         })
     }
 
+    /// How many rows it has taken.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Takes ids of rows that are gone: stored ones, and those of this load, too.
     pub(crate) fn remove(&mut self, ids: ArrayRef) {
         self.removed.push(ids);

@@ -167,13 +167,18 @@ impl Strings {
         let texts = joined(&self.arrays(kept.len())?)?;
         let (file, mapped) = (take_number(next), mapped && texts.len() > MAPPED);
         let map_file = if mapped { take_number(next) } else { file };
-        let (blob, map) = std::thread::scope(|scope| {
-            // A map of many keys takes longer than the keys.
-            let map = mapped.then(|| scope.spawn(|| key_map::write(layout, map_file, &texts)));
+        let write_texts = || {
             let offsets: Vec<u8> = texts.offsets().iter().flat_map(|o| o.to_le_bytes()).collect();
-            let blob = Blob::write(layout, file, "texts", &[&offsets, &texts.values()[..]]);
-            (blob, map.map(|map| map.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
-        });
+            Blob::write(layout, file, "texts", &[&offsets, &texts.values()[..]])
+        };
+        let (map, blob) = match mapped {
+            // A map of many keys takes longer than the keys.
+            true => {
+                let (map, blob) = kepi_threads::both(|| key_map::write(layout, map_file, &texts), write_texts);
+                (Some(map), blob)
+            }
+            false => (None, write_texts()),
+        };
         let (texts_count, texts, map) = (texts.len() as u32, blob?, map.transpose()?.unwrap_or(MapState::None));
         kept.push(StringsPartState { count: texts_count, texts, map });
         Ok(StringsState { parts: kept })

@@ -2,7 +2,7 @@
 
 use crate::beginning::Beginning;
 use crate::change::Change;
-use crate::disk::{self, AppendFile, Lock, Step};
+use crate::disk::{self, AppendFile, Lock, Step, Written};
 use crate::error::StoreError;
 use crate::journal::{self, Record};
 use crate::key_table::KeyTable;
@@ -67,8 +67,7 @@ impl Writer {
             let (journal, manifest, length) = create(&layout)?;
             let mut writer = Writer::open_journal(layout, lock, 1, length, false, journal.temporary())?;
             writer.journal = writer.journal.called(&writer.layout.journal(1));
-            // The disk takes its time, and rows have to be read first.
-            writer.beginning = Beginning::of(vec![journal, manifest]);
+            writer.beginning = Beginning::of(&writer.layout, journal, manifest);
             return Ok(writer);
         }
         Writer::open_locked(layout, lock, generation, promised, manifest.is_none())
@@ -203,7 +202,10 @@ impl Writer {
         cursor: Option<(String, String)>,
         bulk: bool,
     ) -> Result<(), StoreError> {
-        self.check()?;
+        match bulk {
+            true => self.check()?,
+            false => self.check_journal()?,
+        }
         let mut next = (*self.current).clone();
         next.apply(change, load.snapshot);
         next.number = load.snapshot;
@@ -290,11 +292,17 @@ impl Writer {
             let Writer { journal, layout, new, .. } = writer;
             journal.append(&bytes)?;
             let mut manifest = manifest.map(|manifest| manifest::write(layout, &manifest)).transpose()?;
-            let mut steps: Vec<Step<'_>> = vec![Box::new(|| journal.sync())];
-            steps.extend(manifest.as_mut().map(|file| Box::new(|| file.sync()) as Step<'_>));
-            if *new {
-                steps.push(Box::new(|| disk::sync_folder(&layout.journals())));
-                steps.push(Box::new(|| disk::sync_folder(&layout.root)));
+            // Of a new store the folders, too, each behind the file that is in it.
+            let sync_folder = |folder: &Path| if *new { disk::sync_folder(folder) } else { Ok(()) };
+            let mut steps: Vec<Step<'_>> = vec![Box::new(|| {
+                journal.sync()?;
+                sync_folder(&layout.journals())
+            })];
+            if *new || manifest.is_some() {
+                steps.push(Box::new(|| {
+                    manifest.as_mut().map_or(Ok(()), Written::sync)?;
+                    sync_folder(&layout.root)
+                }));
             }
             disk::side_by_side(steps)?;
             *new = false;
@@ -354,6 +362,16 @@ impl Writer {
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.stopped { Err(StoreError::Stopped) } else { self.beginning.wait() }
+    }
+
+    /// The same for who writes into the journal alone.
+    fn check_journal(&self) -> Result<(), StoreError> {
+        if self.stopped { Err(StoreError::Stopped) } else { self.beginning.wait_for_journal() }
+    }
+
+    /// Says that more is going to be stored than goes into the journal.
+    pub(crate) fn expect_much(&self) {
+        self.beginning.go_on();
     }
 
     /// Runs a step after which, should it fail, nobody knows what the disk holds: the writer then stops.
