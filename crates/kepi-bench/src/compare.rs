@@ -229,15 +229,18 @@ fn database(folder: &Path) -> PathBuf {
     folder.join("bench.duckdb")
 }
 
-/// Makes the store and the database empty.
+/// Makes a store and a database anew; both are there then, and empty.
 fn empty_both(options: &CompareOptions, duckdb: &mut Driver) -> Result<(), BenchError> {
     kepi::forget(&options.folder)?;
+    kepi::make(&options.folder)?;
     let database = database(&options.folder);
     duckdb.open(Path::new(":memory:"), options.threads)?;
     if database.exists() {
         fs::remove_file(&database).map_err(BenchError::io(&database))?;
     }
-    duckdb.open(&database, options.threads)
+    duckdb.open(&database, options.threads)?;
+    // Else whoever waits for the disk first waits for all that was removed, too.
+    fs::File::open(&options.folder).and_then(|folder| folder.sync_all()).map_err(BenchError::io(&options.folder))
 }
 
 /// Loads a file into the store and into the database.

@@ -31,6 +31,12 @@ pub(crate) fn forget(folder: &Path) -> Result<(), BenchError> {
     }
 }
 
+/// Makes an empty store, as whoever opens a database has an empty one.
+pub(crate) fn make(folder: &Path) -> Result<(), BenchError> {
+    Engine::open(folder)?.store_compact()?;
+    Ok(())
+}
+
 /// Loads files of a stream, one after the other.
 pub(crate) fn load(folder: &Path, stream: &str, files: &[PathBuf]) -> Result<Loaded, BenchError> {
     let engine = Engine::open(folder)?;

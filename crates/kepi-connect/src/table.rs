@@ -11,6 +11,7 @@ use crate::text::{Records, TextReader};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use kepi_threads::{AtWork, give_way};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -256,6 +257,7 @@ impl Table {
         let (sender, receiver) = sync_channel(4);
         let table = self.clone();
         let worker = move || {
+            let _at_work = AtWork::begin_beside();
             let mut rows = 0;
             for file in &table.inputs {
                 let outcome = table.read_file(file, &mut rows, &mut |batch| sender.send(Ok(batch)).is_ok());
@@ -271,6 +273,7 @@ impl Table {
             }
         };
         let spawned = std::thread::Builder::new().name("kepi-read".to_string()).spawn(worker);
+        give_way();
         let failed =
             spawned.err().map(|e| ConnectError::Read { file: self.first_file().to_string(), reason: e.to_string() });
         Batches { receiver, failed }

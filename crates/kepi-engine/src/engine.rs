@@ -40,17 +40,18 @@ impl Engine {
         start.ancestors().find(|folder| folder.join(CONFIG).is_file()).map(Path::to_path_buf)
     }
 
-    /// Opens a project: reads `kepi.toml` and the model; the store and plugins are opened when they are needed.
+    /// Opens a project: reads `kepi.toml` and parses the model; the store and plugins are opened when they are needed.
     pub fn open(project: &Path) -> Result<Engine, EngineError> {
         let project = Project::open(project)?;
         let files = project.model_texts()?;
+        let parsed = Parsed::of_files(&files);
         let kept = Kept::beside(&project.store());
         let mut engine = Engine {
             project,
             session: Mutex::new(Vec::new()),
             files: Mutex::new(files),
             reader: Mutex::new(None),
-            parsed: Parsed::default(),
+            parsed,
             kept,
             unfinished: None,
         };

@@ -9,7 +9,7 @@ use kepi_model::catalog::{Catalog, ModelFile};
 use kepi_model::settings::Settings;
 use kepi_model::value::Currency;
 use kepi_syntax::ast::{File, Query, StatementKind};
-use kepi_syntax::{Diagnostic, Severity, parse_file};
+use kepi_syntax::{Diagnostic, Severity, parse_file, parse_files};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that is declared, with the texts that diagnostics point into.
@@ -38,18 +38,29 @@ struct Known {
 }
 
 impl Parsed {
+    /// Parses some texts.
+    pub(crate) fn of_files(texts: &[SourceText]) -> Parsed {
+        let parsed = Parsed::default();
+        parsed.read(texts);
+        parsed
+    }
+
     /// The trees of some texts; they take the place of those that were known.
     fn of(&self, texts: &[SourceText]) -> Vec<(File, Vec<Diagnostic>)> {
+        self.read(texts).into_iter().map(|known| Arc::unwrap_or_clone(known.tree)).collect()
+    }
+
+    fn read(&self, texts: &[SourceText]) -> Vec<Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let find = |source: &SourceText| {
-            let found = known.iter().find(|known| *known.text == source.text).cloned();
-            let parse = || Known { text: source.text.as_str().into(), tree: Arc::new(parse_file(&source.text)) };
-            found.unwrap_or_else(parse)
-        };
-        let all: Vec<Known> = texts.iter().map(find).collect();
+        let find = |source: &SourceText| known.iter().find(|known| *known.text == source.text).cloned();
+        let found: Vec<Option<Known>> = texts.iter().map(find).collect();
+        let new = texts.iter().zip(&found).filter(|(_, found)| found.is_none());
+        let new: Vec<&str> = new.map(|(source, _)| source.text.as_str()).collect();
+        let mut parsed = new.iter().zip(parse_files(&new));
+        let mut make = || parsed.next().map(|(text, tree)| Known { text: (*text).into(), tree: Arc::new(tree) });
+        let all: Vec<Known> = found.into_iter().filter_map(|found| found.or_else(&mut make)).collect();
         known.clone_from(&all);
-        drop(known);
-        all.into_iter().map(|known| Arc::unwrap_or_clone(known.tree)).collect()
+        all
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Chosen {
     pub(crate) options: Vec<(String, String)>,
     /// The table, where it had to be opened already.
     pub(crate) table: Option<Table>,
+    /// The model as it is now; none: a file of it was written.
+    pub(crate) model: Option<Model>,
 }
 
 impl Engine {
@@ -46,7 +48,7 @@ impl Engine {
                 ));
             };
             let (model, source) = self.with_all(request, model, source.clone(), report)?;
-            return self.with_source(request, &model, source);
+            return self.of_source(request, model, source);
         }
         if request.files.is_empty() {
             return Err(
@@ -89,7 +91,7 @@ impl Engine {
             [source] => {
                 let source = (*source).clone();
                 let (model, source) = self.with_all(request, model, source, report)?;
-                self.with_source(request, &model, source)
+                self.of_source(request, model, source)
             }
             [] => {
                 let table = Self::table(request)?;
@@ -211,7 +213,12 @@ impl Engine {
             options: Vec::new(),
             mappings: vec![mapping],
         };
-        Chosen { source, files: request.files.clone(), options: Vec::new(), table: Some(table) }
+        Chosen { source, files: request.files.clone(), options: Vec::new(), table: Some(table), model: None }
+    }
+
+    fn of_source(&self, request: &LoadRequest, model: Model, source: SourceDecl) -> Result<Chosen, EngineError> {
+        let chosen = self.with_source(request, &model, source)?;
+        Ok(Chosen { model: Some(model), ..chosen })
     }
 
     pub(super) fn filter(&self, request: &LoadRequest, model: &Model) -> Result<Option<Row>, EngineError> {

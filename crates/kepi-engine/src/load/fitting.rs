@@ -87,7 +87,7 @@ impl Engine {
             request.files.clone()
         };
         let options = source.options.clone();
-        Ok(Chosen { source, files, options, table: None })
+        Ok(Chosen { source, files, options, table: None, model: None })
     }
 
     /// The one source that fills a declared event or entity, finds all its columns in the files, and is not

@@ -146,7 +146,7 @@ impl Engine {
             read.set(name, value).map_err(connect_error)?;
         }
         let table = table.reopened(&read).map_err(connect_error)?;
-        Ok(Chosen { source, files: request.files.clone(), options, table: Some(table) })
+        Ok(Chosen { source, files: request.files.clone(), options, table: Some(table), model: None })
     }
 
     /// Says where a file has the very columns that a source reads: it may be more of the same.

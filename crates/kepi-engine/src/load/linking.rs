@@ -12,10 +12,17 @@ impl Engine {
     /// What is said of the entities that a source fills, after its load: which events have their keys as texts, so that
     /// they are not about them. Only where nearly all of these texts are keys of the entity.
     pub(super) fn linking(&self, model: &Model, source: &SourceDecl) -> Vec<String> {
+        let entities = source.mappings.iter().filter_map(|mapping| match &mapping.target {
+            Target::Entity(name) => Some(name),
+            Target::Stream(_) | Target::Merge(_) => None,
+        });
+        let entities: Vec<&String> = entities.collect();
+        if entities.is_empty() {
+            return Vec::new();
+        }
         let Ok(snapshot) = self.snapshot(None) else { return Vec::new() };
         let mut notes = Vec::new();
-        for mapping in &source.mappings {
-            let Target::Entity(name) = &mapping.target else { continue };
+        for name in entities {
             let Some(entity) = model.catalog.entity(name) else { continue };
             for stream in model.catalog.streams().filter(|stream| stream.roles.iter().all(|r| r.entity != *name)) {
                 notes.extend(note(&snapshot, stream, entity));

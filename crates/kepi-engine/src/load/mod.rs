@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::otherwise;
 use crate::watch::Watch;
 use kepi_connect::{ConnectError, ReadOptions, Table};
+use kepi_threads::both;
 use std::time::Instant;
 
 pub(crate) use fitting::columns_of;
@@ -32,37 +33,47 @@ impl Engine {
         let started = Instant::now();
         let mut report = LoadReport::default();
         let chosen = self.choose(&request, progress, &mut report)?;
-        let model = self.model("")?;
+        let model = match chosen.model {
+            Some(model) => model,
+            None => self.model("")?,
+        };
         let now = model.now(&self.project, None)?;
         let mut options = ReadOptions::from_pairs(&chosen.options).map_err(connect_error)?;
         for (name, value) in &request.options {
             options.set(name, value).map_err(connect_error)?;
         }
         options.asked = chosen.source.mappings.iter().flat_map(columns_of).collect();
-        let table = match chosen.table {
-            Some(table) => table,
-            None => Table::open(&chosen.files, &options).map_err(connect_error)?,
-        };
-        let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
-        let mut anew = Vec::new();
-        if let Ok(snapshot) = self.snapshot(None) {
-            anew = anew::of(&chosen.source, snapshot.as_ref());
-            let other = otherwise::of(&model, snapshot.as_ref(), &chosen.source);
-            if !other.is_empty() {
-                return Err(model.text_error(other));
-            }
-        }
         let command = format!("kepi load {}", chosen.files.join(" "));
-        let mut writer = self.writer(&command)?;
-        loading.name_files(&chosen.files);
+        let prepare = || {
+            let table = match chosen.table {
+                Some(table) => table,
+                None => Table::open(&chosen.files, &options).map_err(connect_error)?,
+            };
+            let mut loading = Loading::new(&model, &chosen.source, &table, now)?;
+            loading.name_files(&chosen.files);
+            // Rows are read ahead while the store is opened.
+            let batches = table.coded().read();
+            let mut anew = Vec::new();
+            if let Ok(snapshot) = self.snapshot(None) {
+                anew = anew::of(&chosen.source, snapshot.as_ref());
+                let other = otherwise::of(&model, snapshot.as_ref(), &chosen.source);
+                if !other.is_empty() {
+                    return Err(model.text_error(other));
+                }
+            }
+            Ok((loading, batches, anew))
+        };
+        // A store is not made before it is clear what goes into it.
+        let (writer, prepared) = match self.project.store().is_dir() {
+            true => both(|| Some(self.writer(&command)), prepare),
+            false => (None, prepare()),
+        };
+        let (mut loading, batches, anew) = prepared?;
+        let mut writer = writer.unwrap_or_else(|| self.writer(&command))?;
         let _watch = Watch::over(&model.plugins, &request.cancel);
         // What is recorded of the definitions is found out while rows are read and the disk is waited for.
-        let (outcome, unrecorded) = std::thread::scope(|scope| {
-            let unrecorded = scope.spawn(|| self.unrecorded(&model));
-            let outcome = loading.run(&table, &mut writer, &request, None, progress);
-            (outcome, unrecorded.join())
-        });
-        let unrecorded = unrecorded.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let run = || loading.run(batches, &mut writer, &request, None, progress);
+        let (unrecorded, outcome) = both(|| self.unrecorded(&model), run);
         let outcome = outcome.map_err(|error| {
             // A plugin that was stopped says so; the reason is the interruption.
             if request.cancel.is_cancelled() { EngineError::Interrupted } else { error }

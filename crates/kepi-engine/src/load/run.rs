@@ -8,7 +8,7 @@ use crate::api::{EngineError, LoadReport, LoadRequest, OnConflict, Progress, Tar
 use crate::engine::store_error;
 use crate::model::Model;
 use crate::upkeep::clock;
-use kepi_connect::{Rejected, Table};
+use kepi_connect::{Batches, Rejected, Table};
 use kepi_extension::ID;
 use kepi_model::declared::{SourceDecl, Target};
 use kepi_store::{Load, LoadOptions, LoadSummary, Writer};
@@ -68,10 +68,10 @@ impl Loading {
         Ok(self)
     }
 
-    /// Loads the whole table in one transaction, with a connector's cursor where there is one.
+    /// Loads the rows of the table in one transaction, with a connector's cursor where there is one.
     pub(crate) fn run(
         &mut self,
-        table: &Table,
+        batches: Batches,
         writer: &mut Writer,
         request: &LoadRequest,
         cursor: Option<(String, String)>,
@@ -94,7 +94,7 @@ impl Loading {
         let mut idle = vec![Idle::default(); self.mappers.len()];
         let mut rejected: Vec<Rejected> = Vec::new();
         let mut done = 0;
-        for batch in table.coded().read() {
+        for batch in batches {
             let mut batch = batch.map_err(connect_error)?;
             if request.cancel.is_cancelled() {
                 return Err(EngineError::Interrupted);

@@ -310,7 +310,7 @@ impl Run<'_> {
             loading = loading.without(self.model, self.source, lines(&page.deleted)?.with_missing(&self.expected))?;
         }
         let state = Some((self.key.clone(), stored.text()?));
-        let outcome = loading.run(&table, writer, self.request, state, &|_| {})?;
+        let outcome = loading.run(table.coded().read(), writer, self.request, state, &|_| {})?;
         let local = outcome.local();
         outcome.report_into(report, rejected)?;
         Ok(local)
