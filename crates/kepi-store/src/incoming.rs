@@ -268,8 +268,14 @@ pub(crate) fn take_all(
     if rows < ROWS_WORTH_A_THREAD {
         return take_keys().and_then(|()| take_values());
     }
-    let (keys, values) = kepi_threads::both(take_keys, take_values);
-    keys.and(values)
+    std::thread::scope(|scope| {
+        let keys = scope.spawn(take_keys);
+        let values = take_values();
+        match keys.join() {
+            Ok(keys) => keys.and(values),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 fn stored_kind(of: &str, name: &str, declared: &Kind) -> Result<StoredKind, StoreError> {

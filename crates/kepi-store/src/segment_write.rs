@@ -10,7 +10,6 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
-use kepi_threads::{AtWork, both, give_way};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -47,13 +46,10 @@ pub(crate) fn write_segment(
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(AHEAD);
             let plan = &plan;
-            let _at_work = AtWork::begin();
             scope.spawn(move || {
-                let _at_work = AtWork::begin_beside();
                 // Nobody listens any more after an error, which is told by the one who met it.
                 plan.chunks(chunk_rows).try_for_each(|chunk| sender.send(chunk).ok())
             });
-            give_way();
             receiver.into_iter().try_for_each(|chunk| write(chunk?))
         })?;
     }
@@ -66,8 +62,12 @@ pub(crate) fn write_segment(
         index_of(&path, &bytes, &plan.schema, &ranges)
     } else {
         // The disk and the sums take their time side by side.
-        let (synced, index) = both(|| file.sync(), || index_of(&path, &bytes, &plan.schema, &ranges));
-        synced?;
+        let (synced, index) = std::thread::scope(|scope| {
+            let synced = scope.spawn(|| file.sync());
+            let index = index_of(&path, &bytes, &plan.schema, &ranges);
+            (synced.join(), index)
+        });
+        synced.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         index
     };
     layout.note(file);
