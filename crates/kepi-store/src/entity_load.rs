@@ -402,7 +402,14 @@ impl EntityBuffer {
             Arc::new(UInt32Array::from_iter_values(rows.iter().map(|&row| ids[row as usize]))),
             Arc::new(BooleanArray::from(vec![true; rows.len()])),
         ];
+        // Mostly each row is of another id, in their order.
+        let all = rows.len() == ids.len() && rows.iter().zip(0..).all(|(row, next)| *row == next);
         for (name, values) in update {
+            if all && values.latest.is_empty() {
+                names.push(name.clone());
+                columns.push(Arc::clone(&values.given));
+                continue;
+            }
             // Where history knows a later value, that one stays the current one.
             let offset = values.given.len() as u32;
             let source = rows.iter().map(|&row| {

@@ -13,6 +13,9 @@ pub(crate) const NOT_FOUND: u32 = u32::MAX;
 /// each of its pages is mapped twice, the second time with an interrupt of all processors.
 const EMPTY: u64 = u64::MAX;
 
+/// From so many slots on their number only doubles: 8 MB.
+const MANY_SLOTS: usize = 1 << 20;
+
 /// A set of texts with open addressing. All texts lie in one arena, so a million keys are not a million allocations.
 #[derive(Debug, Default)]
 pub(crate) struct KeyTable {
@@ -197,13 +200,31 @@ impl KeyTable {
         if (self.len() + 1) * 2 <= self.slots.len() {
             return;
         }
-        let size = (self.slots.len() * 2).max(64);
+        // Few slots are made many at once, so that less is put anew; of many that would take much memory.
+        let more = if self.slots.len() < MANY_SLOTS { 4 } else { 2 };
+        let size = (self.slots.len() * more).max(64);
         let before = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
         for taken in before.into_iter().filter(|taken| *taken != EMPTY) {
             if let Err(slot) = self.probe_slot((taken >> 32) as u32, |_| false) {
                 self.slots[slot] = taken;
             }
         }
+    }
+
+    /// The texts of some numbers as one Arrow array; none where they are more than 2 GiB.
+    pub(crate) fn texts_of(&self, numbers: &[u32]) -> Option<StringArray> {
+        let first = numbers.first().map_or(0, |first| *first as usize);
+        let behind = first + numbers.len();
+        if !numbers.iter().zip(first..).all(|(number, next)| *number as usize == next) {
+            return string_array(numbers.iter().map(|&number| self.text(number as usize)));
+        }
+        // Texts that follow each other lie so in the arena.
+        let start = first.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let ends = &self.ends[first..behind];
+        let offset = |end: &usize| i32::try_from(end - start).ok();
+        let offsets = std::iter::once(Some(0)).chain(ends.iter().map(offset)).collect::<Option<Vec<i32>>>()?;
+        let bytes = &self.bytes[start..ends.last().copied().unwrap_or(start)];
+        Some(StringArray::new(OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from(bytes), None))
     }
 
     /// The texts from a number on.
@@ -244,6 +265,10 @@ mod tests {
         assert_eq!(table.get("nobody"), None);
         let array = string_array(table.texts_from(9_998)).unwrap();
         assert_eq!(array, StringArray::from(vec!["key9998", "key9999"]));
+        for numbers in [&[][..], &[0, 1, 2], &[9_998, 9_999], &[7, 9, 8], &[9_999, 0]] {
+            let expected: StringArray = numbers.iter().map(|number| Some(format!("key{number}"))).collect();
+            assert_eq!(table.texts_of(numbers).unwrap(), expected);
+        }
     }
 
     /// Texts that differ in one byte, in their length, or only by zero bytes; of all lengths around those that matter.

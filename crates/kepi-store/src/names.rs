@@ -164,8 +164,8 @@ impl Names {
     pub(crate) fn new_keys(&self) -> Result<Vec<(String, StringArray)>, StoreError> {
         let mut out = Vec::new();
         for (entity, ids) in &self.keys {
-            let fresh = ids.fresh.iter().map(|&number| ids.table.text(number as usize));
-            out.push((entity.clone(), text_array(fresh)?));
+            let keys = ids.table.texts_of(&ids.fresh).ok_or_else(too_much_text)?;
+            out.push((entity.clone(), keys));
         }
         Ok(out)
     }
@@ -314,7 +314,11 @@ fn stored_id(writer: &Writer, entity: &str, keys: &Strings, key: &str) -> Result
 }
 
 pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> Result<StringArray, StoreError> {
-    string_array(texts).ok_or_else(|| StoreError::Limit("one load has more than 2 GiB of keys or texts".into()))
+    string_array(texts).ok_or_else(too_much_text)
+}
+
+fn too_much_text() -> StoreError {
+    StoreError::Limit("one load has more than 2 GiB of keys or texts".into())
 }
 
 /// A dictionary has become too large to be worth it.
