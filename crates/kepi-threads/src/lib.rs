@@ -93,3 +93,47 @@ pub fn both<A: Send, B>(beside: impl FnOnce() -> A + Send, here: impl FnOnce() -
         (beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), here)
     })
 }
+
+/// Tests count threads at work, so that one goes on at a time.
+#[cfg(test)]
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn both_are_done_at_once_and_a_panic_goes_on() {
+        let _alone = ALONE.lock().unwrap();
+        // Each waits for the other: one behind the other they would never end.
+        let met = std::sync::Barrier::new(2);
+        let meet = |value: usize| {
+            met.wait();
+            value
+        };
+        assert_eq!(both(|| meet(1), || meet(2)), (1, 2));
+        let panic = std::panic::catch_unwind(|| both(|| panic!("beside"), || 2)).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"beside"));
+    }
+
+    #[test]
+    fn what_is_made_once_is_made_by_one_and_seen_by_all() {
+        let _alone = ALONE.lock().unwrap();
+        let (made, makers) = (OnceLock::new(), AtomicUsize::new(0));
+        let make = || {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            makers.fetch_add(1, Ordering::Relaxed)
+        };
+        let ask = || {
+            let _at_work = AtWork::begin();
+            *once(&made, make)
+        };
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            assert!(asked.into_iter().all(|asked| asked.join().unwrap() == 0));
+        });
+        assert_eq!(makers.into_inner(), 1);
+    }
+}
