@@ -82,15 +82,12 @@ pub struct Load<'w> {
     entities: Vec<EntityBuffer>,
     merges: BTreeMap<String, MergeBuffer>,
     in_memory: usize,
-    /// How many rows were given.
-    rows: u64,
 }
 
 impl<'w> Load<'w> {
     pub(crate) fn new(writer: &'w mut Writer, options: LoadOptions) -> Load<'w> {
         let (streams, merges) = (BTreeMap::new(), BTreeMap::new());
-        let (names, entities, in_memory) = (Names::default(), Vec::new(), IN_MEMORY);
-        Load { writer, options, names, streams, entities, merges, in_memory, rows: 0 }
+        Load { writer, options, names: Names::default(), streams, entities: Vec::new(), merges, in_memory: IN_MEMORY }
     }
 
     /// The same load, of which at most so many bytes of a stream's rows wait in memory for the commit; others in a file.
@@ -107,7 +104,6 @@ impl<'w> Load<'w> {
     ///
     /// Errors: a column that the declaration does not name, or of a type that is not its unit's.
     pub fn events(&mut self, decl: &StreamDecl, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
-        self.count(&rows);
         if !self.streams.contains_key(&decl.name) {
             self.streams.insert(decl.name.clone(), StreamBuffer::new(self.writer, decl)?);
         }
@@ -154,7 +150,6 @@ impl<'w> Load<'w> {
     /// attribute without a column stays as it is; a missing value in a column makes it missing. Returns the rows that
     /// cannot be stored.
     pub fn entities(&mut self, decl: &EntityDecl, rows: RecordBatch) -> Result<Vec<RejectedRow>, StoreError> {
-        self.count(&rows);
         let fits = self.entities.last().is_some_and(|last| last.fits(decl, &rows));
         if !fits {
             let buffer = EntityBuffer::new(self.writer, decl, &rows, self.entities.iter().rev())?;
@@ -162,13 +157,6 @@ impl<'w> Load<'w> {
         }
         let buffer = self.entities.last_mut().expect("one was put in just now");
         buffer.take(self.writer, &mut self.names, &rows, self.options.now)
-    }
-
-    fn count(&mut self, rows: &RecordBatch) {
-        self.rows += rows.num_rows() as u64;
-        if self.rows > SMALL_LOAD {
-            self.writer.expect_much();
-        }
     }
 
     /// Takes keys of an entity that mean another one of it, from then on wherever they stand; may be called many times.

@@ -5,7 +5,7 @@ use crate::disk::{self, Written};
 use crate::error::StoreError;
 use crate::journal::{self, End, Entry, Record};
 use crate::layout::Layout;
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::snapshot::Snapshot;
 use crate::state::{LoadRecord, SegmentState, State, StringsState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +20,13 @@ pub(crate) struct Replay {
     pub(crate) end: End,
 }
 
-/// Writes the journal of an empty store under a temporary name; gives the manifest and the journal's length, too. Their
-/// folders are synced with the first commit: before it there is nothing to lose.
-pub(crate) fn create(layout: &Layout) -> Result<(Written, Manifest, u64), StoreError> {
+/// Writes the journal and the manifest of an empty store, in this order, under temporary names; gives the journal's length,
+/// too. Their folders are synced with the first commit: before it there is nothing to lose.
+pub(crate) fn create(layout: &Layout) -> Result<(Written, Written, u64), StoreError> {
     let (journal, length) = journal::start(&layout.journal(1), 1, &beginning())?;
     let state = State { next_file: 1, ..State::default() };
     let manifest = Manifest { snapshot: 0, generation: 1, tail: length, length, state };
-    Ok((journal, manifest, length))
+    Ok((journal, manifest::write(layout, &manifest)?, length))
 }
 
 /// The first record of all.

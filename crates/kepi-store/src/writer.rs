@@ -67,7 +67,8 @@ impl Writer {
             let (journal, manifest, length) = create(&layout)?;
             let mut writer = Writer::open_journal(layout, lock, 1, length, false, journal.temporary())?;
             writer.journal = writer.journal.called(&writer.layout.journal(1));
-            writer.beginning = Beginning::of(&writer.layout, journal, manifest);
+            // The disk takes its time, and rows have to be read first.
+            writer.beginning = Beginning::of(vec![journal, manifest]);
             return Ok(writer);
         }
         Writer::open_locked(layout, lock, generation, promised, manifest.is_none())
@@ -202,10 +203,7 @@ impl Writer {
         cursor: Option<(String, String)>,
         bulk: bool,
     ) -> Result<(), StoreError> {
-        match bulk {
-            true => self.check()?,
-            false => self.check_journal()?,
-        }
+        self.check()?;
         let mut next = (*self.current).clone();
         next.apply(change, load.snapshot);
         next.number = load.snapshot;
@@ -362,16 +360,6 @@ impl Writer {
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.stopped { Err(StoreError::Stopped) } else { self.beginning.wait() }
-    }
-
-    /// The same for who writes into the journal alone.
-    fn check_journal(&self) -> Result<(), StoreError> {
-        if self.stopped { Err(StoreError::Stopped) } else { self.beginning.wait_for_journal() }
-    }
-
-    /// Says that more is going to be stored than goes into the journal.
-    pub(crate) fn expect_much(&self) {
-        self.beginning.go_on();
     }
 
     /// Runs a step after which, should it fail, nobody knows what the disk holds: the writer then stops.

@@ -126,3 +126,41 @@ fn fifty_kills_lose_nothing_acknowledged_and_tear_nothing() {
     assert_eq!(writer.cursor("crash").unwrap(), Some((batches - 1).to_string()));
     writer.snapshot().unwrap().verify().unwrap();
 }
+
+/// Names the folder of a new store to the child that loads once.
+const NEW: &str = "KEPI_NEW_STORE";
+
+/// The child: loads one batch into a new store, and waits to be killed.
+#[test]
+fn first_child() {
+    let Some(folder) = std::env::var_os(NEW) else { return };
+    let mut writer = Store::open_writer(&PathBuf::from(folder), "crash test").unwrap();
+    let mut load = writer.load(options(0));
+    load.events(&orders(), rows_of(0)).unwrap();
+    writeln!(std::io::stdout(), "ready").unwrap();
+    load.commit().unwrap();
+    std::thread::sleep(Duration::from_secs(20));
+}
+
+#[test]
+fn a_first_load_that_is_killed_is_there_whole_or_not_at_all() {
+    for kill in 0..40 {
+        let folder = Folder::new();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::first_child", "--nocapture"])
+            .env(NEW, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("ready")), "it did not come so far");
+        std::thread::sleep(Duration::from_micros(100 * kill));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let whole = |counts: &[i64]| counts.is_empty() || *counts == [size(0)];
+        assert!(whole(&stored(&folder.path())), "kill {kill}");
+        drop(folder.writer());
+        assert!(whole(&stored(&folder.path())), "kill {kill}, opened again");
+    }
+}
