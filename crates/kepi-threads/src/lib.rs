@@ -100,13 +100,13 @@ static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
     use super::*;
+    use std::sync::PoisonError;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn both_are_done_at_once_and_a_panic_goes_on() {
-        let _alone = ALONE.lock().unwrap();
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         // Each waits for the other: one behind the other they would never end.
         let met = std::sync::Barrier::new(2);
         let meet = |value: usize| {
@@ -114,13 +114,13 @@ mod tests {
             value
         };
         assert_eq!(both(|| meet(1), || meet(2)), (1, 2));
-        let panic = std::panic::catch_unwind(|| both(|| panic!("beside"), || 2)).unwrap_err();
-        assert_eq!(panic.downcast_ref(), Some(&"beside"));
+        let panic = std::panic::catch_unwind(|| both(|| panic!("beside"), || 2)).err();
+        assert_eq!(panic.as_ref().and_then(|panic| panic.downcast_ref()), Some(&"beside"));
     }
 
     #[test]
     fn what_is_made_once_is_made_by_one_and_seen_by_all() {
-        let _alone = ALONE.lock().unwrap();
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (made, makers) = (OnceLock::new(), AtomicUsize::new(0));
         let make = || {
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -132,7 +132,7 @@ mod tests {
         };
         std::thread::scope(|scope| {
             let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
-            assert!(asked.into_iter().all(|asked| asked.join().unwrap() == 0));
+            assert!(asked.into_iter().all(|asked| asked.join().is_ok_and(|made| made == 0)));
         });
         assert_eq!(makers.into_inner(), 1);
     }

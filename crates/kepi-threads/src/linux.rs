@@ -68,32 +68,34 @@ fn move_away(here: usize, most: u32) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
     use super::PLACE;
     use crate::{ALONE, AtWork, once};
     use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
     use nix::unistd::Pid;
-    use std::sync::OnceLock;
+    use std::sync::{OnceLock, PoisonError};
 
     fn allowed() -> Vec<usize> {
-        let set = sched_getaffinity(Pid::from_raw(0)).unwrap();
-        (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap()).collect()
+        let set = sched_getaffinity(Pid::from_raw(0)).expect("a thread may ask where it may run");
+        (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu) == Ok(true)).collect()
     }
 
     #[test]
     fn two_at_work_begin_on_two_processors_and_may_be_moved_as_before() {
-        let _alone = ALONE.lock().unwrap();
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let before = allowed();
         let at_work = AtWork::begin();
-        let here = PLACE.get().unwrap();
+        let here = PLACE.get().expect("who is at work is counted somewhere");
         let begin = || {
             let _at_work = AtWork::begin();
-            (PLACE.get().unwrap(), sched_getcpu().unwrap(), allowed())
+            (PLACE.get(), sched_getcpu().ok(), allowed())
         };
-        let (there, ran_on, after) = std::thread::scope(|scope| scope.spawn(begin).join().unwrap());
+        let (there, ran_on, after) =
+            std::thread::scope(|scope| scope.spawn(begin).join().expect("the other thread does not panic"));
+        let (there, ran_on) = there.zip(ran_on).expect("who is at work is counted somewhere");
         assert_eq!((&allowed(), &after), (&before, &before));
         // Some sandboxes let nobody move.
-        let may_move = sched_setaffinity(Pid::from_raw(0), &sched_getaffinity(Pid::from_raw(0)).unwrap()).is_ok();
+        let this = Pid::from_raw(0);
+        let may_move = sched_getaffinity(this).and_then(|set| sched_setaffinity(this, &set)).is_ok();
         if before.len() > 1 && may_move {
             assert_ne!(here, there);
             assert!(before.contains(&there) && before.contains(&ran_on));

@@ -23,7 +23,7 @@ pub(crate) struct Chosen {
     pub(crate) options: Vec<(String, String)>,
     /// The table, where it had to be opened already.
     pub(crate) table: Option<Table>,
-    /// The model as it is now; none: a file of it was written.
+    /// The model as it is now; none: it is declared anew, since a file of it may have been written.
     pub(crate) model: Option<Model>,
 }
 

@@ -76,6 +76,17 @@ fn merged(folder: &Path) -> usize {
     links.inspect(|id| assert_eq!(*id, first, "a chain of merges is torn")).count()
 }
 
+/// A child that runs one test of this program on a folder.
+fn spawned(test: &str, variable: &str, folder: &Path) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(variable, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 #[test]
 fn fifty_kills_lose_nothing_acknowledged_and_tear_nothing() {
     let folder = Folder::new();
@@ -83,13 +94,7 @@ fn fifty_kills_lose_nothing_acknowledged_and_tear_nothing() {
     let mut random = 0x9E37_79B9_7F4A_7C15u64;
     let mut kills_before_any = 0;
     for kill in 0..KILLS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::child", "--nocapture"])
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = spawned("crash::child", FOLDER, &folder.path());
         let output = BufReader::new(child.stdout.take().unwrap());
         let (send, acks) = std::sync::mpsc::channel();
         let listener = std::thread::spawn(move || {
@@ -146,13 +151,7 @@ fn first_child() {
 fn a_first_load_that_is_killed_is_there_whole_or_not_at_all() {
     for kill in 0..40 {
         let folder = Folder::new();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::first_child", "--nocapture"])
-            .env(NEW, folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = spawned("crash::first_child", NEW, &folder.path());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         assert!(lines.any(|line| line.contains("ready")), "it did not come so far");
         std::thread::sleep(Duration::from_micros(100 * kill));
